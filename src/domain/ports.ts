@@ -1,0 +1,106 @@
+/**
+ * The edges of the world, as the stages see them. Adapters in `tencent/`, `storage/` and `transport/` implement these;
+ * `compose.ts` is the only place where the two meet. Every method takes an AbortSignal and fails with a Failure.
+ */
+import type { ActionName, Region, ResourceName, ResourceRule } from './actions.ts';
+import type { BestFrameLink, ObjectPlace, StoredFrame } from './outcomes.ts';
+import type { Source } from './sources.ts';
+import type { FrameTarget } from './verification.ts';
+
+// ── where bytes come from ──────────────────────────────────────────────────────────────────────────────────────────
+
+/** A source that was read once from end to end: size and MD5 are known, and `bytes()` yields those very bytes. */
+export interface OpenSource {
+  readonly sizeBytes: number;
+  /** 32 hex digits. */
+  readonly md5: string;
+  /** A fresh stream of the whole. Fails with `SOURCE_CHANGED` if the source is not what was hashed. */
+  stream(): AsyncIterable<Uint8Array>;
+  /** Set where the object already lies in COS; the stage may then sign it instead of copying it. */
+  readonly place?: ObjectPlace;
+  close(): Promise<void>;
+}
+
+export interface Sources {
+  /**
+   * Opens, hashes and judges a source: exists, inside the roots, not empty, not over `rule.maxBytes`, bytes of the
+   * expected kind and not Base64 or a data URL, MD5 as the caller said. Failures of class `caller` name `field`.
+   */
+  open(source: Source, rule: ResourceRule, field: string, signal: AbortSignal): Promise<OpenSource>;
+}
+
+// ── where Tencent fetches them ─────────────────────────────────────────────────────────────────────────────────────
+
+/** The company's own bucket for one region. Only signs; bytes travel through `Http`. */
+export interface Bucket {
+  readonly name: string;
+  readonly region: Region;
+  /** @param ttlMs life of the link. @returns a link for exactly one method and object. */
+  signPut(key: string, ttlMs: number): Promise<string>;
+  signGet(place: ObjectPlace, ttlMs: number): Promise<string>;
+  /** Deletes and confirms (HEAD answers 404). An object that is already away is fine. */
+  remove(key: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface Probe {
+  readonly sizeBytes: number;
+  /** The ETag where it is an MD5 (32 hex digits), else null. */
+  readonly etagMd5: string | null;
+}
+
+export interface LinkIo {
+  /** One streaming PUT with Content-MD5. @param md5 32 hex digits. */
+  put(link: string, body: () => AsyncIterable<Uint8Array>, head: PutHead, signal: AbortSignal): Promise<void>;
+  /** What a GET without credentials would see, by a one-byte range. */
+  probe(link: string, signal: AbortSignal): Promise<Probe>;
+  /** Reads the whole object and hashes it, keeping nothing. */
+  hash(link: string, signal: AbortSignal): Promise<{ sizeBytes: number; md5: string }>;
+  /** Streams an object, to be consumed by a sink. */
+  get(link: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+}
+
+export interface PutHead {
+  readonly sizeBytes: number;
+  readonly md5: string;
+  readonly contentType: string;
+}
+
+// ── the vendor ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface UploadLink {
+  readonly putLink: string;
+  readonly getLink: string;
+  /** ms since 1970. */
+  readonly expiresAt: number;
+  readonly requestId: string;
+}
+
+export interface DetectInput {
+  readonly links: Readonly<Partial<Record<ResourceName, { readonly link: string; readonly md5: string }>>>;
+  readonly liveness?: { readonly type: string; readonly validateData?: string | undefined };
+}
+
+/** A normal answer; `result` other than `Success` is for the classifier. */
+export interface DetectAnswer {
+  readonly result: string;
+  readonly description: string;
+  readonly similarity: number | null;
+  readonly requestId: string;
+  readonly bestFrame: BestFrameLink | null;
+}
+
+export interface FaceId {
+  createUploadUrl(action: ActionName, region: Region, signal: AbortSignal): Promise<UploadLink>;
+  /** The paid call: one request, on a connection that was never used, no retry inside, no redirect followed. */
+  detect(action: ActionName, region: Region, input: DetectInput, signal: AbortSignal): Promise<DetectAnswer>;
+}
+
+// ── where the frame goes ───────────────────────────────────────────────────────────────────────────────────────────
+
+export interface FrameSink {
+  /**
+   * Writes atomically under a name that is the same for every attempt, checks the MD5 first (`FRAME_MD5_MISMATCH`).
+   * @param md5 32 hex digits, or null where the vendor gave none.
+   */
+  store(id: string, target: FrameTarget, frame: AsyncIterable<Uint8Array>, md5: string | null, signal: AbortSignal): Promise<StoredFrame>;
+}
