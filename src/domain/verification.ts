@@ -116,6 +116,9 @@ export type VerificationRequest = z.input<typeof verificationRequest>;
 /** What it means, with defaults filled in. */
 export type Verification = z.output<typeof verificationRequest>;
 
+/** The part of a verification that the stages need; dropped from the record when it ends. */
+export type Order = Pick<Verification, 'action' | 'region' | 'upload' | 'resources' | 'liveness' | 'frame'>;
+
 /** JSON Schema of what a caller writes. */
 export function verificationJsonSchema(): unknown {
   return z.toJSONSchema(verificationRequest, { io: 'input', unrepresentable: 'any' });

@@ -1,0 +1,53 @@
+/**
+ * What happened to a verification, an entry an event, newest last, bounded. No link, path or name: codes, times and the
+ * vendor's RequestIds, which its support asks for.
+ */
+import type { StageName } from './states.ts';
+
+export type HistoryEvent = 'done' | 'retry' | 'rewind' | 'error' | 'unsent' | 'unknown' | 'cancel' | 'ended' | 'late';
+
+export interface HistoryEntry {
+  /** ms since 1970, by the worker's clock. */
+  readonly at: number;
+  readonly event: HistoryEvent;
+  readonly stage?: StageName;
+  readonly code?: string;
+  readonly requestId?: string;
+  readonly billed?: boolean;
+  /** How long the attempt took. */
+  readonly ms?: number;
+}
+
+/** One letter a field: this is written four times or more for each verification, and kept. */
+interface Packed {
+  t: number;
+  e: HistoryEvent;
+  s?: StageName;
+  c?: string;
+  r?: string;
+  b?: 1;
+  m?: number;
+}
+
+export function packHistory(entry: HistoryEntry): string {
+  const packed: Packed = { t: entry.at, e: entry.event };
+  if (entry.stage !== undefined) packed.s = entry.stage;
+  if (entry.code !== undefined) packed.c = entry.code;
+  if (entry.requestId !== undefined) packed.r = entry.requestId;
+  if (entry.billed === true) packed.b = 1;
+  if (entry.ms !== undefined) packed.m = Math.round(entry.ms);
+  return JSON.stringify(packed);
+}
+
+export function unpackHistory(text: string): HistoryEntry {
+  const packed = JSON.parse(text) as Packed;
+  return {
+    at: packed.t,
+    event: packed.e,
+    ...(packed.s === undefined ? {} : { stage: packed.s }),
+    ...(packed.c === undefined ? {} : { code: packed.c }),
+    ...(packed.r === undefined ? {} : { requestId: packed.r }),
+    ...(packed.b === undefined ? {} : { billed: true }),
+    ...(packed.m === undefined ? {} : { ms: packed.m }),
+  };
+}

@@ -1,0 +1,43 @@
+-- Declares a paid call before it is made. At most one is open, and never more than `max` that may have been paid.
+--   KEYS  journal, lock, job, history, gate, admitted
+--   ARGV  token, ats, generation, id, intent id, preflight outcome JSON, preflight history entry, call limit ms,
+--         interval ms, reserved slot (ms since 1970, or 0), max payments, tolerance ms
+--   →     { 'go', now, deadline of the intent } | { 'slot', now, ms since 1970 } (wait, then ask again with it)
+--         | { 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired', now, 0 } | { 'open', now, deadline of the other }
+-- Idempotent by intent id. The slot is the vendor's rate limit over all processes (GCRA, burst 1): it is taken when the
+-- caller is ready to call, so that an upload that takes long wastes none.
+--@include now
+--@include fence
+--@include terminal
+--@include history
+local now = clock()
+if not holds(KEYS[2], KEYS[3], ARGV[1], ARGV[2]) then return { 'lost', now, 0 } end
+local seen = redis.call('HMGET', KEYS[1], 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5')
+if not seen[1] or isTerminal(seen[1]) then return { 'ended', now, 0 } end
+if seen[2] ~= ARGV[3] then return { 'lost', now, 0 } end
+if seen[4] then return { 'decided', now, 0 } end
+if seen[5] then
+  local open = cjson.decode(seen[5])
+  if open.iid == ARGV[5] then return { 'go', now, open['until'] } end
+  return { 'open', now, open['until'] }
+end
+if seen[3] then return { 'cancel', now, 0 } end
+if tonumber(seen[6] or '0') + tonumber(seen[7] or '0') >= tonumber(ARGV[11]) then return { 'exhausted', now, 0 } end
+if tonumber(seen[8]) <= now then return { 'expired', now, 0 } end
+
+local slot = tonumber(ARGV[10])
+if slot == 0 or now < slot or now > slot + tonumber(ARGV[12]) then
+  local tat = math.max(now, tonumber(redis.call('HGET', KEYS[5], 'tat') or '0'))
+  slot = math.ceil(tat)
+  redis.call('HSET', KEYS[5], 'tat', tostring(tat + tonumber(ARGV[9])))
+  if slot > now then return { 'slot', now, slot } end
+end
+
+local deadline = now + tonumber(ARGV[8])
+redis.call('HSET', KEYS[1], 'open', cjson.encode({ iid = ARGV[5], gen = tonumber(ARGV[3]), at = now, ['until'] = deadline }))
+if not seen[9] then
+  redis.call('HSET', KEYS[1], 's:md5', ARGV[6])
+  remember(KEYS[4], ARGV[7])
+end
+redis.call('ZREM', KEYS[6], ARGV[4])
+return { 'go', now, deadline }

@@ -1,0 +1,43 @@
+-- Records what became of an intent. Needs no lock: a paid answer is never thrown away.
+--   KEYS  journal, history, gate, counters, channel-name place (journal)
+--   ARGV  id, intent id, generation, kind (decision | error | unsent), outcome JSON, decision, similarity, frame state,
+--         billed (1 | 0), history entry, penalty ms (throttled: the gate rests), channel
+--   →     committed (the decision stands) | closed (an error answer; unbilled) | late (history only) | again (seen before)
+--         | orphan (no journal: nothing written, counted)
+-- First writer wins; a terminal record, an older generation or an earlier decision is never overwritten.
+--@include now
+--@include terminal
+--@include history
+local now = clock()
+if tonumber(ARGV[11]) > 0 then
+  local tat = tonumber(redis.call('HGET', KEYS[3], 'tat') or '0')
+  redis.call('HSET', KEYS[3], 'tat', tostring(math.max(tat, now + tonumber(ARGV[11]))))
+end
+local seen = redis.call('HMGET', KEYS[1], 'state', 'gen', 's:detect', 'open', 'lastIntent', 'u:' .. ARGV[2])
+if not seen[1] then
+  redis.call('HINCRBY', KEYS[4], 'orphanOutcomes', 1)
+  return 'orphan'
+end
+if seen[5] == ARGV[2] then return 'again' end
+
+local known = false
+if seen[4] and cjson.decode(seen[4]).iid == ARGV[2] then
+  redis.call('HDEL', KEYS[1], 'open')
+  known = true
+elseif seen[6] then
+  redis.call('HDEL', KEYS[1], 'u:' .. ARGV[2])
+  redis.call('HINCRBY', KEYS[1], 'maybe', -1)
+  known = true
+end
+redis.call('HSET', KEYS[1], 'lastIntent', ARGV[2])
+if ARGV[9] == '1' then redis.call('HINCRBY', KEYS[1], 'paid', 1) end
+remember(KEYS[2], ARGV[10])
+if ARGV[4] ~= 'decision' then return 'closed' end
+
+if not known or isTerminal(seen[1]) or seen[2] ~= ARGV[3] or seen[3] then
+  redis.call('HINCRBY', KEYS[4], 'lateOutcomes', 1)
+  return 'late'
+end
+redis.call('HSET', KEYS[1], 's:detect', ARGV[5], 'decision', ARGV[6], 'similarity', ARGV[7], 'frame', ARGV[8], 'decidedAt', now)
+redis.call('PUBLISH', ARGV[12], ARGV[1])
+return 'committed'

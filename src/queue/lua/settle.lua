@@ -1,0 +1,34 @@
+-- Ends a verification: terminal record and outbox entry in one step.
+--   KEYS  journal, lock, job, history, live, ended, outbox, admitted
+--   ARGV  token, ats, generation, id, channel, state, reason JSON or '', outbox entry JSON or '', record life ms,
+--         history entry, detect outcome without links JSON or '', frame state, stored frame JSON or ''
+--   →     { 'ok' | 'ended', state } | { 'lost', '' }
+-- Idempotent: a second run finds the terminal state. A verification that was cancelled ends as cancelled.
+--@include now
+--@include fence
+--@include terminal
+--@include history
+--@include finish
+if not holds(KEYS[2], KEYS[3], ARGV[1], ARGV[2]) then return { 'lost', '' } end
+local seen = redis.call('HMGET', KEYS[1], 'state', 'gen', 'cancel')
+if not seen[1] then return { 'ended', '' } end
+if isTerminal(seen[1]) then return { 'ended', seen[1] } end
+if seen[2] ~= ARGV[3] then return { 'lost', '' } end
+local state = seen[3] and 'cancelled' or ARGV[6]
+local fields = { 'state', state }
+local function put(name, value)
+  if value ~= '' then
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+end
+put('frame', ARGV[12])
+put('stored', ARGV[13])
+put('s:detect', ARGV[11])
+if state == ARGV[6] then put('reason', ARGV[7]) end
+if state == 'completed' then redis.call('HDEL', KEYS[1], 'reason') end
+remember(KEYS[4], ARGV[10])
+redis.call('ZREM', KEYS[8], ARGV[4])
+finish({ journal = KEYS[1], history = KEYS[4], live = KEYS[5], ended = KEYS[6], outbox = KEYS[7], channel = ARGV[5] },
+  ARGV[4], clock(), fields, ARGV[8], ARGV[9])
+return { 'ok', state }

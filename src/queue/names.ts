@@ -1,0 +1,62 @@
+/**
+ * Every key in Redis, in one place. All of a deployment lies under one `{hash-tag}`: journal, lock, job, gate and outbox are
+ * touched by one script, so they must share a Cluster slot. Cluster gives availability, not scale (docs/decisions/one-slot.md).
+ */
+import type { ActionName, Region } from '../domain/actions.ts';
+
+export const DEFAULT_PREFIX = '{bestframe}';
+export const ERASE_QUEUE = 'erase';
+
+export interface GateKeys {
+  readonly gate: string;
+  readonly admitted: string;
+  readonly express: string;
+}
+
+export interface JobKeys {
+  readonly job: string;
+  readonly lock: string;
+  readonly stalled: string;
+}
+
+export interface Names {
+  readonly prefix: string;
+  readonly live: string;
+  readonly ended: string;
+  readonly outbox: string;
+  readonly counters: string;
+  readonly sweeper: string;
+  /** Pub/sub: the id of a verification that was decided or ended. */
+  readonly channel: string;
+  journal(id: string): string;
+  history(id: string): string;
+  gate(region: Region, call: ActionName | 'CreateUploadUrl'): GateKeys;
+  job(region: Region, id: string): JobKeys;
+}
+
+/** BullMQ allows no `:` in queue names; links, bucket and API region must agree, hence a queue for each region. */
+export function verifyQueue(region: Region): string {
+  return `verify-${region}`;
+}
+
+export function createNames(prefix: string): Names {
+  return {
+    prefix,
+    live: `${prefix}:live`,
+    ended: `${prefix}:ended`,
+    outbox: `${prefix}:outbox`,
+    counters: `${prefix}:counters`,
+    sweeper: `${prefix}:sweeper`,
+    channel: `${prefix}:changed`,
+    journal: (id) => `${prefix}:v:${id}`,
+    history: (id) => `${prefix}:h:${id}`,
+    gate: (region, call) => {
+      const gate = `${prefix}:gate:${region}:${call}`;
+      return { gate, admitted: `${gate}:admitted`, express: `${gate}:express` };
+    },
+    job: (region, id) => {
+      const queue = `${prefix}:${verifyQueue(region)}`;
+      return { job: `${queue}:${id}`, lock: `${queue}:${id}:lock`, stalled: `${queue}:stalled` };
+    },
+  };
+}

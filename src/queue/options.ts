@@ -1,0 +1,35 @@
+/** How jobs are added. BullMQ never decides an end: one attempt each, since attempts and back-off are the journal's. */
+import type { JobsOptions } from 'bullmq';
+import type { Lane } from '../domain/verification.ts';
+
+/** Served in this order. 0, which BullMQ serves before all others, is kept for work that resumes. */
+const PRIORITY: Readonly<Record<Lane, number>> = { interactive: 1, batch: 10 };
+export const RESUME_PRIORITY = 0;
+
+const DAY_S = 24 * 3600;
+
+export const jobOptions = {
+  /** The journal outlives the job; the job is kept a while for the dashboard. */
+  verify: (lane: Lane): JobsOptions => ({
+    priority: PRIORITY[lane],
+    attempts: 1,
+    removeOnComplete: { age: DAY_S, count: 5_000 },
+    removeOnFail: { age: 7 * DAY_S, count: 5_000 },
+    stackTraceLimit: 0,
+  }),
+  erase: {
+    attempts: 2_000,
+    backoff: { type: 'capped' },
+    removeOnComplete: true,
+    removeOnFail: { age: 30 * DAY_S },
+    stackTraceLimit: 0,
+  } satisfies JobsOptions,
+};
+
+/** What a dashboard may show; everything else is in the journal. */
+export interface VerifyJob {
+  readonly action: string;
+  readonly upload: string;
+  readonly lane: Lane;
+  readonly mode: string;
+}

@@ -1,0 +1,151 @@
+/**
+ * The journal as it lies in Redis (a hash of strings) and as the code sees it. Written by the scripts in `lua/`; this is the
+ * only reader.
+ */
+import type { ActionName, Region } from '../domain/actions.ts';
+import type { HistoryEntry } from '../domain/history.ts';
+import type { DetectOutcome, StageOutcomes, StoredFrame, UploadOutcome } from '../domain/outcomes.ts';
+import { type Decision, type FrameState, STAGES, type StageName, type State } from '../domain/states.ts';
+import type { Lane, Mode, Order, UploadWay, Verification } from '../domain/verification.ts';
+
+/** Version of what the pipeline writes; a journal says which one began it. */
+export const PIPELINE_VERSION = 1;
+
+/** Why a verification waits, or why it ended without an answer. */
+export interface Reason {
+  readonly code: string;
+  readonly class: string;
+  readonly stage?: StageName;
+  readonly requestId?: string;
+  readonly field?: string;
+}
+
+export interface OpenIntent {
+  readonly iid: string;
+  readonly gen: number;
+  readonly at: number;
+  readonly until: number;
+}
+
+export interface JournalRecord {
+  readonly id: string;
+  readonly key: string;
+  readonly version: number;
+  readonly mode: Mode;
+  readonly action: ActionName;
+  readonly region: Region;
+  readonly upload: UploadWay;
+  readonly lane: Lane;
+  readonly threshold: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Null once the verification has ended: sources are forgotten then. */
+  readonly order: Order | null;
+  readonly state: State;
+  readonly decision: Decision | null;
+  readonly similarity: number | null;
+  readonly frame: FrameState;
+  readonly stored: StoredFrame | null;
+  readonly reason: Reason | null;
+  readonly generation: number;
+  readonly createdAt: number;
+  readonly deadline: number;
+  readonly notBefore: number | null;
+  readonly decidedAt: number | null;
+  readonly endedAt: number | null;
+  readonly starts: number;
+  readonly paid: number;
+  readonly possiblyPaid: number;
+  readonly cancelled: boolean;
+  readonly open: OpenIntent | null;
+  readonly outcomes: StageOutcomes;
+  readonly attempts: Readonly<Record<StageName, number>>;
+}
+
+/** The fields that a claim writes. */
+export function claimFields(request: Verification, mode: Mode): string[] {
+  const { resources, frame, liveness } = request;
+  const fields: Record<string, string | number> = {
+    v: PIPELINE_VERSION,
+    key: request.key,
+    mode,
+    action: request.action,
+    region: request.region,
+    upload: request.upload,
+    lane: request.lane,
+    threshold: request.similarityThreshold,
+    src: JSON.stringify({ resources, frame, liveness }),
+  };
+  if (request.metadata !== undefined) fields['meta'] = JSON.stringify(request.metadata);
+  return Object.entries(fields).flatMap(([name, value]) => [name, String(value)]);
+}
+
+/** @returns null where there is no journal (or only a tombstone). */
+export function readRecord(id: string, hash: Readonly<Record<string, string>>): JournalRecord | null {
+  if (hash['state'] === undefined) return null;
+  const outcomes: StageOutcomes = {};
+  const upload = json<UploadOutcome>(hash['s:upload']);
+  if (upload !== null) outcomes.upload = upload;
+  const md5 = json<{ checkedAt: number }>(hash['s:md5']);
+  if (md5 !== null) outcomes.md5 = md5;
+  const detect = json<DetectOutcome>(hash['s:detect']);
+  if (detect !== null) outcomes.detect = detect;
+  return {
+    id,
+    key: hash['key'] ?? '',
+    version: number(hash['v']) ?? PIPELINE_VERSION,
+    mode: hash['mode'] as Mode,
+    action: hash['action'] as ActionName,
+    region: hash['region'] as Region,
+    upload: hash['upload'] as UploadWay,
+    lane: hash['lane'] as Lane,
+    threshold: number(hash['threshold']) ?? 100,
+    metadata: json<Record<string, string>>(hash['meta']) ?? {},
+    order: readOrder(hash),
+    state: hash['state'] as State,
+    decision: (hash['decision'] as Decision | undefined) ?? null,
+    similarity: number(hash['similarity']),
+    frame: (hash['frame'] as FrameState | undefined) ?? 'none',
+    stored: json<StoredFrame>(hash['stored']),
+    reason: json<Reason>(hash['reason']),
+    generation: number(hash['gen']) ?? 0,
+    createdAt: number(hash['at']) ?? 0,
+    deadline: number(hash['deadline']) ?? 0,
+    notBefore: number(hash['notBefore']),
+    decidedAt: number(hash['decidedAt']),
+    endedAt: number(hash['endedAt']),
+    starts: number(hash['starts']) ?? 0,
+    paid: number(hash['paid']) ?? 0,
+    possiblyPaid: number(hash['maybe']) ?? 0,
+    cancelled: hash['cancel'] !== undefined,
+    open: json<OpenIntent>(hash['open']),
+    outcomes,
+    attempts: Object.fromEntries(STAGES.map((stage) => [stage, number(hash[`a:${stage}`]) ?? 0])) as Record<StageName, number>,
+  };
+}
+
+function readOrder(hash: Readonly<Record<string, string>>): Order | null {
+  const kept = json<Pick<Order, 'resources' | 'frame' | 'liveness'>>(hash['src']);
+  if (kept === null) return null;
+  return { action: hash['action'], region: hash['region'], upload: hash['upload'], ...kept } as Order;
+}
+
+/** The first stage that has left no outcome. */
+export function currentStage(record: JournalRecord): StageName {
+  return STAGES.find((stage) => record.outcomes[stage] === undefined) ?? 'download';
+}
+
+/** Attempts and time by stage, from the history. */
+export function stageTimes(history: readonly HistoryEntry[]): { name: StageName; attempts: number; ms: number }[] {
+  return STAGES.map((name) => {
+    const entries = history.filter((entry) => entry.stage === name && entry.ms !== undefined);
+    return { name, attempts: entries.length, ms: entries.reduce((sum, entry) => sum + (entry.ms ?? 0), 0) };
+  });
+}
+
+function number(text: string | undefined): number | null {
+  return text === undefined || text === '' ? null : Number(text);
+}
+
+function json<T>(text: string | undefined): T | null {
+  return text === undefined ? null : (JSON.parse(text) as T);
+}

@@ -1,0 +1,32 @@
+/** The queue of a region, as producers and the sweeper use it. */
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Region } from '../domain/actions.ts';
+import { type Names, verifyQueue } from './names.ts';
+import { jobOptions, type VerifyJob } from './options.ts';
+import type { JournalRecord } from './record.ts';
+
+/** Events are for dashboards; bounded, since they would be kept for ever. */
+const EVENTS_KEPT = 1_000;
+
+export function openVerifyQueue(redis: Redis, names: Names, region: Region): Queue<VerifyJob> {
+  const queue = new Queue<VerifyJob>(verifyQueue(region), {
+    connection: redis,
+    prefix: names.prefix,
+    streams: { events: { maxLen: EVENTS_KEPT } },
+    skipVersionCheck: true,
+  });
+  // Errors come back from the calls themselves; an emitter without a listener would end the process.
+  queue.on('error', () => undefined);
+  return queue;
+}
+
+/** Under the verification's own id: adding it twice adds it once. */
+export async function addVerifyJob(queue: Queue<VerifyJob>, record: Pick<JournalRecord, 'id' | 'action' | 'upload' | 'lane' | 'mode'>): Promise<void> {
+  const { id } = record;
+  await queue.add('verify', jobData(record), { ...jobOptions.verify(record.lane), jobId: id });
+}
+
+export function jobData({ action, upload, lane, mode }: Pick<JournalRecord, 'action' | 'upload' | 'lane' | 'mode'>): VerifyJob {
+  return { action, upload, lane, mode };
+}

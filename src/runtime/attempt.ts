@@ -1,0 +1,368 @@
+/**
+ * One attempt at a verification, from preamble to settling. Reads like its table of contents:
+ * begin → what is still open → admission → the stages that have left no outcome → settle.
+ *
+ * What must hold:
+ * 1. Nothing is decided by BullMQ: attempts, back-off, crash budget and ends are the journal's.
+ * 2. A stage whose outcome is in the journal is never run again in the same generation.
+ * 3. A failure is turned into a move in one place (`#afterTrouble`).
+ * 4. Whoever has lost the lease writes nothing but a paid outcome.
+ */
+import { CODES, classify } from '../domain/errors/index.ts';
+import { Failure } from '../domain/failure.ts';
+import type { HistoryEntry } from '../domain/history.ts';
+import { nextMove, type Policy } from '../domain/policy.ts';
+import { type Decision, STAGES, type StageName, type State } from '../domain/states.ts';
+import { currentStage, type JournalRecord, type Reason } from '../queue/record.ts';
+import { type Edges, type StageContext, type StageInput, stages } from '../stages/index.ts';
+import type { Gate } from './gate.ts';
+import type { Begun, Journal } from './journal.ts';
+import type { Lease } from './lease.ts';
+import type { RunLog } from './log.ts';
+import type { FollowUps, Outbox } from './outbox.ts';
+import { pay, Recorded, Withheld } from './pay.ts';
+import { sleep } from './sleep.ts';
+
+/** How an attempt ended; the worker turns it into a BullMQ move. */
+export type AttemptEnd =
+  | { readonly kind: 'done'; readonly state: State; readonly decision: Decision | null; readonly code: string | null }
+  | { readonly kind: 'later'; readonly delayMs: number }
+  | { readonly kind: 'held' }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'lost' };
+
+export interface AttemptTools {
+  readonly journal: Journal;
+  readonly gate: Gate;
+  readonly outbox: Outbox;
+  readonly edges: Edges;
+  readonly policy: Policy;
+  readonly objectFolder: string;
+  readonly log: RunLog;
+}
+
+export class Attempt {
+  readonly #tools: AttemptTools;
+  readonly #lease: Lease;
+  readonly #record: JournalRecord;
+  readonly #begun: Begun;
+  /** Before a decision the verification's deadline ends everything; after it, nothing does. */
+  readonly #deadline = new AbortController();
+  /** The preflight's entry travels with the intent: one script less. */
+  #preflightEntry: HistoryEntry | null = null;
+  /** The download's entry travels with the settling. */
+  #lastEntry: HistoryEntry | null = null;
+
+  constructor(tools: AttemptTools, lease: Lease, begun: Begun, record: JournalRecord) {
+    this.#tools = tools;
+    this.#lease = lease;
+    this.#begun = begun;
+    this.#record = record;
+  }
+
+  async run(): Promise<AttemptEnd> {
+    const { verdict, now } = this.#begun;
+    switch (verdict) {
+      case 'terminal':
+        return this.#repeatFollowUps();
+      case 'held':
+        return { kind: 'held' };
+      case 'wait':
+        return { kind: 'later', delayMs: this.#begun.waitMs };
+      case 'poison':
+        return this.#give(CODES.POISON, null);
+      case 'expired':
+        return this.#give(CODES.DEADLINE_EXCEEDED, null);
+      case 'lost':
+      case 'missing':
+        return { kind: verdict };
+      case 'go':
+        break;
+    }
+    const timer = setTimeout(() => this.#deadline.abort(late()), Math.min(this.#record.deadline - now, 2 ** 31 - 1));
+    try {
+      const waiting = await this.#resolveOpenIntent();
+      if (waiting !== null) return waiting;
+      if (this.#record.cancelled) return await this.#give(CODES.CANCELLED, null);
+      if (this.#record.outcomes.detect === undefined) await this.#untilAdmitted();
+      for (const stage of STAGES) {
+        if (this.#record.outcomes[stage] === undefined) await this.#runStage(stage);
+      }
+      return await this.#complete();
+    } catch (error) {
+      return await this.#afterTrouble(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  // ── before the stages ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** An intent that a crashed attempt left open: wait for its deadline, then it is unknown. */
+  async #resolveOpenIntent(): Promise<AttemptEnd | null> {
+    if (this.#record.open === null) return null;
+    const entry: HistoryEntry = { at: Date.now(), event: 'unknown', stage: 'detect', code: CODES.OUTCOME_UNKNOWN };
+    const { kind, leftMs } = await this.#lease.guard(this.#tools.journal.unknown(entry));
+    if (kind === 'open') return this.#handBack('detect', leftMs, false, false, reasonOf(outcomePending(), 'detect'), null);
+    if (kind === 'lost') return { kind: 'lost' };
+    if (kind === 'unknown') this.#tools.log.stage('detect', 'unknown', { code: CODES.OUTCOME_UNKNOWN });
+    return null;
+  }
+
+  async #untilAdmitted(): Promise<void> {
+    const admission = this.#tools.gate.admission(this.#record.action);
+    let waitMs = this.#begun.waitMs;
+    while (waitMs > 0) {
+      await sleep(waitMs, this.#beforeDecision);
+      waitMs = await this.#lease.guard(this.#tools.journal.admit(this.#record.lane, admission));
+    }
+  }
+
+  // ── the stages ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #runStage(stage: StageName): Promise<void> {
+    const { outcomes, order } = this.#record;
+    if (order === null) throw new Error('a verification that has not ended has lost its order');
+    const input: StageInput = { id: this.#record.id, generation: this.#record.generation, order, outcomes };
+    const startedAt = performance.now();
+    this.#tools.log.stage(stage, 'start', {});
+    try {
+      switch (stage) {
+        case 'upload':
+          outcomes.upload = await this.#within(stage, (context) => stages.upload(input, context));
+          await this.#commitUpload(performance.now() - startedAt);
+          break;
+        case 'md5':
+          outcomes.md5 = await this.#within(stage, (context) => stages.md5(input, context));
+          this.#preflightEntry = { at: Date.now(), event: 'done', stage, ms: performance.now() - startedAt };
+          break;
+        case 'detect':
+          outcomes.detect = await stages.detect(input, this.#context(this.#beforeDecision));
+          this.#tools.log.decided(outcomes.detect);
+          break;
+        case 'download':
+          outcomes.download = await this.#within(stage, (context) => stages.download(input, context));
+          this.#lastEntry = { at: Date.now(), event: 'done', stage, ms: performance.now() - startedAt };
+          break;
+      }
+    } catch (error) {
+      throw new StageTrouble(stage, performance.now() - startedAt, error);
+    }
+    this.#tools.log.stage(stage, 'done', { ms: performance.now() - startedAt });
+  }
+
+  /** Runs a stage under its own time limit, the lease and, before a decision, the deadline. */
+  async #within<T>(stage: 'upload' | 'md5' | 'download', stageRun: (context: StageContext) => Promise<T>): Promise<T> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(tooSlow(stage)), this.#tools.policy.stageMs[stage]);
+    const outer = stage === 'download' ? this.#lease.signal : this.#beforeDecision;
+    try {
+      return await stageRun(this.#context(AbortSignal.any([outer, limit.signal])));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #context(signal: AbortSignal): StageContext {
+    const { edges, objectFolder, gate, journal, policy } = this.#tools;
+    const { region, action, lane, generation, threshold } = this.#record;
+    return {
+      edges,
+      signal,
+      objectFolder,
+      now: () => Date.now(),
+      uploadUrlSlots: (count) => gate.uploadUrlSlots(region, count, signal),
+      pay: (call) =>
+        pay(
+          {
+            journal,
+            lease: this.#lease,
+            gate,
+            action,
+            generation,
+            threshold,
+            callMs: policy.callMs[lane],
+            maxPayments: policy.maxPayments,
+            preflight: this.#record.outcomes.md5 ?? { checkedAt: 0 },
+            preflightEntry: this.#preflightEntry,
+            signal,
+          },
+          call,
+        ),
+    };
+  }
+
+  async #commitUpload(ms: number): Promise<void> {
+    const entry: HistoryEntry = { at: Date.now(), event: 'done', stage: 'upload', ms };
+    const { journal } = this.#tools;
+    const answer = await this.#lease.guard(journal.commit('upload', this.#record.generation, this.#record.outcomes.upload, entry));
+    if (answer !== 'ok') throw new Withheld(answer);
+  }
+
+  // ── ends ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #complete(): Promise<AttemptEnd> {
+    const { detect, download } = this.#record.outcomes;
+    return this.#settle({
+      state: 'completed',
+      reason: null,
+      entry: this.#lastEntry,
+      detect: detect ?? null,
+      frame: download?.frame ?? 'none',
+      stored: download?.stored ?? null,
+    });
+  }
+
+  /** Ends without going on: with the decision and a lost frame where there is one, else as failed (or cancelled). */
+  async #give(code: string, failure: Failure | null, stage: StageName = currentStage(this.#record), ms?: number): Promise<AttemptEnd> {
+    const { detect } = this.#record.outcomes;
+    const why = failure ?? new Failure({ service: 'bestframe', channel: 'local', code, sent: 'no' }, code);
+    const entry: HistoryEntry = { at: Date.now(), event: 'ended', stage, code, ...(ms === undefined ? {} : { ms }) };
+    return this.#settle({
+      state: code === CODES.CANCELLED ? 'cancelled' : detect === undefined ? 'failed' : 'completed',
+      reason: reasonOf(why, stage),
+      entry,
+      detect: detect ?? null,
+      frame: detect?.bestFrame == null ? 'none' : 'lost',
+      stored: null,
+    });
+  }
+
+  async #settle(end: Omit<Parameters<Journal['settle']>[0], 'generation' | 'followUps'>): Promise<AttemptEnd> {
+    const followUps = this.#followUps();
+    const settled = await this.#lease.guard(
+      this.#tools.journal.settle({ ...end, generation: this.#record.generation, followUps }),
+    );
+    if (settled.kind === 'lost') return { kind: 'lost' };
+    if (followUps !== null) await this.#lease.guard(this.#tools.outbox.deliver(this.#record.id, followUps));
+    const state = settled.state ?? end.state;
+    this.#tools.log.ended(state, end.detect, end.reason);
+    return { kind: 'done', state, decision: end.detect?.decision ?? null, code: state === 'completed' ? null : (end.reason?.code ?? null) };
+  }
+
+  async #repeatFollowUps(): Promise<AttemptEnd> {
+    const { state, decision, reason } = this.#record;
+    const followUps = this.#followUps();
+    if (followUps !== null) await this.#lease.guard(this.#tools.outbox.deliver(this.#record.id, followUps));
+    return { kind: 'done', state, decision, code: state === 'completed' ? null : (reason?.code ?? null) };
+  }
+
+  #followUps(): FollowUps | null {
+    const { id, region, action, upload, generation } = this.#record;
+    return upload === 'own-bucket' ? { erase: { id, region, action, generations: generation + 1 } } : null;
+  }
+
+  // ── trouble ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #afterTrouble(error: unknown): Promise<AttemptEnd> {
+    const trouble = error instanceof StageTrouble ? error : new StageTrouble(currentStage(this.#record), 0, error);
+    const { stage, ms } = trouble;
+    if (this.#lease.lost) return { kind: 'lost' };
+    if (trouble.cause instanceof Withheld) return this.#afterWithheld(trouble.cause, stage);
+
+    const recorded = trouble.cause instanceof Recorded;
+    const failure = trouble.cause instanceof Recorded ? trouble.cause.failure : asFailure(trouble.cause);
+    if (failure.code === CODES.LEASE_LOST) return { kind: 'lost' };
+    if (failure.code === CODES.CANCELLED || failure.code === CODES.DEADLINE_EXCEEDED) return this.#give(failure.code, failure, stage, ms);
+
+    const classified = classify(failure);
+    const move = nextMove(
+      {
+        classified,
+        stage,
+        lane: this.#record.lane,
+        attempts: this.#record.attempts[stage],
+        rewinds: this.#record.generation,
+        retryAfterMs: failure.retryAfterMs,
+        random: Math.random(),
+      },
+      this.#tools.policy,
+    );
+    this.#tools.log.trouble(stage, failure, classified.class, move);
+    if (move.to === 'fail') return this.#give(failure.code, failure, stage, ms);
+    const rewind = move.to === 'rewind';
+    const event = rewind ? 'rewind' : 'retry';
+    const entry: HistoryEntry | null = recorded ? null : { at: Date.now(), event, stage, code: failure.code, ms };
+    return this.#handBack(stage, move.delayMs, move.to === 'later' && move.counts, rewind, reasonOf(failure, stage), entry);
+  }
+
+  async #afterWithheld({ why, waitMs }: Withheld, stage: StageName): Promise<AttemptEnd> {
+    switch (why) {
+      case 'lost':
+      case 'decided':
+        return { kind: 'lost' };
+      case 'ended':
+        return { kind: 'done', state: 'cancelled', decision: null, code: CODES.CANCELLED };
+      case 'cancel':
+        return this.#give(CODES.CANCELLED, null, stage);
+      case 'expired':
+        return this.#give(CODES.DEADLINE_EXCEEDED, null, stage);
+      case 'exhausted':
+        return this.#give(CODES.OUTCOME_UNKNOWN, null, stage);
+      case 'open': {
+        this.#tools.log.stage(stage, 'unknown', { code: CODES.OUTCOME_UNKNOWN });
+        return this.#handBack(stage, waitMs, false, false, reasonOf(outcomePending(), stage), null);
+      }
+    }
+  }
+
+  async #handBack(
+    stage: StageName,
+    delayMs: number,
+    counts: boolean,
+    rewind: boolean,
+    reason: Reason,
+    entry: HistoryEntry | null,
+  ): Promise<AttemptEnd> {
+    const { generation } = this.#record;
+    // Never past the deadline: an answer that comes too late should at least be known to be missing in time.
+    const left = this.#record.outcomes.detect === undefined ? this.#record.deadline - this.#begun.now : delayMs;
+    const capped = Math.max(0, Math.min(delayMs, Math.max(left, 0)));
+    const step = { generation, delayMs: Math.ceil(reason.code === CODES.OUTCOME_UNKNOWN ? delayMs : capped), stage, counts, rewind, reason, entry };
+    const answer = await this.#lease.guard(this.#tools.journal.handback(step));
+    if (answer === 'ok') return { kind: 'later', delayMs: step.delayMs };
+    if (answer === 'cancel') return this.#give(CODES.CANCELLED, null, stage);
+    if (answer === 'lost') return { kind: 'lost' };
+    return { kind: 'done', state: 'cancelled', decision: null, code: CODES.CANCELLED };
+  }
+
+  get #beforeDecision(): AbortSignal {
+    return AbortSignal.any([this.#lease.signal, this.#deadline.signal]);
+  }
+}
+
+/** Says in which stage something went wrong, and after how long. */
+class StageTrouble extends Error {
+  readonly stage: StageName;
+  readonly ms: number;
+
+  constructor(stage: StageName, ms: number, cause: unknown) {
+    super(`trouble in ${stage}`, { cause });
+    this.stage = stage;
+    this.ms = ms;
+  }
+}
+
+function reasonOf(failure: Failure, stage: StageName): Reason {
+  return {
+    code: failure.code,
+    class: classify(failure).class,
+    stage,
+    ...(failure.requestId === undefined ? {} : { requestId: failure.requestId }),
+    ...(failure.field === undefined ? {} : { field: failure.field }),
+  };
+}
+
+function asFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  const facts = { service: 'bestframe', channel: 'local', code: CODES.INTERNAL, sent: 'no' } as const;
+  return new Failure(facts, 'an unexpected error inside Bestframe', { cause: error });
+}
+
+function local(code: string, message: string): Failure {
+  return new Failure({ service: 'bestframe', channel: 'local', code, sent: 'no' }, message);
+}
+
+const late = () => local(CODES.DEADLINE_EXCEEDED, 'the deadline passed before there was an answer');
+const tooSlow = (stage: string) => local(CODES.TIMEOUT, `${stage} took longer than its limit`);
+const outcomePending = () => local(CODES.OUTCOME_UNKNOWN, 'a paid call was made and its answer never came');

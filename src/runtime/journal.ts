@@ -1,0 +1,249 @@
+/**
+ * The journal, as one attempt sees it. Every write is one Lua script that checks the fence (lock token, `ats`, generation)
+ * and can be sent twice without doing its work twice; `outcome` alone needs no lock, since a paid answer is never thrown away.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { type HistoryEntry, packHistory } from '../domain/history.ts';
+import type { DetectOutcome, Md5Outcome, StoredFrame } from '../domain/outcomes.ts';
+import type { FrameState, StageName, State } from '../domain/states.ts';
+import type { Lane } from '../domain/verification.ts';
+import type { GateKeys, JobKeys, Names } from '../queue/names.ts';
+import { type JournalRecord, type Reason, readRecord } from '../queue/record.ts';
+import { run } from '../queue/scripts.ts';
+import type { FollowUps } from './outbox.ts';
+
+/** Who this attempt is. */
+export interface Fence {
+  readonly token: string;
+  /** BullMQ's count of started attempts, as read when this one began. */
+  readonly ats: number;
+}
+
+export type Verdict = 'lost' | 'missing' | 'terminal' | 'held' | 'wait' | 'poison' | 'expired' | 'go';
+
+export interface Begun {
+  readonly verdict: Verdict;
+  /** Redis's time, ms since 1970. */
+  readonly now: number;
+  /** `wait`: until it may run. `go`: until admission may be asked for again; 0 = admitted. */
+  readonly waitMs: number;
+  readonly record: JournalRecord | null;
+}
+
+export type Commit = 'ok' | 'lost' | 'ended' | 'cancel';
+
+export type Intent =
+  | { readonly kind: 'go'; readonly now: number; readonly until: number }
+  | { readonly kind: 'slot'; readonly now: number; readonly at: number }
+  | { readonly kind: 'open'; readonly now: number; readonly until: number }
+  | { readonly kind: 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired' };
+
+export interface IntentRequest {
+  readonly iid: string;
+  readonly generation: number;
+  readonly preflight: Md5Outcome;
+  readonly preflightEntry: HistoryEntry | null;
+  readonly callMs: number;
+  readonly intervalMs: number;
+  /** A slot that `slot` named before; 0 = none yet. */
+  readonly slotAt: number;
+  readonly maxPayments: number;
+}
+
+export type OutcomeAnswer = 'committed' | 'closed' | 'late' | 'again' | 'orphan';
+
+export interface OutcomeReport {
+  readonly iid: string;
+  readonly generation: number;
+  readonly decided: DetectOutcome | null;
+  readonly frame: FrameState;
+  readonly sent: boolean;
+  readonly billed: boolean;
+  readonly entry: HistoryEntry;
+  /** The vendor throttled: nobody calls for this long. */
+  readonly penaltyMs: number;
+}
+
+export interface Admission {
+  readonly capacity: number;
+  readonly holdMs: number;
+}
+
+export interface Ending {
+  readonly generation: number;
+  readonly state: State;
+  readonly reason: Reason | null;
+  readonly followUps: FollowUps | null;
+  readonly entry: HistoryEntry | null;
+  readonly detect: DetectOutcome | null;
+  readonly frame: FrameState;
+  readonly stored: StoredFrame | null;
+}
+
+/** A slot later than this is given up and taken anew, ms. */
+const SLOT_TOLERANCE_MS = 20;
+
+export class Journal {
+  readonly #redis: Redis;
+  readonly #names: Names;
+  readonly #id: string;
+  readonly #fence: Fence;
+  readonly #job: JobKeys;
+  readonly #gate: GateKeys;
+  readonly #recordTtlMs: number;
+
+  constructor(redis: Redis, names: Names, id: string, fence: Fence, job: JobKeys, gate: GateKeys, recordTtlMs: number) {
+    this.#redis = redis;
+    this.#names = names;
+    this.#id = id;
+    this.#fence = fence;
+    this.#job = job;
+    this.#gate = gate;
+    this.#recordTtlMs = recordTtlMs;
+  }
+
+  async begin(lane: Lane, crashBudget: number, admission: Admission): Promise<Begun> {
+    const reply = (await run(
+      this.#redis,
+      'begin',
+      [this.#journal, this.#job.lock, this.#job.job, this.#gate.gate, this.#gate.admitted, this.#gate.express],
+      [this.#fence.token, this.#fence.ats, this.#id, lane, crashBudget, admission.capacity, admission.holdMs],
+    )) as [Verdict, number, number, string[]];
+    const [verdict, now, waitMs, flat] = reply;
+    const hash: Record<string, string> = {};
+    for (let i = 0; i + 1 < flat.length; i += 2) hash[flat[i] ?? ''] = flat[i + 1] ?? '';
+    return { verdict, now, waitMs, record: readRecord(this.#id, hash) };
+  }
+
+  /** @returns ms to wait before asking again; 0 = admitted. */
+  async admit(lane: Lane, admission: Admission): Promise<number> {
+    const keys = [this.#gate.gate, this.#gate.admitted, this.#gate.express];
+    return Number(await run(this.#redis, 'admit', keys, [this.#id, lane, admission.capacity, admission.holdMs]));
+  }
+
+  async renew(leaseMs: number): Promise<'ok' | 'lost' | 'cancel'> {
+    const keys = [this.#job.lock, this.#job.job, this.#job.stalled, this.#journal];
+    return (await run(this.#redis, 'renew', keys, [...this.#proof, leaseMs, this.#id])) as 'ok' | 'lost' | 'cancel';
+  }
+
+  async commit(stage: StageName, generation: number, outcome: unknown, entry: HistoryEntry): Promise<Commit> {
+    const args = [...this.#proof, generation, `s:${stage}`, JSON.stringify(outcome), packHistory(entry)];
+    return (await run(this.#redis, 'commit', this.#fenced, args)) as Commit;
+  }
+
+  async intent(request: IntentRequest): Promise<Intent> {
+    const [kind, now, at] = (await run(
+      this.#redis,
+      'intent',
+      [...this.#fenced, this.#gate.gate, this.#gate.admitted],
+      [
+        ...this.#proof,
+        request.generation,
+        this.#id,
+        request.iid,
+        JSON.stringify(request.preflight),
+        request.preflightEntry === null ? '' : packHistory(request.preflightEntry),
+        request.callMs,
+        request.intervalMs,
+        request.slotAt,
+        request.maxPayments,
+        SLOT_TOLERANCE_MS,
+      ],
+    )) as [Intent['kind'], number, number];
+    if (kind === 'slot') return { kind, now, at };
+    if (kind === 'go' || kind === 'open') return { kind, now, until: at };
+    return { kind };
+  }
+
+  async outcome(report: OutcomeReport): Promise<OutcomeAnswer> {
+    const { decided } = report;
+    const kind = decided !== null ? 'decision' : report.sent ? 'error' : 'unsent';
+    return (await run(
+      this.#redis,
+      'outcome',
+      [this.#journal, this.#history, this.#gate.gate, this.#names.counters],
+      [
+        this.#id,
+        report.iid,
+        report.generation,
+        kind,
+        decided === null ? '' : JSON.stringify(decided),
+        decided?.decision ?? '',
+        decided?.similarity ?? '',
+        report.frame,
+        report.billed ? 1 : 0,
+        packHistory(report.entry),
+        report.penaltyMs,
+        this.#names.channel,
+      ],
+    )) as OutcomeAnswer;
+  }
+
+  /** @returns `open` with the ms until the intent's deadline, after which it may be declared unknown. */
+  async unknown(entry: HistoryEntry): Promise<{ kind: 'unknown' | 'none' | 'lost' | 'ended' | 'open'; leftMs: number }> {
+    const keys = [...this.#fenced, this.#names.counters];
+    const reply = await run(this.#redis, 'unknown', keys, [...this.#proof, packHistory(entry)]);
+    const [kind, leftMs] = reply as ['unknown' | 'none' | 'lost' | 'ended' | 'open', number];
+    return { kind, leftMs };
+  }
+
+  async handback(step: {
+    generation: number;
+    delayMs: number;
+    stage: StageName;
+    counts: boolean;
+    rewind: boolean;
+    reason: Reason;
+    entry: HistoryEntry | null;
+  }): Promise<Commit> {
+    const keys = [...this.#fenced, this.#gate.admitted];
+    return (await run(this.#redis, 'handback', keys, [
+      ...this.#proof,
+      step.generation,
+      this.#id,
+      randomUUID(),
+      step.delayMs,
+      step.stage,
+      step.counts ? 1 : 0,
+      step.rewind ? 1 : 0,
+      JSON.stringify(step.reason),
+      step.entry === null ? '' : packHistory(step.entry),
+    ])) as Commit;
+  }
+
+  async settle(ending: Ending): Promise<{ kind: 'ok' | 'ended' | 'lost'; state: State | null }> {
+    const { live, ended, outbox, channel } = this.#names;
+    const [kind, state] = (await run(this.#redis, 'settle', [...this.#fenced, live, ended, outbox, this.#gate.admitted], [
+      ...this.#proof,
+      ending.generation,
+      this.#id,
+      channel,
+      ending.state,
+      ending.reason === null ? '' : JSON.stringify(ending.reason),
+      ending.followUps === null ? '' : JSON.stringify(ending.followUps),
+      this.#recordTtlMs,
+      ending.entry === null ? '' : packHistory(ending.entry),
+      ending.detect === null ? '' : JSON.stringify({ ...ending.detect, bestFrame: null }),
+      ending.frame,
+      ending.stored === null ? '' : JSON.stringify(ending.stored),
+    ])) as ['ok' | 'ended' | 'lost', State | ''];
+    return { kind, state: state === '' ? null : state };
+  }
+
+  get #journal(): string {
+    return this.#names.journal(this.#id);
+  }
+
+  get #history(): string {
+    return this.#names.history(this.#id);
+  }
+
+  get #fenced(): readonly string[] {
+    return [this.#journal, this.#job.lock, this.#job.job, this.#history];
+  }
+
+  get #proof(): readonly [string, number] {
+    return [this.#fence.token, this.#fence.ats];
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * What must still happen once a verification has ended. The settling script writes the entry together with the terminal
+ * record; then the follow-ups are added under ids that follow from the verification, then the entry is removed. Whoever
+ * finds an entry (a re-run, the sweeper) does the same again: at least once, under one id.
+ */
+import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { ActionName, Region } from '../domain/actions.ts';
+import type { Names } from '../queue/names.ts';
+import { jobOptions } from '../queue/options.ts';
+
+/** Objects in the own bucket, to be found again from id and generation. */
+export interface EraseJob {
+  readonly id: string;
+  readonly region: Region;
+  readonly action: ActionName;
+  readonly generations: number;
+}
+
+export interface FollowUps {
+  readonly erase?: EraseJob;
+}
+
+export class Outbox {
+  readonly #redis: Redis;
+  readonly #names: Names;
+  readonly #eraseQueue: Queue<EraseJob>;
+
+  constructor(redis: Redis, names: Names, eraseQueue: Queue<EraseJob>) {
+    this.#redis = redis;
+    this.#names = names;
+    this.#eraseQueue = eraseQueue;
+  }
+
+  async deliver(id: string, followUps: FollowUps): Promise<void> {
+    const { erase } = followUps;
+    if (erase !== undefined) {
+      await this.#eraseQueue.add('erase', erase, { ...jobOptions.erase, jobId: `erase-${id}-${erase.generations}` });
+    }
+    await this.#redis.hdel(this.#names.outbox, id);
+  }
+
+  /** Delivers what is there; safe beside other deliverers. @returns how many entries there were. */
+  async deliverAll(): Promise<number> {
+    let cursor = '0';
+    let count = 0;
+    do {
+      const [next, flat] = await this.#redis.hscan(this.#names.outbox, cursor, 'COUNT', 100);
+      cursor = next;
+      for (let i = 0; i + 1 < flat.length; i += 2) {
+        await this.deliver(flat[i] ?? '', JSON.parse(flat[i + 1] ?? '{}') as FollowUps);
+        count += 1;
+      }
+    } while (cursor !== '0');
+    return count;
+  }
+}

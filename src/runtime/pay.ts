@@ -1,0 +1,176 @@
+/**
+ * The paid call: at most one for each intent.
+ *
+ * 1. The intent is in Redis before a byte leaves, and is asked for again nowhere: one intent, one call.
+ * 2. The lease is checked between the intent and the call. After that nothing but the call's own limit stops it: an answer
+ *    that was paid for is recorded even if this attempt has lost its lease or its caller has cancelled.
+ * 3. A call that provably never left closes its intent as unsent. One that may have left stays open until its deadline.
+ */
+import { randomUUID } from 'node:crypto';
+import type { ActionName } from '../domain/actions.ts';
+import { CODES, classify } from '../domain/errors/index.ts';
+import { Failure } from '../domain/failure.ts';
+import type { HistoryEntry } from '../domain/history.ts';
+import { judgeAnswer, judgeFailure } from '../domain/judge.ts';
+import type { DetectOutcome, Md5Outcome } from '../domain/outcomes.ts';
+import type { DetectAnswer } from '../domain/ports.ts';
+import type { Gate } from './gate.ts';
+import type { Journal } from './journal.ts';
+import type { Lease } from './lease.ts';
+import { sleep } from './sleep.ts';
+
+/** Throttled all the same: nobody calls for this long. */
+const PENALTY_MS = 1_000;
+
+/** Why no call was made, or what is to be waited for; the attempt decides what that means. */
+export class Withheld extends Error {
+  readonly why: 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired' | 'open';
+  /** For `open`: ms until the open intent's deadline. */
+  readonly waitMs: number;
+
+  constructor(why: Withheld['why'], waitMs = 0) {
+    super(`the paid call was withheld: ${why}`);
+    this.name = 'Withheld';
+    this.why = why;
+    this.waitMs = waitMs;
+  }
+}
+
+export interface Payment {
+  readonly journal: Journal;
+  readonly lease: Lease;
+  readonly gate: Gate;
+  readonly action: ActionName;
+  readonly generation: number;
+  readonly threshold: number;
+  readonly callMs: number;
+  readonly maxPayments: number;
+  readonly preflight: Md5Outcome;
+  readonly preflightEntry: HistoryEntry | null;
+  /** Ends the wait for a slot: lease, cancel, deadline. */
+  readonly signal: AbortSignal;
+}
+
+type Call = (limits: { callMs: number; signal: AbortSignal }) => Promise<DetectAnswer>;
+
+/** @throws Failure that was already recorded in the history (`recorded`), or Withheld. */
+export async function pay(payment: Payment, call: Call): Promise<DetectOutcome> {
+  const iid = randomUUID();
+  const until = await declare(payment, iid);
+  const startedAt = performance.now();
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(timedOut()), payment.callMs);
+  try {
+    payment.lease.check();
+    const answer = await call({ callMs: payment.callMs, signal: limit.signal });
+    const outcome = judgeAnswer(answer, payment.threshold);
+    return await commit(payment, iid, outcome, performance.now() - startedAt);
+  } catch (error) {
+    if (error instanceof Withheld) throw error;
+    const failure = error instanceof Failure ? error : internal(error);
+    const ms = performance.now() - startedAt;
+    const outcome = failure.sent === 'answered' ? judgeFailure(failure) : null;
+    if (outcome !== null) return await commit(payment, iid, outcome, ms);
+    if (failure.sent === 'maybe') throw new Withheld('open', Math.max(0, until - ms));
+    await report(payment, iid, failure, ms);
+    throw new Recorded(failure);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A failure of the paid call that the journal knows already. */
+export class Recorded extends Error {
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.name = 'Recorded';
+    this.failure = failure;
+  }
+}
+
+/** @returns ms from now until the intent's deadline. */
+async function declare(payment: Payment, iid: string): Promise<number> {
+  const { journal, lease, gate, signal } = payment;
+  let slotAt = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const askedAt = performance.now();
+    const intent = await lease.guard(
+      journal.intent({
+        iid,
+        generation: payment.generation,
+        preflight: payment.preflight,
+        preflightEntry: payment.preflightEntry,
+        callMs: payment.callMs,
+        intervalMs: gate.intervalMs(payment.action),
+        slotAt,
+        maxPayments: payment.maxPayments,
+      }),
+    );
+    if (intent.kind === 'go') return intent.until - intent.now;
+    if (intent.kind === 'open') throw new Withheld('open', intent.until - intent.now);
+    if (intent.kind !== 'slot') throw new Withheld(intent.kind);
+    slotAt = intent.at;
+    // Half the round trip is on each side of Redis's clock reading; a millisecond more keeps us from coming early.
+    const oneWay = (performance.now() - askedAt) / 2;
+    await sleep(slotAt - intent.now - oneWay + 1, signal);
+  }
+}
+
+async function commit(payment: Payment, iid: string, outcome: DetectOutcome, ms: number): Promise<DetectOutcome> {
+  const answer = await payment.journal.outcome({
+    iid,
+    generation: payment.generation,
+    decided: outcome,
+    frame: outcome.bestFrame === null ? 'none' : 'pending',
+    sent: true,
+    billed: outcome.billed,
+    entry: {
+      at: Date.now(),
+      event: 'done',
+      stage: 'detect',
+      code: outcome.result,
+      ...(outcome.requestId === null ? {} : { requestId: outcome.requestId }),
+      billed: outcome.billed,
+      ms,
+    },
+    penaltyMs: 0,
+  });
+  if (answer === 'committed' || answer === 'again') return outcome;
+  throw new Withheld('lost'); // late or orphan: the answer is in the history or counted, and this attempt has no more say
+}
+
+async function report(payment: Payment, iid: string, failure: Failure, ms: number): Promise<void> {
+  const { class: kind, billed } = classify(failure);
+  const sent = failure.sent === 'answered';
+  await payment.journal.outcome({
+    iid,
+    generation: payment.generation,
+    decided: null,
+    frame: 'none',
+    sent,
+    billed: sent && billed === 'yes',
+    entry: {
+      at: Date.now(),
+      event: sent ? 'error' : 'unsent',
+      stage: 'detect',
+      code: failure.code,
+      ...(failure.requestId === undefined ? {} : { requestId: failure.requestId }),
+      ms,
+    },
+    penaltyMs: kind === 'throttled' ? PENALTY_MS : 0,
+  });
+}
+
+function timedOut(): Failure {
+  const facts = { service: 'faceid', channel: 'local', code: CODES.TIMEOUT, sent: 'maybe' } as const;
+  return new Failure(facts, 'the paid call took longer than its limit; nobody knows yet whether it was done');
+}
+
+/** A bug of ours before or inside the call. That it was thrown here says nothing about bytes: assume that they left. */
+function internal(cause: unknown): Failure {
+  const facts = { service: 'bestframe', channel: 'local', code: CODES.INTERNAL, sent: 'maybe' } as const;
+  return new Failure(facts, 'an unexpected error inside the paid call', { cause });
+}

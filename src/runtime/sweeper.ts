@@ -1,0 +1,114 @@
+/**
+ * Repeats what somebody may have died over: outbox entries whose follow-ups were not delivered; verifications that are not
+ * ended and have no job in the queue (a producer died between claim and add, or somebody removed or failed the job by hand);
+ * verifications past their deadline that nobody works on. One process sweeps at a time; each step is safe beside the others.
+ */
+import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import type { Region } from '../domain/actions.ts';
+import { isTerminal } from '../domain/states.ts';
+import type { Names } from '../queue/names.ts';
+import { addVerifyJob } from '../queue/verify-queue.ts';
+import { readRecord } from '../queue/record.ts';
+import type { VerifyJob } from '../queue/options.ts';
+import type { Outbox } from './outbox.ts';
+
+export interface SweeperOptions {
+  readonly redis: Redis;
+  readonly names: Names;
+  readonly queues: ReadonlyMap<Region, Queue<VerifyJob>>;
+  readonly outbox: Outbox;
+  readonly log: Logger;
+  readonly everyMs?: number;
+}
+
+const EVERY_MS = 15_000;
+/** Younger claims may still be on their way to the queue. */
+const SETTLED_MS = 10_000;
+const BATCH = 500;
+
+export class Sweeper {
+  readonly #options: SweeperOptions;
+  readonly #everyMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: SweeperOptions) {
+    this.#options = options;
+    this.#everyMs = options.everyMs ?? EVERY_MS;
+  }
+
+  start(): void {
+    const turn = () => {
+      this.#running = this.#turn().finally(() => {
+        if (!this.#stopped) this.#timer = setTimeout(turn, this.#everyMs);
+      });
+    };
+    this.#timer = setTimeout(turn, this.#everyMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  async #turn(): Promise<void> {
+    const { redis, names, log } = this.#options;
+    try {
+      const mine = await redis.set(names.sweeper, '1', 'PX', Math.ceil(this.#everyMs * 0.9), 'NX');
+      if (mine !== 'OK') return;
+      const swept = await this.sweep();
+      if (swept.delivered + swept.requeued > 0) log.warn({ event: 'swept', ...swept }, 'sweeper: repeated what was missing');
+    } catch (error) {
+      log.warn({ event: 'sweep failed', error: error instanceof Error ? error.name : 'unknown' }, 'sweeper: will try again');
+    }
+  }
+
+  /** One pass, now. */
+  async sweep(settledMs = SETTLED_MS): Promise<{ delivered: number; requeued: number }> {
+    const delivered = await this.#options.outbox.deliverAll();
+    const requeued = await this.#requeue(settledMs);
+    await this.#forgetExpired();
+    return { delivered, requeued };
+  }
+
+  async #requeue(settledMs: number): Promise<number> {
+    const { redis, names, queues } = this.#options;
+    let requeued = 0;
+    let cursor = '0';
+    do {
+      const [next, flat] = await redis.zscan(names.live, cursor, 'COUNT', BATCH);
+      cursor = next;
+      for (let i = 0; i + 1 < flat.length; i += 2) {
+        const id = flat[i] ?? '';
+        if (Number(flat[i + 1]) > Date.now() - settledMs) continue;
+        const record = readRecord(id, await redis.hgetall(names.journal(id)));
+        if (record === null || isTerminal(record.state)) {
+          await redis.zrem(names.live, id);
+          continue;
+        }
+        const queue = queues.get(record.region);
+        if (queue === undefined) continue;
+        const state = await queue.getJobState(id);
+        if (state !== 'unknown' && state !== 'failed' && state !== 'completed') continue;
+        await queue.remove(id);
+        await addVerifyJob(queue, record);
+        requeued += 1;
+      }
+    } while (cursor !== '0');
+    return requeued;
+  }
+
+  /** Records expire by themselves; their places in the index do not. */
+  async #forgetExpired(): Promise<void> {
+    const { redis, names } = this.#options;
+    const oldest = await redis.zrange(names.ended, 0, BATCH - 1);
+    for (const id of oldest) {
+      if ((await redis.exists(names.journal(id))) === 1) break;
+      await redis.zrem(names.ended, id);
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * BullMQ's side of an attempt: a worker for one region's queue. Takes jobs, runs attempts, turns their ends into moves.
+ *
+ * BullMQ's own lock renewal is off (see lease.ts), its attempts are one, its stall limit is out of reach: a stalled job just
+ * goes back to the queue and meets the preamble.
+ */
+import { DelayedError, type Job, type Queue, UnrecoverableError, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import type { Region } from '../domain/actions.ts';
+import { CODES, explain } from '../domain/errors/index.ts';
+import type { Policy } from '../domain/policy.ts';
+import { type Names, verifyQueue } from '../queue/names.ts';
+import { RESUME_PRIORITY, type VerifyJob } from '../queue/options.ts';
+import type { Edges } from '../stages/index.ts';
+import { Attempt, type AttemptEnd } from './attempt.ts';
+import { drained } from './drain.ts';
+import type { Gate } from './gate.ts';
+import { Journal } from './journal.ts';
+import { Lease, type LeaseTimes } from './lease.ts';
+import { RunLog } from './log.ts';
+import type { Outbox } from './outbox.ts';
+
+export interface VerifyWorkerOptions {
+  readonly redis: Redis;
+  readonly names: Names;
+  readonly region: Region;
+  readonly edges: Edges;
+  readonly gate: Gate;
+  readonly outbox: Outbox;
+  readonly policy: Policy;
+  readonly lease: LeaseTimes;
+  /** How often BullMQ looks for jobs whose lock has run out. */
+  readonly stalledIntervalMs: number;
+  readonly slots: number;
+  readonly objectFolder: string;
+  readonly recordTtlMs: number;
+  readonly log: Logger;
+}
+
+/** Jobs in slots over all workers, for each call a second: enough for six seconds on the way, few enough to wait in place. */
+const SLOTS_PER_QPS = 6;
+/** A held verification is looked at again this seldom; whoever releases it wakes it. */
+const HELD_LOOK_MS = 60_000;
+const NEVER = 2 ** 31 - 1;
+
+export class VerifyWorker {
+  readonly #options: VerifyWorkerOptions;
+  readonly #worker: Worker<VerifyJob>;
+
+  constructor(options: VerifyWorkerOptions) {
+    this.#options = options;
+    this.#worker = new Worker<VerifyJob>(verifyQueue(options.region), (job, token) => this.#process(job, token), {
+      connection: options.redis,
+      prefix: options.names.prefix,
+      concurrency: options.slots,
+      lockDuration: options.lease.leaseMs,
+      skipLockRenewal: true,
+      stalledInterval: options.stalledIntervalMs,
+      maxStalledCount: NEVER,
+      runRetryDelay: 1_000,
+      autorun: false,
+    });
+    this.#worker.on('error', (error) => options.log.debug({ event: 'worker error', error: error.name }, 'worker error'));
+  }
+
+  /** @param queue of the same region; gets its bound on jobs in slots. */
+  async start(queue: Queue): Promise<void> {
+    const qps = Math.max(this.#options.gate.limit('DetectReflectLivenessAndCompare'), this.#options.gate.limit('VideoLivenessCompare'));
+    await queue.setGlobalConcurrency(Math.ceil(qps * SLOTS_PER_QPS));
+    await this.#worker.waitUntilReady();
+    this.#worker.run().catch((error: unknown) => {
+      this.#options.log.error({ event: 'worker stopped', error: error instanceof Error ? error.name : 'unknown' }, 'worker stopped');
+    });
+  }
+
+  drain(deadlineMs: number): Promise<boolean> {
+    return drained(this.#worker, deadlineMs);
+  }
+
+  /**
+   * Only a terminal record may end a job. In every other case, an unexpected error too, BullMQ is told to move nothing
+   * (DelayedError): a job that was not moved keeps its place in `active`, its lock runs out, and it comes back.
+   */
+  async #process(job: Job<VerifyJob>, token: string | undefined): Promise<unknown> {
+    if (token === undefined || job.id === undefined) throw new DelayedError('a job without token or id');
+    let end: AttemptEnd;
+    try {
+      end = await this.#attempt(job.id, job.data, token, job.attemptsStarted);
+      if (end.kind === 'later' || end.kind === 'held') await this.#moveLater(job, token, end);
+    } catch (error) {
+      const facts = { id: job.id, event: 'attempt broke off', error: error instanceof Error ? error.name : 'unknown' };
+      this.#options.log.error(facts, 'attempt broke off; the verification comes back when its lock runs out');
+      throw new DelayedError('attempt broke off');
+    }
+    if (end.kind === 'done' && end.state !== 'failed') return { state: end.state, decision: end.decision };
+    if (end.kind === 'done') throw new UnrecoverableError(inWords(end.code ?? CODES.INTERNAL));
+    if (end.kind === 'missing') throw new UnrecoverableError(inWords(CODES.RECORD_MISSING));
+    throw new DelayedError(end.kind);
+  }
+
+  async #moveLater(job: Job<VerifyJob>, token: string, end: AttemptEnd): Promise<void> {
+    const delayMs = end.kind === 'later' ? end.delayMs : HELD_LOOK_MS;
+    // A delayed job is promoted behind everything that waits, unless it has the one priority that comes first.
+    await job.changePriority({ priority: RESUME_PRIORITY });
+    await job.moveToDelayed(Date.now() + delayMs, token);
+  }
+
+  async #attempt(id: string, job: VerifyJob, token: string, ats: number): Promise<AttemptEnd> {
+    const { redis, names, region, gate, policy, lease: times } = this.#options;
+    const action = job.action === 'VideoLivenessCompare' ? job.action : 'DetectReflectLivenessAndCompare';
+    const fence = { token, ats };
+    const journal = new Journal(redis, names, id, fence, names.job(region, id), names.gate(region, action), this.#options.recordTtlMs);
+    const lease = new Lease(performance.now(), times, () => journal.renew(times.leaseMs));
+    try {
+      const begun = await lease.guard(journal.begin(job.lane, policy.crashBudget, gate.admission(action)));
+      if (begun.record === null) return { kind: begun.verdict === 'lost' ? 'lost' : 'missing' };
+      const { edges, outbox, objectFolder, log } = this.#options;
+      const tools = { journal, gate, outbox, edges, policy, objectFolder, log: new RunLog(log, id) };
+      return await new Attempt(tools, lease, begun, begun.record).run();
+    } catch (error) {
+      if (lease.lost) return { kind: 'lost' };
+      throw error;
+    } finally {
+      lease.stop();
+    }
+  }
+}
+
+function inWords(code: string): string {
+  return `${code}: ${explain(code)?.title ?? 'no answer could be had'}`;
+}
