@@ -28,7 +28,7 @@ export function connectProducer(settings: RedisSettings): Redis {
   });
 }
 
-function common(settings: RedisSettings): RedisOptions {
+function common(settings: RedisSettings): Omit<RedisOptions, 'replyMapping'> {
   return {
     connectTimeout: 5_000,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2_000),

@@ -6,6 +6,9 @@ import type { Lane } from '../domain/verification.ts';
 const PRIORITY: Readonly<Record<Lane, number>> = { interactive: 1, batch: 10 };
 export const RESUME_PRIORITY = 0;
 
+/** A record, and with it the caller's key, outlives the job. */
+export const RECORD_TTL_MS = 30 * 24 * 3_600_000;
+
 const DAY_S = 24 * 3600;
 
 export const jobOptions = {

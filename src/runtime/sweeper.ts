@@ -105,7 +105,7 @@ export class Sweeper {
   /** Records expire by themselves; their places in the index do not. */
   async #forgetExpired(): Promise<void> {
     const { redis, names } = this.#options;
-    const oldest = await redis.zrange(names.ended, 0, BATCH - 1);
+    const oldest = await redis.zrange(names.ended, '0', String(BATCH - 1));
     for (const id of oldest) {
       if ((await redis.exists(names.journal(id))) === 1) break;
       await redis.zrem(names.ended, id);

@@ -1,0 +1,314 @@
+/**
+ * What other backends use. Loads no vendor SDK; needs Redis and, for `file` sources, to see the files.
+ *
+ * What must hold:
+ * 1. `enqueue` answers after both the claim and the job are in Redis; when it fails, trying again with the same key is safe.
+ * 2. Bad input is refused before anything is stored.
+ * 3. It fails fast when Redis is away.
+ */
+import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Region } from '../domain/actions.ts';
+import { CODES } from '../domain/errors/index.ts';
+import { Failure, inputFailure } from '../domain/failure.ts';
+import { packHistory } from '../domain/history.ts';
+import { fingerprint, verificationId } from '../domain/identity.ts';
+import { isTerminal, type State } from '../domain/states.ts';
+import type { VerificationView } from '../domain/view.ts';
+import { DEFAULT_DEADLINE_MS, type Mode, parseVerification, type Verification, type VerificationRequest } from '../domain/verification.ts';
+import { connectProducer, redisFailure, type RedisSettings, untilReady } from '../queue/connection.ts';
+import { createNames, DEFAULT_PREFIX, type Names } from '../queue/names.ts';
+import { jobOptions, RECORD_TTL_MS, type VerifyJob } from '../queue/options.ts';
+import { claimFields } from '../queue/record.ts';
+import { run, runMany } from '../queue/scripts.ts';
+import { jobData, openVerifyQueue } from '../queue/verify-queue.ts';
+import { readViews } from '../queue/view.ts';
+import { checkAtBorder } from './border.ts';
+import { Changes } from './changes.ts';
+
+export interface ClientOptions {
+  /** redis:// or rediss:// URL. */
+  readonly redis: string;
+  readonly tls?: RedisSettings['tls'];
+  /** Default `{bestframe}`; the same as the workers'. */
+  readonly prefix?: string;
+  /** Keeps equal keys of different applications apart; default `bestframe`. */
+  readonly namespace?: string;
+  /** Default `live`. Part of every record. */
+  readonly mode?: Mode;
+  /**
+   * Folders in which `file` sources may lie. Files are looked at before anything is stored; leave out where this process
+   * does not see the workers' files.
+   */
+  readonly fileRoots?: readonly string[];
+  /** Looks up the host of `https` sources and refuses private addresses here already. Default true. */
+  readonly checkHosts?: boolean;
+  /** How long to wait for the first connection, ms. Default 3,000. */
+  readonly connectTimeoutMs?: number;
+}
+
+export interface Enqueued {
+  readonly id: string;
+  readonly key: string;
+  /** `new`, or `same` where this key and payload were enqueued before. */
+  readonly status: 'new' | 'same';
+  readonly state: State;
+}
+
+export type EnqueueResult = Enqueued | { readonly key: string; readonly status: 'refused'; readonly error: Failure };
+
+export interface EnqueueManyOptions {
+  /** Verifications a chunk; two round trips each. Default 500. */
+  readonly chunk?: number;
+  readonly onProgress?: (done: number) => void;
+}
+
+/** Interactive work stands in the express lane this long at most before batch work goes on. */
+const EXPRESS_HOLD_MS = 15_000;
+const CHUNK = 500;
+
+export class BestframeClient {
+  readonly #options: ClientOptions;
+  readonly #redis: Redis;
+  readonly #names: Names;
+  readonly #queues = new Map<Region, Queue<VerifyJob>>();
+  readonly #changes: Changes;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#redis = connectProducer({ url: options.redis, ...(options.tls === undefined ? {} : { tls: options.tls }) });
+    // ioredis says every failed connection here; whoever calls gets it as a Failure instead.
+    this.#redis.on('error', () => undefined);
+    this.#names = createNames(options.prefix ?? DEFAULT_PREFIX);
+    this.#changes = new Changes(this.#redis, this.#names.channel);
+  }
+
+  /**
+   * Takes one verification (lane `interactive` unless said) and answers when it is safe in Redis.
+   * @throws Failure INVALID_VERIFICATION and the source codes (with `field`), KEY_CONFLICT, KEY_GONE, REDIS_UNAVAILABLE
+   */
+  async enqueue(request: VerificationRequest): Promise<Enqueued> {
+    const [result] = await this.enqueueMany([{ lane: 'interactive', ...request }]);
+    if (result === undefined) throw new Error('no result for one request');
+    if (result.status === 'refused') throw result.error;
+    return result;
+  }
+
+  /**
+   * Takes many (lane `batch` unless said). Never throws for one of them: each has its own result, in order.
+   * @throws Failure REDIS_UNAVAILABLE when Redis is away from the start
+   */
+  async enqueueMany(requests: readonly VerificationRequest[], options: EnqueueManyOptions = {}): Promise<EnqueueResult[]> {
+    await this.#ready();
+    const size = options.chunk ?? CHUNK;
+    const results: EnqueueResult[] = [];
+    for (let start = 0; start < requests.length; start += size) {
+      results.push(...(await this.#chunk(requests.slice(start, start + size))));
+      options.onProgress?.(results.length);
+    }
+    return results;
+  }
+
+  /** @returns null where there is no such verification (or its record has expired). */
+  async get(id: string): Promise<VerificationView | null> {
+    await this.#ready();
+    const [view] = await this.#command(readViews(this.#redis, this.#names, [id]));
+    return view ?? null;
+  }
+
+  /** By the caller's own key. */
+  getByKey(key: string): Promise<VerificationView | null> {
+    return this.get(this.idOf(key));
+  }
+
+  idOf(key: string): string {
+    return verificationId(this.#options.namespace ?? 'bestframe', key);
+  }
+
+  /**
+   * Waits for the decision, or with `until: 'ended'` for the end (frame included).
+   * @param timeoutMs default 30,000; the verification goes on all the same.
+   * @returns what is known then; `next` is `wait` where the time ran out. Null where there is no such verification.
+   */
+  async wait(id: string, options: { until?: 'decided' | 'ended'; timeoutMs?: number; signal?: AbortSignal } = {}): Promise<VerificationView | null> {
+    await this.#ready();
+    const { until = 'decided', timeoutMs = 30_000, signal } = options;
+    const enough = (view: VerificationView) => isTerminal(view.state) || (until === 'decided' && view.decision !== null);
+    return this.#changes.until(id, timeoutMs, signal, async () => {
+      const view = await this.get(id);
+      return { done: view === null || enough(view), value: view };
+    });
+  }
+
+  /**
+   * Asks for an end. `cancelled`: nothing was paid and nothing will be. `cancelling`: somebody is at work; before a paid call
+   * nothing will be paid, after it the answer is recorded and the state is `cancelled`. `ended`: too late.
+   */
+  async cancel(id: string): Promise<{ status: 'cancelled' | 'cancelling' | 'ended' | 'missing'; state: State | null }> {
+    const view = await this.get(id);
+    if (view === null) return { status: 'missing', state: null };
+    const { region, action, upload } = view;
+    const names = this.#names;
+    const gate = names.gate(region, action);
+    const started = view.history.length > 0 || view.state !== 'queued';
+    const erase = upload === 'own-bucket' && started ? { erase: { id, region, action, generations: MOST_GENERATIONS } } : null;
+    const keys = [names.journal(id), names.job(region, id).lock, names.history(id), names.live, names.ended, names.outbox, gate.admitted, gate.express];
+    const entry = packHistory({ at: Date.now(), event: 'cancel' });
+    const reason = JSON.stringify({ code: CODES.CANCELLED, class: 'caller' });
+    const args = [id, names.channel, erase === null ? '' : JSON.stringify(erase), RECORD_TTL_MS, entry, reason];
+    const reply = await this.#command(run(this.#redis, 'cancel', keys, args));
+    const [status, state] = reply as ['cancelled' | 'cancelling' | 'ended' | 'missing', State | ''];
+    // Where it ended here its job has nothing left to do; a job that is being looked at right now stays, and ends by itself.
+    if (status === 'cancelled') await this.#command(this.#queue(region).remove(id));
+    return { status, state: state === '' ? null : state };
+  }
+
+  /** Newest first. @param limit default 50, at most 1,000 */
+  async list(options: { ended?: boolean; limit?: number } = {}): Promise<VerificationView[]> {
+    await this.#ready();
+    const limit = Math.min(options.limit ?? 50, 1_000);
+    const indexes = options.ended === undefined ? [this.#names.live, this.#names.ended] : [options.ended ? this.#names.ended : this.#names.live];
+    const ids = await this.#command(Promise.all(indexes.map((index) => this.#redis.zrevrange(index, 0, limit - 1))));
+    const views = await this.#command(readViews(this.#redis, this.#names, ids.flat()));
+    return views
+      .flatMap((view) => view ?? [])
+      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
+      .slice(0, limit);
+  }
+
+  /** Idempotent. Leaves no socket and no timer. */
+  async close(): Promise<void> {
+    await this.#changes.close();
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    this.#redis.disconnect();
+  }
+
+  // ── in two round trips ───────────────────────────────────────────────────────────────────────────────────────────
+
+  async #chunk(requests: readonly VerificationRequest[]): Promise<EnqueueResult[]> {
+    const results: EnqueueResult[] = new Array(requests.length);
+    const accepted: { index: number; id: string; request: Verification }[] = [];
+    const checks = await Promise.allSettled(requests.map((request) => this.#accept(request)));
+    checks.forEach((check, index) => {
+      if (check.status === 'fulfilled') accepted.push({ index, id: this.idOf(check.value.key), request: check.value });
+      else results[index] = refused(requests[index], check.reason);
+    });
+
+    const calls = accepted.map(({ id, request }) => this.#claim(id, request));
+    const replies = calls.length === 0 ? [] : await this.#command(runMany(this.#redis, 'claim', calls));
+    const toAdd: typeof accepted = [];
+    accepted.forEach((item, position) => {
+      const reply = replies[position];
+      const { id, index, request } = item;
+      if (reply instanceof Error) {
+        results[index] = refused(request, redisFailure(reply));
+        return;
+      }
+      const [status, state, starts] = reply as ['new' | 'same' | 'conflict' | 'gone', State, number];
+      if (status === 'conflict' || status === 'gone') {
+        results[index] = refused(request, status === 'conflict' ? conflict() : gone());
+        return;
+      }
+      results[index] = { id, key: request.key, status, state };
+      if (status === 'new' || (starts === 0 && !isTerminal(state))) toAdd.push(item);
+    });
+    await this.#add(toAdd, results);
+    return results;
+  }
+
+  /** A job that is there already is not added again; one that could not be added is said to be refused, and is safe to retry. */
+  async #add(items: readonly { index: number; id: string; request: Verification }[], results: EnqueueResult[]): Promise<void> {
+    const byRegion = groupByRegion(items);
+    await Promise.all(
+      [...byRegion].map(async ([region, group]) => {
+        const jobs = group.map(({ id, request }) => ({
+          name: 'verify',
+          data: jobData({ ...request, mode: this.#mode }),
+          opts: { ...jobOptions.verify(request.lane), jobId: id },
+        }));
+        try {
+          await this.#queue(region).addBulk(jobs);
+        } catch (error) {
+          for (const { index, request } of group) results[index] = refused(request, redisFailure(error));
+        }
+      }),
+    );
+  }
+
+  async #accept(request: VerificationRequest): Promise<Verification> {
+    const verification = parseVerification({ lane: 'batch', ...request }, Date.now());
+    await checkAtBorder(verification, this.#options);
+    return verification;
+  }
+
+  #claim(id: string, request: Verification) {
+    const deadline = request.deadline === undefined ? 0 : Date.parse(request.deadline);
+    const gate = this.#names.gate(request.region, request.action);
+    return {
+      keys: [this.#names.journal(id), this.#names.live, gate.express],
+      args: [
+        id,
+        fingerprint(request),
+        deadline,
+        DEFAULT_DEADLINE_MS[request.lane],
+        request.lane,
+        EXPRESS_HOLD_MS,
+        ...claimFields(request, this.#mode),
+      ],
+    };
+  }
+
+  get #mode(): Mode {
+    return this.#options.mode ?? 'live';
+  }
+
+  #queue(region: Region): Queue<VerifyJob> {
+    const known = this.#queues.get(region);
+    if (known !== undefined) return known;
+    const queue = openVerifyQueue(this.#redis, this.#names, region);
+    this.#queues.set(region, queue);
+    return queue;
+  }
+
+  #ready(): Promise<void> {
+    return untilReady(this.#redis, this.#options.connectTimeoutMs ?? 3_000);
+  }
+
+  async #command<T>(command: Promise<T>): Promise<T> {
+    try {
+      return await command;
+    } catch (error) {
+      throw redisFailure(error);
+    }
+  }
+}
+
+/** More rewinds than any policy allows: deleting what was never there is harmless. */
+const MOST_GENERATIONS = 4;
+
+type Item = { index: number; id: string; request: Verification };
+
+function groupByRegion(items: readonly Item[]): Map<Region, Item[]> {
+  const groups = new Map<Region, Item[]>();
+  for (const item of items) {
+    const group = groups.get(item.request.region);
+    if (group === undefined) groups.set(item.request.region, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+function refused(request: { key?: unknown } | undefined, reason: unknown): EnqueueResult {
+  const key = typeof request?.key === 'string' ? request.key : '';
+  if (!(reason instanceof Failure)) throw reason;
+  return { key, status: 'refused', error: reason };
+}
+
+function conflict(): Failure {
+  const message = 'key was used for another payload: use a new key for a new verification, or send the same payload again';
+  return inputFailure(CODES.KEY_CONFLICT, 'key', message);
+}
+
+function gone(): Failure {
+  return inputFailure(CODES.KEY_GONE, 'key', 'key belongs to a verification that was erased: use a new key');
+}

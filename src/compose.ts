@@ -1,0 +1,229 @@
+/**
+ * The only place where adapters meet the pipeline. Each `open…` gives something that runs and how to end it.
+ */
+import { readFile } from 'node:fs/promises';
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import { dashboardLogin, openDashboard } from './api/dashboard.ts';
+import { BestframeClient } from './client/client.ts';
+import type { Config } from './config.ts';
+import type { Region } from './domain/actions.ts';
+import { CODES } from './domain/errors/index.ts';
+import { Failure } from './domain/failure.ts';
+import { DEFAULT_POLICY } from './domain/policy.ts';
+import type { Bucket } from './domain/ports.ts';
+import { connectWorker, untilReady } from './queue/connection.ts';
+import { createNames, ERASE_QUEUE, type Names } from './queue/names.ts';
+import { RECORD_TTL_MS, type VerifyJob } from './queue/options.ts';
+import { openVerifyQueue } from './queue/verify-queue.ts';
+import { EraseWorker } from './runtime/erase-worker.ts';
+import { Gate } from './runtime/gate.ts';
+import { DEFAULT_LEASE, type LeaseTimes } from './runtime/lease.ts';
+import { type EraseJob, Outbox } from './runtime/outbox.ts';
+import { Sweeper } from './runtime/sweeper.ts';
+import { VerifyWorker } from './runtime/verify-worker.ts';
+import type { Edges } from './stages/index.ts';
+import { createBucket, createFrameSink, createSources } from './storage/index.ts';
+import { type CredentialsProvider, createFaceId, fileCredentials, staticCredentials } from './tencent/index.ts';
+import { createLinkIo, createTransport } from './transport/index.ts';
+
+const REDIS_READY_MS = 15_000;
+
+export interface Running {
+  /** Takes no more, waits for what runs. Idempotent. @returns false where something was still running at the deadline. */
+  stop(drainMs: number): Promise<boolean>;
+}
+
+export interface OpenEdges {
+  readonly edges: Edges;
+  close(): Promise<void>;
+}
+
+/** Everything outside: vendor, buckets, links, sources, sink. */
+export function openEdges(config: Config): OpenEdges {
+  const way = {
+    mode: config.mode,
+    ...(config.proxy === undefined ? {} : { proxy: config.proxy }),
+    ...(config.noProxy === undefined ? {} : { noProxy: config.noProxy }),
+    ...(config.caFile === undefined ? {} : { caFile: config.caFile }),
+  };
+  const transport = createTransport({ ...way, allowPrivateAddresses: config.allowPrivateSources });
+  const credentials = credentialsOf(config);
+  const buckets = new Map<Region, Bucket>(
+    [...config.buckets].map(([region, name]) => [region, createBucket({ name, region, credentials, transport })]),
+  );
+  const faceId = createFaceId({ ...way, credentials, endpoint: config.endpoint });
+  const edges: Edges = {
+    sources: createSources({
+      roots: config.fileRoots,
+      transport,
+      buckets,
+      ...(config.spoolDir === undefined ? {} : { spoolDir: config.spoolDir }),
+    }),
+    links: createLinkIo(transport),
+    faceId,
+    sink: createFrameSink({ dir: config.framesDir, buckets, transport }),
+    bucket: (region) => bucketOf(buckets, region),
+  };
+  return {
+    edges,
+    close: async () => {
+      await faceId.close();
+      await transport.close();
+    },
+  };
+}
+
+/** Workers that carry verifications, one for each region, with the sweeper beside them. */
+export async function openVerify(config: Config, log: Logger): Promise<Running> {
+  const { redis, names } = await openRedis(config);
+  const { edges, close } = openEdges(config);
+  const gate = new Gate(redis, names, config.limits);
+  const eraseQueue = openEraseQueue(redis, names);
+  const outbox = new Outbox(redis, names, eraseQueue);
+  const queues = new Map<Region, Queue<VerifyJob>>(config.regions.map((region) => [region, openVerifyQueue(redis, names, region)]));
+  const lease = leaseOf(config);
+  const workers = config.regions.map(
+    (region) =>
+      new VerifyWorker({
+        redis,
+        names,
+        region,
+        edges,
+        gate,
+        outbox,
+        policy: DEFAULT_POLICY,
+        lease,
+        stalledIntervalMs: Math.round(lease.leaseMs / 4),
+        slots: config.slots,
+        objectFolder: config.objectFolder,
+        recordTtlMs: RECORD_TTL_MS,
+        log: log.child({ region }),
+      }),
+  );
+  const sweeper = new Sweeper({ redis, names, queues, outbox, log });
+  for (const [index, region] of config.regions.entries()) {
+    const queue = queues.get(region);
+    if (queue !== undefined) await workers[index]?.start(queue);
+  }
+  sweeper.start();
+  log.info({ event: 'ready', mode: config.mode, regions: config.regions, slots: config.slots }, 'verify worker ready');
+  return {
+    stop: once(async (drainMs: number) => {
+      await sweeper.stop();
+      const drained = await Promise.all(workers.map((worker) => worker.drain(drainMs)));
+      await Promise.all([...queues.values(), eraseQueue].map((queue) => queue.close()));
+      await close();
+      redis.disconnect();
+      return drained.every(Boolean);
+    }),
+  };
+}
+
+/** The worker that deletes what verifications left in the own bucket. */
+export async function openErase(config: Config, log: Logger): Promise<Running> {
+  const { redis, names } = await openRedis(config);
+  const { edges, close } = openEdges(config);
+  const worker = new EraseWorker({ redis, names, objectFolder: config.objectFolder, log, bucket: edges.bucket });
+  await worker.start();
+  log.info({ event: 'ready', mode: config.mode }, 'erase worker ready');
+  return {
+    stop: once(async (drainMs: number) => {
+      const drained = await worker.drain(drainMs);
+      await close();
+      redis.disconnect();
+      return drained;
+    }),
+  };
+}
+
+/** The Bull dashboard, as a process of its own. */
+export async function openDashboardFor(config: Config, log: Logger): Promise<Running & { url: string }> {
+  const login = dashboardLogin(config.dashboard);
+  const { redis, names } = await openRedis(config);
+  const verify = new Map<Region, Queue<VerifyJob>>(config.regions.map((region) => [region, openVerifyQueue(redis, names, region)]));
+  const erase = openEraseQueue(redis, names);
+  const { host, port } = config.dashboard;
+  const dashboard = await openDashboard({ redis, names, mode: config.mode, verify, erase, host, port, ...login });
+  log.info({ event: 'ready', address: dashboard.url }, `dashboard ready at ${dashboard.url}`);
+  return {
+    url: dashboard.url,
+    stop: once(async () => {
+      await dashboard.close();
+      await Promise.all([...verify.values(), erase].map((queue) => queue.close()));
+      redis.disconnect();
+      return true;
+    }),
+  };
+}
+
+export function openClient(config: Config): BestframeClient {
+  return new BestframeClient({
+    redis: config.redisUrl,
+    prefix: config.prefix,
+    namespace: config.namespace,
+    mode: config.mode,
+    fileRoots: config.fileRoots,
+    checkHosts: config.proxy === undefined && !config.allowPrivateSources,
+  });
+}
+
+export async function openRedis(config: Config): Promise<{ redis: Redis; names: Names }> {
+  const redis = connectWorker({ url: config.redisUrl });
+  // Said by whoever waits for Redis; without a listener ioredis would print the address to stderr.
+  redis.on('error', () => undefined);
+  try {
+    await untilReady(redis, REDIS_READY_MS);
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
+  return { redis, names: createNames(config.prefix) };
+}
+
+export function openEraseQueue(redis: Redis, names: Names): Queue<EraseJob> {
+  const queue = new Queue<EraseJob>(ERASE_QUEUE, { connection: redis, prefix: names.prefix, skipVersionCheck: true });
+  queue.on('error', () => undefined);
+  return queue;
+}
+
+/** Reads the CA once, so that a wrong path is said at start and not at the first call. */
+export async function checkFiles(config: Config): Promise<void> {
+  if (config.caFile === undefined) return;
+  try {
+    await readFile(config.caFile);
+  } catch (cause) {
+    const facts = { service: 'bestframe', channel: 'local', code: CODES.INVALID_SETTINGS, sent: 'no' } as const;
+    throw new Failure(facts, 'BESTFRAME_CA_FILE cannot be read: give the path of a PEM file', { cause });
+  }
+}
+
+function leaseOf(config: Config): LeaseTimes {
+  const { leaseMs, renewMs } = DEFAULT_LEASE;
+  return { leaseMs: config.leaseMs, renewMs: Math.round((config.leaseMs * renewMs) / leaseMs) };
+}
+
+function credentialsOf(config: Config): CredentialsProvider {
+  const { credentials } = config;
+  if (credentials === null) {
+    const facts = { service: 'bestframe', channel: 'local', code: CODES.NO_CREDENTIALS, sent: 'no' } as const;
+    throw new Failure(facts, 'there are no credentials: set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or BESTFRAME_CREDENTIALS_FILE');
+  }
+  return 'file' in credentials ? fileCredentials(credentials.file) : staticCredentials(credentials);
+}
+
+function bucketOf(buckets: ReadonlyMap<Region, Bucket>, region: Region): Bucket {
+  const bucket = buckets.get(region);
+  if (bucket !== undefined) return bucket;
+  const facts = { service: 'bestframe', channel: 'local', code: CODES.NO_BUCKET, sent: 'no', field: 'upload' } as const;
+  throw new Failure(facts, `there is no own bucket for ${region}: set BESTFRAME_BUCKETS, or use upload way create-upload-url`);
+}
+
+function once(stop: (drainMs: number) => Promise<boolean>): (drainMs: number) => Promise<boolean> {
+  let stopped: Promise<boolean> | undefined;
+  return (drainMs) => {
+    stopped ??= stop(drainMs);
+    return stopped;
+  };
+}

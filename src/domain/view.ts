@@ -1,0 +1,52 @@
+/** A verification as its caller sees it: what `get`, `wait`, the CLI and the demo's table show. No link and no source is in it. */
+import type { ActionName, Region } from './actions.ts';
+import type { HistoryEntry } from './history.ts';
+import type { StoredFrame } from './outcomes.ts';
+import type { Decision, FrameState, NextStep, StageName, State } from './states.ts';
+import type { Lane, Mode, UploadWay } from './verification.ts';
+
+export interface VerificationView {
+  readonly id: string;
+  /** The caller's own key. */
+  readonly key: string;
+  readonly mode: Mode;
+  readonly action: ActionName;
+  readonly region: Region;
+  readonly upload: UploadWay;
+  readonly lane: Lane;
+  readonly state: State;
+  /** What to do now. */
+  readonly next: NextStep;
+  readonly decision: Decision | null;
+  /** 0–100, as the vendor gave it. */
+  readonly similarity: number | null;
+  readonly similarityThreshold: number;
+  /** Why it waits, or why it ended without an answer. */
+  readonly reason: ViewReason | null;
+  readonly frame: FrameState;
+  readonly bestFrame: StoredFrame | null;
+  /** Calls that the vendor bills; and those of which nobody knows. */
+  readonly paidCalls: number;
+  readonly possiblyPaidCalls: number;
+  readonly requestIds: readonly string[];
+  readonly stage: StageName;
+  readonly stages: readonly { readonly name: StageName; readonly attempts: number; readonly ms: number }[];
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly deadline: string;
+  readonly decidedAt: string | null;
+  readonly endedAt: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly history: readonly HistoryEntry[];
+}
+
+export interface ViewReason {
+  readonly code: string;
+  readonly class: string;
+  readonly title: string;
+  readonly advice: string;
+  readonly stage?: StageName;
+  /** Field of the input that is at fault. */
+  readonly field?: string;
+  readonly requestId?: string;
+}

@@ -1,0 +1,49 @@
+/** How a worker process lives: starts what it is given, drains on SIGTERM or SIGINT, and says by its exit code how that went. */
+import type { Logger } from 'pino';
+import { checkFiles, type Running } from './compose.ts';
+import { type Config, readConfig } from './config.ts';
+import { Failure } from './domain/failure.ts';
+import { createLogger } from './logger.ts';
+
+export type Open = (config: Config, log: Logger) => Promise<Running>;
+
+export const EXIT = { ok: 0, failed: 1, badInput: 2, notDrained: 3 } as const;
+
+/**
+ * Runs until a signal; resolves with the exit code. A second signal ends it at once.
+ * `abandoned` (stdin closed by a parent that died) counts as SIGTERM where the parent asked for it.
+ */
+export async function runUntilSignal(opens: readonly Open[], env: Readonly<Record<string, string | undefined>>): Promise<number> {
+  let config: Config;
+  let log: Logger;
+  const running: Running[] = [];
+  try {
+    config = readConfig(env);
+    log = createLogger(config, process.stderr);
+    await checkFiles(config);
+    for (const open of opens) running.push(await open(config, log));
+  } catch (error) {
+    await Promise.all(running.map((each) => each.stop(0)));
+    if (!(error instanceof Failure)) throw error;
+    process.stderr.write(`${error.code}: ${error.message}\n`);
+    return EXIT.badInput;
+  }
+  const signal = await untilSignal();
+  log.info({ event: 'draining', signal, drainMs: config.drainMs }, `${signal}: taking no more, finishing what runs`);
+  const drained = await Promise.all(running.map((each) => each.stop(config.drainMs)));
+  const clean = drained.every(Boolean);
+  log.info({ event: 'stopped', drained: clean }, clean ? 'stopped; nothing was left running' : 'stopped; what was left comes back by its lease');
+  return clean ? EXIT.ok : EXIT.notDrained;
+}
+
+export function untilSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const done = (signal: NodeJS.Signals) => {
+      process.off('SIGTERM', done);
+      process.off('SIGINT', done);
+      resolve(signal);
+    };
+    process.on('SIGTERM', done);
+    process.on('SIGINT', done);
+  });
+}

@@ -1,0 +1,110 @@
+/**
+ * FaceID by Tencent's own SDK, which signs; connections, time limits and the truth about what was sent are ours.
+ *
+ * 1. `detect` is one request on a connection that was never used, with no retry inside and no redirect followed.
+ * 2. A signal ends the wait at once and destroys the connection, whether it is being opened, written to or read from.
+ * 3. The SDK reads `http_proxy` from the environment only where it has no agent: it always has one.
+ */
+import { CommonClient } from 'tencentcloud-sdk-nodejs/tencentcloud/common/common_client.js';
+import { ACTIONS, type ActionName, type Region, resourcesOf } from '../domain/actions.ts';
+import { CODES } from '../domain/errors/index.ts';
+import { Failure } from '../domain/failure.ts';
+import type { DetectInput, FaceId } from '../domain/ports.ts';
+import { type ConnectorOptions, createConnector } from '../transport/connector.ts';
+import { abortFailure } from '../transport/failures.ts';
+import { withQuickRetries } from '../transport/retry.ts';
+import { CallAgent, ConnectorAgent } from './call-agent.ts';
+import type { CredentialsProvider } from './credentials.ts';
+import { callFailure, malformedReply } from './failures.ts';
+import { parseDetectReply, parseUploadUrlReply } from './replies.ts';
+
+export interface FaceIdOptions extends ConnectorOptions {
+  readonly credentials: CredentialsProvider;
+  readonly endpoint?: string | undefined;
+  /** Limit of one call, beside what its signal says. */
+  readonly callTimeoutMs?: number | undefined;
+}
+
+const ENDPOINT = 'faceid.intl.tencentcloudapi.com';
+const VERSION = '2018-03-01';
+const CALL_TIMEOUT_MS = 30_000;
+/** The SDK's own limit, in seconds: a net behind ours. */
+const SDK_MARGIN_S = 5;
+
+interface Call {
+  readonly name: string;
+  readonly region: Region;
+  readonly parameters: Readonly<Record<string, string>>;
+  /** A connection for this call alone, or one that is kept alive. */
+  readonly connection: 'fresh' | 'kept';
+  readonly signal: AbortSignal;
+}
+
+export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promise<void> } {
+  const endpoint = options.endpoint ?? ENDPOINT;
+  const limitMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
+  const connector = createConnector(options);
+  const kept = new ConnectorAgent(connector, endpoint, { keepAlive: true });
+  const closed = new AbortController();
+
+  async function ask(call: Call): Promise<{ reply: unknown; agent: CallAgent }> {
+    const signal = AbortSignal.any([call.signal, closed.signal, AbortSignal.timeout(limitMs)]);
+    if (signal.aborted) throw abortFailure(signal, 'no');
+    const credential = await options.credentials.get();
+    const own = call.connection === 'fresh' ? new ConnectorAgent(connector, endpoint, {}, signal) : null;
+    const agent = new CallAgent(own ?? kept);
+    const client = new CommonClient(endpoint, VERSION, {
+      credential: { ...credential },
+      region: call.region,
+      profile: { language: 'en-US', httpProfile: { agent, reqTimeout: Math.ceil(limitMs / 1000) + SDK_MARGIN_S } },
+    });
+    try {
+      return { reply: await client.request(call.name, call.parameters, { signal }), agent };
+    } catch (error) {
+      throw callFailure(error, agent, signal);
+    } finally {
+      own?.destroy();
+    }
+  }
+
+  return {
+    createUploadUrl(action, region, signal) {
+      const call: Call = { name: 'CreateUploadUrl', region, parameters: { TargetAction: action }, connection: 'kept', signal };
+      return withQuickRetries(async () => {
+        const { reply, agent } = await ask(call);
+        const link = parseUploadUrlReply(reply);
+        if (link === null) throw malformedReply(reply, agent);
+        return link;
+      }, signal);
+    },
+
+    async detect(action, region, input, signal) {
+      const parameters = detectParameters(action, input);
+      const { reply, agent } = await ask({ name: action, region, parameters, connection: 'fresh', signal });
+      const answer = parseDetectReply(reply, Date.now());
+      if (answer === null) throw malformedReply(reply, agent);
+      return answer;
+    },
+
+    async close() {
+      closed.abort(new Failure({ service: 'faceid', channel: 'local', code: CODES.ABORTED, sent: 'maybe' }, 'the FaceID client was closed'));
+      connector.close();
+      kept.destroy();
+    },
+  };
+}
+
+function detectParameters(action: ActionName, input: DetectInput): Record<string, string> {
+  const parameters: Record<string, string> = {};
+  for (const [name, rule] of resourcesOf(action)) {
+    const resource = input.links[name];
+    if (resource === undefined) throw new Error(`${action} was called without its ${name}`);
+    parameters[rule.urlParameter] = resource.link;
+    parameters[rule.md5Parameter] = resource.md5;
+  }
+  if (ACTIONS[action].takesLiveness && input.liveness !== undefined) {
+    parameters.LivenessType = input.liveness.type;
+    if (input.liveness.validateData !== undefined) parameters.ValidateData = input.liveness.validateData;
+  }
+  return parameters;
+}

@@ -1,0 +1,263 @@
+/**
+ * The one way out: opens TCP or TLS connections, straight or through a proxy's CONNECT. undici's bytes and the vendor SDK's
+ * calls both use it, so that proxy, NO_PROXY, CA, address guard and time limit are the same for all.
+ *
+ * 1. Whatever fails in here fails before the first byte of a request: every Failure says `sent: 'no'`.
+ * 2. A guarded connection goes to an address that was judged, and to no other.
+ * 3. In live mode, a peer whose certificate comes from the emulator's CA is refused.
+ * 4. A connection that is still being opened when its time is up, its signal fires or `close` is called is destroyed.
+ */
+import { readFileSync } from 'node:fs';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { connect as netConnect, isIP, type LookupFunction, type Socket } from 'node:net';
+import {
+  createSecureContext,
+  type PeerCertificate,
+  rootCertificates,
+  type SecureContext,
+  type TLSSocket,
+  connect as tlsConnect,
+} from 'node:tls';
+import { CODES } from '../domain/errors/index.ts';
+import { Failure } from '../domain/failure.ts';
+import { type Address, lookupAll, ProxiedGuard, publicAddresses } from './addresses.ts';
+import { bypassesProxy } from './no-proxy.ts';
+
+export interface ConnectorOptions {
+  readonly mode: 'test' | 'live';
+  /** `http://host:port`, with user and password where the proxy wants them. */
+  readonly proxy?: string | undefined;
+  readonly noProxy?: string | undefined;
+  /** PEM file of further roots, beside the usual ones. */
+  readonly caFile?: string | undefined;
+  readonly connectTimeoutMs?: number | undefined;
+  /** Tests only: lets guarded connections reach loopback servers. */
+  readonly allowPrivateAddresses?: boolean | undefined;
+}
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+  /** True where the host comes from a caller: public addresses only. */
+  readonly guarded: boolean;
+}
+
+export interface Connector {
+  connect(target: Target, signal?: AbortSignal): Promise<Socket>;
+  /** Destroys what is still being opened. Connections that were handed out belong to whoever has them. */
+  close(): void;
+}
+
+export const CONNECT_TIMEOUT_MS = 5_000;
+/** In the common name of the emulator's CA. */
+const EMULATOR_CA = 'Bestframe Emulator';
+
+type Step = 'dns' | 'proxy' | 'connect' | 'tls';
+
+/** One connection on its way: what to destroy, and where it stands, for the words of a failure. */
+interface Opening {
+  step: Step;
+  socket: { destroy(): void } | null;
+  fail(error: Error): void;
+}
+
+export function createConnector(options: ConnectorOptions): Connector {
+  const context = secureContext(options.caFile);
+  const proxy = options.proxy === undefined || options.proxy === '' ? null : parseProxy(options.proxy);
+  const guard = new ProxiedGuard();
+  const openings = new Set<Opening>();
+  const limitMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
+
+  async function open(target: Target, opening: Opening): Promise<Socket> {
+    const throughProxy = proxy !== null && !bypassesProxy(target.host, target.port, options.noProxy);
+    const guarded = target.guarded && options.allowPrivateAddresses !== true;
+    let socket: Socket;
+    if (throughProxy) {
+      if (guarded) await guard.check(target.host);
+      opening.step = 'proxy';
+      socket = await tunnel(proxy, target, opening);
+    } else {
+      const addresses = await (guarded ? publicAddresses(target.host) : lookupAll(target.host));
+      opening.step = 'connect';
+      socket = await dial(target, addresses, opening);
+    }
+    if (!target.tls) return socket;
+    opening.step = 'tls';
+    const secured = await secure(socket, target, context, opening);
+    if (options.mode === 'live' && isEmulator(secured)) {
+      secured.destroy();
+      throw refused(CODES.EMULATOR_IN_LIVE_MODE, 'the peer is the emulator, but the mode is live: remove its proxy and CA settings');
+    }
+    return secured;
+  }
+
+  return {
+    connect(target, signal) {
+      return new Promise<Socket>((resolve, reject) => {
+        const opening: Opening = { step: 'dns', socket: null, fail: settle };
+        const timer = setTimeout(() => settle(timedOut(opening.step)), limitMs);
+        const onAbort = () => settle(aborted(signal));
+        let done = false;
+        function settle(outcome: Socket | Error): void {
+          if (done) return;
+          done = true;
+          clearTimeout(timer);
+          signal?.removeEventListener('abort', onAbort);
+          openings.delete(opening);
+          if (outcome instanceof Error) {
+            opening.socket?.destroy();
+            reject(outcome instanceof Failure ? outcome : describe(outcome, opening.step));
+          } else resolve(outcome);
+        }
+        openings.add(opening);
+        if (signal?.aborted === true) return onAbort();
+        signal?.addEventListener('abort', onAbort, { once: true });
+        open(target, opening).then((socket) => {
+          if (done) socket.destroy();
+          settle(socket);
+        }, settle);
+      });
+    },
+    close() {
+      for (const opening of [...openings]) opening.fail(refused(CODES.ABORTED, 'the transport was closed'));
+    },
+  };
+}
+
+/** Made once: building a store of 140 roots for each connection costs more than the handshake. */
+function secureContext(caFile: string | undefined): SecureContext {
+  if (caFile === undefined || caFile === '') return createSecureContext();
+  let pem: string;
+  try {
+    pem = readFileSync(caFile, 'utf8');
+  } catch (cause) {
+    const message = 'the CA file cannot be read: correct its path or permissions';
+    throw new Failure({ service: 'bestframe', channel: 'local', code: CODES.TLS_FAILED, sent: 'no' }, message, { cause });
+  }
+  return createSecureContext({ ca: [...rootCertificates, pem] });
+}
+
+function parseProxy(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
+  throw refused(CODES.PROXY_REFUSED, 'the proxy setting is no proxy URL: write it as http://host:port');
+}
+
+/** @param addresses the only ones that are tried. */
+function dial(target: Target, addresses: readonly Address[], opening: Opening): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = netConnect({ host: target.host, port: target.port, lookup: pinned(addresses), noDelay: true });
+    opening.socket = socket;
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.removeListener('error', reject);
+      resolve(socket);
+    });
+  });
+}
+
+function pinned(addresses: readonly Address[]): LookupFunction {
+  return (_host, options, callback) => {
+    if (options.all === true) return callback(null, [...addresses]);
+    const [first] = addresses;
+    if (first === undefined) callback(Object.assign(new Error('no address'), { code: 'ENOTFOUND' }), '', 0);
+    else callback(null, first.address, first.family);
+  };
+}
+
+function tunnel(proxy: URL, target: Target, opening: Opening): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const authority = `${isIP(target.host) === 6 ? `[${target.host}]` : target.host}:${target.port}`;
+    const request = (proxy.protocol === 'https:' ? httpsRequest : httpRequest)({
+      host: proxy.hostname.replace(/^\[|\]$/g, ''),
+      port: proxy.port === '' ? (proxy.protocol === 'https:' ? 443 : 80) : Number(proxy.port),
+      method: 'CONNECT',
+      path: authority,
+      headers: { host: authority, ...proxyCredentials(proxy) },
+      agent: false,
+    });
+    opening.socket = request;
+    request.once('error', reject);
+    request.once('response', (response: IncomingMessage) => refuse(response.statusCode));
+    request.once('connect', (response: IncomingMessage, socket: Socket, head: Buffer) => {
+      opening.socket = socket;
+      if (response.statusCode !== 200) return refuse(response.statusCode);
+      if (head.length > 0) socket.unshift(head);
+      resolve(socket.setNoDelay(true));
+    });
+    function refuse(status: number | undefined): void {
+      const cure = status === 407 ? 'set user and password in its URL' : 'ask its keepers to let this host through';
+      const facts = { service: 'http', channel: 'local', code: CODES.PROXY_REFUSED, sent: 'no' } as const;
+      const known = status === undefined ? {} : { httpStatus: status };
+      reject(new Failure({ ...facts, ...known }, `the proxy refused the connection (${status ?? 'no status'}): ${cure}`));
+    }
+    request.end();
+  });
+}
+
+function proxyCredentials(proxy: URL): Record<string, string> {
+  if (proxy.username === '' && proxy.password === '') return {};
+  const pair = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+function secure(socket: Socket, target: Target, context: SecureContext, opening: Opening): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const secured = tlsConnect({
+      socket,
+      host: target.host,
+      servername: isIP(target.host) === 0 ? target.host : '',
+      secureContext: context,
+      ALPNProtocols: ['http/1.1'],
+    });
+    opening.socket = secured;
+    secured.once('error', reject);
+    secured.once('secureConnect', () => {
+      secured.removeListener('error', reject);
+      resolve(secured);
+    });
+  });
+}
+
+function isEmulator(socket: TLSSocket): boolean {
+  const seen = new Set<string>();
+  let certificate: PeerCertificate | undefined = socket.getPeerCertificate(true);
+  while (certificate?.fingerprint256 !== undefined && !seen.has(certificate.fingerprint256)) {
+    seen.add(certificate.fingerprint256);
+    const names = [certificate.issuer?.CN, certificate.subject?.CN].flat();
+    if (names.some((name) => name?.includes(EMULATOR_CA) === true)) return true;
+    certificate = 'issuerCertificate' in certificate ? (certificate.issuerCertificate as PeerCertificate) : undefined;
+  }
+  return false;
+}
+
+// ── failures ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const WORDS: Readonly<Record<Step, readonly [code: string, message: string]>> = {
+  dns: [CODES.DNS_FAILED, 'the host name could not be looked up: check the name and this machine’s DNS'],
+  proxy: [CODES.PROXY_REFUSED, 'the proxy could not be reached: check its address and that it runs'],
+  connect: [CODES.CONNECT_REFUSED, 'the connection was refused: check the host, the port and the firewall'],
+  tls: [CODES.TLS_FAILED, 'no trusted TLS connection could be made: check the host and the CA file'],
+};
+
+function describe(cause: Error, step: Step): Failure {
+  const [code, words] = WORDS[step];
+  const reason = 'code' in cause && typeof cause.code === 'string' ? ` (${cause.code})` : '';
+  return new Failure({ service: 'http', channel: 'local', code, sent: 'no' }, `${words}${reason}`, { cause });
+}
+
+function timedOut(step: Step): Failure {
+  const [code, words] = step === 'proxy' ? WORDS.proxy : [CODES.CONNECT_TIMEOUT, 'the connection took too long to open'];
+  return refused(code, step === 'proxy' ? `${words} (timed out)` : `${words} (${step})`);
+}
+
+function aborted(signal: AbortSignal | undefined): Failure {
+  const code = signal?.reason instanceof Failure ? signal.reason.code : CODES.ABORTED;
+  return refused(code, 'given up before the connection was open');
+}
+
+function refused(code: string, message: string): Failure {
+  return new Failure({ service: 'http', channel: 'local', code, sent: 'no' }, message);
+}
