@@ -10,8 +10,8 @@ export type Open = (config: Config, log: Logger) => Promise<Running>;
 export const EXIT = { ok: 0, failed: 1, badInput: 2, notDrained: 3 } as const;
 
 /**
- * Runs until a signal; resolves with the exit code. A second signal ends it at once.
- * `abandoned` (stdin closed by a parent that died) counts as SIGTERM where the parent asked for it.
+ * Runs until a signal; resolves with the exit code. A second signal ends it at once. Under a parent with a channel it says
+ * `ready` there, and a channel that closes (the parent died) counts as a signal.
  */
 export async function runUntilSignal(opens: readonly Open[], env: Readonly<Record<string, string | undefined>>): Promise<number> {
   let config: Config;
@@ -28,6 +28,7 @@ export async function runUntilSignal(opens: readonly Open[], env: Readonly<Recor
     process.stderr.write(`${error.code}: ${error.message}\n`);
     return EXIT.badInput;
   }
+  process.send?.('ready');
   const signal = await untilSignal();
   log.info({ event: 'draining', signal, drainMs: config.drainMs }, `${signal}: taking no more, finishing what runs`);
   const drained = await Promise.all(running.map((each) => each.stop(config.drainMs)));
@@ -36,14 +37,17 @@ export async function runUntilSignal(opens: readonly Open[], env: Readonly<Recor
   return clean ? EXIT.ok : EXIT.notDrained;
 }
 
-export function untilSignal(): Promise<NodeJS.Signals> {
+export function untilSignal(): Promise<string> {
   return new Promise((resolve) => {
-    const done = (signal: NodeJS.Signals) => {
+    const done = (signal: string) => {
       process.off('SIGTERM', done);
       process.off('SIGINT', done);
+      process.off('disconnect', abandoned);
       resolve(signal);
     };
+    const abandoned = () => done('abandoned');
     process.on('SIGTERM', done);
     process.on('SIGINT', done);
+    if (process.connected) process.on('disconnect', abandoned);
   });
 }

@@ -84,10 +84,17 @@ function parseKeys(given: unknown, named: string): Keys {
   const parsed = keys.safeParse(given);
   if (!parsed.success) {
     const field = parsed.error.issues[0]?.path.join('.') ?? '';
-    throw missing(`${named} lack a valid ${field === '' ? 'object' : field}: give secretId and secretKey, and token for temporary keys`);
+    throw missing(
+      `${named} lack a valid ${field === '' ? 'object' : field}: give secretId and secretKey, and token for temporary keys`,
+    );
   }
   const { secretId, secretKey, token, expiresAt } = parsed.data;
-  return { secretId, secretKey, ...(token === undefined ? {} : { token }), ...(expiresAt === undefined ? {} : { expiresAt }) };
+  return {
+    secretId,
+    secretKey,
+    ...(token === undefined ? {} : { token }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  };
 }
 
 function unexpired(found: Keys, named: string): Keys {

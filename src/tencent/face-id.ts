@@ -10,11 +10,12 @@ import { ACTIONS, type ActionName, type Region, resourcesOf } from '../domain/ac
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { DetectInput, FaceId } from '../domain/ports.ts';
+import { abortFailure } from '../transport/abort.ts';
 import { type ConnectorOptions, createConnector } from '../transport/connector.ts';
-import { abortFailure } from '../transport/failures.ts';
+import { limited } from '../transport/limits.ts';
 import { withQuickRetries } from '../transport/retry.ts';
 import { CallAgent, ConnectorAgent } from './call-agent.ts';
-import type { CredentialsProvider } from './credentials.ts';
+import type { CredentialsProvider, Keys } from './credentials.ts';
 import { callFailure, malformedReply } from './failures.ts';
 import { parseDetectReply, parseUploadUrlReply } from './replies.ts';
 
@@ -48,9 +49,20 @@ export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promis
   const closed = new AbortController();
 
   async function ask(call: Call): Promise<{ reply: unknown; agent: CallAgent }> {
-    const signal = AbortSignal.any([call.signal, closed.signal, AbortSignal.timeout(limitMs)]);
-    if (signal.aborted) throw abortFailure(signal, 'no');
-    const credential = await options.credentials.get();
+    const { signal, release } = limited([call.signal, closed.signal], limitMs, timedOut);
+    try {
+      if (signal.aborted) throw abortFailure(signal, 'no');
+      return await send(call, await options.credentials.get(), signal);
+    } finally {
+      release();
+    }
+  }
+
+  async function send(
+    call: Call,
+    credential: Keys,
+    signal: AbortSignal,
+  ): Promise<{ reply: unknown; agent: CallAgent }> {
     const own = call.connection === 'fresh' ? new ConnectorAgent(connector, endpoint, {}, signal) : null;
     const agent = new CallAgent(own ?? kept);
     const client = new CommonClient(endpoint, VERSION, {
@@ -69,7 +81,13 @@ export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promis
 
   return {
     createUploadUrl(action, region, signal) {
-      const call: Call = { name: 'CreateUploadUrl', region, parameters: { TargetAction: action }, connection: 'kept', signal };
+      const call: Call = {
+        name: 'CreateUploadUrl',
+        region,
+        parameters: { TargetAction: action },
+        connection: 'kept',
+        signal,
+      };
       return withQuickRetries(async () => {
         const { reply, agent } = await ask(call);
         const link = parseUploadUrlReply(reply);
@@ -87,11 +105,23 @@ export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promis
     },
 
     async close() {
-      closed.abort(new Failure({ service: 'faceid', channel: 'local', code: CODES.ABORTED, sent: 'maybe' }, 'the FaceID client was closed'));
+      closed.abort(
+        new Failure(
+          { service: 'faceid', channel: 'local', code: CODES.ABORTED, sent: 'maybe' },
+          'the FaceID client was closed',
+        ),
+      );
       connector.close();
       kept.destroy();
     },
   };
+}
+
+function timedOut(): Failure {
+  return new Failure(
+    { service: 'faceid', channel: 'local', code: CODES.TIMEOUT, sent: 'maybe' },
+    'the vendor took longer than the limit of a call',
+  );
 }
 
 function detectParameters(action: ActionName, input: DetectInput): Record<string, string> {

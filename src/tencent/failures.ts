@@ -7,8 +7,8 @@
  */
 import { CODES } from '../domain/errors/index.ts';
 import { Failure, type Sent } from '../domain/failure.ts';
+import { abortFailure } from '../transport/abort.ts';
 import { retryAfter, statusCode } from '../transport/cos-answers.ts';
-import { abortFailure } from '../transport/failures.ts';
 import type { CallAgent } from './call-agent.ts';
 
 /** What the SDK's exception carries, by the fields that were seen. */
@@ -21,7 +21,8 @@ interface SdkException {
 
 export function callFailure(error: unknown, agent: CallAgent, signal: AbortSignal): Failure {
   const unanswered: Sent = agent.handed ? 'maybe' : 'no';
-  const thrown = error instanceof Error ? (error as SdkException) : { message: 'the SDK threw something that is no error' };
+  const thrown =
+    error instanceof Error ? (error as SdkException) : { message: 'the SDK threw something that is no error' };
   const fail = (code: string, sent: Sent, message: string) =>
     new Failure({ service: 'faceid', channel: 'local', code, sent, ...statusOf(agent) }, message, { cause: error });
 
@@ -31,7 +32,14 @@ export function callFailure(error: unknown, agent: CallAgent, signal: AbortSigna
   if (agent.status !== null && agent.status !== 200) {
     const sent: Sent = agent.status >= 500 ? 'maybe' : 'answered';
     const code = statusCode(agent.status);
-    const facts = { service: 'faceid', channel: 'local', code, sent, httpStatus: agent.status, ...waitOf(agent) } as const;
+    const facts = {
+      service: 'faceid',
+      channel: 'local',
+      code,
+      sent,
+      httpStatus: agent.status,
+      ...waitOf(agent),
+    } as const;
     return new Failure(facts, `the vendor’s server answered with status ${agent.status}`, { cause: error });
   }
   if (signal.aborted) {
@@ -78,5 +86,7 @@ function waitOf({ headers }: CallAgent): { retryAfterMs?: number } {
 
 /** node-fetch's words for a body that ended early or never came; a JSON that cannot be parsed is `invalid-json`. */
 function isCut(thrown: { type?: unknown; message: string }): boolean {
-  return thrown.type === 'system' || thrown.type === 'body-timeout' || /premature|aborted|terminated/i.test(thrown.message);
+  return (
+    thrown.type === 'system' || thrown.type === 'body-timeout' || /premature|aborted|terminated/i.test(thrown.message)
+  );
 }

@@ -122,6 +122,7 @@ async function allowedByDns(host: string): Promise<boolean> {
 }
 
 function forbiddenAddress(): Failure {
-  const message = 'the URL leads to a private or local address: only public hosts are read; use a file or COS source instead';
+  const message =
+    'the URL leads to a private or local address: only public hosts are read; use a file or COS source instead';
   return new Failure({ service: 'source', channel: 'local', code: CODES.ADDRESS_FORBIDDEN, sent: 'no' }, message);
 }

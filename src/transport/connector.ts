@@ -10,7 +10,7 @@
 import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { connect as netConnect, isIP, type LookupFunction, type Socket } from 'node:net';
+import { isIP, type LookupFunction, connect as netConnect, type Socket } from 'node:net';
 import {
   createSecureContext,
   type PeerCertificate,
@@ -88,7 +88,10 @@ export function createConnector(options: ConnectorOptions): Connector {
     const secured = await secure(socket, target, context, opening);
     if (options.mode === 'live' && isEmulator(secured)) {
       secured.destroy();
-      throw refused(CODES.EMULATOR_IN_LIVE_MODE, 'the peer is the emulator, but the mode is live: remove its proxy and CA settings');
+      throw refused(
+        CODES.EMULATOR_IN_LIVE_MODE,
+        'the peer is the emulator, but the mode is live: remove its proxy and CA settings',
+      );
     }
     return secured;
   }
@@ -134,7 +137,9 @@ function secureContext(caFile: string | undefined): SecureContext {
     pem = readFileSync(caFile, 'utf8');
   } catch (cause) {
     const message = 'the CA file cannot be read: correct its path or permissions';
-    throw new Failure({ service: 'bestframe', channel: 'local', code: CODES.TLS_FAILED, sent: 'no' }, message, { cause });
+    throw new Failure({ service: 'bestframe', channel: 'local', code: CODES.TLS_FAILED, sent: 'no' }, message, {
+      cause,
+    });
   }
   return createSecureContext({ ca: [...rootCertificates, pem] });
 }
@@ -191,7 +196,9 @@ function tunnel(proxy: URL, target: Target, opening: Opening): Promise<Socket> {
       const cure = status === 407 ? 'set user and password in its URL' : 'ask its keepers to let this host through';
       const facts = { service: 'http', channel: 'local', code: CODES.PROXY_REFUSED, sent: 'no' } as const;
       const known = status === undefined ? {} : { httpStatus: status };
-      reject(new Failure({ ...facts, ...known }, `the proxy refused the connection (${status ?? 'no status'}): ${cure}`));
+      reject(
+        new Failure({ ...facts, ...known }, `the proxy refused the connection (${status ?? 'no status'}): ${cure}`),
+      );
     }
     request.end();
   });
@@ -249,7 +256,8 @@ function describe(cause: Error, step: Step): Failure {
 }
 
 function timedOut(step: Step): Failure {
-  const [code, words] = step === 'proxy' ? WORDS.proxy : [CODES.CONNECT_TIMEOUT, 'the connection took too long to open'];
+  const [code, words] =
+    step === 'proxy' ? WORDS.proxy : [CODES.CONNECT_TIMEOUT, 'the connection took too long to open'];
   return refused(code, step === 'proxy' ? `${words} (timed out)` : `${words} (${step})`);
 }
 

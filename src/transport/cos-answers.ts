@@ -26,8 +26,13 @@ export async function refusalOf(response: TransportResponse): Promise<Failure> {
 }
 
 /** The same facts under a code that says what it means to the caller of this request. */
-export function reworded(failure: Failure, code: string, message: string, service: Service = failure.service): Failure {
-  const { sent, requestId, httpStatus, retryAfterMs } = failure;
+export function reworded(
+  failure: Failure,
+  code: string,
+  message: string,
+  more: { readonly service?: Service; readonly field?: string } = {},
+): Failure {
+  const { service, sent, requestId, httpStatus, retryAfterMs } = failure;
   return new Failure(
     {
       service,
@@ -37,6 +42,7 @@ export function reworded(failure: Failure, code: string, message: string, servic
       ...(requestId === undefined ? {} : { requestId }),
       ...(httpStatus === undefined ? {} : { httpStatus }),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...more,
     },
     message,
     { cause: failure },

@@ -2,18 +2,25 @@
 import { errors } from 'undici';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure, type Sent } from '../domain/failure.ts';
+import { abortFailure } from './abort.ts';
 
 /**
  * @param sent what is known of the request at this point: `maybe` once a connection was there.
  * @param status of the answer, where its headers had arrived.
  */
 export function failureOf(error: unknown, signal: AbortSignal, sent: Sent, status?: number): Failure {
-  const facts = { service: 'http', channel: 'local', sent, ...(status === undefined ? {} : { httpStatus: status }) } as const;
+  const facts = {
+    service: 'http',
+    channel: 'local',
+    sent,
+    ...(status === undefined ? {} : { httpStatus: status }),
+  } as const;
   if (signal.aborted) return abortFailure(signal, sent);
   if (error instanceof Failure) return error;
   const fail = (code: string, message: string) => new Failure({ ...facts, code }, message, { cause: error });
   if (error instanceof errors.HeadersTimeoutError) return fail(CODES.TIMEOUT, 'the server took too long to answer');
-  if (error instanceof errors.BodyTimeoutError) return fail(CODES.TIMEOUT, 'the server stopped in the middle of its answer');
+  if (error instanceof errors.BodyTimeoutError)
+    return fail(CODES.TIMEOUT, 'the server stopped in the middle of its answer');
   if (error instanceof errors.HTTPParserError) return fail(CODES.MALFORMED_REPLY, 'the answer is not HTTP');
   if (error instanceof errors.RequestContentLengthMismatchError) {
     return fail(CODES.SOURCE_CHANGED, 'the body is not as long as was said: the source changed while it was sent');
@@ -25,17 +32,14 @@ export function failureOf(error: unknown, signal: AbortSignal, sent: Sent, statu
   return fail(CODES.INTERNAL, 'an unexpected error in the HTTP transport');
 }
 
-/** Why it was given up: the reason where it is a Failure (a time limit, a lost lease), else just that. */
-export function abortFailure(signal: AbortSignal, sent: Sent): Failure {
-  const { reason } = signal;
-  const why = reason instanceof Failure ? reason : null;
-  const timeout = reason instanceof DOMException && reason.name === 'TimeoutError';
-  const code = why?.code ?? (timeout ? CODES.TIMEOUT : CODES.ABORTED);
-  const message = why?.message ?? (timeout ? 'the request took longer than its limit' : 'the request was given up');
-  return new Failure({ service: 'http', channel: 'local', code, sent }, message, { cause: reason });
-}
-
-const SOCKET_CODES = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE', 'EPROTO']);
+const SOCKET_CODES = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'ECONNABORTED',
+  'ETIMEDOUT',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'EPROTO',
+]);
 
 function isSocketError(error: unknown): boolean {
   if (error instanceof errors.SocketError || error instanceof errors.ResponseContentLengthMismatchError) return true;

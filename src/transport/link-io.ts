@@ -69,7 +69,11 @@ async function readable(response: Promise<TransportResponse>): Promise<Transport
     return await response;
   } catch (error) {
     if (!(error instanceof Failure) || !isRefusal(error)) throw error;
-    throw reworded(error, CODES.LINK_UNREADABLE, `the link cannot be read (${error.code}): Tencent could not download it either`);
+    throw reworded(
+      error,
+      CODES.LINK_UNREADABLE,
+      `the link cannot be read (${error.code}): Tencent could not download it either`,
+    );
   }
 }
 
@@ -79,7 +83,8 @@ async function present(response: Promise<TransportResponse>): Promise<TransportR
     return await response;
   } catch (error) {
     if (!(error instanceof Failure) || !isRefusal(error)) throw error;
-    if (error.httpStatus === 404) throw reworded(error, CODES.FRAME_MISSING, 'the link leads to no object: the picture is gone');
+    if (error.httpStatus === 404)
+      throw reworded(error, CODES.FRAME_MISSING, 'the link leads to no object: the picture is gone');
     if (error.code === 'ExpiredToken' || /expired/i.test(error.message)) {
       throw reworded(error, CODES.FRAME_EXPIRED, 'the link has expired: the picture can no longer be fetched');
     }
@@ -106,5 +111,7 @@ function probeOf(response: TransportResponse): Probe {
 /** Under SSE-KMS and SSE-C an ETag may look like an MD5 and be none. */
 function encrypted(response: TransportResponse): boolean {
   const kind = response.header('x-cos-server-side-encryption');
-  return (kind !== null && kind !== 'AES256') || response.header('x-cos-server-side-encryption-customer-algorithm') !== null;
+  return (
+    (kind !== null && kind !== 'AES256') || response.header('x-cos-server-side-encryption-customer-algorithm') !== null
+  );
 }

@@ -5,7 +5,7 @@
 import pRetry from 'p-retry';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
-import { abortFailure } from './failures.ts';
+import { abortFailure } from './abort.ts';
 
 const RETRIES = 2;
 const FIRST_WAIT_MS = 50;

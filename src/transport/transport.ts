@@ -87,9 +87,11 @@ export function createTransport(options: TransportOptions): Transport {
       for (let hops = 0; ; hops += 1) {
         const response = await send(request, target);
         const location = response.header('location');
-        if (response.status < 300 || response.status > 399 || request.purpose !== 'source' || location === null) return response;
+        if (response.status < 300 || response.status > 399 || request.purpose !== 'source' || location === null)
+          return response;
         await response.dump();
-        if (hops >= MAX_SOURCE_REDIRECTS) throw redirectRefused('the URL is redirected more than three times: use the last one itself');
+        if (hops >= MAX_SOURCE_REDIRECTS)
+          throw redirectRefused('the URL is redirected more than three times: use the last one itself');
         target = parseTarget(resolveRedirect(location, target), request.purpose);
       }
     },
@@ -146,7 +148,8 @@ export function parseTarget(url: string, purpose: Purpose): RawTarget {
 function resolveRedirect(location: string, from: RawTarget): string {
   if (/^https?:\/\//i.test(location)) return location;
   const base = `${from.origin}${from.path}`;
-  if (!URL.canParse(location, base)) throw redirectRefused('the URL is redirected to something that is no address: use the last URL itself');
+  if (!URL.canParse(location, base))
+    throw redirectRefused('the URL is redirected to something that is no address: use the last URL itself');
   return new URL(location, base).href;
 }
 

@@ -1,0 +1,117 @@
+/**
+ * The company's own bucket in one region. The COS SDK signs and does nothing else: it passes no CA on, has no time limit of
+ * its own and repeats what it should not. Bytes and deletions travel through the transport.
+ *
+ * Links are for the default domain (the only one that FaceID is documented to take), for one method and one object, and
+ * sign no header but `host`: a PUT may carry Content-MD5.
+ */
+import COS from 'cos-nodejs-sdk-v5';
+import type { Region } from '../domain/actions.ts';
+import { CODES } from '../domain/errors/index.ts';
+import { Failure } from '../domain/failure.ts';
+import type { ObjectPlace } from '../domain/outcomes.ts';
+import type { Bucket } from '../domain/ports.ts';
+import { refusalOf, reworded } from '../transport/cos-answers.ts';
+import { withQuickRetries } from '../transport/retry.ts';
+import type { Transport } from '../transport/transport.ts';
+
+/** What signing needs to know of the keys; `CredentialsProvider` of `tencent/` gives it. */
+export interface BucketOptions {
+  /** `name-appid`. */
+  readonly name: string;
+  readonly region: Region;
+  readonly credentials: {
+    get(): Promise<{ readonly secretId: string; readonly secretKey: string; readonly token?: string }>;
+  };
+  readonly transport: Transport;
+}
+
+/** What a start-up checks: the bucket is there, in this region, and the keys open it. */
+export interface CheckedBucket extends Bucket {
+  /** @throws Failure BUCKET_REGION where there is no such bucket in the region, NO_CREDENTIALS where the keys are refused. */
+  check(signal: AbortSignal): Promise<void>;
+}
+
+type Method = 'GET' | 'PUT' | 'DELETE' | 'HEAD';
+
+const OWN_LINK_MS = 5 * 60_000;
+
+export function createBucket(options: BucketOptions): CheckedBucket {
+  const { name, region, credentials, transport } = options;
+
+  async function sign(method: Method, place: ObjectPlace, ttlMs: number): Promise<string> {
+    const { secretId, secretKey, token } = await credentials.get();
+    const cos = new COS({
+      SecretId: secretId,
+      SecretKey: secretKey,
+      ...(token === undefined ? {} : { SecurityToken: token }),
+      Protocol: 'https:',
+    });
+    const wanted = { Bucket: place.bucket, Region: place.region, Key: place.key, Method: method, Sign: true };
+    const expires = Math.max(1, Math.ceil(ttlMs / 1000));
+    const url = await new Promise<string>((resolve, reject) => {
+      // The promise form does not exist, and the synchronous result is unsigned for temporary keys.
+      cos.getObjectUrl({ ...wanted, Expires: expires, Protocol: 'https:' }, (error, data) => {
+        if (error) reject(signingFailed(error));
+        else resolve(data.Url);
+      });
+    });
+    return token === undefined ? url : withEncodedToken(url, token);
+  }
+
+  async function ask(method: Method, key: string, signal: AbortSignal): Promise<number> {
+    const url = await sign(method, { bucket: name, region, key }, OWN_LINK_MS);
+    const response = await transport.request({ method, url, purpose: 'link', signal });
+    if (response.status >= 300 && response.status !== 404) throw await refusalOf(response);
+    await response.dump();
+    return response.status;
+  }
+
+  return {
+    name,
+    region,
+    signPut: (key, ttlMs) => sign('PUT', { bucket: name, region, key }, ttlMs),
+    signGet: (place, ttlMs) => sign('GET', place, ttlMs),
+
+    remove(key, signal) {
+      return withQuickRetries(async () => {
+        await ask('DELETE', key, signal);
+        if ((await ask('HEAD', key, signal)) === 404) return;
+        const facts = { service: 'cos', channel: 'local', code: CODES.HTTP_5XX, sent: 'answered' } as const;
+        throw new Failure(facts, 'the object is still there after it was deleted: it will be deleted again');
+      }, signal);
+    },
+
+    async check(signal) {
+      const url = await sign('HEAD', { bucket: name, region, key: '' }, OWN_LINK_MS);
+      await withQuickRetries(async () => {
+        const response = await transport.request({ method: 'HEAD', url, purpose: 'link', signal });
+        if (response.status === 200) return response.dump();
+        throw checkFailure(await refusalOf(response), region);
+      }, signal);
+    },
+  };
+}
+
+function checkFailure(failure: Failure, region: string): Failure {
+  if (failure.httpStatus === 404 || failure.httpStatus === 301) {
+    const message = `there is no such bucket in ${region}: correct its name, or make one in this region`;
+    return reworded(failure, CODES.BUCKET_REGION, message);
+  }
+  if (failure.httpStatus === 403) {
+    const message =
+      'the bucket cannot be used with the configured keys: check the keys, their permissions and this machine’s clock';
+    return reworded(failure, CODES.NO_CREDENTIALS, message);
+  }
+  return failure;
+}
+
+/** The SDK appends a temporary token as it is; `+` and `/` in it would be read as something else. */
+function withEncodedToken(url: string, token: string): string {
+  return url.replace(`x-cos-security-token=${token}`, () => `x-cos-security-token=${encodeURIComponent(token)}`);
+}
+
+function signingFailed(cause: unknown): Failure {
+  const message = 'the link could not be signed: check the keys and the bucket’s name';
+  return new Failure({ service: 'cos', channel: 'local', code: CODES.NO_CREDENTIALS, sent: 'no' }, message, { cause });
+}

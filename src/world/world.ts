@@ -1,0 +1,148 @@
+/**
+ * A whole world on this machine: private Redis, emulator, worker processes, dashboard. What `demo` and `dev` run in, and
+ * what the tests with real processes drive. The product in it is pointed at the emulator by settings alone.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openDashboardFor, type Running } from '../compose.ts';
+import { type Config, readConfig } from '../config.ts';
+import { type Emulator, startEmulator } from '../emulator/index.ts';
+import { createLogger } from '../logger.ts';
+import { startWorker, type WorkerProcess } from './processes.ts';
+import { provideRedis } from './redis.ts';
+
+export interface WorldOptions {
+  /** Everything that this world writes lies in here. */
+  readonly dir: string;
+  /** Where downloaded Redis packages are kept between runs. */
+  readonly cacheDir: string;
+  readonly redisUrl?: string | undefined;
+  /** Verify worker processes; there is one erase worker beside them. */
+  readonly workers: number;
+  readonly fileRoots?: readonly string[];
+  readonly dashboard?: boolean;
+  readonly dashboardPort?: number;
+  readonly emulatorPorts?: { readonly proxy: number; readonly control: number };
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly onStep?: (line: string) => void;
+  readonly onWorkerLog?: (line: string) => void;
+}
+
+export interface World {
+  readonly redisUrl: string;
+  readonly emulator: Emulator;
+  /** The settings that point the product at this world. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly config: Config;
+  readonly framesDir: string;
+  readonly workers: readonly WorkerProcess[];
+  readonly dashboard: { readonly url: string; readonly user: string; readonly password: string } | null;
+  /** Ends everything that was started here, in order. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const STOP_MS = 10_000;
+
+export async function startWorld(options: WorldOptions): Promise<World> {
+  const ends: (() => Promise<unknown>)[] = [];
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= (async () => {
+      for (const end of ends.reverse()) await end();
+    })();
+    return stopped;
+  };
+  const say = options.onStep ?? (() => undefined);
+  try {
+    await mkdir(options.dir, { recursive: true });
+    const redis = await provideRedis({
+      redisUrl: options.redisUrl,
+      dir: join(options.dir, 'redis'),
+      cacheDir: options.cacheDir,
+      appendonly: true,
+      log: say,
+    });
+    ends.push(() => redis.stop());
+    say(`Redis ${redis.version} (${redis.origin}), AOF`);
+
+    const emulator = await startEmulator({
+      dir: join(options.dir, 'emulator'),
+      proxyPort: options.emulatorPorts?.proxy ?? 0,
+      controlPort: options.emulatorPorts?.control ?? 0,
+    });
+    ends.push(() => emulator.close());
+    say(`emulator of FaceID and COS at ${emulator.proxyUrl}`);
+
+    const framesDir = join(options.dir, 'frames');
+    await mkdir(framesDir, { recursive: true });
+    const login = { user: 'operator', password: randomBytes(9).toString('base64url') };
+    const env = { ...settingsFor(emulator, redis.url, framesDir, options, login), ...options.settings };
+    const config = readConfig(env);
+
+    const onLog = options.onWorkerLog;
+    const workerEnv = { ...env, NODE_EXTRA_CA_CERTS: emulator.caFile, BESTFRAME_LOG: 'json' };
+    const launched = [...Array.from({ length: options.workers }, () => 'verify' as const), 'erase' as const].map(async (role) => {
+      const worker = await startWorker(role, { env: workerEnv, ...(onLog === undefined ? {} : { onLog }) });
+      ends.push(() => worker.stop(STOP_MS));
+      return { role, worker };
+    });
+    const settled = await Promise.allSettled(launched);
+    const workers = settled.map((each) => {
+      if (each.status === 'rejected') throw each.reason;
+      return each.value;
+    });
+    say(`${options.workers} verify workers and an erase worker (pids ${workers.map(({ worker }) => worker.pid).join(', ')})`);
+
+    let dashboard: (Running & { url: string }) | null = null;
+    if (options.dashboard !== false) {
+      dashboard = await openDashboardFor(config, createLogger({ ...config, log: 'silent' }, process.stderr));
+      const board = dashboard;
+      ends.push(() => board.stop(0));
+      say(`dashboard at ${board.url}`);
+    }
+    return {
+      redisUrl: redis.url,
+      emulator,
+      env,
+      config,
+      framesDir,
+      workers: workers.filter(({ role }) => role === 'verify').map(({ worker }) => worker),
+      dashboard: dashboard === null ? null : { url: dashboard.url, ...login },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Redis and the workers' data go; frames and the emulator's call log stay to be looked at. */
+export async function clearWorld(dir: string): Promise<void> {
+  await rm(dir, { recursive: true, force: true });
+}
+
+function settingsFor(
+  emulator: Emulator,
+  redisUrl: string,
+  framesDir: string,
+  options: WorldOptions,
+  login: { user: string; password: string },
+): Record<string, string> {
+  const regions = emulator.buckets.map(({ region }) => region);
+  return {
+    BESTFRAME_MODE: 'test',
+    BESTFRAME_REDIS_URL: redisUrl,
+    BESTFRAME_REGIONS: [...new Set(regions)].join(','),
+    BESTFRAME_BUCKETS: emulator.buckets.map(({ name, region }) => `${region}=${name}`).join(','),
+    TENCENTCLOUD_SECRET_ID: emulator.credentials.secretId,
+    TENCENTCLOUD_SECRET_KEY: emulator.credentials.secretKey,
+    BESTFRAME_PROXY: emulator.proxyUrl,
+    BESTFRAME_CA_FILE: emulator.caFile,
+    BESTFRAME_FRAMES_DIR: framesDir,
+    BESTFRAME_FILE_ROOTS: [...(options.fileRoots ?? []), join(options.dir, 'inputs')].join(','),
+    BESTFRAME_DASHBOARD_USER: login.user,
+    BESTFRAME_DASHBOARD_PASSWORD: login.password,
+    BESTFRAME_DASHBOARD_PORT: String(options.dashboardPort ?? 0),
+  };
+}
