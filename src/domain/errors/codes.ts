@@ -1,0 +1,66 @@
+/** The codes of our own: what nobody but Bestframe says. Vendors' codes are data in the tables beside this file. */
+const NAMES = [
+  // the caller's request
+  'INVALID_VERIFICATION',
+  'INVALID_MANIFEST',
+  'KEY_CONFLICT',
+  'KEY_GONE',
+  'SAME_RESOURCE',
+  'SOURCE_MISSING',
+  'SOURCE_UNREADABLE',
+  'SOURCE_OUTSIDE_ROOTS',
+  'SOURCE_EMPTY',
+  'SOURCE_TOO_LARGE',
+  'SOURCE_NOT_BYTES',
+  'SOURCE_WRONG_KIND',
+  'SOURCE_CHANGED',
+  'SOURCE_MD5_MISMATCH',
+  'SOURCE_HTTP',
+  'SOURCE_UNAVAILABLE',
+  'ADDRESS_FORBIDDEN',
+  'NOT_HTTPS',
+  'REDIRECT_REFUSED',
+  // the preflight
+  'LINK_REGION',
+  'LINK_UNREADABLE',
+  'LINK_MD5_MISMATCH',
+  'LINKS_EXPIRED',
+  // settings
+  'INVALID_SETTINGS',
+  'BUCKET_REGION',
+  'NO_BUCKET',
+  'NO_CREDENTIALS',
+  'EMULATOR_IN_LIVE_MODE',
+  // the way to the vendor
+  'CONNECT_REFUSED',
+  'CONNECT_TIMEOUT',
+  'DNS_FAILED',
+  'TLS_FAILED',
+  'PROXY_REFUSED',
+  'TIMEOUT',
+  'RESET',
+  'ABORTED',
+  'MALFORMED_REPLY',
+  'HTTP_3XX',
+  'HTTP_4XX',
+  'HTTP_429',
+  'HTTP_5XX',
+  // the frame
+  'FRAME_MISSING',
+  'FRAME_EXPIRED',
+  'FRAME_MD5_MISMATCH',
+  'SINK_FULL',
+  'SINK_UNWRITABLE',
+  // the pipeline
+  'DEADLINE_EXCEEDED',
+  'OUTCOME_UNKNOWN',
+  'CANCELLED',
+  'POISON',
+  'LEASE_LOST',
+  'RECORD_MISSING',
+  'REDIS_UNAVAILABLE',
+  'INTERNAL',
+] as const;
+
+export type Code = (typeof NAMES)[number];
+export const CODES = Object.fromEntries(NAMES.map((name) => [name, name])) as { readonly [Name in Code]: Name };

@@ -1,0 +1,32 @@
+/** The table as a page: docs/errors.md is this text, and a test holds that. */
+import { ERROR_CLASSES, type ErrorEntry, RETRIES } from './entry.ts';
+import { ERROR_TABLE } from './classify.ts';
+
+const PARTS: readonly (readonly [title: string, of: (entry: ErrorEntry) => boolean])[] = [
+  ['Tencent FaceID', ({ service, channel }) => service === 'faceid' && channel === 'both'],
+  ['Any Tencent Cloud API', ({ service, channel }) => service === 'faceid' && channel === 'error'],
+  ['COS', ({ service }) => service === 'cos'],
+  ['Bestframe itself', ({ service }) => service === 'bestframe'],
+];
+
+export function errorsPage(): string {
+  const classes = ERROR_CLASSES.map((name) => `| \`${name}\` | ${RETRIES[name]} |`);
+  const parts = PARTS.map(([title, of]) => `## ${title}\n\n${ERROR_TABLE.filter(of).map(inMarkdown).join('\n')}`);
+  return `# Errors
+
+What each code means, what Bestframe does by itself, and what to do. \`bestframe errors CODE\` says the same in a terminal.
+A pattern between slashes is matched against the vendor's message first; \`X.*\` stands for every code that begins so.
+
+| class | what Bestframe does |
+|---|---|
+${classes.join('\n')}
+
+${parts.join('\n\n')}
+`;
+}
+
+function inMarkdown(entry: ErrorEntry): string {
+  const decision = entry.decision === null ? '' : ` (decision \`${entry.decision}\`)`;
+  return `- **\`${entry.match}\`** ${entry.title.replace(/\.$/, '')} — \`${entry.class}\`${decision}, billed: ${entry.billed}.
+  ${entry.explanation} *${entry.advice}*`;
+}
