@@ -82,7 +82,9 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
   const gate = new Gate(redis, names, config.limits);
   const eraseQueue = openEraseQueue(redis, names);
   const outbox = new Outbox(redis, names, eraseQueue);
-  const queues = new Map<Region, Queue<VerifyJob>>(config.regions.map((region) => [region, openVerifyQueue(redis, names, region)]));
+  const queues = new Map<Region, Queue<VerifyJob>>(
+    config.regions.map((region) => [region, openVerifyQueue(redis, names, region)]),
+  );
   const lease = leaseOf(config);
   const workers = config.regions.map(
     (region) =>
@@ -142,7 +144,9 @@ export async function openErase(config: Config, log: Logger): Promise<Running> {
 export async function openDashboardFor(config: Config, log: Logger): Promise<Running & { url: string }> {
   const login = dashboardLogin(config.dashboard);
   const { redis, names } = await openRedis(config);
-  const verify = new Map<Region, Queue<VerifyJob>>(config.regions.map((region) => [region, openVerifyQueue(redis, names, region)]));
+  const verify = new Map<Region, Queue<VerifyJob>>(
+    config.regions.map((region) => [region, openVerifyQueue(redis, names, region)]),
+  );
   const erase = openEraseQueue(redis, names);
   const { host, port } = config.dashboard;
   const dashboard = await openDashboard({ redis, names, mode: config.mode, verify, erase, host, port, ...login });
@@ -208,7 +212,10 @@ function credentialsOf(config: Config): CredentialsProvider {
   const { credentials } = config;
   if (credentials === null) {
     const facts = { service: 'bestframe', channel: 'local', code: CODES.NO_CREDENTIALS, sent: 'no' } as const;
-    throw new Failure(facts, 'there are no credentials: set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or BESTFRAME_CREDENTIALS_FILE');
+    throw new Failure(
+      facts,
+      'there are no credentials: set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or BESTFRAME_CREDENTIALS_FILE',
+    );
   }
   return 'file' in credentials ? fileCredentials(credentials.file) : staticCredentials(credentials);
 }
@@ -217,7 +224,10 @@ function bucketOf(buckets: ReadonlyMap<Region, Bucket>, region: Region): Bucket 
   const bucket = buckets.get(region);
   if (bucket !== undefined) return bucket;
   const facts = { service: 'bestframe', channel: 'local', code: CODES.NO_BUCKET, sent: 'no', field: 'upload' } as const;
-  throw new Failure(facts, `there is no own bucket for ${region}: set BESTFRAME_BUCKETS, or use upload way create-upload-url`);
+  throw new Failure(
+    facts,
+    `there is no own bucket for ${region}: set BESTFRAME_BUCKETS, or use upload way create-upload-url`,
+  );
 }
 
 function once(stop: (drainMs: number) => Promise<boolean>): (drainMs: number) => Promise<boolean> {

@@ -1,7 +1,7 @@
 /** What other backends import: the client, the types, the error codes. */
 export { BestframeClient, type ClientOptions, type Enqueued, type EnqueueResult } from './client/client.ts';
 export type { ActionName, Region, ResourceName } from './domain/actions.ts';
-export { CODES, type ErrorClass, type ErrorEntry, ERROR_TABLE, explain } from './domain/errors/index.ts';
+export { CODES, ERROR_TABLE, type ErrorClass, type ErrorEntry, explain } from './domain/errors/index.ts';
 export { Failure } from './domain/failure.ts';
 export type { Source } from './domain/sources.ts';
 export type { Decision, FrameState, NextStep, StageName, State } from './domain/states.ts';

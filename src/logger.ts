@@ -1,5 +1,5 @@
 /** One logger for each process: JSON lines, or pretty on a terminal. Field names that could hold a secret are cut out. */
-import { pino, type Logger } from 'pino';
+import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { Config } from './config.ts';
 
@@ -13,5 +13,15 @@ export function createLogger(config: Pick<Config, 'log' | 'logLevel' | 'mode'>, 
     redact: { paths: REDACTED.flatMap((field) => [field, `*.${field}`]), remove: true },
   };
   if (style !== 'pretty') return pino(options, out);
-  return pino(options, pretty({ colorize: out.isTTY, ignore: 'pid,mode', singleLine: true, translateTime: 'SYS:HH:MM:ss.l', destination: out, sync: true }));
+  return pino(
+    options,
+    pretty({
+      colorize: out.isTTY,
+      ignore: 'pid,mode',
+      singleLine: true,
+      translateTime: 'SYS:HH:MM:ss.l',
+      destination: out,
+      sync: true,
+    }),
+  );
 }

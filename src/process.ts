@@ -13,7 +13,10 @@ export const EXIT = { ok: 0, failed: 1, badInput: 2, notDrained: 3 } as const;
  * Runs until a signal; resolves with the exit code. A second signal ends it at once. Under a parent with a channel it says
  * `ready` there, and a channel that closes (the parent died) counts as a signal.
  */
-export async function runUntilSignal(opens: readonly Open[], env: Readonly<Record<string, string | undefined>>): Promise<number> {
+export async function runUntilSignal(
+  opens: readonly Open[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
   let config: Config;
   let log: Logger;
   const running: Running[] = [];
@@ -33,7 +36,10 @@ export async function runUntilSignal(opens: readonly Open[], env: Readonly<Recor
   log.info({ event: 'draining', signal, drainMs: config.drainMs }, `${signal}: taking no more, finishing what runs`);
   const drained = await Promise.all(running.map((each) => each.stop(config.drainMs)));
   const clean = drained.every(Boolean);
-  log.info({ event: 'stopped', drained: clean }, clean ? 'stopped; nothing was left running' : 'stopped; what was left comes back by its lease');
+  log.info(
+    { event: 'stopped', drained: clean },
+    clean ? 'stopped; nothing was left running' : 'stopped; what was left comes back by its lease',
+  );
   return clean ? EXIT.ok : EXIT.notDrained;
 }
 

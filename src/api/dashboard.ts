@@ -68,14 +68,20 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
   app.addHook('onRequest', app.basicAuth);
   app.addHook('onRequest', async (request, reply) => {
     if (request.method === 'GET' || request.method === 'HEAD') return;
-    await reply.code(405).header('allow', 'GET').send({ error: 'read only: moving a job here would go round its journal' });
+    await reply
+      .code(405)
+      .header('allow', 'GET')
+      .send({ error: 'read only: moving a job here would go round its journal' });
   });
 
   const board = new FastifyAdapter();
   createBullBoard({
     queues: [
       ...[...options.verify.values()].map((queue) => new VerifyAdapter(queue, options)),
-      new BullMQAdapter(options.erase, { readOnlyMode: true, description: 'Objects to be deleted from the own bucket' }),
+      new BullMQAdapter(options.erase, {
+        readOnlyMode: true,
+        description: 'Objects to be deleted from the own bucket',
+      }),
     ],
     serverAdapter: board,
     options: { uiConfig: { boardTitle: `Bestframe ${options.mode.toUpperCase()}`, hideRedisDetails: true } },
@@ -88,7 +94,10 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
 }
 
 /** @throws Failure INVALID_SETTINGS where user or password is missing: there is no dashboard without them, and no default. */
-export function dashboardLogin(settings: { user: string | undefined; password: string | undefined }): { user: string; password: string } {
+export function dashboardLogin(settings: { user: string | undefined; password: string | undefined }): {
+  user: string;
+  password: string;
+} {
   const { user, password } = settings;
   if (user !== undefined && password !== undefined) return { user, password };
   const message = 'the dashboard needs BESTFRAME_DASHBOARD_USER and BESTFRAME_DASHBOARD_PASSWORD: set both';
@@ -118,7 +127,11 @@ class VerifyAdapter extends BullMQAdapter {
 
   async #withJournal(jobs: Job[]): Promise<Job[]> {
     const { redis, names } = this.#options;
-    const views = await readViews(redis, names, jobs.map((job) => job.id ?? ''));
+    const views = await readViews(
+      redis,
+      names,
+      jobs.map((job) => job.id ?? ''),
+    );
     for (const [index, job] of jobs.entries()) {
       const view = views[index];
       if (view == null) continue;

@@ -1,14 +1,17 @@
 import { Command } from 'commander';
 import { dashboardLogin } from '../api/dashboard.ts';
 import { openDashboardFor } from '../compose.ts';
-import { runUntilSignal } from '../process.ts';
 import { readConfig } from '../config.ts';
+import { runUntilSignal } from '../process.ts';
 import type { Env } from './output.ts';
 
 export function dashboardCommand(env: Env): Command {
   return new Command('dashboard')
     .description('serves the Bull dashboard (read only, behind a login) until SIGTERM')
-    .addHelpText('after', '\nNeeds BESTFRAME_DASHBOARD_USER and BESTFRAME_DASHBOARD_PASSWORD; listens on 127.0.0.1:3000 unless BESTFRAME_DASHBOARD_HOST and _PORT say otherwise.')
+    .addHelpText(
+      'after',
+      '\nNeeds BESTFRAME_DASHBOARD_USER and BESTFRAME_DASHBOARD_PASSWORD; listens on 127.0.0.1:3000 unless BESTFRAME_DASHBOARD_HOST and _PORT say otherwise.',
+    )
     .action(async () => {
       dashboardLogin(readConfig(env).dashboard);
       process.exitCode = await runUntilSignal([openDashboardFor], env);

@@ -22,7 +22,7 @@ export function devCommand(env: Env): Command {
       const world = await startWorld({
         dir,
         cacheDir: join(packageRoot, '.bestframe', 'cache'),
-        redisUrl: env['REDIS_URL'],
+        redisUrl: env.REDIS_URL,
         workers: 2,
         fileRoots: [process.cwd()],
         dashboardPort: options.dashboardPort,
@@ -44,8 +44,12 @@ export function devCommand(env: Env): Command {
         });
       } else {
         process.stdout.write(`\n${pc.bold('Ready.')} Settings to copy:\n\n${settings(world.env)}\n`);
-        process.stdout.write(`Dashboard  ${world.dashboard?.url}  (${world.dashboard?.user} / ${world.dashboard?.password})\n`);
-        process.stdout.write(`Emulator   ${world.emulator.controlUrl}  (faults, call log; docs/emulator.md)\nCtrl-C ends it.\n`);
+        process.stdout.write(
+          `Dashboard  ${world.dashboard?.url}  (${world.dashboard?.user} / ${world.dashboard?.password})\n`,
+        );
+        process.stdout.write(
+          `Emulator   ${world.emulator.controlUrl}  (faults, call log; docs/emulator.md)\nCtrl-C ends it.\n`,
+        );
       }
       await signalled;
       await world.stop();

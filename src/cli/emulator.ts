@@ -13,18 +13,38 @@ export function emulatorCommand(_env: Env): Command {
     .option('--dir <folder>', 'where CA, objects and call log lie', join('.bestframe', 'emulator'))
     .option('--link-ttl <seconds>', 'life of links', Number, 7_200)
     .option('--json', 'one line of JSON on stdout once it is ready')
-    .action(async (options: { host: string; port: number; controlPort: number; dir: string; linkTtl: number; json?: boolean }) => {
-      const { dir, host, port: proxyPort, controlPort, linkTtl } = options;
-      const emulator = await startEmulator({ dir, host, proxyPort, controlPort, linkTtlMs: linkTtl * 1_000 });
-      const { proxyUrl, controlUrl, caFile, logFile, credentials, buckets } = emulator;
-      if (options.json) printJson({ proxy: proxyUrl, control: controlUrl, caFile, log: logFile, credentials, buckets });
-      else {
-        process.stdout.write(`proxy    ${proxyUrl}\ncontrol  ${controlUrl}\nCA file  ${caFile}\ncalls    ${logFile}\n`);
-        process.stdout.write(`credentials ${credentials.secretId} / ${credentials.secretKey}\nbuckets  ${buckets.map((b) => `${b.region}=${b.name}`).join(',')}\n`);
-      }
-      await untilSignal();
-      await emulator.close();
-    });
+    .action(
+      async (options: {
+        host: string;
+        port: number;
+        controlPort: number;
+        dir: string;
+        linkTtl: number;
+        json?: boolean;
+      }) => {
+        const { dir, host, port: proxyPort, controlPort, linkTtl } = options;
+        const emulator = await startEmulator({
+          dir,
+          host,
+          proxyPort,
+          controlPort,
+          settings: { linkTtlMs: linkTtl * 1_000 },
+        });
+        const { proxyUrl, controlUrl, caFile, logFile, credentials, buckets } = emulator;
+        if (options.json)
+          printJson({ proxy: proxyUrl, control: controlUrl, caFile, log: logFile, credentials, buckets });
+        else {
+          process.stdout.write(
+            `proxy    ${proxyUrl}\ncontrol  ${controlUrl}\nCA file  ${caFile}\ncalls    ${logFile}\n`,
+          );
+          process.stdout.write(
+            `credentials ${credentials.secretId} / ${credentials.secretKey}\nbuckets  ${buckets.map((b) => `${b.region}=${b.name}`).join(',')}\n`,
+          );
+        }
+        await untilSignal();
+        await emulator.close();
+      },
+    );
 }
 
 export function port(text: string): number {

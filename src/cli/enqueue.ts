@@ -1,5 +1,5 @@
-import { Command } from 'commander';
 import cliProgress from 'cli-progress';
+import { Command } from 'commander';
 import type { BestframeClient } from '../client/client.ts';
 import { openClient } from '../compose.ts';
 import { readConfig } from '../config.ts';
@@ -57,7 +57,9 @@ A broken line is named and left out; the others go on, and the exit code is 1.`,
       const defaults = { region, upload: config.buckets.has(region) ? 'own-bucket' : 'create-upload-url' };
       const client = openClient(config);
       try {
-        process.exitCode = await (options.manifest === undefined ? one(client, options, defaults) : many(client, options, defaults));
+        process.exitCode = await (options.manifest === undefined
+          ? one(client, options, defaults)
+          : many(client, options, defaults));
       } finally {
         await client.close();
       }
@@ -70,7 +72,10 @@ async function one(client: BestframeClient, options: Options, defaults: Defaults
   const enqueued = await client.enqueue(requestOf(options, defaults) as unknown as VerificationRequest);
   if (!options.wait) {
     if (options.json) printJson(enqueued);
-    else process.stdout.write(`${enqueued.id}  ${enqueued.status === 'new' ? 'enqueued' : `known already (${enqueued.state})`}\n`);
+    else
+      process.stdout.write(
+        `${enqueued.id}  ${enqueued.status === 'new' ? 'enqueued' : `known already (${enqueued.state})`}\n`,
+      );
     return EXIT.ok;
   }
   const view = await client.wait(enqueued.id, { until: 'ended', timeoutMs: options.timeout * 1_000 });
@@ -81,8 +86,13 @@ async function one(client: BestframeClient, options: Options, defaults: Defaults
 
 async function many(client: BestframeClient, options: Options, defaults: Defaults): Promise<number> {
   const lines = await readManifest(options.manifest ?? '-', (row) => requestOf(row as unknown as Options, defaults));
-  const good = lines.flatMap((line) => (line.request === null ? [] : [{ line: line.number, request: { ...defaults, ...line.request } }]));
-  const bar = new cliProgress.SingleBar({ format: '{bar} {value}/{total} {what}', noTTYOutput: false, hideCursor: true, stream: process.stderr }, cliProgress.Presets.rect);
+  const good = lines.flatMap((line) =>
+    line.request === null ? [] : [{ line: line.number, request: { ...defaults, ...line.request } }],
+  );
+  const bar = new cliProgress.SingleBar(
+    { format: '{bar} {value}/{total} {what}', noTTYOutput: false, hideCursor: true, stream: process.stderr },
+    cliProgress.Presets.rect,
+  );
   const showBar = process.stderr.isTTY === true;
   if (showBar) bar.start(good.length, 0, { what: 'enqueued' });
   const results = await client.enqueueMany(
@@ -90,27 +100,43 @@ async function many(client: BestframeClient, options: Options, defaults: Default
     { onProgress: (done) => showBar && bar.update(done) },
   );
   const ids = results.flatMap((result) => (result.status === 'refused' ? [] : [result.id]));
-  const views = options.wait ? await waitForAll(client, ids, options.timeout, (done) => showBar && bar.update(done, { what: 'decided' })) : new Map();
+  const views = options.wait
+    ? await waitForAll(client, ids, options.timeout, (done) => showBar && bar.update(done, { what: 'decided' }))
+    : new Map();
   if (showBar) bar.stop();
 
   const rows = [
-    ...lines.flatMap((line) => (line.error === null ? [] : [{ line: line.number, key: null, id: null, status: 'refused', error: line.error, view: null }])),
+    ...lines.flatMap((line) =>
+      line.error === null
+        ? []
+        : [{ line: line.number, key: null, id: null, status: 'refused', error: line.error, view: null }],
+    ),
     ...results.map((result, index) => ({
       line: good[index]?.line ?? 0,
       key: result.key,
       id: result.status === 'refused' ? null : result.id,
       status: result.status,
-      error: result.status === 'refused' ? { code: result.error.code, field: result.error.field ?? null, message: result.error.message } : null,
+      error:
+        result.status === 'refused'
+          ? { code: result.error.code, field: result.error.field ?? null, message: result.error.message }
+          : null,
       view: result.status === 'refused' ? null : (views.get(result.id) ?? null),
     })),
   ].sort((a, b) => a.line - b.line);
   if (options.json) for (const row of rows) printJson(row);
   else printRows(rows);
-  const bad = rows.filter((row) => row.error !== null || (options.wait && (row.view === null || row.view.next === 'wait')));
+  const bad = rows.filter(
+    (row) => row.error !== null || (options.wait && (row.view === null || row.view.next === 'wait')),
+  );
   return bad.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
-async function waitForAll(client: BestframeClient, ids: readonly string[], timeoutS: number, onProgress: (done: number) => void) {
+async function waitForAll(
+  client: BestframeClient,
+  ids: readonly string[],
+  timeoutS: number,
+  onProgress: (done: number) => void,
+) {
   const endsAt = Date.now() + timeoutS * 1_000;
   const views = new Map<string, unknown>();
   for (const id of ids) {
@@ -120,23 +146,44 @@ async function waitForAll(client: BestframeClient, ids: readonly string[], timeo
   return views;
 }
 
-function printRows(rows: readonly { line: number; key: string | null; id: string | null; status: string; error: { code: string; message: string } | null; view: { next: string; decision: string | null } | null }[]): void {
+function printRows(
+  rows: readonly {
+    line: number;
+    key: string | null;
+    id: string | null;
+    status: string;
+    error: { code: string; message: string } | null;
+    view: { next: string; decision: string | null } | null;
+  }[],
+): void {
   const refused = rows.filter((row) => row.error !== null);
   for (const { line, error } of refused) process.stderr.write(`line ${line}: ${error?.code}: ${error?.message}\n`);
   const accepted = rows.filter((row) => row.error === null);
   if (accepted.length > 0) {
-    const cells = accepted.map(({ line, id, key, status, view }) => [String(line), id ?? '', key ?? '', status, view?.decision ?? '', view?.next ?? '']);
+    const cells = accepted.map(({ line, id, key, status, view }) => [
+      String(line),
+      id ?? '',
+      key ?? '',
+      status,
+      view?.decision ?? '',
+      view?.next ?? '',
+    ]);
     process.stdout.write(table(['line', 'id', 'key', 'status', 'decision', 'next'], cells));
   }
   process.stderr.write(`${accepted.length} enqueued, ${refused.length} refused\n`);
 }
 
 /** Options or a CSV row to a request; what is missing or wrong is said by the schema. */
-function requestOf(options: Partial<Options> & { similarityThreshold?: string }, defaults: Defaults): Record<string, unknown> {
+function requestOf(
+  options: Partial<Options> & { similarityThreshold?: string },
+  defaults: Defaults,
+): Record<string, unknown> {
   const { key, liveData, video, image, action, lane, deadline } = options;
   const threshold = options.threshold ?? options.similarityThreshold;
   const resources = Object.fromEntries(
-    Object.entries({ liveData, video, image }).flatMap(([name, text]) => (text === undefined || text === '' ? [] : [[name, sourceOf(text)]])),
+    Object.entries({ liveData, video, image }).flatMap(([name, text]) =>
+      text === undefined || text === '' ? [] : [[name, sourceOf(text)]],
+    ),
   );
   const optional = { action, lane, deadline };
   return {
@@ -156,4 +203,3 @@ export function sourceOf(text: string): Source | Record<string, string> {
   if (cos !== null) return { from: 'cos', region: cos[1] ?? '', bucket: cos[2] ?? '', key: cos[3] ?? '' };
   return { from: 'file', path: text };
 }
-

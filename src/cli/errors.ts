@@ -13,8 +13,17 @@ export function errorsCommand(_env: Env): Command {
       const entries = code === undefined ? ERROR_TABLE : find(code);
       if (options.json) printJson(entries);
       else if (code !== undefined && entries.length === 1) process.stdout.write(entries.map(inWords).join('\n'));
-      else if (entries.length > 0) process.stdout.write(table(['match', 'class', 'billed', 'title'], entries.map((e) => [e.match, e.class, e.billed, e.title])));
-      else process.stderr.write(`${code}: not in the table. An unknown code is tried again a few times, then the verification fails.\n`);
+      else if (entries.length > 0)
+        process.stdout.write(
+          table(
+            ['match', 'class', 'billed', 'title'],
+            entries.map((e) => [e.match, e.class, e.billed, e.title]),
+          ),
+        );
+      else
+        process.stderr.write(
+          `${code}: not in the table. An unknown code is tried again a few times, then the verification fails.\n`,
+        );
       if (entries.length === 0) process.exitCode = EXIT.failed;
     });
 }

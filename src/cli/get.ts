@@ -15,7 +15,8 @@ export function getCommand(env: Env): Command {
       try {
         const view = options.key ? await client.getByKey(id) : await client.get(id);
         if (options.json) printJson(view);
-        else process.stdout.write(view === null ? 'no such verification (or its record has expired)\n' : describe(view));
+        else
+          process.stdout.write(view === null ? 'no such verification (or its record has expired)\n' : describe(view));
         if (view === null) process.exitCode = EXIT.failed;
       } finally {
         await client.close();

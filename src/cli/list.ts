@@ -25,7 +25,9 @@ export function listCommand(env: Env): Command {
           view.createdAt,
           view.reason?.code ?? '',
         ]);
-        process.stdout.write(rows.length === 0 ? 'none\n' : table(['id', 'state', 'stage', 'decision', 'next', 'created', 'reason'], rows));
+        process.stdout.write(
+          rows.length === 0 ? 'none\n' : table(['id', 'state', 'stage', 'decision', 'next', 'created', 'reason'], rows),
+        );
       } finally {
         await client.close();
       }

@@ -18,7 +18,9 @@ import { version } from './version.ts';
 import { waitCommand } from './wait.ts';
 
 const program = new Command('bestframe')
-  .description('The durable job queue for Tencent Cloud face-liveness verification.\nupload → MD5 → detect → download BestFrame')
+  .description(
+    'The durable job queue for Tencent Cloud face-liveness verification.\nupload → MD5 → detect → download BestFrame',
+  )
   .version(version)
   .showHelpAfterError('(add --help for what there is)')
   .addHelpText(

@@ -13,12 +13,19 @@ export interface ManifestLine {
 }
 
 /** @param fromRow makes a request of a CSV row. @throws Failure INVALID_MANIFEST where the file itself cannot be read. */
-export async function readManifest(file: string, fromRow: (row: Record<string, string>) => Record<string, unknown>): Promise<ManifestLine[]> {
+export async function readManifest(
+  file: string,
+  fromRow: (row: Record<string, string>) => Record<string, unknown>,
+): Promise<ManifestLine[]> {
   try {
     return /\.csv$/i.test(file) ? await readCsv(file, fromRow) : await readJsonLines(file);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === undefined) throw cause;
-    throw inputFailure(CODES.INVALID_MANIFEST, 'manifest', 'the manifest cannot be read: give the path of a .jsonl or .csv file, or -');
+    throw inputFailure(
+      CODES.INVALID_MANIFEST,
+      'manifest',
+      'the manifest cannot be read: give the path of a .jsonl or .csv file, or -',
+    );
   }
 }
 
@@ -45,7 +52,10 @@ function jsonLine(number: number, text: string): ManifestLine {
   }
 }
 
-async function readCsv(file: string, fromRow: (row: Record<string, string>) => Record<string, unknown>): Promise<ManifestLine[]> {
+async function readCsv(
+  file: string,
+  fromRow: (row: Record<string, string>) => Record<string, unknown>,
+): Promise<ManifestLine[]> {
   const lines: ManifestLine[] = [];
   const parser = createReadStream(file).pipe(
     parse({ bom: true, trim: true, skip_empty_lines: true, info: true, relax_column_count: true, relax_quotes: true }),
@@ -57,7 +67,9 @@ async function readCsv(file: string, fromRow: (row: Record<string, string>) => R
       continue;
     }
     if (record.length !== head.length) {
-      lines.push(broken(info.lines, `has ${record.length} columns where the header has ${head.length}: complete or quote it`));
+      lines.push(
+        broken(info.lines, `has ${record.length} columns where the header has ${head.length}: complete or quote it`),
+      );
       continue;
     }
     const row = Object.fromEntries(head.map((name, column) => [name, record[column] ?? '']));
@@ -67,5 +79,9 @@ async function readCsv(file: string, fromRow: (row: Record<string, string>) => R
 }
 
 function broken(number: number, what: string): ManifestLine {
-  return { number, request: null, error: { code: CODES.INVALID_MANIFEST, field: `line ${number}`, message: `line ${number} ${what}` } };
+  return {
+    number,
+    request: null,
+    error: { code: CODES.INVALID_MANIFEST, field: `line ${number}`, message: `line ${number} ${what}` },
+  };
 }

@@ -14,7 +14,8 @@ export function printJson(value: unknown): void {
 export function failureInWords(failure: Failure, json: boolean): string {
   const { code, message, field } = failure;
   const entry = explain(code);
-  if (json) return `${JSON.stringify({ error: { code, field: field ?? null, message, advice: entry?.advice ?? null } })}\n`;
+  if (json)
+    return `${JSON.stringify({ error: { code, field: field ?? null, message, advice: entry?.advice ?? null } })}\n`;
   const advice = entry === null ? '' : `\n  ${entry.advice}`;
   return `${pc.red(code)}: ${message}${advice}\n`;
 }
@@ -33,8 +34,16 @@ export function describe(view: VerificationView): string {
     ['key', view.key],
     ['state', view.state],
     ['next', pc.bold(view.next)],
-    ['decision', `${decisionInColour(view.decision, view.state)}${view.similarity === null ? '' : ` (similarity ${view.similarity}, threshold ${view.similarityThreshold})`}`],
-    ['frame', view.bestFrame === null ? view.frame : `${view.frame}: ${view.bestFrame.path} (${view.bestFrame.bytes} bytes, MD5 ${view.bestFrame.md5})`],
+    [
+      'decision',
+      `${decisionInColour(view.decision, view.state)}${view.similarity === null ? '' : ` (similarity ${view.similarity}, threshold ${view.similarityThreshold})`}`,
+    ],
+    [
+      'frame',
+      view.bestFrame === null
+        ? view.frame
+        : `${view.frame}: ${view.bestFrame.path} (${view.bestFrame.bytes} bytes, MD5 ${view.bestFrame.md5})`,
+    ],
     ['upload', `${view.upload}, ${view.region}, ${view.action}, ${view.lane}, ${view.mode}`],
     ['paid calls', `${view.paidCalls}${view.possiblyPaidCalls > 0 ? ` (and ${view.possiblyPaidCalls} possibly)` : ''}`],
     ['RequestIds', view.requestIds.join(', ') || '–'],
@@ -42,7 +51,11 @@ export function describe(view: VerificationView): string {
     ['decided', view.decidedAt ?? '–'],
     ['ended', view.endedAt ?? '–'],
   ];
-  if (view.reason !== null) lines.push(['reason', `${view.reason.code} (${view.reason.class}): ${view.reason.title}`], ['', view.reason.advice]);
+  if (view.reason !== null)
+    lines.push(
+      ['reason', `${view.reason.code} (${view.reason.class}): ${view.reason.title}`],
+      ['', view.reason.advice],
+    );
   const stages = view.stages.map(({ name, attempts, ms }) => `  ${name.padEnd(9)} ${attempts} × ${Math.round(ms)} ms`);
   return `${lines.map(([name, text]) => `${pc.dim(name.padEnd(11))} ${text}`).join('\n')}\n${stages.join('\n')}\n`;
 }
@@ -50,7 +63,11 @@ export function describe(view: VerificationView): string {
 /** Columns as wide as they need to be; cells may hold colour. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((cell, column) => Math.max(width(cell), ...rows.map((row) => width(row[column] ?? ''))));
-  const line = (cells: readonly string[]) => cells.map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - width(cell)))).join('  ').trimEnd();
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - width(cell))))
+      .join('  ')
+      .trimEnd();
   return `${[pc.dim(line(head)), ...rows.map(line)].join('\n')}\n`;
 }
 

@@ -9,7 +9,10 @@ export function startCommand(env: Env): Command {
   return new Command('start')
     .description('runs workers until SIGTERM: verify, erase, or all in one process')
     .addArgument(new Argument('[role]', 'which workers').choices(Object.keys(ROLES)).default('all'))
-    .addHelpText('after', '\nExit codes: 0 drained, 2 bad settings or no Redis, 3 something was still running at BESTFRAME_DRAIN_MS (it comes back by its lease).')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 drained, 2 bad settings or no Redis, 3 something was still running at BESTFRAME_DRAIN_MS (it comes back by its lease).',
+    )
     .action(async (role: keyof typeof ROLES) => {
       process.exitCode = await runUntilSignal(ROLES[role], env);
     });

@@ -17,7 +17,8 @@ export function waitCommand(env: Env): Command {
         const until = options.ended ? 'ended' : 'decided';
         const view = await client.wait(id, { until, timeoutMs: options.timeout * 1_000 });
         if (options.json) printJson(view);
-        else process.stdout.write(view === null ? 'no such verification (or its record has expired)\n' : describe(view));
+        else
+          process.stdout.write(view === null ? 'no such verification (or its record has expired)\n' : describe(view));
         if (view === null || view.next === 'wait') process.exitCode = EXIT.failed;
       } finally {
         await client.close();

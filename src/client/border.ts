@@ -23,7 +23,8 @@ export async function checkAtBorder(request: Verification, options: BorderOption
     if (source.from === 'file' && options.fileRoots !== undefined) {
       await inspectFile(source.path, options.fileRoots, rule, field, source.md5);
     }
-    if (source.from === 'https') await checkHost(new URL(source.url).hostname, `${field}.url`, options.checkHosts ?? true);
+    if (source.from === 'https')
+      await checkHost(new URL(source.url).hostname, `${field}.url`, options.checkHosts ?? true);
   }
 }
 
@@ -38,5 +39,9 @@ async function checkHost(host: string, field: string, resolve: boolean): Promise
     return; // behind an egress proxy a producer may know no names; the worker's transport judges
   }
   if (addresses.every(({ address }) => isPublicAddress(address))) return;
-  throw inputFailure(CODES.ADDRESS_FORBIDDEN, field, `${field} leads to a private address: use a host on the public network`);
+  throw inputFailure(
+    CODES.ADDRESS_FORBIDDEN,
+    field,
+    `${field} leads to a private address: use a host on the public network`,
+  );
 }

@@ -18,7 +18,12 @@ export class Changes {
   }
 
   /** Looks, and looks again at each change of `id`, until `look` is done, the time is up or the signal aborts. */
-  async until<T>(id: string, timeoutMs: number, signal: AbortSignal | undefined, look: () => Promise<{ done: boolean; value: T }>): Promise<T> {
+  async until<T>(
+    id: string,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    look: () => Promise<{ done: boolean; value: T }>,
+  ): Promise<T> {
     await this.#subscribe();
     const endsAt = performance.now() + timeoutMs;
     for (;;) {

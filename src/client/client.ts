@@ -14,9 +14,15 @@ import { Failure, inputFailure } from '../domain/failure.ts';
 import { packHistory } from '../domain/history.ts';
 import { fingerprint, verificationId } from '../domain/identity.ts';
 import { isTerminal, type State } from '../domain/states.ts';
+import {
+  DEFAULT_DEADLINE_MS,
+  type Mode,
+  parseVerification,
+  type Verification,
+  type VerificationRequest,
+} from '../domain/verification.ts';
 import type { VerificationView } from '../domain/view.ts';
-import { DEFAULT_DEADLINE_MS, type Mode, parseVerification, type Verification, type VerificationRequest } from '../domain/verification.ts';
-import { connectProducer, redisFailure, type RedisSettings, untilReady } from '../queue/connection.ts';
+import { connectProducer, type RedisSettings, redisFailure, untilReady } from '../queue/connection.ts';
 import { createNames, DEFAULT_PREFIX, type Names } from '../queue/names.ts';
 import { jobOptions, RECORD_TTL_MS, type VerifyJob } from '../queue/options.ts';
 import { claimFields } from '../queue/record.ts';
@@ -98,7 +104,10 @@ export class BestframeClient {
    * Takes many (lane `batch` unless said). Never throws for one of them: each has its own result, in order.
    * @throws Failure REDIS_UNAVAILABLE when Redis is away from the start
    */
-  async enqueueMany(requests: readonly VerificationRequest[], options: EnqueueManyOptions = {}): Promise<EnqueueResult[]> {
+  async enqueueMany(
+    requests: readonly VerificationRequest[],
+    options: EnqueueManyOptions = {},
+  ): Promise<EnqueueResult[]> {
     await this.#ready();
     const size = options.chunk ?? CHUNK;
     const results: EnqueueResult[] = [];
@@ -130,10 +139,14 @@ export class BestframeClient {
    * @param timeoutMs default 30,000; the verification goes on all the same.
    * @returns what is known then; `next` is `wait` where the time ran out. Null where there is no such verification.
    */
-  async wait(id: string, options: { until?: 'decided' | 'ended'; timeoutMs?: number; signal?: AbortSignal } = {}): Promise<VerificationView | null> {
+  async wait(
+    id: string,
+    options: { until?: 'decided' | 'ended'; timeoutMs?: number; signal?: AbortSignal } = {},
+  ): Promise<VerificationView | null> {
     await this.#ready();
     const { until = 'decided', timeoutMs = 30_000, signal } = options;
-    const enough = (view: VerificationView) => isTerminal(view.state) || (until === 'decided' && view.decision !== null);
+    const enough = (view: VerificationView) =>
+      isTerminal(view.state) || (until === 'decided' && view.decision !== null);
     return this.#changes.until(id, timeoutMs, signal, async () => {
       const view = await this.get(id);
       return { done: view === null || enough(view), value: view };
@@ -151,8 +164,18 @@ export class BestframeClient {
     const names = this.#names;
     const gate = names.gate(region, action);
     const started = view.history.length > 0 || view.state !== 'queued';
-    const erase = upload === 'own-bucket' && started ? { erase: { id, region, action, generations: MOST_GENERATIONS } } : null;
-    const keys = [names.journal(id), names.job(region, id).lock, names.history(id), names.live, names.ended, names.outbox, gate.admitted, gate.express];
+    const erase =
+      upload === 'own-bucket' && started ? { erase: { id, region, action, generations: MOST_GENERATIONS } } : null;
+    const keys = [
+      names.journal(id),
+      names.job(region, id).lock,
+      names.history(id),
+      names.live,
+      names.ended,
+      names.outbox,
+      gate.admitted,
+      gate.express,
+    ];
     const entry = packHistory({ at: Date.now(), event: 'cancel' });
     const reason = JSON.stringify({ code: CODES.CANCELLED, class: 'caller' });
     const args = [id, names.channel, erase === null ? '' : JSON.stringify(erase), RECORD_TTL_MS, entry, reason];
@@ -167,7 +190,10 @@ export class BestframeClient {
   async list(options: { ended?: boolean; limit?: number } = {}): Promise<VerificationView[]> {
     await this.#ready();
     const limit = Math.min(options.limit ?? 50, 1_000);
-    const indexes = options.ended === undefined ? [this.#names.live, this.#names.ended] : [options.ended ? this.#names.ended : this.#names.live];
+    const indexes =
+      options.ended === undefined
+        ? [this.#names.live, this.#names.ended]
+        : [options.ended ? this.#names.ended : this.#names.live];
     const ids = await this.#command(Promise.all(indexes.map((index) => this.#redis.zrevrange(index, 0, limit - 1))));
     const views = await this.#command(readViews(this.#redis, this.#names, ids.flat()));
     return views
@@ -217,7 +243,10 @@ export class BestframeClient {
   }
 
   /** A job that is there already is not added again; one that could not be added is said to be refused, and is safe to retry. */
-  async #add(items: readonly { index: number; id: string; request: Verification }[], results: EnqueueResult[]): Promise<void> {
+  async #add(
+    items: readonly { index: number; id: string; request: Verification }[],
+    results: EnqueueResult[],
+  ): Promise<void> {
     const byRegion = groupByRegion(items);
     await Promise.all(
       [...byRegion].map(async ([region, group]) => {
@@ -305,7 +334,8 @@ function refused(request: { key?: unknown } | undefined, reason: unknown): Enque
 }
 
 function conflict(): Failure {
-  const message = 'key was used for another payload: use a new key for a new verification, or send the same payload again';
+  const message =
+    'key was used for another payload: use a new key for a new verification, or send the same payload again';
   return inputFailure(CODES.KEY_CONFLICT, 'key', message);
 }
 

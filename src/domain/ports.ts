@@ -102,5 +102,11 @@ export interface FrameSink {
    * Writes atomically under a name that is the same for every attempt, checks the MD5 first (`FRAME_MD5_MISMATCH`).
    * @param md5 32 hex digits, or null where the vendor gave none.
    */
-  store(id: string, target: FrameTarget, frame: AsyncIterable<Uint8Array>, md5: string | null, signal: AbortSignal): Promise<StoredFrame>;
+  store(
+    id: string,
+    target: FrameTarget,
+    frame: AsyncIterable<Uint8Array>,
+    md5: string | null,
+    signal: AbortSignal,
+  ): Promise<StoredFrame>;
 }

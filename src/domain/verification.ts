@@ -103,7 +103,11 @@ export const verificationRequest = z
       context.addIssue({ code: 'custom', path: ['resources', wanted[1] ?? '', 'md5'], message });
     }
     if (request.liveness !== undefined && !rule.takesLiveness) {
-      context.addIssue({ code: 'custom', path: ['liveness'], message: `is not taken by ${request.action}: leave it out` });
+      context.addIssue({
+        code: 'custom',
+        path: ['liveness'],
+        message: `is not taken by ${request.action}: leave it out`,
+      });
     }
     if (request.liveness === undefined && rule.takesLiveness) {
       const message = `is missing: ${request.action} needs a liveness type (SILENT, ACTION or LIP)`;
@@ -137,7 +141,11 @@ export function parseVerification(input: unknown, now: number): Verification {
       throw inputFailure('INVALID_VERIFICATION', 'deadline', 'deadline is in the past: give a time ahead of now');
     }
     if (ahead > MAX_DEADLINE_MS) {
-      throw inputFailure('INVALID_VERIFICATION', 'deadline', 'deadline is more than 7 days ahead: give an earlier time');
+      throw inputFailure(
+        'INVALID_VERIFICATION',
+        'deadline',
+        'deadline is more than 7 days ahead: give an earlier time',
+      );
     }
   }
   return parsed.data;
@@ -162,7 +170,9 @@ function inWords(issue: z.core.$ZodIssue): string {
     case 'unrecognized_keys':
       return `has an unknown field ${issue.keys.map((key) => `"${key}"`).join(', ')}: remove it or correct its name`;
     case 'invalid_type':
-      return issue.input === undefined ? `is missing: give a ${issue.expected}` : `has the wrong type: give a ${issue.expected}`;
+      return issue.input === undefined
+        ? `is missing: give a ${issue.expected}`
+        : `has the wrong type: give a ${issue.expected}`;
     case 'invalid_union':
       return 'is of no known kind: use from "file", "https" or "cos" (frames: to "file", "cos" or "none")';
     default:

@@ -40,7 +40,9 @@ function common(settings: RedisSettings): Omit<RedisOptions, 'replyMapping'> {
 export function redisFailure(cause: unknown): Failure {
   if (cause instanceof Failure) return cause;
   const message = 'Redis cannot be reached or refused the command: check that it runs and that the Redis URL is right';
-  return new Failure({ service: 'bestframe', channel: 'local', code: CODES.REDIS_UNAVAILABLE, sent: 'no' }, message, { cause });
+  return new Failure({ service: 'bestframe', channel: 'local', code: CODES.REDIS_UNAVAILABLE, sent: 'no' }, message, {
+    cause,
+  });
 }
 
 /** Resolves when commands can be sent. @throws Failure REDIS_UNAVAILABLE after `timeoutMs`. */

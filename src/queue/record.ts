@@ -75,13 +75,13 @@ export function claimFields(request: Verification, mode: Mode): string[] {
     threshold: request.similarityThreshold,
     src: JSON.stringify({ resources, frame, liveness }),
   };
-  if (request.metadata !== undefined) fields['meta'] = JSON.stringify(request.metadata);
+  if (request.metadata !== undefined) fields.meta = JSON.stringify(request.metadata);
   return Object.entries(fields).flatMap(([name, value]) => [name, String(value)]);
 }
 
 /** @returns null where there is no journal (or only a tombstone). */
 export function readRecord(id: string, hash: Readonly<Record<string, string>>): JournalRecord | null {
-  if (hash['state'] === undefined) return null;
+  if (hash.state === undefined) return null;
   const outcomes: StageOutcomes = {};
   const upload = json<UploadOutcome>(hash['s:upload']);
   if (upload !== null) outcomes.upload = upload;
@@ -91,42 +91,45 @@ export function readRecord(id: string, hash: Readonly<Record<string, string>>): 
   if (detect !== null) outcomes.detect = detect;
   return {
     id,
-    key: hash['key'] ?? '',
-    version: number(hash['v']) ?? PIPELINE_VERSION,
-    mode: hash['mode'] as Mode,
-    action: hash['action'] as ActionName,
-    region: hash['region'] as Region,
-    upload: hash['upload'] as UploadWay,
-    lane: hash['lane'] as Lane,
-    threshold: number(hash['threshold']) ?? 100,
-    metadata: json<Record<string, string>>(hash['meta']) ?? {},
+    key: hash.key ?? '',
+    version: number(hash.v) ?? PIPELINE_VERSION,
+    mode: hash.mode as Mode,
+    action: hash.action as ActionName,
+    region: hash.region as Region,
+    upload: hash.upload as UploadWay,
+    lane: hash.lane as Lane,
+    threshold: number(hash.threshold) ?? 100,
+    metadata: json<Record<string, string>>(hash.meta) ?? {},
     order: readOrder(hash),
-    state: hash['state'] as State,
-    decision: (hash['decision'] as Decision | undefined) ?? null,
-    similarity: number(hash['similarity']),
-    frame: (hash['frame'] as FrameState | undefined) ?? 'none',
-    stored: json<StoredFrame>(hash['stored']),
-    reason: json<Reason>(hash['reason']),
-    generation: number(hash['gen']) ?? 0,
-    createdAt: number(hash['at']) ?? 0,
-    deadline: number(hash['deadline']) ?? 0,
-    notBefore: number(hash['notBefore']),
-    decidedAt: number(hash['decidedAt']),
-    endedAt: number(hash['endedAt']),
-    starts: number(hash['starts']) ?? 0,
-    paid: number(hash['paid']) ?? 0,
-    possiblyPaid: number(hash['maybe']) ?? 0,
-    cancelled: hash['cancel'] !== undefined,
-    open: json<OpenIntent>(hash['open']),
+    state: hash.state as State,
+    decision: (hash.decision as Decision | undefined) ?? null,
+    similarity: number(hash.similarity),
+    frame: (hash.frame as FrameState | undefined) ?? 'none',
+    stored: json<StoredFrame>(hash.stored),
+    reason: json<Reason>(hash.reason),
+    generation: number(hash.gen) ?? 0,
+    createdAt: number(hash.at) ?? 0,
+    deadline: number(hash.deadline) ?? 0,
+    notBefore: number(hash.notBefore),
+    decidedAt: number(hash.decidedAt),
+    endedAt: number(hash.endedAt),
+    starts: number(hash.starts) ?? 0,
+    paid: number(hash.paid) ?? 0,
+    possiblyPaid: number(hash.maybe) ?? 0,
+    cancelled: hash.cancel !== undefined,
+    open: json<OpenIntent>(hash.open),
     outcomes,
-    attempts: Object.fromEntries(STAGES.map((stage) => [stage, number(hash[`a:${stage}`]) ?? 0])) as Record<StageName, number>,
+    attempts: Object.fromEntries(STAGES.map((stage) => [stage, number(hash[`a:${stage}`]) ?? 0])) as Record<
+      StageName,
+      number
+    >,
   };
 }
 
 function readOrder(hash: Readonly<Record<string, string>>): Order | null {
-  const kept = json<Pick<Order, 'resources' | 'frame' | 'liveness'>>(hash['src']);
+  const kept = json<Pick<Order, 'resources' | 'frame' | 'liveness'>>(hash.src);
   if (kept === null) return null;
-  return { action: hash['action'], region: hash['region'], upload: hash['upload'], ...kept } as Order;
+  return { action: hash.action, region: hash.region, upload: hash.upload, ...kept } as Order;
 }
 
 /** The first stage that has left no outcome. */

@@ -32,7 +32,12 @@ const scripts = new Map<ScriptName, Script>(SCRIPT_NAMES.map((name) => [name, lo
 type Arg = string | number;
 
 /** Runs one script. */
-export async function run(redis: Redis, name: ScriptName, keys: readonly string[], args: readonly Arg[]): Promise<unknown> {
+export async function run(
+  redis: Redis,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly Arg[],
+): Promise<unknown> {
   const script = scriptNamed(name);
   try {
     return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
@@ -72,7 +77,9 @@ function isUnknownScript(error: unknown): boolean {
 }
 
 function load(name: ScriptName): Script {
-  const text = read(`./lua/${name}.lua`).replace(/^--@include (\w+)$/gm, (_line, part: string) => read(`./lua/parts/${part}.lua`));
+  const text = read(`./lua/${name}.lua`).replace(/^--@include (\w+)$/gm, (_line, part: string) =>
+    read(`./lua/parts/${part}.lua`),
+  );
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 

@@ -22,11 +22,19 @@ export function openVerifyQueue(redis: Redis, names: Names, region: Region): Que
 }
 
 /** Under the verification's own id: adding it twice adds it once. */
-export async function addVerifyJob(queue: Queue<VerifyJob>, record: Pick<JournalRecord, 'id' | 'action' | 'upload' | 'lane' | 'mode'>): Promise<void> {
+export async function addVerifyJob(
+  queue: Queue<VerifyJob>,
+  record: Pick<JournalRecord, 'id' | 'action' | 'upload' | 'lane' | 'mode'>,
+): Promise<void> {
   const { id } = record;
   await queue.add('verify', jobData(record), { ...jobOptions.verify(record.lane), jobId: id });
 }
 
-export function jobData({ action, upload, lane, mode }: Pick<JournalRecord, 'action' | 'upload' | 'lane' | 'mode'>): VerifyJob {
+export function jobData({
+  action,
+  upload,
+  lane,
+  mode,
+}: Pick<JournalRecord, 'action' | 'upload' | 'lane' | 'mode'>): VerifyJob {
   return { action, upload, lane, mode };
 }

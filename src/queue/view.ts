@@ -8,7 +8,11 @@ import type { Names } from './names.ts';
 import { currentStage, type JournalRecord, type Reason, readRecord, stageTimes } from './record.ts';
 
 /** Reads many in one round trip; null where there is none (or no more). */
-export async function readViews(redis: Redis, names: Names, ids: readonly string[]): Promise<(VerificationView | null)[]> {
+export async function readViews(
+  redis: Redis,
+  names: Names,
+  ids: readonly string[],
+): Promise<(VerificationView | null)[]> {
   const pipeline = redis.pipeline();
   for (const id of ids) pipeline.hgetall(names.journal(id)).lrange(names.history(id), 0, -1);
   const replies = (await pipeline.exec()) ?? [];

@@ -103,7 +103,8 @@ export class Attempt {
     if (this.#record.open === null) return null;
     const entry: HistoryEntry = { at: Date.now(), event: 'unknown', stage: 'detect', code: CODES.OUTCOME_UNKNOWN };
     const { kind, leftMs } = await this.#lease.guard(this.#tools.journal.unknown(entry));
-    if (kind === 'open') return this.#handBack('detect', leftMs, false, false, reasonOf(outcomePending(), 'detect'), null);
+    if (kind === 'open')
+      return this.#handBack('detect', leftMs, false, false, reasonOf(outcomePending(), 'detect'), null);
     if (kind === 'lost') return { kind: 'lost' };
     if (kind === 'unknown') this.#tools.log.stage('detect', 'unknown', { code: CODES.OUTCOME_UNKNOWN });
     return null;
@@ -195,7 +196,9 @@ export class Attempt {
   async #commitUpload(ms: number): Promise<void> {
     const entry: HistoryEntry = { at: Date.now(), event: 'done', stage: 'upload', ms };
     const { journal } = this.#tools;
-    const answer = await this.#lease.guard(journal.commit('upload', this.#record.generation, this.#record.outcomes.upload, entry));
+    const answer = await this.#lease.guard(
+      journal.commit('upload', this.#record.generation, this.#record.outcomes.upload, entry),
+    );
     if (answer !== 'ok') throw new Withheld(answer);
   }
 
@@ -214,7 +217,12 @@ export class Attempt {
   }
 
   /** Ends without going on: with the decision and a lost frame where there is one, else as failed (or cancelled). */
-  async #give(code: string, failure: Failure | null, stage: StageName = currentStage(this.#record), ms?: number): Promise<AttemptEnd> {
+  async #give(
+    code: string,
+    failure: Failure | null,
+    stage: StageName = currentStage(this.#record),
+    ms?: number,
+  ): Promise<AttemptEnd> {
     const { detect } = this.#record.outcomes;
     const why = failure ?? new Failure({ service: 'bestframe', channel: 'local', code, sent: 'no' }, code);
     const entry: HistoryEntry = { at: Date.now(), event: 'ended', stage, code, ...(ms === undefined ? {} : { ms }) };
@@ -237,7 +245,12 @@ export class Attempt {
     if (followUps !== null) await this.#lease.guard(this.#tools.outbox.deliver(this.#record.id, followUps));
     const state = settled.state ?? end.state;
     this.#tools.log.ended(state, end.detect, end.reason);
-    return { kind: 'done', state, decision: end.detect?.decision ?? null, code: state === 'completed' ? null : (end.reason?.code ?? null) };
+    return {
+      kind: 'done',
+      state,
+      decision: end.detect?.decision ?? null,
+      code: state === 'completed' ? null : (end.reason?.code ?? null),
+    };
   }
 
   async #repeatFollowUps(): Promise<AttemptEnd> {
@@ -263,7 +276,8 @@ export class Attempt {
     const recorded = trouble.cause instanceof Recorded;
     const failure = trouble.cause instanceof Recorded ? trouble.cause.failure : asFailure(trouble.cause);
     if (failure.code === CODES.LEASE_LOST) return { kind: 'lost' };
-    if (failure.code === CODES.CANCELLED || failure.code === CODES.DEADLINE_EXCEEDED) return this.#give(failure.code, failure, stage, ms);
+    if (failure.code === CODES.CANCELLED || failure.code === CODES.DEADLINE_EXCEEDED)
+      return this.#give(failure.code, failure, stage, ms);
 
     const classified = classify(failure);
     const move = nextMove(
@@ -283,7 +297,14 @@ export class Attempt {
     const rewind = move.to === 'rewind';
     const event = rewind ? 'rewind' : 'retry';
     const entry: HistoryEntry | null = recorded ? null : { at: Date.now(), event, stage, code: failure.code, ms };
-    return this.#handBack(stage, move.delayMs, move.to === 'later' && move.counts, rewind, reasonOf(failure, stage), entry);
+    return this.#handBack(
+      stage,
+      move.delayMs,
+      move.to === 'later' && move.counts,
+      rewind,
+      reasonOf(failure, stage),
+      entry,
+    );
   }
 
   async #afterWithheld({ why, waitMs }: Withheld, stage: StageName): Promise<AttemptEnd> {
@@ -318,7 +339,15 @@ export class Attempt {
     // Never past the deadline: an answer that comes too late should at least be known to be missing in time.
     const left = this.#record.outcomes.detect === undefined ? this.#record.deadline - this.#begun.now : delayMs;
     const capped = Math.max(0, Math.min(delayMs, Math.max(left, 0)));
-    const step = { generation, delayMs: Math.ceil(reason.code === CODES.OUTCOME_UNKNOWN ? delayMs : capped), stage, counts, rewind, reason, entry };
+    const step = {
+      generation,
+      delayMs: Math.ceil(reason.code === CODES.OUTCOME_UNKNOWN ? delayMs : capped),
+      stage,
+      counts,
+      rewind,
+      reason,
+      entry,
+    };
     const answer = await this.#lease.guard(this.#tools.journal.handback(step));
     if (answer === 'ok') return { kind: 'later', delayMs: step.delayMs };
     if (answer === 'cancel') return this.#give(CODES.CANCELLED, null, stage);

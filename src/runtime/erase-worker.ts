@@ -38,15 +38,22 @@ export class EraseWorker {
       autorun: false,
       maxStalledCount: 1_000,
       runRetryDelay: 1_000,
-      settings: { backoffStrategy: (attempts) => Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(attempts - 1, 10), MOST_BACKOFF_MS) },
+      settings: {
+        backoffStrategy: (attempts) => Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(attempts - 1, 10), MOST_BACKOFF_MS),
+      },
     });
-    this.#worker.on('error', (error) => options.log.debug({ event: 'worker error', error: error.name }, 'worker error'));
+    this.#worker.on('error', (error) =>
+      options.log.debug({ event: 'worker error', error: error.name }, 'worker error'),
+    );
   }
 
   async start(): Promise<void> {
     await this.#worker.waitUntilReady();
     this.#worker.run().catch((error: unknown) => {
-      this.#options.log.error({ event: 'worker stopped', error: error instanceof Error ? error.name : 'unknown' }, 'worker stopped');
+      this.#options.log.error(
+        { event: 'worker stopped', error: error instanceof Error ? error.name : 'unknown' },
+        'worker stopped',
+      );
     });
   }
 
@@ -66,7 +73,10 @@ export class EraseWorker {
       await Promise.all(keys.map((key) => from.remove(key, signal)));
     } catch (error) {
       const code = error instanceof Failure ? error.code : 'INTERNAL';
-      log.warn({ id, event: 'erase', code, attempt: job.attemptsMade + 1 }, 'erase: not confirmed yet, will be tried again');
+      log.warn(
+        { id, event: 'erase', code, attempt: job.attemptsMade + 1 },
+        'erase: not confirmed yet, will be tried again',
+      );
       throw new Error(code); // the code only: BullMQ keeps and shows this text
     }
     log.info({ id, event: 'erased', objects: keys.length }, 'erased');

@@ -181,7 +181,9 @@ export class Journal {
   }
 
   /** @returns `open` with the ms until the intent's deadline, after which it may be declared unknown. */
-  async unknown(entry: HistoryEntry): Promise<{ kind: 'unknown' | 'none' | 'lost' | 'ended' | 'open'; leftMs: number }> {
+  async unknown(
+    entry: HistoryEntry,
+  ): Promise<{ kind: 'unknown' | 'none' | 'lost' | 'ended' | 'open'; leftMs: number }> {
     const keys = [...this.#fenced, this.#names.counters];
     const reply = await run(this.#redis, 'unknown', keys, [...this.#proof, packHistory(entry)]);
     const [kind, leftMs] = reply as ['unknown' | 'none' | 'lost' | 'ended' | 'open', number];
@@ -214,20 +216,25 @@ export class Journal {
 
   async settle(ending: Ending): Promise<{ kind: 'ok' | 'ended' | 'lost'; state: State | null }> {
     const { live, ended, outbox, channel } = this.#names;
-    const [kind, state] = (await run(this.#redis, 'settle', [...this.#fenced, live, ended, outbox, this.#gate.admitted], [
-      ...this.#proof,
-      ending.generation,
-      this.#id,
-      channel,
-      ending.state,
-      ending.reason === null ? '' : JSON.stringify(ending.reason),
-      ending.followUps === null ? '' : JSON.stringify(ending.followUps),
-      this.#recordTtlMs,
-      ending.entry === null ? '' : packHistory(ending.entry),
-      ending.detect === null ? '' : JSON.stringify({ ...ending.detect, bestFrame: null }),
-      ending.frame,
-      ending.stored === null ? '' : JSON.stringify(ending.stored),
-    ])) as ['ok' | 'ended' | 'lost', State | ''];
+    const [kind, state] = (await run(
+      this.#redis,
+      'settle',
+      [...this.#fenced, live, ended, outbox, this.#gate.admitted],
+      [
+        ...this.#proof,
+        ending.generation,
+        this.#id,
+        channel,
+        ending.state,
+        ending.reason === null ? '' : JSON.stringify(ending.reason),
+        ending.followUps === null ? '' : JSON.stringify(ending.followUps),
+        this.#recordTtlMs,
+        ending.entry === null ? '' : packHistory(ending.entry),
+        ending.detect === null ? '' : JSON.stringify({ ...ending.detect, bestFrame: null }),
+        ending.frame,
+        ending.stored === null ? '' : JSON.stringify(ending.stored),
+      ],
+    )) as ['ok' | 'ended' | 'lost', State | ''];
     return { kind, state: state === '' ? null : state };
   }
 

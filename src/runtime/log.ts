@@ -26,7 +26,10 @@ export class RunLog {
 
   decided(outcome: DetectOutcome): void {
     const { decision, similarity, result, requestId, billed } = outcome;
-    this.#log.info({ stage: 'detect', event: 'decided', decision, similarity, result, requestId, billed }, `decided: ${decision}`);
+    this.#log.info(
+      { stage: 'detect', event: 'decided', decision, similarity, result, requestId, billed },
+      `decided: ${decision}`,
+    );
   }
 
   trouble(stage: StageName, failure: Failure, kind: ErrorClass, move: Move): void {
@@ -39,7 +42,10 @@ export class RunLog {
 
   ended(state: State, outcome: DetectOutcome | null, reason: Reason | null): void {
     const facts = { event: 'ended', state, decision: outcome?.decision ?? null, code: reason?.code ?? null };
-    this.#log.info(facts, `${state}${outcome === null ? '' : `: ${outcome.decision}`}${reason === null ? '' : ` (${reason.code})`}`);
+    this.#log.info(
+      facts,
+      `${state}${outcome === null ? '' : `: ${outcome.decision}`}${reason === null ? '' : ` (${reason.code})`}`,
+    );
   }
 }
 

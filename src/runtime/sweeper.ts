@@ -9,9 +9,9 @@ import type { Logger } from 'pino';
 import type { Region } from '../domain/actions.ts';
 import { isTerminal } from '../domain/states.ts';
 import type { Names } from '../queue/names.ts';
-import { addVerifyJob } from '../queue/verify-queue.ts';
-import { readRecord } from '../queue/record.ts';
 import type { VerifyJob } from '../queue/options.ts';
+import { readRecord } from '../queue/record.ts';
+import { addVerifyJob } from '../queue/verify-queue.ts';
 import type { Outbox } from './outbox.ts';
 
 export interface SweeperOptions {
@@ -61,9 +61,13 @@ export class Sweeper {
       const mine = await redis.set(names.sweeper, '1', 'PX', Math.ceil(this.#everyMs * 0.9), 'NX');
       if (mine !== 'OK') return;
       const swept = await this.sweep();
-      if (swept.delivered + swept.requeued > 0) log.warn({ event: 'swept', ...swept }, 'sweeper: repeated what was missing');
+      if (swept.delivered + swept.requeued > 0)
+        log.warn({ event: 'swept', ...swept }, 'sweeper: repeated what was missing');
     } catch (error) {
-      log.warn({ event: 'sweep failed', error: error instanceof Error ? error.name : 'unknown' }, 'sweeper: will try again');
+      log.warn(
+        { event: 'sweep failed', error: error instanceof Error ? error.name : 'unknown' },
+        'sweeper: will try again',
+      );
     }
   }
 

@@ -61,16 +61,24 @@ export class VerifyWorker {
       runRetryDelay: 1_000,
       autorun: false,
     });
-    this.#worker.on('error', (error) => options.log.debug({ event: 'worker error', error: error.name }, 'worker error'));
+    this.#worker.on('error', (error) =>
+      options.log.debug({ event: 'worker error', error: error.name }, 'worker error'),
+    );
   }
 
   /** @param queue of the same region; gets its bound on jobs in slots. */
   async start(queue: Queue): Promise<void> {
-    const qps = Math.max(this.#options.gate.limit('DetectReflectLivenessAndCompare'), this.#options.gate.limit('VideoLivenessCompare'));
+    const qps = Math.max(
+      this.#options.gate.limit('DetectReflectLivenessAndCompare'),
+      this.#options.gate.limit('VideoLivenessCompare'),
+    );
     await queue.setGlobalConcurrency(Math.ceil(qps * SLOTS_PER_QPS));
     await this.#worker.waitUntilReady();
     this.#worker.run().catch((error: unknown) => {
-      this.#options.log.error({ event: 'worker stopped', error: error instanceof Error ? error.name : 'unknown' }, 'worker stopped');
+      this.#options.log.error(
+        { event: 'worker stopped', error: error instanceof Error ? error.name : 'unknown' },
+        'worker stopped',
+      );
     });
   }
 
@@ -110,7 +118,15 @@ export class VerifyWorker {
     const { redis, names, region, gate, policy, lease: times } = this.#options;
     const action = job.action === 'VideoLivenessCompare' ? job.action : 'DetectReflectLivenessAndCompare';
     const fence = { token, ats };
-    const journal = new Journal(redis, names, id, fence, names.job(region, id), names.gate(region, action), this.#options.recordTtlMs);
+    const journal = new Journal(
+      redis,
+      names,
+      id,
+      fence,
+      names.job(region, id),
+      names.gate(region, action),
+      this.#options.recordTtlMs,
+    );
     const lease = new Lease(performance.now(), times, () => journal.renew(times.leaseMs));
     try {
       const begun = await lease.guard(journal.begin(job.lane, policy.crashBudget, gate.admission(action)));

@@ -11,6 +11,11 @@ export function detect(input: StageInput, context: StageContext): Promise<Detect
   return context.pay(async ({ callMs, signal }) => {
     const links = await readyLinks(input, context, callMs);
     const named = Object.fromEntries(links.map(({ name, link, md5 }) => [name, { link, md5 }]));
-    return context.edges.faceId.detect(action, region, { links: named, ...(liveness === undefined ? {} : { liveness }) }, signal);
+    return context.edges.faceId.detect(
+      action,
+      region,
+      { links: named, ...(liveness === undefined ? {} : { liveness }) },
+      signal,
+    );
   });
 }

@@ -41,7 +41,10 @@ async function comparesEqual({ name, link, bytes, md5: expected }: ReadyLink, co
       ? await context.edges.links.hash(link, context.signal)
       : { sizeBytes: probe.sizeBytes, md5: probe.etagMd5 };
   if (seen.sizeBytes === bytes && seen.md5 === expected) return;
-  throw failure(CODES.LINK_MD5_MISMATCH, `the object of ${name} is not what was uploaded: Tencent would answer "MD5 Error"`);
+  throw failure(
+    CODES.LINK_MD5_MISMATCH,
+    `the object of ${name} is not what was uploaded: Tencent would answer "MD5 Error"`,
+  );
 }
 
 function failure(code: string, message: string): Failure {

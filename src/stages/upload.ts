@@ -51,7 +51,8 @@ async function openAll({ order }: StageInput, { edges, signal }: StageContext): 
   const results = await Promise.allSettled(
     wanted.map(async ([name, rule]) => {
       const from = order.resources[name];
-      if (from === undefined) throw inputFailure(CODES.INVALID_VERIFICATION, `resources.${name}`, `resources.${name} is missing`);
+      if (from === undefined)
+        throw inputFailure(CODES.INVALID_VERIFICATION, `resources.${name}`, `resources.${name} is missing`);
       return { name, rule, source: await edges.sources.open(from, rule, `resources.${name}`, signal) };
     }),
   );

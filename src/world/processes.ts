@@ -31,7 +31,7 @@ const BUILT = fileURLToPath(new URL('../../workers/', import.meta.url));
 export async function startWorker(role: WorkerRole, options: WorkerOptions): Promise<WorkerProcess> {
   const file = `${options.dir ?? BUILT}${role}.js`;
   const child = spawn(process.execPath, [...(options.nodeArgs ?? []), file], {
-    env: { PATH: process.env['PATH'], ...options.env },
+    env: { PATH: process.env.PATH, ...options.env },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   const lastLines: string[] = [];

@@ -82,17 +82,21 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 
     const onLog = options.onWorkerLog;
     const workerEnv = { ...env, NODE_EXTRA_CA_CERTS: emulator.caFile, BESTFRAME_LOG: 'json' };
-    const launched = [...Array.from({ length: options.workers }, () => 'verify' as const), 'erase' as const].map(async (role) => {
-      const worker = await startWorker(role, { env: workerEnv, ...(onLog === undefined ? {} : { onLog }) });
-      ends.push(() => worker.stop(STOP_MS));
-      return { role, worker };
-    });
+    const launched = [...Array.from({ length: options.workers }, () => 'verify' as const), 'erase' as const].map(
+      async (role) => {
+        const worker = await startWorker(role, { env: workerEnv, ...(onLog === undefined ? {} : { onLog }) });
+        ends.push(() => worker.stop(STOP_MS));
+        return { role, worker };
+      },
+    );
     const settled = await Promise.allSettled(launched);
     const workers = settled.map((each) => {
       if (each.status === 'rejected') throw each.reason;
       return each.value;
     });
-    say(`${options.workers} verify workers and an erase worker (pids ${workers.map(({ worker }) => worker.pid).join(', ')})`);
+    say(
+      `${options.workers} verify workers and an erase worker (pids ${workers.map(({ worker }) => worker.pid).join(', ')})`,
+    );
 
     let dashboard: (Running & { url: string }) | null = null;
     if (options.dashboard !== false) {

@@ -1,6 +1,7 @@
 /** The table as a page: docs/errors.md is this text, and a test holds that. */
-import { ERROR_CLASSES, type ErrorEntry, RETRIES } from './entry.ts';
+
 import { ERROR_TABLE } from './classify.ts';
+import { ERROR_CLASSES, type ErrorEntry, RETRIES } from './entry.ts';
 
 const PARTS: readonly (readonly [title: string, of: (entry: ErrorEntry) => boolean])[] = [
   ['Tencent FaceID', ({ service, channel }) => service === 'faceid' && channel === 'both'],

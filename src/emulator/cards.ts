@@ -1,0 +1,105 @@
+/**
+ * Test cards: what FaceID answers is in the liveness package or video itself, as with the card numbers of a payment
+ * sandbox. A package without a card is answered like `match`, so that one's own files go through.
+ */
+import { createGunzip } from 'node:zlib';
+
+export interface Outcome {
+  /** `Success`, or the code that FaceID answers. */
+  readonly result: string;
+  /** 0–100. */
+  readonly similarity: number;
+  readonly what: string;
+}
+
+export const CARDS: Readonly<Record<string, Outcome>> = {
+  match: { result: 'Success', similarity: 92.61, what: 'a live person, the one in the photo' },
+  lowSimilarity: { result: 'Success', similarity: 41.27, what: 'a live person, another one than in the photo' },
+  compareLowSimilarity: {
+    result: 'FailedOperation.CompareLowSimilarity',
+    similarity: 0,
+    what: 'the same, said by code',
+  },
+  spoof: { result: 'FailedOperation.LivessDetectFake', similarity: 0, what: 'a recording of a recording' },
+  screenReplay: {
+    result: 'FailedOperation.SilentPictureLiveFail',
+    similarity: 0,
+    what: 'a picture held to the camera',
+  },
+  notLive: { result: 'FailedOperation.SilentThreshold', similarity: 0, what: 'liveness below the standard' },
+  badLight: { result: 'FailedOperation.ActionLightDark', similarity: 0, what: 'too dark' },
+  strongLight: { result: 'FailedOperation.ActionLightStrong', similarity: 0, what: 'too bright' },
+  noFace: { result: 'FailedOperation.SilentFaceDetectFail', similarity: 0, what: 'no face in the picture' },
+  manyFaces: { result: 'FailedOperation.SilentMultiFaceFail', similarity: 0, what: 'more than one face' },
+  poorFace: { result: 'FailedOperation.SilentFaceQualityFail', similarity: 0, what: 'a face of low quality' },
+  blurred: { result: 'FailedOperation.ImageBlur', similarity: 0, what: 'a blurred picture' },
+  poorPhoto: { result: 'InternalError.LifePhotoPoorQuality', similarity: 0, what: 'a photo of too low resolution' },
+  engineFault: { result: 'FailedOperation.LivessSystemError', similarity: 0, what: 'FaceID’s engine fails, always' },
+};
+
+export interface Card {
+  /** A name from the table, or any code. */
+  readonly card: string;
+  readonly similarity?: number;
+  /** Tells packages apart that are otherwise the same. */
+  readonly nonce?: string;
+  /** Which channel says a code that is not Success; default `result`. */
+  readonly channel?: 'result' | 'error';
+  /** What goes wrong with the first calls for this package. */
+  readonly first?: {
+    /** FaceID cannot read the links so many times: DownLoadError. */
+    readonly unreadable?: number;
+    /** Somebody overwrites the object just before FaceID reads it, so many times: MD5 Error. */
+    readonly overwritten?: number;
+    readonly throttled?: number;
+    /** So many times this code. */
+    readonly error?: { readonly code: string; readonly times: number };
+  };
+  /** The answer takes so much longer. */
+  readonly slowMs?: number;
+}
+
+const MARK = 'bestframe-card ';
+const LOOK_BYTES = 8_192;
+
+export function cardText(card: Card): string {
+  return `${MARK}${JSON.stringify(card)}\n`;
+}
+
+/** @param head the first bytes of a package or video. */
+export async function readCard(head: Buffer): Promise<Card> {
+  const text = head[0] === 0x1f && head[1] === 0x8b ? await inflated(head) : head.toString('latin1');
+  const from = text.indexOf(MARK);
+  if (from < 0) return { card: 'match' };
+  const line = text.slice(from + MARK.length, text.indexOf('\n', from));
+  try {
+    return JSON.parse(line) as Card;
+  } catch {
+    return { card: 'match' };
+  }
+}
+
+/** As much of the package as its first bytes give. */
+function inflated(head: Buffer): Promise<string> {
+  return new Promise((resolve) => {
+    const gunzip = createGunzip();
+    const pieces: Buffer[] = [];
+    let length = 0;
+    const done = () => {
+      gunzip.destroy();
+      resolve(Buffer.concat(pieces).toString('latin1'));
+    };
+    gunzip.on('data', (piece: Buffer) => {
+      pieces.push(piece);
+      length += piece.length;
+      if (length > LOOK_BYTES) done();
+    });
+    gunzip.on('end', done).on('error', done); // a head ends in the middle: that is no error here
+    gunzip.end(head);
+  });
+}
+
+export function outcomeOf(card: Card): Outcome {
+  const named = CARDS[card.card] ?? { result: card.card, similarity: 0, what: '' };
+  return { ...named, similarity: card.similarity ?? named.similarity };
+}

@@ -1,0 +1,341 @@
+/**
+ * FaceID: CreateUploadUrl, DetectReflectLivenessAndCompare, VideoLivenessCompare. Errors arise from their causes, in the
+ * order in which a service meets them: signature, action, parameters, rate, links, download, MD5, content, the person.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Card, type Outcome, outcomeOf, readCard } from './cards.ts';
+import type { Cos } from './cos.ts';
+import { COS_HOST } from './cos.ts';
+import { signedLink } from './cos-signature.ts';
+import type { Answer, Exchange } from './exchange.ts';
+import type { Objects, StoredObject } from './objects.ts';
+import { isText, readPicture } from './pictures.ts';
+import { sampleImage } from './samples.ts';
+import {
+  type Credentials,
+  FACEID_REGIONS,
+  frameBucket,
+  resourceBucket,
+  type Settings,
+  VENDOR_APP_ID,
+  VENDOR_CREDENTIALS,
+} from './settings.ts';
+import { type ApiError, tc3Problem } from './tc3.ts';
+
+export const FACEID_HOST = /^faceid(?:\.intl|\.ap-[a-z]+)?\.tencentcloudapi\.com$/;
+const VERSION = '2018-03-01';
+const HEAD_BYTES = 65_536;
+const MIB = 1024 * 1024;
+/** Documented as 3 MB and 8 MB after Base64. */
+const MAX_BYTES = { image: 2.25 * MIB, video: 6 * MIB };
+const MIN_PIXELS = 64;
+
+interface ActionRule {
+  readonly required: readonly string[];
+  readonly optional: readonly string[];
+}
+
+const COMPARE = ['ImageUrl', 'ImageMd5'];
+const ACTIONS: Readonly<Record<string, ActionRule>> = {
+  CreateUploadUrl: { required: ['TargetAction'], optional: [] },
+  DetectReflectLivenessAndCompare: { required: ['LiveDataUrl', 'LiveDataMd5', ...COMPARE], optional: [] },
+  VideoLivenessCompare: { required: ['VideoUrl', 'VideoMd5', ...COMPARE, 'LivenessType'], optional: ['ValidateData'] },
+};
+const TARGETS = [
+  'DetectReflectLivenessAndCompare',
+  'VideoLivenessCompare',
+  'GenerateReflectSequence',
+  'ApplyWebVerificationToken',
+];
+const LIVENESS_TYPES = ['SILENT', 'ACTION', 'LIP'];
+
+export interface FaceIdOptions {
+  readonly objects: Objects;
+  readonly cos: Cos;
+  readonly credentials: readonly Credentials[];
+  readonly settings: Settings;
+  now(): number;
+}
+
+interface Asked {
+  readonly action: string;
+  readonly region: string;
+  readonly language: string;
+  readonly parameters: Record<string, string>;
+}
+
+class ApiFault extends Error {
+  readonly answer: ApiError;
+  readonly objects: readonly string[];
+
+  constructor(code: string, message: string, objects: readonly string[] = []) {
+    super(message);
+    this.answer = { code, message };
+    this.objects = objects;
+  }
+}
+
+export class FaceId {
+  readonly #options: FaceIdOptions;
+  /** When calls were let through in the last second, by action and region. */
+  readonly #recent = new Map<string, number[]>();
+  /** How often a package's first calls have gone wrong already, by kind. */
+  readonly #firsts = new Map<string, number>();
+
+  constructor(options: FaceIdOptions) {
+    this.#options = options;
+  }
+
+  async exchange(request: IncomingMessage, response: ServerResponse, url: URL): Promise<Exchange> {
+    const body = Buffer.concat(await request.toArray());
+    const { headers } = request;
+    const action = String(headers['x-tc-action'] ?? '');
+    const region = String(headers['x-tc-region'] ?? '');
+    const language = String(headers['x-tc-language'] ?? 'zh-CN');
+    const call = { service: 'faceid', action, region, objects: objectsNamed(body) } as const;
+    return {
+      request,
+      response,
+      call,
+      perform: () => this.#perform({ request, body, url }, { action, region, language }),
+      refuse: (fault) => {
+        const requestId = randomUUID();
+        if (fault.kind === 'error')
+          return failed({ code: fault.code, message: fault.message ?? fault.code }, requestId);
+        return resulted({ result: fault.code, similarity: fault.similarity ?? 0, what: fault.code }, null, requestId);
+      },
+    };
+  }
+
+  reset(): void {
+    this.#recent.clear();
+    this.#firsts.clear();
+  }
+
+  async #perform(
+    { request, body, url }: { request: IncomingMessage; body: Buffer; url: URL },
+    named: Omit<Asked, 'parameters'>,
+  ): Promise<Answer> {
+    const requestId = randomUUID();
+    try {
+      const { credentials, settings } = this.#options;
+      const signed = {
+        method: request.method ?? '',
+        path: url.pathname,
+        query: url.search.slice(1),
+        headers: request.headers,
+        body,
+      };
+      const problem = tc3Problem(signed, 'faceid', credentials, this.#options.now());
+      if (problem !== null) return failed(problem, requestId);
+      const asked = { ...named, parameters: parametersOf(request, body, named.action) };
+      if (!FACEID_REGIONS.includes(asked.region))
+        throw new ApiFault('UnsupportedRegion', 'The region is not supported by this API.');
+      if (settings.accountError !== null) throw new ApiFault(settings.accountError, settings.accountError);
+      this.#rate(asked);
+      await this.#takeTime(settings.latencyMs[asked.action] ?? 0);
+      return asked.action === 'CreateUploadUrl'
+        ? this.#createUploadUrl(asked, requestId)
+        : await this.#compare(asked, requestId);
+    } catch (error) {
+      if (!(error instanceof ApiFault)) throw error;
+      return failed(error.answer, requestId, error.objects);
+    }
+  }
+
+  /** At most so many calls in any second. */
+  #rate({ action, region }: Asked): void {
+    const limit = this.#options.settings.qps[action];
+    if (limit === undefined) return;
+    const name = `${action} ${region}`;
+    const now = performance.now();
+    const recent = (this.#recent.get(name) ?? []).filter((at) => at > now - 1_000);
+    this.#recent.set(name, recent);
+    if (recent.length >= limit) {
+      throw new ApiFault(
+        'RequestLimitExceeded',
+        `The request rate exceeds the frequency limit ${limit}/s of this API.`,
+      );
+    }
+    recent.push(now);
+  }
+
+  #takeTime(ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  #createUploadUrl({ region, parameters }: Asked, requestId: string): Answer {
+    const target = parameters.TargetAction ?? '';
+    if (!TARGETS.includes(target))
+      throw new ApiFault('InvalidParameterValue', 'The value of TargetAction is not valid.');
+    const now = this.#options.now();
+    const until = now + this.#options.settings.linkTtlMs;
+    const key = `faceid/${target}/${VENDOR_APP_ID}/${randomUUID()}`;
+    const bucket = resourceBucket(region);
+    const host = `${bucket}.cos.${region}.myqcloud.com`;
+    const link = (method: string) => signedLink(method, host, key, VENDOR_CREDENTIALS, now, until);
+    const fields = { UploadUrl: link('PUT'), ResourceUrl: link('GET'), ExpiredTimestamp: Math.floor(until / 1000) };
+    return answered(fields, requestId, { code: 'Success', billed: false, objects: [`${bucket}/${key}`] });
+  }
+
+  async #compare(asked: Asked, requestId: string): Promise<Answer> {
+    const { parameters } = asked;
+    const first = asked.action === 'VideoLivenessCompare' ? 'Video' : 'LiveData';
+    if (first === 'Video' && !LIVENESS_TYPES.includes(parameters.LivenessType ?? '')) {
+      throw new ApiFault('InvalidParameterValue', 'The value of LivenessType is not valid.');
+    }
+    for (const name of [first, 'Image']) refuseForeignLink(parameters[`${name}Url`] ?? '', asked.region);
+    const live = await this.#download(parameters[`${first}Url`] ?? '');
+    const card = await readCard(await this.#options.objects.head(live, HEAD_BYTES));
+    const image = await this.#download(parameters.ImageUrl ?? '');
+    const objects = [live, image].map((each) => `${each.bucket}/${each.key}`);
+    await this.#goWrongAtFirst(card, live, objects);
+    for (const [stored, md5] of [
+      [live, parameters[`${first}Md5`]],
+      [image, parameters.ImageMd5],
+    ] as const) {
+      const now = this.#options.objects.get(stored.bucket, stored.key);
+      if (now?.md5 !== md5?.toLowerCase())
+        throw new ApiFault('InvalidParameterValue', asked.language === 'en-US' ? 'MD5 Error' : 'md5错误', objects);
+    }
+    const unusable = (await this.#packageProblem(live, first)) ?? (await this.#photoProblem(image));
+    if (unusable !== null) return resulted(unusable, null, requestId, objects);
+
+    if (card.slowMs !== undefined) await this.#takeTime(card.slowMs);
+    const outcome = outcomeOf(card);
+    if (outcome.result !== 'Success' && card.channel === 'error')
+      throw new ApiFault(outcome.result, outcome.what || outcome.result, objects);
+    const frame = outcome.result === 'Success' ? await this.#bestFrame(asked.region) : null;
+    return resulted(outcome, frame, requestId, objects);
+  }
+
+  #download(link: string): Promise<StoredObject> {
+    const stored = this.#options.cos.readByLink(link);
+    if (stored === null) throw new ApiFault('FailedOperation.DownLoadError', 'File download failed.');
+    return Promise.resolve(stored);
+  }
+
+  async #goWrongAtFirst(card: Card, live: StoredObject, objects: readonly string[]): Promise<void> {
+    const { first } = card;
+    if (first === undefined) return;
+    const again = (kind: string, times: number) => {
+      const name = `${kind} ${card.nonce ?? live.md5}`;
+      const seen = this.#firsts.get(name) ?? 0;
+      this.#firsts.set(name, seen + 1);
+      return seen < times;
+    };
+    if (again('throttled', first.throttled ?? 0)) {
+      throw new ApiFault('RequestLimitExceeded', 'The request rate exceeds the frequency limit of this API.', objects);
+    }
+    if (again('unreadable', first.unreadable ?? 0))
+      throw new ApiFault('FailedOperation.DownLoadError', 'File download failed.', objects);
+    if (first.error !== undefined && again('error', first.error.times))
+      throw new ApiFault(first.error.code, first.error.code, objects);
+    if (again('overwritten', first.overwritten ?? 0)) {
+      await this.#options.objects.put(live.bucket, live.key, Buffer.from('somebody else wrote this'), live.contentType);
+    }
+  }
+
+  async #packageProblem(live: StoredObject, kind: 'LiveData' | 'Video'): Promise<Outcome | null> {
+    const head = await this.#options.objects.head(live, 16);
+    const wrong = (result: string) => ({ result, similarity: 0, what: 'The content is not what this action takes.' });
+    if (kind === 'LiveData')
+      return head[0] === 0x1f && head[1] === 0x8b ? null : wrong('FailedOperation.LivessUnknownError');
+    if (live.sizeBytes > MAX_BYTES.video) return wrong('FailedOperation.LipSizeError');
+    const text = head.toString('latin1');
+    const known =
+      text.slice(4, 8) === 'ftyp' ||
+      text.startsWith('FLV\u0001') ||
+      (text.startsWith('RIFF') && text.slice(8, 12) === 'AVI ');
+    return known ? null : wrong('FailedOperation.LipVideoInvalid');
+  }
+
+  async #photoProblem(image: StoredObject): Promise<Outcome | null> {
+    const head = await this.#options.objects.head(image, HEAD_BYTES);
+    const wrong = (result: string) => ({ result, similarity: 0, what: 'The image cannot be used.' });
+    if (isText(head)) return wrong('FailedOperation.LifePhotoDetectFaces'); // what Base64 leads to
+    if (image.sizeBytes > MAX_BYTES.image) return wrong('FailedOperation.ImageSizeTooLarge');
+    const picture = readPicture(head);
+    if (picture === null) return wrong('FailedOperation.ImageDecodeFailed');
+    return Math.min(picture.width, picture.height) < MIN_PIXELS ? wrong('FailedOperation.LifePhotoSizeError') : null;
+  }
+
+  /** On another host than the inputs, as the documentation allows. */
+  async #bestFrame(region: string): Promise<{ BestFrameUrl: string; BestFrameMd5: string }> {
+    const bucket = frameBucket(region);
+    const key = `bestframe/${randomUUID()}.jpg`;
+    const stored = await this.#options.objects.put(bucket, key, sampleImage(), 'image/jpeg');
+    const now = this.#options.now();
+    const until = now + this.#options.settings.frameTtlMs;
+    const url = signedLink('GET', `${bucket}.cos.${region}.myqcloud.com`, key, VENDOR_CREDENTIALS, now, until);
+    return { BestFrameUrl: url, BestFrameMd5: stored.md5 };
+  }
+}
+
+function parametersOf(request: IncomingMessage, body: Buffer, action: string): Record<string, string> {
+  const rule = ACTIONS[action];
+  if (rule === undefined) throw new ApiFault('InvalidAction', `The request action=${action} is invalid or not found.`);
+  if (request.headers['x-tc-version'] !== VERSION)
+    throw new ApiFault('NoSuchVersion', 'The API version does not exist.');
+  if (request.method !== 'POST') throw new ApiFault('UnsupportedProtocol', 'Only POST with a JSON body is taken here.');
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body.toString() || '{}');
+  } catch {
+    throw new ApiFault('InvalidRequest', 'The request body is not JSON.');
+  }
+  if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed))
+    throw new ApiFault('InvalidRequest', 'The request body is no object.');
+  const given = Object.entries(parsed as Record<string, unknown>).filter(([, value]) => value !== null && value !== '');
+  for (const [name, value] of given) {
+    if (![...rule.required, ...rule.optional].includes(name))
+      throw new ApiFault('UnknownParameter', `The parameter \`${name}\` is not recognized.`);
+    if (typeof value !== 'string')
+      throw new ApiFault('InvalidParameter', `The type of value of parameter \`${name}\` is not correct.`);
+  }
+  const parameters = Object.fromEntries(given) as Record<string, string>;
+  for (const name of rule.required) {
+    if (parameters[name] === undefined)
+      throw new ApiFault('MissingParameter', `The request is missing the required parameter \`${name}\`.`);
+  }
+  return parameters;
+}
+
+function refuseForeignLink(link: string, region: string): void {
+  const host = URL.canParse(link) ? COS_HOST.exec(new URL(link).hostname) : null;
+  if (host?.[2] !== region) throw new ApiFault('InvalidParameterValue', 'invalid resourceUrl');
+}
+
+/** Which objects a call is about, for faults and for the log: host and path of its links, without their signatures. */
+function objectsNamed(body: Buffer): string[] {
+  return [...body.toString().matchAll(/https:\/\/([a-z0-9.-]+)\/([^?"]+)\?/g)].map(([, host = '', path = '']) => {
+    const bucket = COS_HOST.exec(host)?.[1] ?? host;
+    return `${bucket}/${decodeURIComponent(path)}`;
+  });
+}
+
+type Frame = { BestFrameUrl: string; BestFrameMd5: string };
+
+function resulted(outcome: Outcome, frame: Frame | null, requestId: string, objects: readonly string[] = []): Answer {
+  const billed = outcome.result === 'Success' || outcome.result.endsWith('.CompareLowSimilarity');
+  const fields = {
+    BestFrameUrl: frame?.BestFrameUrl ?? '',
+    BestFrameMd5: frame?.BestFrameMd5 ?? '',
+    Result: outcome.result,
+    Description: outcome.result === 'Success' ? 'Success' : outcome.what,
+    Sim: outcome.similarity,
+  };
+  return answered(fields, requestId, { code: outcome.result, billed, ...(objects.length === 0 ? {} : { objects }) });
+}
+
+function failed({ code, message }: ApiError, requestId: string, objects: readonly string[] = []): Answer {
+  const billed = code.endsWith('.CompareLowSimilarity');
+  const facts = { code, billed, ...(objects.length === 0 ? {} : { objects }) };
+  return answered({ Error: { Code: code, Message: message } }, requestId, facts);
+}
+
+function answered(fields: object, requestId: string, facts: Answer['facts']): Answer {
+  const body = Buffer.from(JSON.stringify({ Response: { ...fields, RequestId: requestId } }));
+  return { status: 200, headers: { 'content-type': 'application/json' }, body, facts: { requestId, ...facts } };
+}

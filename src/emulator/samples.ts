@@ -1,0 +1,46 @@
+/**
+ * Sample inputs: liveness packages and videos that carry a test card, and a drawn face as the photo. For the demo, for
+ * tests, and for users' own CI.
+ */
+import { randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { type Card, cardText } from './cards.ts';
+import { FACE } from './face.ts';
+
+export { CARDS, type Card } from './cards.ts';
+
+export type SampleOptions = Card & {
+  /** So many more bytes that do not compress. */
+  readonly padBytes?: number;
+};
+
+/** A gzip package, as the SDK on the phone makes one. */
+export function sampleLiveData({ padBytes = 20_000, ...card }: SampleOptions): Buffer {
+  return gzipSync(Buffer.concat([Buffer.from(cardText(card)), randomBytes(padBytes)]), { level: 1 });
+}
+
+/** An MP4 with no picture in it: file type box, then a box of free space with the card. */
+export function sampleVideo({ padBytes = 20_000, ...card }: SampleOptions): Buffer {
+  const brand = Buffer.concat([Buffer.from('isom'), Buffer.alloc(4), Buffer.from('isommp42')]);
+  return Buffer.concat([
+    box('ftyp', brand),
+    box('free', Buffer.from(cardText(card))),
+    box('mdat', randomBytes(padBytes)),
+  ]);
+}
+
+/** A JPEG of a drawn face. @param nonce makes the bytes differ from other samples. */
+export function sampleImage(nonce = randomBytes(8).toString('hex')): Buffer {
+  const comment = Buffer.from(`bestframe ${nonce}`);
+  const segment = Buffer.alloc(4);
+  segment.writeUInt16BE(0xfffe, 0);
+  segment.writeUInt16BE(comment.length + 2, 2);
+  return Buffer.concat([FACE.subarray(0, 2), segment, comment, FACE.subarray(2)]);
+}
+
+function box(kind: string, content: Buffer): Buffer {
+  const head = Buffer.alloc(8);
+  head.writeUInt32BE(content.length + 8, 0);
+  head.write(kind, 4, 'latin1');
+  return Buffer.concat([head, content]);
+}

@@ -1,0 +1,63 @@
+/** What the emulator can be told, and what it does when it is told nothing. Figures are Tencent's documented defaults. */
+
+export interface Bucket {
+  readonly name: string;
+  readonly region: string;
+  /** As with SSE-KMS: the ETag is no MD5. */
+  readonly opaqueEtag?: boolean;
+}
+
+export interface Credentials {
+  readonly secretId: string;
+  readonly secretKey: string;
+  /** Temporary credentials: the session token that must come with them. */
+  readonly token?: string;
+  /** ms since 1970. */
+  readonly expiresAt?: number;
+}
+
+/** Can be changed while it runs. */
+export interface Settings {
+  /** Calls a second by action; others are not limited. */
+  qps: Record<string, number>;
+  linkTtlMs: number;
+  frameTtlMs: number;
+  /** How long an answer of FaceID takes, by action. */
+  latencyMs: Record<string, number>;
+  /** The vendor's clock minus this machine's. */
+  clockSkewMs: number;
+  /** As an account that lacks money or a contract: every FaceID call answers with this code. */
+  accountError: string | null;
+}
+
+export const FACEID_REGIONS = ['ap-singapore', 'ap-hongkong', 'ap-bangkok'];
+
+export const DEFAULTS: Settings = {
+  qps: { DetectReflectLivenessAndCompare: 5, VideoLivenessCompare: 20, CreateUploadUrl: 20 },
+  linkTtlMs: 7_200_000,
+  frameTtlMs: 7_200_000,
+  latencyMs: { DetectReflectLivenessAndCompare: 350, VideoLivenessCompare: 350, CreateUploadUrl: 15 },
+  clockSkewMs: 0,
+  accountError: null,
+};
+
+export const APP_ID = '1250000000';
+export const DEFAULT_CREDENTIALS: Credentials = {
+  secretId: 'AKIDbestframeemulator0000000000000000',
+  secretKey: 'bestframe-emulator-secret-key-0000',
+};
+export const DEFAULT_BUCKETS: readonly Bucket[] = [
+  { name: `bestframe-dev-${APP_ID}`, region: 'ap-singapore' },
+  { name: `bestframe-dev-hk-${APP_ID}`, region: 'ap-hongkong' },
+  { name: `bestframe-dev-bk-${APP_ID}`, region: 'ap-bangkok' },
+];
+
+/** Tencent's own buckets: where CreateUploadUrl's links lead, and where BestFrames lie. */
+export const VENDOR_APP_ID = '1251001002';
+const SHORT: Readonly<Record<string, string>> = { 'ap-singapore': 'sg', 'ap-hongkong': 'hk', 'ap-bangkok': 'bk' };
+export const resourceBucket = (region: string) => `faceid-resource-${SHORT[region] ?? region}-${VENDOR_APP_ID}`;
+export const frameBucket = (region: string) => `faceid-result-${SHORT[region] ?? region}-${VENDOR_APP_ID}`;
+export const VENDOR_CREDENTIALS: Credentials = {
+  secretId: 'AKIDvendorofthelinks00000000000000000',
+  secretKey: 'bestframe-emulator-vendor-key-0000',
+};
