@@ -55,7 +55,7 @@ export class Faults {
 
   add(fault: Fault): string {
     const id = randomUUID();
-    let release = () => undefined as undefined;
+    let release: () => void = () => undefined;
     const released = new Promise<void>((resolve) => {
       release = resolve;
     });
