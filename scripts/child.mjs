@@ -1,6 +1,7 @@
 /**
- * Child processes of the scripts. Each gets a signal that is meant for it exactly once, and its end is always waited for. A
- * child also holds a channel to us: where we are killed outright it sees the channel close, and can end in order.
+ * Child processes of the scripts. Each gets a signal that is meant for it exactly once, and its end is always
+ * waited for. A child also holds a channel to us: where we are killed outright it sees the channel close, and can
+ * end in order.
  */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';

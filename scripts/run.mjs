@@ -1,6 +1,6 @@
 /**
- * The command line from a checkout: dependencies and build where they are needed, then the CLI with the arguments given.
- * stdout carries what the CLI prints and nothing else; the exit code is the CLI's.
+ * The command line from a checkout: dependencies and build where they are needed, then the CLI with the arguments
+ * given. stdout carries what the CLI prints and nothing else; the exit code is the CLI's.
  */
 import { join } from 'node:path';
 import { build } from './build.mjs';

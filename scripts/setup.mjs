@@ -28,7 +28,7 @@ function checkNode() {
   process.exit(2);
 }
 
-/** Somebody may have run npm by hand: npm keeps a list of what it put there. Packages of other platforms are left out. */
+/** Somebody may have run npm by hand: npm lists what it put there. Packages of other platforms are left out. */
 function isInstalled(lock) {
   const list = join(modules, '.package-lock.json');
   if (!existsSync(list)) return false;

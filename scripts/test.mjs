@@ -1,6 +1,7 @@
 /**
- * All tests, or those that the arguments name (they go to vitest). The last line on stdout is `N passed, N failed`; a test
- * file that does not load counts as failed, and so does a run that fails beside its tests. Nothing run is a failure too.
+ * All tests, or those that the arguments name (they go to vitest). The last line on stdout is `N passed, N failed`;
+ * a test file that does not load counts as failed, and so does a run that fails beside its tests. Nothing run is a
+ * failure too.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

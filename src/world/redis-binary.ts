@@ -1,7 +1,8 @@
 /**
- * Where a redis-server (or valkey-server) comes from: PATH, or on Debian and Ubuntu the distribution's own package, unpacked
- * without root into a cache folder. What is handed out has answered `--version` in this process. Two processes that fetch at
- * once do not disturb each other: each unpacks into a folder of its own, and a rename puts it in place.
+ * Where a redis-server (or valkey-server) comes from: PATH, or on Debian and Ubuntu the distribution's own package,
+ * unpacked without root into a cache folder. What is handed out has answered `--version` in this process. Two
+ * processes that fetch at once do not disturb each other: each unpacks into a folder of its own, and a rename puts
+ * it in place.
  */
 import { execFile } from 'node:child_process';
 import { access, constants, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -151,7 +152,7 @@ async function download(temp: string, log: (line: string) => void): Promise<stri
   throw new Error(failures.join('; '));
 }
 
-/** The server, its tools (they hold the binary) and the libraries that this machine lacks: apt works that out by itself. */
+/** The server, its tools (they hold the binary) and the libraries that this machine lacks: apt works that out. */
 async function needed(apt: readonly string[], name: Name): Promise<string[]> {
   const own = [name, TOOLS[name]];
   try {

@@ -1,7 +1,7 @@
 /**
- * Redis for a world on this machine: the one at REDIS_URL, else a private one. A private Redis listens on 127.0.0.1 only and
- * ends with the process that started it, whatever ends that: a SIGKILL too. Ctrl-C does not reach it, so that workers still
- * have it while they drain.
+ * Redis for a world on this machine: the one at REDIS_URL, else a private one. A private Redis listens on 127.0.0.1
+ * only and ends with the process that started it, whatever ends that: a SIGKILL too. Ctrl-C does not reach it, so
+ * that workers still have it while they drain.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -115,9 +115,9 @@ interface Launched {
 }
 
 /**
- * fd 3 is a pipe whose other end only our process holds: `read` returns when we are gone. The watcher is a subshell beside
- * `wait`, so that the wrapper also ends when Redis ends by itself. SIGKILL follows for a Redis that is stopped or stuck.
- * `wait` returns early when a trap ran, hence the loop.
+ * fd 3 is a pipe whose other end only our process holds: `read` returns when we are gone. The watcher is a subshell
+ * beside `wait`, so that the wrapper also ends when Redis ends by itself. SIGKILL follows for a Redis that is
+ * stopped or stuck. `wait` returns early when a trap ran, hence the loop.
  */
 const WRAPPER = `
 "$@" 3<&- & child=$!
