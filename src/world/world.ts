@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { openDashboardFor, type Running } from '../compose.ts';
 import { type Config, readConfig } from '../config.ts';
 import { type Emulator, startEmulator } from '../emulator/index.ts';
+import type { Settings as EmulatorSettings } from '../emulator/settings.ts';
 import { createLogger } from '../logger.ts';
 import { startWorker, type WorkerProcess } from './processes.ts';
 import { provideRedis } from './redis.ts';
@@ -27,6 +28,9 @@ export interface WorldOptions {
   readonly settings?: Readonly<Record<string, string>>;
   readonly onStep?: (line: string) => void;
   readonly onWorkerLog?: (line: string) => void;
+  /** Folder of the built worker entry points, where this code does not run from `dist` itself. */
+  readonly workersDir?: string;
+  readonly emulatorSettings?: Partial<EmulatorSettings>;
 }
 
 export interface World {
@@ -70,6 +74,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       dir: join(options.dir, 'emulator'),
       proxyPort: options.emulatorPorts?.proxy ?? 0,
       controlPort: options.emulatorPorts?.control ?? 0,
+      ...(options.emulatorSettings === undefined ? {} : { settings: options.emulatorSettings }),
     });
     ends.push(() => emulator.close());
     say(`emulator of FaceID and COS at ${emulator.proxyUrl}`);
@@ -84,7 +89,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const workerEnv = { ...env, NODE_EXTRA_CA_CERTS: emulator.caFile, BESTFRAME_LOG: 'json' };
     const launched = [...Array.from({ length: options.workers }, () => 'verify' as const), 'erase' as const].map(
       async (role) => {
-        const worker = await startWorker(role, { env: workerEnv, ...(onLog === undefined ? {} : { onLog }) });
+        const worker = await startWorker(role, {
+        env: workerEnv,
+        ...(onLog === undefined ? {} : { onLog }),
+        ...(options.workersDir === undefined ? {} : { dir: options.workersDir }),
+      });
         ends.push(() => worker.stop(STOP_MS));
         return { role, worker };
       },

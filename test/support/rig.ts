@@ -1,0 +1,133 @@
+/**
+ * The whole product in the test's own process, against a real Redis and the emulator: what `compose.ts` opens, under a
+ * prefix of its own, so that test files share one Redis and nothing else.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { pino } from 'pino';
+import { inject } from 'vitest';
+import type { BestframeClient } from '../../src/client/client.ts';
+import { openClient, openErase, openVerify, type Running } from '../../src/compose.ts';
+import { type Config, readConfig } from '../../src/config.ts';
+import type { VerificationRequest } from '../../src/domain/verification.ts';
+import { EmulatorControl } from '../../src/emulator/control.ts';
+import { type Emulator, startEmulator } from '../../src/emulator/index.ts';
+import { type SampleOptions, sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import type { Settings } from '../../src/emulator/settings.ts';
+import { createNames, type Names } from '../../src/queue/names.ts';
+
+export interface LogLine {
+  readonly id?: string;
+  readonly stage?: string;
+  readonly event?: string;
+  readonly code?: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Rig {
+  readonly env: Readonly<Record<string, string>>;
+  readonly config: Config;
+  readonly redis: Redis;
+  readonly names: Names;
+  readonly client: BestframeClient;
+  readonly emulator: Emulator;
+  readonly control: EmulatorControl;
+  readonly bucket: string;
+  readonly dir: string;
+  /** What the workers of this rig logged. */
+  readonly lines: LogLine[];
+  openWorker(settings?: Record<string, string>): Promise<Running>;
+  openErase(): Promise<Running>;
+  /** A request for files that are written now. */
+  request(key: string, sample?: SampleOptions, more?: Partial<VerificationRequest>): Promise<VerificationRequest>;
+  /** Writes a file among the roots. */
+  file(name: string, bytes: Buffer): Promise<string>;
+  /** Ends what was opened, in order, and removes what was written. */
+  dispose(): Promise<void>;
+}
+
+const HOME = join(import.meta.dirname, '..', '..', '.bestframe');
+
+export async function createRig(
+  options: { env?: Record<string, string>; emulator?: Partial<Settings> } = {},
+): Promise<Rig> {
+  const name = `rig-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const dir = join(HOME, name);
+  const inputs = join(dir, 'inputs');
+  await mkdir(inputs, { recursive: true });
+  const emulator = await startEmulator({
+    dir: join(dir, 'emulator'),
+    settings: { latencyMs: {}, ...options.emulator },
+  });
+  const env = {
+    BESTFRAME_MODE: 'test',
+    BESTFRAME_REDIS_URL: inject('redisUrl'),
+    BESTFRAME_PREFIX: `{${name}}`,
+    BESTFRAME_REGIONS: 'ap-singapore',
+    BESTFRAME_BUCKETS: emulator.buckets.map((each) => `${each.region}=${each.name}`).join(','),
+    TENCENTCLOUD_SECRET_ID: emulator.credentials.secretId,
+    TENCENTCLOUD_SECRET_KEY: emulator.credentials.secretKey,
+    BESTFRAME_PROXY: emulator.proxyUrl,
+    BESTFRAME_CA_FILE: emulator.caFile,
+    BESTFRAME_FRAMES_DIR: join(dir, 'frames'),
+    BESTFRAME_FILE_ROOTS: inputs,
+    BESTFRAME_LOG_LEVEL: 'debug',
+    ...options.env,
+  };
+  const config = readConfig(env);
+  const redis = new Redis(config.redisUrl);
+  const client = openClient(config);
+  const lines: LogLine[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) });
+  const opened: Running[] = [];
+  const bucket = config.buckets.get('ap-singapore') ?? '';
+
+  async function keep(running: Promise<Running>): Promise<Running> {
+    opened.push(await running);
+    return running;
+  }
+
+  return {
+    env,
+    config,
+    redis,
+    names: createNames(config.prefix),
+    client,
+    emulator,
+    control: new EmulatorControl(emulator.controlUrl),
+    bucket,
+    dir,
+    lines,
+    openWorker: (settings = {}) => keep(openVerify(readConfig({ ...env, ...settings }), log)),
+    openErase: () => keep(openErase(config, log)),
+    async request(key, sample = { card: 'match' }, more = {}) {
+      const liveData = join(inputs, `${key}-live.gz`);
+      const image = join(inputs, `${key}-photo.jpg`);
+      await writeFile(liveData, sampleLiveData({ nonce: key, ...sample }));
+      await writeFile(image, sampleImage(key));
+      return {
+        key,
+        region: 'ap-singapore',
+        upload: 'own-bucket',
+        resources: { liveData: { from: 'file', path: liveData }, image: { from: 'file', path: image } },
+        ...more,
+      };
+    },
+    async file(fileName, bytes) {
+      const path = join(inputs, fileName);
+      await writeFile(path, bytes);
+      return path;
+    },
+    async dispose() {
+      await client.close();
+      await Promise.all(opened.map((running) => running.stop(0)));
+      await emulator.close();
+      const keys = await redis.keys(`${config.prefix}*`);
+      if (keys.length > 0) await redis.del(...keys);
+      redis.disconnect();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
