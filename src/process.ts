@@ -43,13 +43,18 @@ export async function runUntilSignal(
   return clean ? EXIT.ok : EXIT.notDrained;
 }
 
+/** A signal that reaches a whole process group comes once from the kernel and once from our parent: that is one, not two. */
+const REPEAT_MS = 1_000;
+
 export function untilSignal(): Promise<string> {
   return new Promise((resolve) => {
     const done = (signal: string) => {
-      process.off('SIGTERM', done);
-      process.off('SIGINT', done);
-      process.off('disconnect', abandoned);
       resolve(signal);
+      setTimeout(() => {
+        process.off('SIGTERM', done);
+        process.off('SIGINT', done);
+      }, REPEAT_MS).unref();
+      process.off('disconnect', abandoned);
     };
     const abandoned = () => done('abandoned');
     process.on('SIGTERM', done);

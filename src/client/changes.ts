@@ -71,7 +71,7 @@ export class Changes {
 
   async #subscribe(): Promise<void> {
     if (this.#subscriber !== undefined) return;
-    const subscriber = this.#redis.duplicate({ enableOfflineQueue: true, lazyConnect: false, commandTimeout: 0 });
+    const subscriber = this.#redis.duplicate({ enableOfflineQueue: true, lazyConnect: false });
     this.#subscriber = subscriber;
     subscriber.on('error', () => undefined); // the slow look goes on without it
     subscriber.on('message', (_channel, id: string) => {

@@ -34,7 +34,7 @@ export interface Begun {
 export type Commit = 'ok' | 'lost' | 'ended' | 'cancel';
 
 export type Intent =
-  | { readonly kind: 'go'; readonly now: number; readonly until: number }
+  | { readonly kind: 'go'; readonly now: number; readonly until: number; readonly at: number }
   | { readonly kind: 'slot'; readonly now: number; readonly at: number }
   | { readonly kind: 'open'; readonly now: number; readonly until: number }
   | { readonly kind: 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired' };
@@ -133,7 +133,7 @@ export class Journal {
   }
 
   async intent(request: IntentRequest): Promise<Intent> {
-    const [kind, now, at] = (await run(
+    const [kind, now, at, slot] = (await run(
       this.#redis,
       'intent',
       [...this.#fenced, this.#gate.gate, this.#gate.admitted],
@@ -150,9 +150,10 @@ export class Journal {
         request.maxPayments,
         SLOT_TOLERANCE_MS,
       ],
-    )) as [Intent['kind'], number, number];
+    )) as [Intent['kind'], number, number, number?];
     if (kind === 'slot') return { kind, now, at };
-    if (kind === 'go' || kind === 'open') return { kind, now, until: at };
+    if (kind === 'go') return { kind, now, until: at, at: slot ?? now };
+    if (kind === 'open') return { kind, now, until: at };
     return { kind };
   }
 

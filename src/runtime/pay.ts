@@ -19,6 +19,8 @@ import type { Journal } from './journal.ts';
 import type { Lease } from './lease.ts';
 import { sleep } from './sleep.ts';
 
+const NEVER = new AbortController().signal;
+
 /** Throttled all the same: nobody calls for this long. */
 const PENALTY_MS = 1_000;
 
@@ -109,14 +111,20 @@ async function declare(payment: Payment, iid: string): Promise<number> {
         maxPayments: payment.maxPayments,
       }),
     );
-    if (intent.kind === 'go') return intent.until - intent.now;
+    if (intent.kind === 'go') {
+      if (intent.at > intent.now) await pause(intent.at, intent.now, askedAt);
+      return intent.until - Math.max(intent.now, intent.at);
+    }
     if (intent.kind === 'open') throw new Withheld('open', intent.until - intent.now);
     if (intent.kind !== 'slot') throw new Withheld(intent.kind);
     slotAt = intent.at;
-    // Half the round trip is on each side of Redis's clock reading; a millisecond more keeps us from coming early.
-    const oneWay = (performance.now() - askedAt) / 2;
-    await sleep(slotAt - intent.now - oneWay + 1, signal);
+    await pause(slotAt, intent.now, askedAt, signal);
   }
+}
+
+/** Until a time of Redis's clock. Half the round trip is on each side of its reading; a millisecond more: never early. */
+function pause(at: number, now: number, askedAt: number, signal?: AbortSignal): Promise<void> {
+  return sleep(at - now - (performance.now() - askedAt) / 2 + 1, signal ?? NEVER);
 }
 
 async function commit(payment: Payment, iid: string, outcome: DetectOutcome, ms: number): Promise<DetectOutcome> {

@@ -6,7 +6,10 @@ import { createRig, type Rig } from '../support/rig.ts';
 let rig: Rig;
 
 beforeAll(async () => {
-  rig = await createRig({ env: { BESTFRAME_QPS_DETECT: '200', BESTFRAME_QPS_UPLOAD_URL: '400' }, emulator: { qps: {} } });
+  rig = await createRig({
+    env: { BESTFRAME_QPS_DETECT: '200', BESTFRAME_QPS_UPLOAD_URL: '400' },
+    emulator: { qps: {} },
+  });
   await rig.openWorker();
 });
 afterEach(() => rig.control.clearFaults());
@@ -22,7 +25,13 @@ async function through(key: string, ...rest: [Parameters<Rig['request']>[1]?, Pa
 describe.each(['own-bucket', 'create-upload-url'] as const)('by %s', (upload) => {
   it('ends with a decision and a frame', async () => {
     const view = await through(`match-${upload}`, { card: 'match' }, { upload });
-    expect(view).toMatchObject({ state: 'completed', decision: 'match', next: 'accept', frame: 'stored', paidCalls: 1 });
+    expect(view).toMatchObject({
+      state: 'completed',
+      decision: 'match',
+      next: 'accept',
+      frame: 'stored',
+      paidCalls: 1,
+    });
     const frame = await readFile(view.bestFrame?.path ?? '');
     expect(frame.length).toBe(view.bestFrame?.bytes);
     expect(view.stages.map(({ name, attempts }) => [name, attempts])).toEqual([
@@ -100,7 +109,15 @@ it('a detect that is done but never answered is repeated once, and counted as po
 });
 
 it('a frame that cannot be had never hides the decision, and nothing is paid again', async () => {
-  await rig.control.fault({ kind: 'error', service: 'cos', action: 'GetObject', object: 'faceid-result', code: 'NoSuchKey', status: 404, times: null });
+  await rig.control.fault({
+    kind: 'error',
+    service: 'cos',
+    action: 'GetObject',
+    object: 'faceid-result',
+    code: 'NoSuchKey',
+    status: 404,
+    times: null,
+  });
   const view = await through('no-frame');
   expect(view).toMatchObject({ state: 'completed', decision: 'match', next: 'accept', frame: 'lost', paidCalls: 1 });
   expect(view.reason?.code).toBe('FRAME_MISSING');
@@ -139,8 +156,16 @@ it('the own bucket is empty again once verifications have ended', async () => {
 
 it('no link, secret or path is in any key of Redis that outlives the end, nor in any log line', async () => {
   const view = await through('clean', { card: 'match' }, { upload: 'create-upload-url' });
-  const { journal, history, job } = { journal: rig.names.journal(view.id), history: rig.names.history(view.id), job: rig.names.job('ap-singapore', view.id).job };
-  const kept = JSON.stringify([await rig.redis.hgetall(journal), await rig.redis.lrange(history, 0, -1), await rig.redis.hgetall(job)]);
+  const { journal, history, job } = {
+    journal: rig.names.journal(view.id),
+    history: rig.names.history(view.id),
+    job: rig.names.job('ap-singapore', view.id).job,
+  };
+  const kept = JSON.stringify([
+    await rig.redis.hgetall(journal),
+    await rig.redis.lrange(history, 0, -1),
+    await rig.redis.hgetall(job),
+  ]);
   const withoutFrame = kept.replaceAll(view.bestFrame?.path ?? '', '');
   expect(withoutFrame).not.toMatch(/https?:|q-sign|inputs|bestframe-emulator-secret|-live\.gz/);
   expect(JSON.stringify(rig.lines)).not.toMatch(/https?:|q-sign|inputs|bestframe-emulator-secret|-live\.gz/);

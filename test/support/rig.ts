@@ -48,7 +48,7 @@ export interface Rig {
   dispose(): Promise<void>;
 }
 
-const HOME = join(import.meta.dirname, '..', '..', '.bestframe');
+export const HOME = join(import.meta.dirname, '..', '..', '.bestframe');
 
 export async function createRig(
   options: { env?: Record<string, string>; emulator?: Partial<Settings> } = {},

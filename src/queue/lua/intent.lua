@@ -2,10 +2,11 @@
 --   KEYS  journal, lock, job, history, gate, admitted
 --   ARGV  token, ats, generation, id, intent id, preflight outcome JSON, preflight history entry, call limit ms,
 --         interval ms, reserved slot (ms since 1970, or 0), max payments, tolerance ms
---   →     { 'go', now, deadline of the intent } | { 'slot', now, ms since 1970 } (wait, then ask again with it)
+--   →     { 'go', now, deadline of the intent, slot (call no earlier) } | { 'slot', now, ms since 1970 } (wait, ask again with it)
 --         | { 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired', now, 0 } | { 'open', now, deadline of the other }
 -- Idempotent by intent id. The slot is the vendor's rate limit over all processes (GCRA, burst 1): it is taken when the
--- caller is ready to call, so that an upload that takes long wastes none.
+-- caller is ready to call, so that an upload that takes long wastes none. A slot that is only `tolerance` away is not worth
+-- asking twice for: the intent is declared, and the caller waits that moment.
 --@include now
 --@include fence
 --@include terminal
@@ -18,7 +19,7 @@ if seen[2] ~= ARGV[3] then return { 'lost', now, 0 } end
 if seen[4] then return { 'decided', now, 0 } end
 if seen[5] then
   local open = cjson.decode(seen[5])
-  if open.iid == ARGV[5] then return { 'go', now, open['until'] } end
+  if open.iid == ARGV[5] then return { 'go', now, open['until'], open.at } end
   return { 'open', now, open['until'] }
 end
 if seen[3] then return { 'cancel', now, 0 } end
@@ -30,14 +31,15 @@ if slot == 0 or now < slot or now > slot + tonumber(ARGV[12]) then
   local tat = math.max(now, tonumber(redis.call('HGET', KEYS[5], 'tat') or '0'))
   slot = math.ceil(tat)
   redis.call('HSET', KEYS[5], 'tat', tostring(tat + tonumber(ARGV[9])))
-  if slot > now then return { 'slot', now, slot } end
+  if slot > now + tonumber(ARGV[12]) then return { 'slot', now, slot } end
 end
+slot = math.max(slot, now)
 
-local deadline = now + tonumber(ARGV[8])
-redis.call('HSET', KEYS[1], 'open', cjson.encode({ iid = ARGV[5], gen = tonumber(ARGV[3]), at = now, ['until'] = deadline }))
+local deadline = slot + tonumber(ARGV[8])
+redis.call('HSET', KEYS[1], 'open', cjson.encode({ iid = ARGV[5], gen = tonumber(ARGV[3]), at = slot, ['until'] = deadline }))
 if not seen[9] then
   redis.call('HSET', KEYS[1], 's:md5', ARGV[6])
   remember(KEYS[4], ARGV[7])
 end
 redis.call('ZREM', KEYS[6], ARGV[4])
-return { 'go', now, deadline }
+return { 'go', now, deadline, slot }
