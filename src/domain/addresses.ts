@@ -1,11 +1,11 @@
 /**
- * Which addresses a source may lie on: public unicast only. A caller's URL must not make a worker read what only the worker
- * can reach (loopback, private networks, link-local with its metadata services, carrier NAT, multicast, mapped forms of these).
+ * Which hosts a source may lie on: public ones only. A caller's URL must not make a worker read what only the worker can
+ * reach: loopback, private networks, carrier NAT, link-local with its metadata services, and IPv6 forms of all these.
  */
 import { BlockList, isIP } from 'node:net';
 
-const forbidden = new BlockList();
-for (const [net, prefix] of [
+/** IANA's special-purpose registry: everything there that is not globally reachable, and multicast. */
+const FORBIDDEN_V4 = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
@@ -19,41 +19,42 @@ for (const [net, prefix] of [
   ['198.18.0.0', 15],
   ['198.51.100.0', 24],
   ['203.0.113.0', 24],
-  ['224.0.0.0', 4],
-  ['240.0.0.0', 4],
-] as const) {
-  forbidden.addSubnet(net, prefix, 'ipv4');
-}
-for (const [net, prefix] of [
-  ['::', 96],
-  ['::ffff:0:0', 96],
-  ['64:ff9b::', 96],
-  ['64:ff9b:1::', 48],
-  ['100::', 64],
+  ['224.0.0.0', 3],
+] as const;
+/** Of 2000::/3, which is all the global unicast there is: what carries an IPv4 address inside, or is for documentation. */
+const FORBIDDEN_V6 = [
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['ff00::', 8],
-] as const) {
-  forbidden.addSubnet(net, prefix, 'ipv6');
-}
+  ['3fff::', 20],
+] as const;
+
+const globalUnicast = new BlockList();
+globalUnicast.addSubnet('2000::', 3, 'ipv6');
+const forbidden = new BlockList();
+for (const [net, prefix] of FORBIDDEN_V4) forbidden.addSubnet(net, prefix, 'ipv4');
+for (const [net, prefix] of FORBIDDEN_V6) forbidden.addSubnet(net, prefix, 'ipv6');
 
 /** @param address an IP address, IPv6 without brackets. Anything else is not public. */
 export function isPublicAddress(address: string): boolean {
-  const family = isIP(address);
-  if (family === 0) return false;
-  if (family === 4) return !forbidden.check(address, 'ipv4');
-  return !forbidden.check(address.split('%', 1)[0] ?? '', 'ipv6');
+  switch (isIP(address)) {
+    case 4:
+      return !forbidden.check(address, 'ipv4');
+    case 6:
+      // A zone makes sense on one machine only.
+      return !address.includes('%') && globalUnicast.check(address, 'ipv6') && !forbidden.check(address, 'ipv6');
+    default:
+      return false;
+  }
 }
 
-/** What is wrong with a URL's host as text, or null. Names are resolved elsewhere. */
+const LOCAL_NAME = /^[^.]*$|\.(?:localhost|local|internal|intranet|lan|home|corp|home\.arpa)$/;
+
+/** What is wrong with a host as it is written, or null. What its name resolves to is judged where that is known. */
 export function publicHostProblem(hostname: string): string | null {
-  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  const host = hostname.toLowerCase().replace(/^\[|\]$/g, '');
   if (isIP(host) !== 0) return isPublicAddress(host) ? null : 'is a private address: use a host on the public network';
-  if (host === 'localhost' || host.endsWith('.localhost') || host.endsWith('.local') || host.endsWith('.internal')) {
-    return 'is a name of a private network: use a host on the public network';
-  }
-  return null;
+  return LOCAL_NAME.test(host.replace(/\.$/, ''))
+    ? 'is a name of a private network: use a host on the public network'
+    : null;
 }

@@ -64,8 +64,12 @@ export function createBucket(options: BucketOptions): CheckedBucket {
   async function ask(method: Method, key: string, signal: AbortSignal): Promise<number> {
     const url = await sign(method, { bucket: name, region, key }, OWN_LINK_MS);
     const response = await transport.request({ method, url, purpose: 'link', signal });
-    if (response.status >= 300 && response.status !== 404) throw await refusalOf(response);
-    await response.dump();
+    if (response.status < 300) await response.dump();
+    else {
+      const refusal = await refusalOf(response);
+      // An object that is away is fine; a bucket that is not there is not: the object may lie in another region.
+      if (response.status !== 404 || refusal.code === 'NoSuchBucket') throw refusal;
+    }
     return response.status;
   }
 

@@ -85,8 +85,7 @@ async function openInside(
   field: string,
 ): Promise<{ file: FileHandle; facts: BigIntStats }> {
   const realRoots = await Promise.all(roots.map(realRoot));
-  const inside = (real: string) =>
-    realRoots.some((root) => real === root || real.startsWith(root.endsWith(sep) ? root : root + sep));
+  const inside = (real: string) => within(real, realRoots);
   const lexical = resolve(path);
   let file: FileHandle | null = null;
   try {
@@ -105,11 +104,20 @@ async function openInside(
     return { file, facts };
   } catch (error) {
     await file?.close();
-    // A path outside the roots is told nothing about what is there.
-    if (isMissing(error) && !inside(lexical) && !roots.some((root) => lexical.startsWith(resolve(root) + sep)))
-      throw outside(field);
-    throw asFailure(error, field);
+    if (error instanceof Failure) throw error;
+    // Of what lies outside the roots nothing is told, not even whether it is there.
+    throw inside(lexical) ||
+      within(
+        lexical,
+        roots.map((root) => resolve(root)),
+      )
+      ? asFailure(error, field)
+      : outside(field);
   }
+}
+
+function within(path: string, roots: readonly string[]): boolean {
+  return roots.some((root) => path === root || path.startsWith(root.endsWith(sep) ? root : root + sep));
 }
 
 async function realRoot(root: string): Promise<string> {
@@ -117,9 +125,8 @@ async function realRoot(root: string): Promise<string> {
     return await realpath(resolve(root));
   } catch (cause) {
     const message = 'a source root cannot be read: correct the setting, or create the folder';
-    throw new Failure({ service: 'source', channel: 'local', code: CODES.SOURCE_UNREADABLE, sent: 'no' }, message, {
-      cause,
-    });
+    const facts = { service: 'bestframe', channel: 'local', code: CODES.INVALID_SETTINGS, sent: 'no' } as const;
+    throw new Failure(facts, message, { cause });
   }
 }
 

@@ -4,6 +4,7 @@
  * 1. A frame is there whole, with the right MD5, or not at all: written beside its place, flushed, checked, renamed.
  * 2. The name is the same for every attempt, so that a repeated one replaces, and never multiplies.
  * 3. What a failed attempt wrote is removed; what a killed process left behind is removed at the first use after.
+ * 4. Nothing is written outside the folder.
  */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -39,17 +40,20 @@ type Pieces = AsyncIterable<Uint8Array>;
 
 export function createFrameSink({ dir, buckets, transport }: FrameSinkOptions): FrameSink {
   const links = createLinkIo(transport);
-  let ready: Promise<void> | null = null;
+  let tidied = false;
 
-  function prepare(): Promise<void> {
-    ready ??= prepareFolder(dir).catch((error: unknown) => {
-      ready = null;
+  async function prepare(): Promise<void> {
+    try {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      if (!tidied) await removeLeftBehind(dir);
+      tidied = true;
+    } catch (error) {
       throw diskFailure(error);
-    });
-    return ready;
+    }
   }
 
   async function toFile(name: string, frame: Pieces, md5: string | null, signal: AbortSignal): Promise<StoredFrame> {
+    refuseOutside(name);
     await prepare();
     const path = join(dir, name);
     const part = join(dir, `.${name}.${randomUUID()}.part`);
@@ -59,7 +63,7 @@ export function createFrameSink({ dir, buckets, transport }: FrameSinkOptions): 
       await syncFolder(dir);
       return { path, md5: digest.md5, bytes: digest.sizeBytes };
     } catch (error) {
-      await rm(part, { force: true });
+      await rm(part, { force: true }).catch(() => undefined); // the first error says why
       throw diskFailure(error);
     }
   }
@@ -146,8 +150,17 @@ function checkSize(sizeBytes: number): void {
   throw sinkFailure(CODES.MALFORMED_REPLY, 'the link yields more bytes than any picture has: it was not stored');
 }
 
-async function prepareFolder(dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+/** The schema says so too; a name in an old record, or an id, has not been through it. */
+function refuseOutside(name: string): void {
+  if (/^(?!\.)[A-Za-z0-9._-]+$/.test(name)) return;
+  throw sinkFailure(
+    CODES.INVALID_VERIFICATION,
+    'frame.name is no plain file name: use letters, digits, ".", "_" and "-"',
+    'frame.name',
+  );
+}
+
+async function removeLeftBehind(dir: string): Promise<void> {
   const parts = (await readdir(dir)).filter((name) => PART.test(name)).map((name) => join(dir, name));
   await Promise.all(parts.map(removeIfLeftBehind));
 }

@@ -7,7 +7,7 @@ import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { OpenSource } from '../domain/ports.ts';
 import type { HttpsSource } from '../domain/sources.ts';
-import { retryAfter, reworded, statusCode } from '../transport/cos-answers.ts';
+import { retryAfter, reworded } from '../transport/cos-answers.ts';
 import { withQuickRetries } from '../transport/retry.ts';
 import type { Transport, TransportResponse } from '../transport/transport.ts';
 import { contentProblem, md5Problem, sizeProblem, tooLarge } from './content.ts';
@@ -69,13 +69,12 @@ async function fetched(
   const { status } = response;
   const later = status >= 500 || status === 429 || status === 408;
   const facts = { service: 'source', channel: 'local', sent: 'answered', httpStatus: status, field } as const;
-  const cause = new Failure({ ...facts, code: statusCode(status) }, `status ${status}`);
   if (later) {
     const message = `${field} cannot be had now: its server answered with status ${status}`;
-    throw new Failure({ ...facts, code: CODES.SOURCE_UNAVAILABLE, ...retryAfter(response) }, message, { cause });
+    throw new Failure({ ...facts, code: CODES.SOURCE_UNAVAILABLE, ...retryAfter(response) }, message);
   }
   const message = `${field} cannot be read: its server answered with status ${status}; check that the URL is right and has not expired`;
-  throw new Failure({ ...facts, code: CODES.SOURCE_HTTP }, message, { cause });
+  throw new Failure({ ...facts, code: CODES.SOURCE_HTTP }, message);
 }
 
 const CALLERS: ReadonlySet<string> = new Set([CODES.ADDRESS_FORBIDDEN, CODES.REDIRECT_REFUSED, CODES.NOT_HTTPS]);

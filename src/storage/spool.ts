@@ -51,8 +51,13 @@ async function openNameless(folder: string): Promise<FileHandle> {
       constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
       0o600,
     );
-    await unlink(path);
-    return file;
+    try {
+      await unlink(path);
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   } catch (error) {
     throw diskFailure(error);
   }

@@ -30,23 +30,16 @@ type Created = (error: Error | null, socket: Duplex) => void;
 /** Opens TLS connections by the product's own connector. */
 export class ConnectorAgent extends Agent {
   readonly #connector: Connector;
-  readonly #host: string;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(connector: Connector, host: string, options: AgentOptions, signal?: AbortSignal) {
+  constructor(connector: Connector, options: AgentOptions, signal?: AbortSignal) {
     super(options);
     this.#connector = connector;
-    this.#host = host;
     this.#signal = signal;
   }
 
-  override createConnection(wanted: Wanted, created?: Created): Duplex | null | undefined {
-    const host = wanted.host ?? '';
-    const opening =
-      host === this.#host
-        ? this.#connector.connect({ host, port: Number(wanted.port ?? 443), tls: true, guarded: false }, this.#signal)
-        : Promise.reject(redirected());
-    opening.then(
+  override createConnection({ host, port }: Wanted, created?: Created): Duplex | null | undefined {
+    this.#connector.connect({ host: host ?? '', port: Number(port ?? 443), guarded: false }, this.#signal).then(
       (socket) => created?.(null, socket),
       // Node hands an error on with no socket; its types ask for one.
       (error: Error) => created?.(error, undefined as unknown as Socket),

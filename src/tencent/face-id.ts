@@ -29,6 +29,8 @@ export interface FaceIdOptions extends ConnectorOptions {
 const ENDPOINT = 'faceid.intl.tencentcloudapi.com';
 const VERSION = '2018-03-01';
 const CALL_TIMEOUT_MS = 30_000;
+/** Firewalls on the way forget silent connections; one that was forgotten costs a whole time limit. */
+const IDLE_CONNECTION_MS = 10_000;
 /** The SDK's own limit, in seconds: a net behind ours. */
 const SDK_MARGIN_S = 5;
 
@@ -41,14 +43,19 @@ interface Call {
   readonly signal: AbortSignal;
 }
 
+interface Answered {
+  readonly reply: unknown;
+  readonly agent: CallAgent;
+}
+
 export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promise<void> } {
   const endpoint = options.endpoint ?? ENDPOINT;
   const limitMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
   const connector = createConnector(options);
-  const kept = new ConnectorAgent(connector, endpoint, { keepAlive: true });
+  const kept = new ConnectorAgent(connector, { keepAlive: true, timeout: IDLE_CONNECTION_MS });
   const closed = new AbortController();
 
-  async function ask(call: Call): Promise<{ reply: unknown; agent: CallAgent }> {
+  async function ask(call: Call): Promise<Answered> {
     const { signal, release } = limited([call.signal, closed.signal], limitMs, timedOut);
     try {
       if (signal.aborted) throw abortFailure(signal, 'no');
@@ -58,12 +65,8 @@ export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promis
     }
   }
 
-  async function send(
-    call: Call,
-    credential: Keys,
-    signal: AbortSignal,
-  ): Promise<{ reply: unknown; agent: CallAgent }> {
-    const own = call.connection === 'fresh' ? new ConnectorAgent(connector, endpoint, {}, signal) : null;
+  async function send(call: Call, credential: Keys, signal: AbortSignal): Promise<Answered> {
+    const own = call.connection === 'fresh' ? new ConnectorAgent(connector, {}, signal) : null;
     const agent = new CallAgent(own ?? kept);
     const client = new CommonClient(endpoint, VERSION, {
       credential: { ...credential },
@@ -81,13 +84,8 @@ export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promis
 
   return {
     createUploadUrl(action, region, signal) {
-      const call: Call = {
-        name: 'CreateUploadUrl',
-        region,
-        parameters: { TargetAction: action },
-        connection: 'kept',
-        signal,
-      };
+      const parameters = { TargetAction: action };
+      const call: Call = { name: 'CreateUploadUrl', region, parameters, connection: 'kept', signal };
       return withQuickRetries(async () => {
         const { reply, agent } = await ask(call);
         const link = parseUploadUrlReply(reply);

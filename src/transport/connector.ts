@@ -1,12 +1,14 @@
 /**
- * The one way out: opens TCP or TLS connections, straight or through a proxy's CONNECT. undici's bytes and the vendor SDK's
+ * The one way out: opens TLS connections, straight or through a proxy's CONNECT. undici's bytes and the vendor SDK's
  * calls both use it, so that proxy, NO_PROXY, CA, address guard and time limit are the same for all.
  *
- * 1. Whatever fails in here fails before the first byte of a request: every Failure says `sent: 'no'`.
+ * 1. Whatever fails in here fails before the first byte of a request: every Failure says `sent: 'no'`. A setting that is
+ *    wrong fails when the connector is made.
  * 2. A guarded connection goes to an address that was judged, and to no other.
  * 3. In live mode, a peer whose certificate comes from the emulator's CA is refused.
  * 4. A connection that is still being opened when its time is up, its signal fires or `close` is called is destroyed.
  */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -21,7 +23,8 @@ import {
 } from 'node:tls';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
-import { type Address, lookupAll, ProxiedGuard, publicAddresses } from './addresses.ts';
+import { abortFailure } from './abort.ts';
+import { type Address, lookupAll, ProxiedGuard, publicAddresses } from './lookup.ts';
 import { bypassesProxy } from './no-proxy.ts';
 
 export interface ConnectorOptions {
@@ -39,18 +42,19 @@ export interface ConnectorOptions {
 export interface Target {
   readonly host: string;
   readonly port: number;
-  readonly tls: boolean;
   /** True where the host comes from a caller: public addresses only. */
   readonly guarded: boolean;
 }
 
 export interface Connector {
-  connect(target: Target, signal?: AbortSignal): Promise<Socket>;
+  connect(target: Target, signal?: AbortSignal): Promise<TLSSocket>;
   /** Destroys what is still being opened. Connections that were handed out belong to whoever has them. */
   close(): void;
 }
 
-export const CONNECT_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Before the next address of a host is tried. Node's default of 250 ms gives up on hosts on the other side of the earth. */
+const ADDRESS_TIMEOUT_MS = 1_500;
 /** In the common name of the emulator's CA. */
 const EMULATOR_CA = 'Bestframe Emulator';
 
@@ -65,25 +69,24 @@ interface Opening {
 
 export function createConnector(options: ConnectorOptions): Connector {
   const context = secureContext(options.caFile);
-  const proxy = options.proxy === undefined || options.proxy === '' ? null : parseProxy(options.proxy);
+  const proxy = options.proxy === undefined ? null : parseProxy(options.proxy);
   const guard = new ProxiedGuard();
   const openings = new Set<Opening>();
   const limitMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
 
-  async function open(target: Target, opening: Opening): Promise<Socket> {
+  async function open(target: Target, opening: Opening): Promise<TLSSocket> {
     const throughProxy = proxy !== null && !bypassesProxy(target.host, target.port, options.noProxy);
     const guarded = target.guarded && options.allowPrivateAddresses !== true;
     let socket: Socket;
     if (throughProxy) {
       if (guarded) await guard.check(target.host);
       opening.step = 'proxy';
-      socket = await tunnel(proxy, target, opening);
+      socket = await tunnel(proxy, target, context, opening);
     } else {
       const addresses = await (guarded ? publicAddresses(target.host) : lookupAll(target.host));
       opening.step = 'connect';
       socket = await dial(target, addresses, opening);
     }
-    if (!target.tls) return socket;
     opening.step = 'tls';
     const secured = await secure(socket, target, context, opening);
     if (options.mode === 'live' && isEmulator(secured)) {
@@ -98,12 +101,12 @@ export function createConnector(options: ConnectorOptions): Connector {
 
   return {
     connect(target, signal) {
-      return new Promise<Socket>((resolve, reject) => {
+      return new Promise<TLSSocket>((resolve, reject) => {
         const opening: Opening = { step: 'dns', socket: null, fail: settle };
         const timer = setTimeout(() => settle(timedOut(opening.step)), limitMs);
-        const onAbort = () => settle(aborted(signal));
+        const onAbort = () => signal !== undefined && settle(abortFailure(signal, 'no'));
         let done = false;
-        function settle(outcome: Socket | Error): void {
+        function settle(outcome: TLSSocket | Error): void {
           if (done) return;
           done = true;
           clearTimeout(timer);
@@ -115,7 +118,10 @@ export function createConnector(options: ConnectorOptions): Connector {
           } else resolve(outcome);
         }
         openings.add(opening);
-        if (signal?.aborted === true) return onAbort();
+        if (signal?.aborted === true) {
+          onAbort();
+          return;
+        }
         signal?.addEventListener('abort', onAbort, { once: true });
         open(target, opening).then((socket) => {
           if (done) socket.destroy();
@@ -131,29 +137,32 @@ export function createConnector(options: ConnectorOptions): Connector {
 
 /** Made once: building a store of 140 roots for each connection costs more than the handshake. */
 function secureContext(caFile: string | undefined): SecureContext {
-  if (caFile === undefined || caFile === '') return createSecureContext();
-  let pem: string;
+  if (caFile === undefined) return createSecureContext();
   try {
-    pem = readFileSync(caFile, 'utf8');
+    const pem = readFileSync(caFile, 'utf8');
+    new X509Certificate(pem); // TLS would take a file without a certificate, and trust nothing new
+    return createSecureContext({ ca: [...rootCertificates, pem] });
   } catch (cause) {
-    const message = 'the CA file cannot be read: correct its path or permissions';
-    throw new Failure({ service: 'bestframe', channel: 'local', code: CODES.TLS_FAILED, sent: 'no' }, message, {
-      cause,
-    });
+    throw wrongSetting('the CA file is no readable PEM certificate: correct its path, permissions or content', cause);
   }
-  return createSecureContext({ ca: [...rootCertificates, pem] });
 }
 
 function parseProxy(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
-  throw refused(CODES.PROXY_REFUSED, 'the proxy setting is no proxy URL: write it as http://host:port');
+  throw wrongSetting('the proxy setting is no proxy URL: write it as http://host:port');
 }
 
 /** @param addresses the only ones that are tried. */
 function dial(target: Target, addresses: readonly Address[], opening: Opening): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = netConnect({ host: target.host, port: target.port, lookup: pinned(addresses), noDelay: true });
+    const socket = netConnect({
+      host: target.host,
+      port: target.port,
+      lookup: pinned(addresses),
+      noDelay: true,
+      autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+    });
     opening.socket = socket;
     socket.once('error', reject);
     socket.once('connect', () => {
@@ -172,33 +181,32 @@ function pinned(addresses: readonly Address[]): LookupFunction {
   };
 }
 
-function tunnel(proxy: URL, target: Target, opening: Opening): Promise<Socket> {
+function tunnel(proxy: URL, target: Target, context: SecureContext, opening: Opening): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const authority = `${isIP(target.host) === 6 ? `[${target.host}]` : target.host}:${target.port}`;
-    const request = (proxy.protocol === 'https:' ? httpsRequest : httpRequest)({
+    const secure = proxy.protocol === 'https:';
+    const request = (secure ? httpsRequest : httpRequest)({
       host: proxy.hostname.replace(/^\[|\]$/g, ''),
-      port: proxy.port === '' ? (proxy.protocol === 'https:' ? 443 : 80) : Number(proxy.port),
+      port: proxy.port === '' ? (secure ? 443 : 80) : Number(proxy.port),
       method: 'CONNECT',
       path: authority,
       headers: { host: authority, ...proxyCredentials(proxy) },
       agent: false,
+      ...(secure ? { secureContext: context } : {}),
     });
     opening.socket = request;
     request.once('error', reject);
-    request.once('response', (response: IncomingMessage) => refuse(response.statusCode));
     request.once('connect', (response: IncomingMessage, socket: Socket, head: Buffer) => {
       opening.socket = socket;
-      if (response.statusCode !== 200) return refuse(response.statusCode);
+      const status = response.statusCode ?? 0;
+      if (status < 200 || status > 299) return refuse(status);
       if (head.length > 0) socket.unshift(head);
       resolve(socket.setNoDelay(true));
     });
-    function refuse(status: number | undefined): void {
-      const cure = status === 407 ? 'set user and password in its URL' : 'ask its keepers to let this host through';
-      const facts = { service: 'http', channel: 'local', code: CODES.PROXY_REFUSED, sent: 'no' } as const;
-      const known = status === undefined ? {} : { httpStatus: status };
-      reject(
-        new Failure({ ...facts, ...known }, `the proxy refused the connection (${status ?? 'no status'}): ${cure}`),
-      );
+    function refuse(httpStatus: number): void {
+      const cure = httpStatus === 407 ? 'set user and password in its URL' : 'ask its keepers to let this host through';
+      const facts = { service: 'http', channel: 'local', code: CODES.PROXY_REFUSED, sent: 'no', httpStatus } as const;
+      reject(new Failure(facts, `the proxy refused the connection (${httpStatus}): ${cure}`));
     }
     request.end();
   });
@@ -261,9 +269,9 @@ function timedOut(step: Step): Failure {
   return refused(code, step === 'proxy' ? `${words} (timed out)` : `${words} (${step})`);
 }
 
-function aborted(signal: AbortSignal | undefined): Failure {
-  const code = signal?.reason instanceof Failure ? signal.reason.code : CODES.ABORTED;
-  return refused(code, 'given up before the connection was open');
+function wrongSetting(message: string, cause?: unknown): Failure {
+  const facts = { service: 'bestframe', channel: 'local', code: CODES.INVALID_SETTINGS, sent: 'no' } as const;
+  return new Failure(facts, message, { cause });
 }
 
 function refused(code: string, message: string): Failure {

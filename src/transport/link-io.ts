@@ -28,7 +28,14 @@ export function createLinkIo(transport: Transport): LinkIo {
         'content-type': contentType,
       };
       return withQuickRetries(async () => {
-        const response = await transport.request({ method: 'PUT', url: link, purpose: 'link', headers, body, signal });
+        const response = await transport.request({
+          method: 'PUT',
+          url: link,
+          purpose: 'link',
+          headers,
+          body: body(),
+          signal,
+        });
         if (response.status !== 200) throw await refusalOf(response);
         await response.dump();
       }, signal);

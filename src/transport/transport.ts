@@ -20,15 +20,14 @@ export interface TransportOptions extends ConnectorOptions {
   readonly bodyTimeoutMs?: number | undefined;
 }
 
-/** `source`: the URL is a caller's word. The others are links that we or the vendor signed. */
-export type Purpose = 'vendor' | 'link' | 'source';
+/** `source`: the URL is a caller's word. `link`: we or the vendor signed it. */
+type Purpose = 'link' | 'source';
 
 export interface TransportRequest {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'HEAD' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'HEAD' | 'DELETE';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** A function is called once for each time the body is sent. */
-  readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>);
+  readonly body?: AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
   readonly purpose: Purpose;
 }
@@ -73,7 +72,7 @@ export function createTransport(options: TransportOptions): Transport {
         method,
         signal,
         headers: headers ?? {},
-        body: typeof body === 'function' ? Readable.from(body(), { highWaterMark: 1 }) : (body ?? null),
+        body: body === undefined ? null : Readable.from(body, { highWaterMark: 1 }),
       });
       return responseOf(answer, signal);
     } catch (error) {
@@ -112,10 +111,9 @@ function agentOver(connector: Connector, guarded: boolean, options: TransportOpt
     keepAliveTimeout: IDLE_CONNECTION_MS,
     keepAliveMaxTimeout: IDLE_CONNECTION_MS,
     pipelining: 1,
-    connect({ hostname, port, protocol }, callback) {
-      const tls = protocol === 'https:';
+    connect({ hostname, port }, callback) {
       const host = hostname.replace(/^\[|\]$/g, '');
-      const target = { host, port: port === '' ? (tls ? 443 : 80) : Number(port), tls, guarded };
+      const target = { host, port: port === '' ? 443 : Number(port), guarded };
       connector.connect(target).then(
         (socket) => callback(null, socket),
         (error: Error) => callback(error, null),
@@ -132,7 +130,7 @@ interface RawTarget {
 }
 
 /** Splits a URL without touching its path and query, where they are sound ASCII already. */
-export function parseTarget(url: string, purpose: Purpose): RawTarget {
+function parseTarget(url: string, purpose: Purpose): RawTarget {
   const parsed = URL.canParse(url) ? new URL(url) : null;
   if (parsed === null) throw refused(CODES.NOT_HTTPS, 'the address is no URL: write it whole, as https://host/path');
   if (parsed.protocol !== 'https:') throw refused(CODES.NOT_HTTPS, 'the address is not https: use an https URL');
