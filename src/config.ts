@@ -10,18 +10,43 @@ import { MODES } from './domain/verification.ts';
 import { DEFAULT_PREFIX } from './queue/names.ts';
 import type { Limits } from './runtime/gate.ts';
 
+/** What is wrong, then what to do: zod's own words say neither in a reader's terms. */
 const int = (least: number, most: number) =>
   z
     .string()
-    .regex(/^\d+$/, 'is not a whole number')
-    .transform(Number)
-    .refine((value) => value >= least && value <= most, `is not between ${least} and ${most}`);
+    .refine(
+      (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most,
+      `is not a whole number from ${least} to ${most}: write digits only`,
+    )
+    .transform(Number);
 
 const perSecond = z
   .string()
-  .regex(/^\d+(\.\d+)?$/, 'is not a number of calls a second')
-  .transform(Number)
-  .refine((value) => value > 0, 'must be above 0');
+  .refine(
+    (text) => /^\d{1,6}(\.\d{1,6})?$/.test(text) && Number(text) > 0,
+    'is not a number above 0: write calls a second, e.g. 5 or 0.5',
+  )
+  .transform(Number);
+
+const oneOf = <const Word extends string>(words: readonly Word[]) =>
+  z.enum(words, `is not known: use one of ${words.join(', ')}`);
+
+const redisUrl = z
+  .string()
+  .refine((text) => isUrl(text, /^rediss?:$/), 'is not a Redis URL: write redis://host:port or rediss://host:port');
+
+const proxyUrl = z
+  .string()
+  .refine((text) => isUrl(text, /^https?:$/), 'is not the URL of a proxy: write http://host:port');
+
+function isUrl(text: string, protocol: RegExp): boolean {
+  try {
+    const url = new URL(text);
+    return protocol.test(url.protocol) && url.host !== '';
+  } catch {
+    return false;
+  }
+}
 
 const list = z.string().transform((text) =>
   text
@@ -30,101 +55,133 @@ const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 );
 
-const flag = z.enum(['0', '1', 'true', 'false']).transform((text) => text === '1' || text === 'true');
+const regions = list.transform((names, context): Region[] => {
+  const unknown = names.filter((name) => !isRegion(name));
+  if (unknown.length > 0) context.addIssue(`names the region "${unknown[0]}": use one of ${REGIONS.join(', ')}`);
+  if (names.length === 0) context.addIssue(`names no region: use one or more of ${REGIONS.join(', ')}`);
+  return [...new Set(names.filter(isRegion))];
+});
 
-/** Every setting, with what it means. `docs/settings.md` is made from this. */
+/** A bucket for another region than it stands for would make every link an `invalid resourceUrl`; that is asked at start. */
+const buckets = list.transform((entries, context): ReadonlyMap<Region, string> => {
+  const found = new Map<Region, string>();
+  for (const entry of entries) {
+    const cut = entry.indexOf('=');
+    const region = cut === -1 ? entry : entry.slice(0, cut);
+    const name = cut === -1 ? '' : entry.slice(cut + 1);
+    if (!isRegion(region)) {
+      context.addIssue(`names the region "${region}": use one of ${REGIONS.join(', ')}`);
+    } else if (!/^[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?-\d{6,12}$/.test(name)) {
+      context.addIssue(`has no bucket name for ${region}: write ${region}=name-appid`);
+    } else if (found.has(region)) {
+      context.addIssue(`names two buckets for ${region}: leave one`);
+    } else {
+      found.set(region, name);
+    }
+  }
+  return found;
+});
+
+function isRegion(name: string): name is Region {
+  return (REGIONS as readonly string[]).includes(name);
+}
+
+const text = z.string();
+const flag = oneOf(['0', '1', 'true', 'false']).transform((word) => word === '1' || word === 'true');
+
+/** Every setting, with what it means. `docs/settings.md` is made from this. An empty variable counts as one that is not set. */
 export const SETTINGS = {
-  BESTFRAME_REDIS_URL: z
-    .string()
-    .url('is not a URL: write redis://host:port or rediss://host:port')
+  BESTFRAME_REDIS_URL: redisUrl
     .optional()
-    .describe('Redis; `REDIS_URL` is read too. Default redis://127.0.0.1:6379'),
-  REDIS_URL: z
-    .string()
-    .url('is not a URL: write redis://host:port or rediss://host:port')
-    .optional()
-    .describe('Read where BESTFRAME_REDIS_URL is not set'),
-  BESTFRAME_PREFIX: z
-    .string()
-    .regex(/^\{[A-Za-z0-9_.-]{1,40}\}$/, 'must be a hash tag in braces, e.g. {bestframe}')
+    .describe('Redis; where it is not set, `REDIS_URL`, then `redis://127.0.0.1:6379`'),
+  REDIS_URL: redisUrl.optional().describe('Read where `BESTFRAME_REDIS_URL` is not set'),
+  BESTFRAME_PREFIX: text
+    .regex(
+      /^\{[A-Za-z0-9_.-]{1,40}\}$/,
+      'is not a hash tag: write letters, digits, ".", "_", "-" in braces: {bestframe}',
+    )
     .default(DEFAULT_PREFIX)
-    .describe('Prefix of all keys, a Cluster hash tag'),
-  BESTFRAME_NAMESPACE: z
-    .string()
-    .min(1)
-    .max(64)
+    .describe('Prefix of all keys in Redis, a Cluster hash tag; the same for clients and workers'),
+  BESTFRAME_NAMESPACE: text
+    .max(64, 'is longer than 64 characters: use a shorter one')
     .default('bestframe')
-    .describe('Keeps equal keys of different applications apart'),
-  BESTFRAME_MODE: z
-    .enum(MODES)
+    .describe('Keeps equal keys of different applications apart; the same for whoever asks by key'),
+  BESTFRAME_MODE: oneOf(MODES)
     .default('live')
     .describe('`test` against the emulator, `live` against Tencent; in every record'),
-  BESTFRAME_REGIONS: list
-    .pipe(z.array(z.enum(REGIONS)).min(1))
+  BESTFRAME_REGIONS: regions
     .default(['ap-singapore'])
     .describe(`Regions that the workers serve, comma-separated: ${REGIONS.join(', ')}`),
-  BESTFRAME_BUCKETS: list
-    .default([])
+  BESTFRAME_BUCKETS: buckets
+    .default(new Map())
     .describe(
       'Own bucket of each region: `ap-singapore=name-appid,…`. Without one, only upload way create-upload-url works there',
     ),
-  BESTFRAME_OBJECT_FOLDER: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,100}[A-Za-z0-9]$/, 'must be letters, digits, ".", "_", "-", "/"')
+  BESTFRAME_OBJECT_FOLDER: text
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9._/-]{0,100}[A-Za-z0-9]$/,
+      'is not a folder: write letters, digits, ".", "_", "-", "/", a letter or digit at both ends',
+    )
     .default('bestframe')
     .describe('Folder in the own bucket'),
-  BESTFRAME_FILE_ROOTS: list.default([]).describe('Folders in which `file` sources may lie. Empty: no file sources'),
-  BESTFRAME_FRAMES_DIR: z.string().min(1).default('./frames').describe('Where BestFrames go'),
-  BESTFRAME_SPOOL_DIR: z
-    .string()
-    .min(1)
+  BESTFRAME_FILE_ROOTS: list
+    .default([])
+    .describe('Folders in which `file` sources may lie, comma-separated. Empty: no file sources'),
+  BESTFRAME_FRAMES_DIR: text.default('./frames').describe('Folder that BestFrames are written to'),
+  BESTFRAME_SPOOL_DIR: text
     .optional()
-    .describe('Where https sources are spooled (unlinked, private). Default: the system folder for temporary files'),
-  TENCENTCLOUD_SECRET_ID: z.string().min(1).optional().describe('Credentials: id'),
-  TENCENTCLOUD_SECRET_KEY: z.string().min(1).optional().describe('Credentials: key'),
-  TENCENTCLOUD_TOKEN: z.string().min(1).optional().describe('Credentials: token of temporary ones'),
-  BESTFRAME_CREDENTIALS_FILE: z
-    .string()
-    .min(1)
+    .describe(
+      'Folder where https sources are spooled (unlinked, private); where it is not set, the system’s for temporary files',
+    ),
+  TENCENTCLOUD_SECRET_ID: text.optional().describe('Credentials: SecretId'),
+  TENCENTCLOUD_SECRET_KEY: text.optional().describe('Credentials: SecretKey'),
+  TENCENTCLOUD_TOKEN: text.optional().describe('Credentials: token, where they are temporary'),
+  BESTFRAME_CREDENTIALS_FILE: text
     .optional()
-    .describe('JSON file {secretId, secretKey, token?}, read again when it changes. Instead of the three above'),
-  BESTFRAME_FACEID_ENDPOINT: z
-    .string()
-    .regex(/^[a-z0-9.-]+$/)
+    .describe('JSON file `{secretId, secretKey, token?}`, read again when it changes; instead of `TENCENTCLOUD_*`'),
+  BESTFRAME_FACEID_ENDPOINT: text
+    .regex(
+      /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/,
+      'is not a host name: write it in small letters, without https:// and path',
+    )
     .default('faceid.intl.tencentcloudapi.com')
     .describe('Host of the FaceID API'),
-  BESTFRAME_PROXY: z.string().url().optional().describe('Egress proxy, http://host:port. `HTTPS_PROXY` is read too'),
-  HTTPS_PROXY: z.string().url().optional().describe('Read where BESTFRAME_PROXY is not set'),
-  https_proxy: z.string().url().optional().describe('As HTTPS_PROXY'),
-  NO_PROXY: z.string().optional().describe('Hosts that are reached without the proxy'),
-  no_proxy: z.string().optional().describe('As NO_PROXY'),
-  BESTFRAME_CA_FILE: z
-    .string()
-    .min(1)
+  BESTFRAME_PROXY: proxyUrl
     .optional()
-    .describe('PEM file of a CA to trust beside the system ones (egress proxy, emulator)'),
+    .describe('Egress proxy, `http://host:port`; where it is not set, `HTTPS_PROXY` or `https_proxy`'),
+  HTTPS_PROXY: proxyUrl.optional().describe('Read where `BESTFRAME_PROXY` is not set'),
+  https_proxy: proxyUrl.optional().describe('Read where `HTTPS_PROXY` is not set'),
+  NO_PROXY: text.optional().describe('Hosts that are reached without the proxy, comma-separated'),
+  no_proxy: text.optional().describe('Read where `NO_PROXY` is not set'),
+  BESTFRAME_CA_FILE: text.optional().describe('PEM file of a CA to trust beside the system’s (egress proxy, emulator)'),
   BESTFRAME_SLOTS: int(1, 200).default(8).describe('Verifications at once in one worker process'),
-  BESTFRAME_DRAIN_MS: int(0, 600_000).default(30_000).describe('How long SIGTERM waits for running verifications'),
-  BESTFRAME_QPS_DETECT: perSecond.optional().describe('Calls a second of DetectReflectLivenessAndCompare. Default 5'),
-  BESTFRAME_QPS_VIDEO: perSecond.optional().describe('Calls a second of VideoLivenessCompare. Default 20'),
-  BESTFRAME_QPS_UPLOAD_URL: perSecond.optional().describe('Calls a second of CreateUploadUrl. Default 20'),
-  BESTFRAME_LOG: z.enum(['json', 'pretty', 'silent']).optional().describe('Default: pretty on a terminal, else json'),
-  BESTFRAME_LOG_LEVEL: z
-    .enum(['debug', 'info', 'warn', 'error'])
-    .default('info')
-    .describe('Least level that is logged'),
-  BESTFRAME_DASHBOARD_HOST: z.string().default('127.0.0.1').describe('Address that the dashboard listens on'),
-  BESTFRAME_DASHBOARD_PORT: int(0, 65_535).default(3_000).describe('Port of the dashboard; 0 takes a free one'),
-  BESTFRAME_DASHBOARD_USER: z.string().min(1).optional().describe('User of the dashboard'),
-  BESTFRAME_DASHBOARD_PASSWORD: z
-    .string()
-    .min(8, 'is shorter than 8 characters')
+  BESTFRAME_DRAIN_MS: int(0, 600_000).default(30_000).describe('How long SIGTERM waits for running verifications, ms'),
+  BESTFRAME_QPS_DETECT: perSecond
     .optional()
-    .describe('Password of the dashboard'),
+    .describe('Calls a second of DetectReflectLivenessAndCompare, over all processes; Tencent’s default is 5'),
+  BESTFRAME_QPS_VIDEO: perSecond
+    .optional()
+    .describe('Calls a second of VideoLivenessCompare, over all processes; Tencent’s default is 20'),
+  BESTFRAME_QPS_UPLOAD_URL: perSecond
+    .optional()
+    .describe('Calls a second of CreateUploadUrl, over all processes; Tencent’s default is 20'),
+  BESTFRAME_LOG: oneOf(['json', 'pretty', 'silent'])
+    .optional()
+    .describe('`json`, `pretty` or `silent`; where it is not set, pretty on a terminal, else json'),
+  BESTFRAME_LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('Least level that is logged: `debug`, `info`, `warn` or `error`'),
+  BESTFRAME_DASHBOARD_HOST: text.default('127.0.0.1').describe('Address that the dashboard listens on'),
+  BESTFRAME_DASHBOARD_PORT: int(0, 65_535).default(3_000).describe('Port of the dashboard; 0 takes a free one'),
+  BESTFRAME_DASHBOARD_USER: text.optional().describe('User of the dashboard'),
+  BESTFRAME_DASHBOARD_PASSWORD: text
+    .min(8, 'is shorter than 8 characters: use a longer one')
+    .optional()
+    .describe('Password of the dashboard, 8 characters or more'),
   BESTFRAME_ALLOW_PRIVATE_SOURCES: flag.default(false).describe('https sources on private addresses; for tests'),
   BESTFRAME_LEASE_MS: int(500, 60_000)
     .default(8_000)
-    .describe('How long a worker that fell silent keeps its verification'),
+    .describe('How long a worker that fell silent keeps its verification, ms'),
 } as const;
 
 export interface Credentials {
@@ -172,28 +229,26 @@ export function readConfig(env: Env): Config {
     Object.keys(SETTINGS).map((name) => [name, env[name] === '' ? undefined : env[name]]),
   );
   const parsed = z.object(SETTINGS).safeParse(given);
-  const faults = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  const faults = parsed.success ? [] : parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`);
   for (const name of Object.keys(env)) {
     if (name.startsWith('BESTFRAME_') && !(name in SETTINGS))
       faults.push(`${name} is not a setting: remove it or correct its name`);
   }
-  if (!parsed.success) throw invalid(faults);
+  const credentials = readCredentials(given, faults);
+  if (!parsed.success || faults.length > 0) throw invalid(faults);
   const s = parsed.data;
-  const buckets = readBuckets(s.BESTFRAME_BUCKETS, faults);
-  const credentials = readCredentials(s, faults);
-  if (faults.length > 0) throw invalid(faults);
   const limits: Limits = {
     ...(s.BESTFRAME_QPS_DETECT === undefined ? {} : { DetectReflectLivenessAndCompare: s.BESTFRAME_QPS_DETECT }),
     ...(s.BESTFRAME_QPS_VIDEO === undefined ? {} : { VideoLivenessCompare: s.BESTFRAME_QPS_VIDEO }),
     ...(s.BESTFRAME_QPS_UPLOAD_URL === undefined ? {} : { CreateUploadUrl: s.BESTFRAME_QPS_UPLOAD_URL }),
   };
-  return Object.freeze({
+  return frozen({
     redisUrl: s.BESTFRAME_REDIS_URL ?? s.REDIS_URL ?? 'redis://127.0.0.1:6379',
     prefix: s.BESTFRAME_PREFIX,
     namespace: s.BESTFRAME_NAMESPACE,
     mode: s.BESTFRAME_MODE,
     regions: s.BESTFRAME_REGIONS,
-    buckets,
+    buckets: s.BESTFRAME_BUCKETS,
     objectFolder: s.BESTFRAME_OBJECT_FOLDER,
     fileRoots: s.BESTFRAME_FILE_ROOTS,
     framesDir: s.BESTFRAME_FRAMES_DIR,
@@ -219,43 +274,34 @@ export function readConfig(env: Env): Config {
   });
 }
 
-/** A bucket for another region than it stands for would make every link an `invalid resourceUrl`; that is asked at start. */
-function readBuckets(entries: readonly string[], faults: string[]): Map<Region, string> {
-  const buckets = new Map<Region, string>();
-  for (const entry of entries) {
-    const [region = '', name = ''] = entry.split('=');
-    if (!(REGIONS as readonly string[]).includes(region)) {
-      faults.push(`BESTFRAME_BUCKETS names the region "${region}": use one of ${REGIONS.join(', ')}`);
-    } else if (!/^[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?-\d{6,12}$/.test(name)) {
-      faults.push(`BESTFRAME_BUCKETS has no bucket name for ${region}: write ${region}=name-appid`);
-    } else {
-      buckets.set(region as Region, name);
-    }
+function readCredentials(given: Env, faults: string[]): Config['credentials'] {
+  const secretId = given.TENCENTCLOUD_SECRET_ID;
+  const secretKey = given.TENCENTCLOUD_SECRET_KEY;
+  const token = given.TENCENTCLOUD_TOKEN;
+  const file = given.BESTFRAME_CREDENTIALS_FILE;
+  if (file !== undefined) {
+    const beside = Object.keys(given).find((name) => name.startsWith('TENCENTCLOUD_') && given[name] !== undefined);
+    if (beside !== undefined)
+      faults.push(`BESTFRAME_CREDENTIALS_FILE and ${beside} are both set: use the file or the variables, not both`);
+    return { file };
   }
-  return buckets;
-}
-
-function readCredentials(
-  s: {
-    TENCENTCLOUD_SECRET_ID?: string | undefined;
-    TENCENTCLOUD_SECRET_KEY?: string | undefined;
-    TENCENTCLOUD_TOKEN?: string | undefined;
-    BESTFRAME_CREDENTIALS_FILE?: string | undefined;
-  },
-  faults: string[],
-): Config['credentials'] {
-  const { TENCENTCLOUD_SECRET_ID: secretId, TENCENTCLOUD_SECRET_KEY: secretKey, TENCENTCLOUD_TOKEN: token } = s;
-  if (s.BESTFRAME_CREDENTIALS_FILE !== undefined) {
-    if (secretId !== undefined)
-      faults.push('BESTFRAME_CREDENTIALS_FILE and TENCENTCLOUD_SECRET_ID are both set: use one of them');
-    return { file: s.BESTFRAME_CREDENTIALS_FILE };
+  if (secretId === undefined && secretKey === undefined) {
+    if (token !== undefined)
+      faults.push('TENCENTCLOUD_TOKEN is set alone: set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY too');
+    return null;
   }
-  if (secretId === undefined && secretKey === undefined) return null;
   if (secretId === undefined) faults.push('TENCENTCLOUD_SECRET_ID is missing beside TENCENTCLOUD_SECRET_KEY: set both');
   if (secretKey === undefined)
     faults.push('TENCENTCLOUD_SECRET_KEY is missing beside TENCENTCLOUD_SECRET_ID: set both');
   if (secretId === undefined || secretKey === undefined) return null;
   return { secretId, secretKey, ...(token === undefined ? {} : { token }) };
+}
+
+/** Inner objects too: settings are handed to everything. */
+function frozen(config: Config): Config {
+  const { regions, fileRoots, credentials, limits, dashboard } = config;
+  for (const inner of [regions, fileRoots, credentials, limits, dashboard]) Object.freeze(inner);
+  return Object.freeze(config);
 }
 
 function invalid(faults: readonly string[]) {

@@ -33,15 +33,23 @@ export function classify(facts: Classifiable): Classified {
   return { class: entry.class, decision: entry.decision, billed: entry.billed, entry };
 }
 
-/** The words for a code, whoever said it. */
+/** The words for a code, whoever said it; or for one of the messages that have no code, e.g. `MD5 Error`. */
 export function explain(code: string): ErrorEntry | null {
-  return byCode(LOCAL, code) ?? byCode(FACEID, code) ?? byCode(COMMON, code) ?? byCode(COS_CODES, code);
+  return (
+    byCode(LOCAL, code) ?? byCode(FACEID, code) ?? byCode(COMMON, code) ?? byCode(COS_CODES, code) ?? byMessage(code)
+  );
 }
 
 function find({ service, channel, code, message }: Classifiable): ErrorEntry | null {
   if (channel === 'local') return byCode(LOCAL, code);
   if (service === 'cos') return byCode(COS_CODES, code);
-  return byMessage(`${code} ${message ?? ''}`) ?? byCode(FACEID, code) ?? byCode(COMMON, code);
+  return (
+    byMessage(`${code} ${message ?? ''}`) ??
+    byCode(FACEID, code) ??
+    byCode(COMMON, code) ??
+    // What we say of an answer that we cannot use (MALFORMED_REPLY) is seen on the answer's own channel.
+    byCode(LOCAL, code)
+  );
 }
 
 function byMessage(text: string): ErrorEntry | null {
