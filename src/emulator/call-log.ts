@@ -5,10 +5,11 @@
 import { type FileHandle, open } from 'node:fs/promises';
 
 export interface CallEntry {
+  /** Counts from the emulator's start, also across resets. */
   readonly seq: number;
   /** ms since 1970, by this machine's clock; when the call came in. */
   readonly at: number;
-  /** `held`: it is being held back by a fault, and has not been done. */
+  /** `held`: it is being held back by a fault, before it is done or before it is answered. */
   readonly event: 'call' | 'held';
   readonly service: 'faceid' | 'cos' | 'origin';
   /** `CreateUploadUrl`, `PutObject`, … */
@@ -19,13 +20,16 @@ export interface CallEntry {
   readonly bytes?: number;
   /** HTTP status. */
   readonly status?: number;
-  /** `Success`, an error code, or a Result. */
+  /**
+   * FaceID: `Success`, an error code or a Result. COS: `OK` or an error code. Of no vendor's: `HTTP <status>` and `dropped`
+   * by a fault, `aborted` where the caller went away before the call was done.
+   */
   readonly code?: string;
   readonly requestId?: string;
   readonly billed?: boolean;
   /** Kind of the fault that took part. */
   readonly fault?: string;
-  /** False where it was done but the answer was dropped. */
+  /** False where no answer left, or half of one. */
   readonly replied?: boolean;
 }
 
@@ -45,8 +49,11 @@ export class CallLog {
   readonly #handle: FileHandle;
   readonly #entries: CallEntry[] = [];
   readonly #watchers = new Set<() => void>();
+  #seq = 0;
   #pending: string[] = [];
-  #flushing: Promise<void> | null = null;
+  /** The write that has not begun, and takes all that comes until it does. */
+  #next: Promise<void> | null = null;
+  #writing: Promise<void> = Promise.resolve();
 
   private constructor(file: string, handle: FileHandle) {
     this.file = file;
@@ -59,13 +66,15 @@ export class CallLog {
 
   /** Resolves when the entry is on the disk. */
   async add(draft: Draft): Promise<void> {
-    const entry: CallEntry = { seq: this.#entries.length + 1, ...draft };
-    this.#entries.push(entry);
+    this.#seq += 1;
+    const entry: CallEntry = { seq: this.#seq, ...draft };
     this.#pending.push(`${JSON.stringify(entry)}\n`);
-    await this.#flushed();
+    await this.#written();
+    this.#entries.push(entry);
     for (const watcher of this.#watchers) watcher();
   }
 
+  /** What is on the disk, in the order in which it came there. */
   find(query: CallQuery): CallEntry[] {
     return this.#entries.filter(
       (entry) =>
@@ -102,22 +111,19 @@ export class CallLog {
   }
 
   async close(): Promise<void> {
-    await this.#flushed();
+    await this.#writing.catch(() => undefined); // whoever added the line has been told
     await this.#handle.close();
   }
 
-  /** One write and one fsync for all that came while the last one ran. */
-  async #flushed(): Promise<void> {
-    while (this.#pending.length > 0) {
-      this.#flushing ??= this.#flush().finally(() => {
-        this.#flushing = null;
-      });
-      await this.#flushing;
-    }
-    await this.#flushing;
+  /** One write and one fsync for all that came while the last one ran; each caller waits for its own and no further. */
+  #written(): Promise<void> {
+    this.#next ??= this.#writing.catch(() => undefined).then(() => this.#write());
+    this.#writing = this.#next;
+    return this.#next;
   }
 
-  async #flush(): Promise<void> {
+  async #write(): Promise<void> {
+    this.#next = null;
     const lines = this.#pending.join('');
     this.#pending = [];
     await this.#handle.appendFile(lines);

@@ -3,6 +3,7 @@
  * sandbox. A package without a card is answered like `match`, so that one's own files go through.
  */
 import { createGunzip } from 'node:zlib';
+import { z } from 'zod';
 
 export interface Outcome {
   /** `Success`, or the code that FaceID answers. */
@@ -37,27 +38,34 @@ export const CARDS: Readonly<Record<string, Outcome>> = {
   engineFault: { result: 'FailedOperation.LivessSystemError', similarity: 0, what: 'FaceID’s engine fails, always' },
 };
 
-export interface Card {
+const times = z.int().min(0).exactOptional();
+const code = z.string().regex(/^[A-Z][A-Za-z]*(\.[A-Z][A-Za-z]*)*$/);
+
+const cardSchema = z.strictObject({
   /** A name from the table, or any code. */
-  readonly card: string;
-  readonly similarity?: number;
+  card: z.union([z.enum(Object.keys(CARDS)), code]),
+  similarity: z.number().min(0).max(100).exactOptional(),
   /** Tells packages apart that are otherwise the same. */
-  readonly nonce?: string;
+  nonce: z.string().exactOptional(),
   /** Which channel says a code that is not Success; default `result`. */
-  readonly channel?: 'result' | 'error';
+  channel: z.enum(['result', 'error']).exactOptional(),
   /** What goes wrong with the first calls for this package. */
-  readonly first?: {
-    /** FaceID cannot read the links so many times: DownLoadError. */
-    readonly unreadable?: number;
-    /** Somebody overwrites the object just before FaceID reads it, so many times: MD5 Error. */
-    readonly overwritten?: number;
-    readonly throttled?: number;
-    /** So many times this code. */
-    readonly error?: { readonly code: string; readonly times: number };
-  };
+  first: z
+    .strictObject({
+      /** FaceID cannot read the links so many times: DownLoadError. */
+      unreadable: times,
+      /** Somebody overwrites the object just before FaceID reads it, so many times: MD5 Error. */
+      overwritten: times,
+      throttled: times,
+      /** So many times this code. */
+      error: z.strictObject({ code, times: z.int().min(0) }).exactOptional(),
+    })
+    .exactOptional(),
   /** The answer takes so much longer. */
-  readonly slowMs?: number;
-}
+  slowMs: z.number().min(0).exactOptional(),
+});
+
+export type Card = z.infer<typeof cardSchema>;
 
 const MARK = 'bestframe-card ';
 const LOOK_BYTES = 8_192;
@@ -66,16 +74,19 @@ export function cardText(card: Card): string {
   return `${MARK}${JSON.stringify(card)}\n`;
 }
 
-/** @param head the first bytes of a package or video. */
-export async function readCard(head: Buffer): Promise<Card> {
+/**
+ * @param head the first bytes of a package or video.
+ * @returns null for a card that is misspelt: it must not pass for `match`.
+ */
+export async function readCard(head: Buffer): Promise<Card | null> {
   const text = head[0] === 0x1f && head[1] === 0x8b ? await inflated(head) : head.toString('latin1');
   const from = text.indexOf(MARK);
   if (from < 0) return { card: 'match' };
-  const line = text.slice(from + MARK.length, text.indexOf('\n', from));
+  const [line = ''] = text.slice(from + MARK.length).split('\n', 1);
   try {
-    return JSON.parse(line) as Card;
+    return cardSchema.parse(JSON.parse(line));
   } catch {
-    return { card: 'match' };
+    return null;
   }
 }
 

@@ -1,12 +1,13 @@
 /** The control port: plain HTTP and JSON. What it takes is in docs/emulator.md; `control.ts` is its client. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { CallLog, CallQuery } from './call-log.ts';
-import type { Fault, Faults } from './faults.ts';
+import { z } from 'zod';
+import type { CallLog } from './call-log.ts';
+import { type Faults, faultSchema } from './faults.ts';
 import type { Objects } from './objects.ts';
 import type { Origins } from './origins.ts';
 import { listen } from './proxy.ts';
-import type { Settings } from './settings.ts';
+import { type Bucket, changesSchema, type Settings } from './settings.ts';
 
 export interface ControlOptions {
   readonly host: string;
@@ -14,6 +15,7 @@ export interface ControlOptions {
   readonly log: CallLog;
   readonly faults: Faults;
   readonly objects: Objects;
+  readonly buckets: readonly Bucket[];
   readonly origins: Origins;
   readonly settings: Settings;
   reset(): void;
@@ -21,29 +23,49 @@ export interface ControlOptions {
 
 const MAX_WAIT_MS = 120_000;
 
+const text = z.string().min(1);
+const count = z.coerce.number().int().min(0);
+const queries = {
+  release: z.strictObject({ id: text }),
+  calls: z.strictObject({
+    event: z.enum(['call', 'held']).exactOptional(),
+    service: z.enum(['faceid', 'cos', 'origin']).exactOptional(),
+    action: text.exactOptional(),
+    code: text.exactOptional(),
+    object: text.exactOptional(),
+    billed: z
+      .enum(['true', 'false'])
+      .transform((word) => word === 'true')
+      .exactOptional(),
+    atLeast: count.default(0),
+    timeoutMs: count.max(MAX_WAIT_MS).default(30_000),
+  }),
+  object: z.strictObject({ bucket: text, key: text }),
+  origin: z.strictObject({
+    url: z.url({ protocol: /^https?$/ }),
+    location: z.url().exactOptional(),
+    status: z.coerce.number().int().min(200).max(599).exactOptional(),
+  }),
+};
+
 type Route = (asked: { url: URL; body: Buffer; request: IncomingMessage }) => Promise<unknown> | unknown;
 
 export async function startControl(options: ControlOptions): Promise<{ url: string; close(): Promise<void> }> {
-  const { log, faults, objects, origins, settings } = options;
+  const { log, faults, objects, buckets, origins, settings } = options;
   const routes: Record<string, Route> = {
     'GET /health': () => ({ ok: true }),
     'GET /settings': () => settings,
     'PATCH /settings': ({ body }) => {
-      const changes = json(body) as Partial<Settings>;
-      for (const name of Object.keys(changes)) {
-        if (!(name in settings))
-          throw new BadRequest(`${name} is not a setting: use ${Object.keys(settings).join(', ')}`);
-      }
-      const { qps, latencyMs, ...rest } = changes;
+      const { qps, latencyMs, ...rest } = parsed(changesSchema, json(body));
       Object.assign(settings, rest, {
         qps: { ...settings.qps, ...qps },
         latencyMs: { ...settings.latencyMs, ...latencyMs },
       });
       return settings;
     },
-    'POST /faults': ({ body }) => ({ id: faults.add(faultOf(json(body))) }),
+    'POST /faults': ({ body }) => ({ id: faults.add(parsed(faultSchema, json(body))) }),
     'POST /faults/release': ({ url }) => {
-      const known = faults.release(url.searchParams.get('id') ?? '');
+      const known = faults.release(parsed(queries.release, given(url)).id);
       if (!known) throw new BadRequest('id names no fault: it was cleared, or never was');
       return { released: true };
     },
@@ -52,29 +74,19 @@ export async function startControl(options: ControlOptions): Promise<{ url: stri
       return { cleared: true };
     },
     'GET /calls': ({ url }) => {
-      const { atLeast, timeoutMs, billed, ...rest } = Object.fromEntries(url.searchParams);
-      const query: CallQuery = { ...rest, ...(billed === undefined ? {} : { billed: billed === 'true' }) };
-      return log.wait(query, Number(atLeast ?? 0), Math.min(Number(timeoutMs ?? 30_000), MAX_WAIT_MS));
+      const { atLeast, timeoutMs, ...query } = parsed(queries.calls, given(url));
+      return log.wait(query, atLeast, timeoutMs);
     },
     'GET /objects': () => objects.list().map(({ bucket, key, sizeBytes, md5 }) => ({ bucket, key, sizeBytes, md5 })),
     'PUT /objects': async ({ url, body }) => {
-      const { sizeBytes, md5 } = await objects.put(
-        needed(url, 'bucket'),
-        needed(url, 'key'),
-        body,
-        'application/octet-stream',
-      );
+      const { bucket, key } = parsed(queries.object, given(url));
+      if (!buckets.some(({ name }) => name === bucket)) throw new BadRequest(`there is no bucket ${bucket}`);
+      const { sizeBytes, md5 } = await objects.put(bucket, key, body, 'application/octet-stream');
       return { sizeBytes, md5 };
     },
     'PUT /origins': ({ url, body, request }) => {
-      const location = url.searchParams.get('location');
-      const status = url.searchParams.get('status');
-      origins.put(needed(url, 'url'), {
-        body,
-        contentType: request.headers['content-type'] ?? 'application/octet-stream',
-        ...(location === null ? {} : { location }),
-        ...(status === null ? {} : { status: Number(status) }),
-      });
+      const { url: at, ...page } = parsed(queries.origin, given(url));
+      origins.put(at, { body, contentType: request.headers['content-type'] ?? 'application/octet-stream', ...page });
       return { put: true };
     },
     'POST /reset': () => {
@@ -125,19 +137,6 @@ async function answer(
   response.end(`${JSON.stringify(value)}\n`);
 }
 
-const KINDS = ['error', 'result', 'status', 'delay', 'drop', 'cut', 'hold'];
-
-function faultOf(value: unknown): Fault {
-  const fault = value as Record<string, unknown> | null;
-  const kind = String(fault?.kind);
-  if (!KINDS.includes(kind)) throw new BadRequest(`kind is not known: use one of ${KINDS.join(', ')}`);
-  if ((kind === 'error' || kind === 'result') && typeof fault?.code !== 'string')
-    throw new BadRequest(`code is missing: ${kind} needs one`);
-  if (kind === 'status' && typeof fault?.status !== 'number') throw new BadRequest('status is missing: give a number');
-  if (kind === 'delay' && typeof fault?.ms !== 'number') throw new BadRequest('ms is missing: give a number');
-  return fault as unknown as Fault;
-}
-
 function json(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString() || '{}');
@@ -146,8 +145,14 @@ function json(body: Buffer): unknown {
   }
 }
 
-function needed(url: URL, name: string): string {
-  const value = url.searchParams.get(name);
-  if (value === null || value === '') throw new BadRequest(`${name} is missing`);
-  return value;
+function given(url: URL): Record<string, string> {
+  return Object.fromEntries(url.searchParams);
+}
+
+/** @throws BadRequest that names each thing that is not meant so. */
+function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const words = result.error.issues.map(({ path, message }) => [...path, message].join(': '));
+  throw new BadRequest(words.join('; '));
 }

@@ -1,4 +1,7 @@
-/** COS request signatures (q-sign-algorithm=sha1), in a header or a link, made and checked. From the published description. */
+/**
+ * COS request signatures (q-sign-algorithm=sha1), in a header or a link, made and checked. From the published description.
+ * Lists of names come encoded once in a header and, from links of the COS SDK, once more; both are the same list here.
+ */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Credentials } from './settings.ts';
@@ -104,7 +107,19 @@ function signatureOf(
 }
 
 function canonical(names: readonly string[], value: (name: string) => string): string {
-  return names.map((name) => `${name}=${escaped(value(decodeURIComponent(name)))}`).join('&');
+  return names
+    .map((name) => decoded(name) ?? name)
+    .map((name) => `${escaped(name).toLowerCase()}=${escaped(value(name))}`)
+    .join('&');
+}
+
+/** @returns null where it is no percent encoding. */
+export function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
 }
 
 function escaped(text: string): string {

@@ -4,10 +4,23 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type CosError, cosProblem } from './cos-signature.ts';
+import { type CosError, cosProblem, decoded } from './cos-signature.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import type { Objects, StoredObject } from './objects.ts';
 import type { Bucket, Credentials } from './settings.ts';
+
+/** Other things that an object or a bucket has. A PUT of one taken for a PUT of the object would overwrite it. */
+const SUB_RESOURCE =
+  /^(?:acl|append|cors|delete|encryption|legal-hold|lifecycle|object-lock|partNumber|policy|referer|replication|restore|retention|select|tagging|uploadId|uploads|versionId|versioning|versions|website)$/;
+/** What a signed link may set in the answer. */
+const OVERRIDES = [
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'expires',
+];
 
 export const COS_HOST = /^([a-z0-9-]+-\d+)\.cos\.([a-z0-9-]+)\.myqcloud\.com$/;
 
@@ -22,10 +35,12 @@ export interface CosOptions {
 interface Asked {
   readonly bucket: string;
   readonly region: string;
-  /** Without the leading slash; empty for the bucket itself. */
-  readonly key: string;
+  /** Without the leading slash; empty for the bucket itself. Null where it is no percent encoding. */
+  readonly key: string | null;
   readonly query: URLSearchParams;
 }
+
+type AskedObject = Asked & { readonly key: string };
 
 /** Something of COS's that is said as an error. */
 class CosFault extends Error {
@@ -46,9 +61,9 @@ export class Cos {
 
   exchange(request: IncomingMessage, response: ServerResponse, url: URL): Exchange {
     const [, bucket = '', region = ''] = COS_HOST.exec(url.hostname) ?? [];
-    const asked: Asked = { bucket, region, key: decodeURIComponent(url.pathname).slice(1), query: url.searchParams };
-    const subject = asked.key === '' ? bucket : `${bucket}/${asked.key}`;
-    const call = { service: 'cos', action: actionOf(request, asked.key), region, objects: [subject] } as const;
+    const asked: Asked = { bucket, region, key: decoded(url.pathname)?.slice(1) ?? null, query: url.searchParams };
+    const subject = asked.key === '' ? bucket : `${bucket}/${asked.key ?? '?'}`;
+    const call = { service: 'cos', action: actionOf(request, asked), region, objects: [subject] } as const;
     return {
       request,
       response,
@@ -69,7 +84,8 @@ export class Cos {
     const host = COS_HOST.exec(url?.hostname ?? '');
     if (url === null || host === null) return null;
     const [, bucket = '', region = ''] = host;
-    const path = decodeURIComponent(url.pathname);
+    const path = decoded(url.pathname);
+    if (path === null) return null;
     const known = this.#options.buckets.some((each) => each.name === bucket && each.region === region);
     const request = { method: 'GET', path, query: url.searchParams, headers: { host: url.host } };
     if (!known || cosProblem(request, this.#options.credentials, this.#options.now()) !== null) return null;
@@ -78,15 +94,19 @@ export class Cos {
 
   async #perform(request: IncomingMessage, asked: Asked): Promise<Answer> {
     try {
+      const { key } = asked;
+      if (key === null)
+        throw new CosFault({ status: 400, code: 'InvalidURI', message: 'The path is no percent encoding.' });
       const signed = {
         method: request.method ?? 'GET',
-        path: `/${asked.key}`,
+        path: `/${key}`,
         query: asked.query,
         headers: request.headers,
       };
       const problem = cosProblem(signed, this.#options.credentials, this.#options.now());
       if (problem !== null) throw new CosFault(problem);
-      return await (asked.key === '' ? this.#bucket(request, asked) : this.#object(request, asked));
+      for (const name of asked.query.keys()) if (SUB_RESOURCE.test(name)) throw new CosFault(notDone());
+      return await (key === '' ? this.#bucket(request, asked) : this.#object(request, { ...asked, key }));
     } catch (error) {
       request.resume();
       if (error instanceof CosFault) return failed(request, asked, error.answer);
@@ -107,10 +127,10 @@ export class Cos {
     }
     if (known === undefined) throw new CosFault(noSuchBucket());
     if (request.method === 'HEAD') return plain(200, { 'x-cos-bucket-region': asked.region });
-    throw new CosFault({ status: 405, code: 'MethodNotAllowed', message: 'The specified method is not allowed.' });
+    throw new CosFault(notDone());
   }
 
-  async #object(request: IncomingMessage, asked: Asked): Promise<Answer> {
+  async #object(request: IncomingMessage, asked: AskedObject): Promise<Answer> {
     const bucket = this.#options.buckets.find(({ name, region }) => name === asked.bucket && region === asked.region);
     if (bucket === undefined) throw new CosFault(noSuchBucket());
     const { objects } = this.#options;
@@ -120,36 +140,27 @@ export class Cos {
       return plain(204);
     }
     const stored = objects.get(asked.bucket, asked.key);
-    if (stored === undefined)
-      throw new CosFault({ status: 404, code: 'NoSuchKey', message: 'The specified key does not exist.' });
-    if (request.method === 'HEAD') return headOf(stored, bucket);
-    if (request.method === 'GET') return this.#get(request, stored, bucket);
-    throw new CosFault({ status: 405, code: 'MethodNotAllowed', message: 'The specified method is not allowed.' });
+    if (request.method !== 'HEAD' && request.method !== 'GET') throw new CosFault(notDone());
+    if (stored === undefined) throw new CosFault(noSuchKey());
+    return request.method === 'HEAD' ? headOf(stored, bucket) : this.#get(request, asked, stored, bucket);
   }
 
-  async #put(request: IncomingMessage, asked: Asked, bucket: Bucket): Promise<Answer> {
+  async #put(request: IncomingMessage, asked: AskedObject, bucket: Bucket): Promise<Answer> {
     const { objects } = this.#options;
-    const type = request.headers['content-type'] ?? 'application/octet-stream';
     const copyFrom = request.headers['x-cos-copy-source'];
-    if (copyFrom !== undefined) return this.#copy(String(copyFrom), asked, bucket, type);
-    const digest = request.headers['content-md5'];
-    if (digest !== undefined && Buffer.from(String(digest), 'base64').length !== 16) {
+    if (copyFrom !== undefined) return this.#copy(String(copyFrom), asked, bucket);
+    const type = request.headers['content-type'] ?? 'application/octet-stream';
+    const given = request.headers['content-md5'];
+    const digest = given === undefined ? undefined : Buffer.from(String(given), 'base64').toString('hex');
+    if (digest !== undefined && digest.length !== 32) {
       throw new CosFault({
         status: 400,
         code: 'InvalidDigest',
         message: 'The Content-MD5 you specified is not valid.',
       });
     }
-    const stored = await objects.put(asked.bucket, asked.key, request, type, ({ sizeBytes, md5 }) => {
-      const announced = request.headers['content-length'];
-      if (announced !== undefined && Number(announced) !== sizeBytes) {
-        throw new CosFault({
-          status: 400,
-          code: 'EntitySizeNotMatch',
-          message: 'The body is not as long as announced.',
-        });
-      }
-      if (digest !== undefined && Buffer.from(md5, 'hex').toString('base64') !== digest) {
+    const stored = await objects.put(asked.bucket, asked.key, request, type, ({ md5 }) => {
+      if (digest !== undefined && digest !== md5) {
         throw new CosFault({
           status: 400,
           code: 'BadDigest',
@@ -161,15 +172,17 @@ export class Cos {
     return { ...answer, facts: { ...answer.facts, bytes: stored.sizeBytes } };
   }
 
-  async #copy(source: string, asked: Asked, bucket: Bucket, type: string): Promise<Answer> {
+  /** With the metadata of the source, which is what COS does unless told otherwise. */
+  async #copy(source: string, asked: AskedObject, bucket: Bucket): Promise<Answer> {
+    const { objects } = this.#options;
     const from = URL.canParse(`https://${source}`) ? new URL(`https://${source}`) : null;
     const [, name = '', region = ''] = COS_HOST.exec(from?.hostname ?? '') ?? [];
     const known = this.#options.buckets.some((each) => each.name === name && each.region === region);
-    const stored =
-      known && from !== null ? this.#options.objects.get(name, decodeURIComponent(from.pathname).slice(1)) : undefined;
-    if (stored === undefined)
-      throw new CosFault({ status: 404, code: 'NoSuchKey', message: 'The copy source does not exist.' });
-    const copied = await this.#options.objects.put(asked.bucket, asked.key, this.#options.objects.stream(stored), type);
+    const key = decoded(from?.pathname ?? '')?.slice(1);
+    const stored = known && key !== undefined ? objects.get(name, key) : undefined;
+    const content = stored === undefined ? null : await objects.stream(stored);
+    if (stored === undefined || content === null) throw new CosFault(noSuchKey());
+    const copied = await objects.put(asked.bucket, asked.key, content, stored.contentType);
     const body = `<CopyObjectResult><ETag>${etagOf(copied, bucket)}</ETag><LastModified>${new Date(copied.at).toISOString()}</LastModified></CopyObjectResult>`;
     return {
       status: 200,
@@ -179,29 +192,36 @@ export class Cos {
     };
   }
 
-  #get(request: IncomingMessage, stored: StoredObject, bucket: Bucket): Answer {
-    const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
-    const head = headOf(stored, bucket);
-    if (range === null)
-      return { ...head, body: this.#options.objects.stream(stored), facts: { code: 'OK', bytes: stored.sizeBytes } };
-    const first = Number(range[1]);
-    const last = Math.min(range[2] === '' ? stored.sizeBytes - 1 : Number(range[2]), stored.sizeBytes - 1);
-    if (first > last)
+  async #get(request: IncomingMessage, asked: AskedObject, stored: StoredObject, bucket: Bucket): Promise<Answer> {
+    const range = rangeOf(request.headers.range, stored.sizeBytes);
+    if (range !== null && range.first > range.last)
       throw new CosFault({ status: 416, code: 'InvalidRange', message: 'The requested range cannot be satisfied.' });
-    return {
-      status: 206,
-      headers: {
-        ...head.headers,
-        'content-length': String(last - first + 1),
-        'content-range': `bytes ${first}-${last}/${stored.sizeBytes}`,
-      },
-      body: this.#options.objects.stream(stored, { first, last }),
-      facts: { code: 'OK', bytes: last - first + 1 },
+    const body = await this.#options.objects.stream(stored, range ?? undefined);
+    if (body === null) throw new CosFault(noSuchKey());
+    const overrides = OVERRIDES.map((name) => [name, asked.query.get(`response-${name}`)] as const);
+    const headers = {
+      ...headOf(stored, bucket).headers,
+      ...Object.fromEntries(overrides.filter((pair): pair is [string, string] => pair[1] !== null)),
     };
+    if (range === null) return { status: 200, headers, body, facts: { code: 'OK', bytes: stored.sizeBytes } };
+    const bytes = range.last - range.first + 1;
+    const part = {
+      'content-length': String(bytes),
+      'content-range': `bytes ${range.first}-${range.last}/${stored.sizeBytes}`,
+    };
+    return { status: 206, headers: { ...headers, ...part }, body, facts: { code: 'OK', bytes } };
   }
 }
 
-function actionOf(request: IncomingMessage, key: string): string {
+/** @returns first and last byte, the first behind the last where nothing is there; null where no one range is asked for. */
+function rangeOf(header: string | undefined, sizeBytes: number): { first: number; last: number } | null {
+  const [, from = '', to = ''] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? [];
+  if (from === '' && to === '') return null;
+  if (from === '') return { first: Math.max(sizeBytes - Number(to), 0), last: sizeBytes - 1 };
+  return { first: Number(from), last: to === '' ? sizeBytes - 1 : Math.min(Number(to), sizeBytes - 1) };
+}
+
+function actionOf(request: IncomingMessage, { key }: Asked): string {
   const verb =
     { PUT: 'Put', GET: 'Get', HEAD: 'Head', DELETE: 'Delete' }[request.method ?? ''] ?? String(request.method);
   if (key === '') return `${verb}Bucket`;
@@ -228,13 +248,21 @@ function plain(status: number, headers: Record<string, string> = {}): Answer {
   return { status, headers: { 'x-cos-request-id': randomUUID(), ...headers }, facts: { code: 'OK' } };
 }
 
+function noSuchKey(): CosError {
+  return { status: 404, code: 'NoSuchKey', message: 'The specified key does not exist.' };
+}
+
+function notDone(): CosError {
+  return { status: 405, code: 'MethodNotAllowed', message: 'The emulator does not do this: see docs/emulator.md.' };
+}
+
 function noSuchBucket(): CosError {
   return { status: 404, code: 'NoSuchBucket', message: 'The specified bucket does not exist.' };
 }
 
 function failed(request: IncomingMessage, asked: Asked, { status, code, message }: CosError): Answer {
   const requestId = randomUUID();
-  const resource = `${asked.bucket}.cos.${asked.region}.myqcloud.com/${asked.key}`;
+  const resource = `${asked.bucket}.cos.${asked.region}.myqcloud.com/${asked.key ?? ''}`;
   const fields = { Code: code, Message: message, Resource: resource, RequestId: requestId, TraceId: randomUUID() };
   const inner = Object.entries(fields).map(([name, text]) => `\t<${name}>${escapeXml(text)}</${name}>\n`);
   const body = Buffer.from(`<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n${inner.join('')}</Error>\n`);

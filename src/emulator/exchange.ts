@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { CallEntry, CallLog } from './call-log.ts';
 import type { CallFacts, Fault, Faults } from './faults.ts';
 
@@ -26,10 +27,16 @@ export interface Exchange {
   refuse(fault: Extract<Fault, { kind: 'error' | 'result' }>): Answer;
 }
 
+export interface ServeOptions {
+  readonly log: CallLog;
+  readonly faults: Faults;
+  /** Aborted when the emulator closes: ends what waits. */
+  readonly closing: AbortSignal;
+}
+
 export async function serve(
   { request, response, call, perform, refuse }: Exchange,
-  log: CallLog,
-  faults: Faults,
+  { log, faults, closing }: ServeOptions,
 ): Promise<void> {
   const at = Date.now();
   const taken = faults.take(call);
@@ -40,18 +47,26 @@ export async function serve(
     await taken?.released;
   };
 
-  if (fault?.kind === 'delay') await new Promise((resolve) => setTimeout(resolve, fault.ms));
+  if (fault?.kind === 'delay') await pause(fault.ms, undefined, { signal: closing });
   if (fault?.kind === 'hold' && fault.when !== 'after') await held();
   if (fault?.kind === 'drop' && fault.when === 'before') {
     await log.add({ ...base, event: 'call', code: 'dropped', billed: false, replied: false });
     request.socket.destroy();
     return;
   }
-  const answer = await answerOf(fault, perform, refuse);
+  let answer: Answer;
+  try {
+    answer = await answerOf(fault, perform, refuse);
+  } catch (error) {
+    if (!request.destroyed) throw error;
+    await log.add({ ...base, event: 'call', code: 'aborted', billed: false, replied: false });
+    return;
+  }
   const replied = fault?.kind === 'drop' || fault?.kind === 'cut' ? { replied: false } : {};
   await log.add({ ...base, event: 'call', status: answer.status, ...answer.facts, ...replied });
   if (fault?.kind === 'hold' && fault.when === 'after') await held();
   if (fault?.kind === 'drop') {
+    if (answer.body instanceof Readable) answer.body.destroy();
     request.socket.destroy();
     return;
   }
@@ -88,7 +103,9 @@ async function send(answer: Answer, response: ServerResponse): Promise<void> {
   }
   response.writeHead(status, {
     ...headers,
-    ...(headers['content-length'] === undefined ? { 'content-length': String(body?.length ?? 0) } : {}),
+    ...(headers['content-length'] === undefined && status !== 204
+      ? { 'content-length': String(body?.length ?? 0) }
+      : {}),
   });
   response.end(body);
 }

@@ -1,13 +1,15 @@
 /**
  * FaceID: CreateUploadUrl, DetectReflectLivenessAndCompare, VideoLivenessCompare. Errors arise from their causes, in the
- * order in which a service meets them: signature, action, parameters, rate, links, download, MD5, content, the person.
+ * order in which a service meets them: signature, action, region, parameters, account, rate, links, download, MD5, content,
+ * the person.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Card, type Outcome, outcomeOf, readCard } from './cards.ts';
 import type { Cos } from './cos.ts';
 import { COS_HOST } from './cos.ts';
-import { signedLink } from './cos-signature.ts';
+import { decoded, signedLink } from './cos-signature.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import type { Objects, StoredObject } from './objects.ts';
 import { isText, readPicture } from './pictures.ts';
@@ -55,6 +57,8 @@ export interface FaceIdOptions {
   readonly cos: Cos;
   readonly credentials: readonly Credentials[];
   readonly settings: Settings;
+  /** Aborted when the emulator closes. */
+  readonly closing: AbortSignal;
   now(): number;
 }
 
@@ -64,6 +68,9 @@ interface Asked {
   readonly language: string;
   readonly parameters: Record<string, string>;
 }
+
+/** An object with its first bytes. */
+type Downloaded = StoredObject & { readonly head: Buffer };
 
 class ApiFault extends Error {
   readonly answer: ApiError;
@@ -129,9 +136,8 @@ export class FaceId {
       };
       const problem = tc3Problem(signed, 'faceid', credentials, this.#options.now());
       if (problem !== null) return failed(problem, requestId);
-      const asked = { ...named, parameters: parametersOf(request, body, named.action) };
-      if (!FACEID_REGIONS.includes(asked.region))
-        throw new ApiFault('UnsupportedRegion', 'The region is not supported by this API.');
+      const rule = ruleOf(request, named);
+      const asked = { ...named, parameters: parametersOf(body, rule) };
       if (settings.accountError !== null) throw new ApiFault(settings.accountError, settings.accountError);
       this.#rate(asked);
       await this.#takeTime(settings.latencyMs[asked.action] ?? 0);
@@ -161,8 +167,8 @@ export class FaceId {
     recent.push(now);
   }
 
-  #takeTime(ms: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, ms));
+  async #takeTime(ms: number): Promise<void> {
+    if (ms > 0) await pause(ms, undefined, { signal: this.#options.closing });
   }
 
   #createUploadUrl({ region, parameters }: Asked, requestId: string): Answer {
@@ -186,10 +192,12 @@ export class FaceId {
       throw new ApiFault('InvalidParameterValue', 'The value of LivenessType is not valid.');
     }
     for (const name of [first, 'Image']) refuseForeignLink(parameters[`${name}Url`] ?? '', asked.region);
-    const live = await this.#download(parameters[`${first}Url`] ?? '');
-    const card = await readCard(await this.#options.objects.head(live, HEAD_BYTES));
-    const image = await this.#download(parameters.ImageUrl ?? '');
+    const live = await this.#download(parameters[`${first}Url`] ?? '', HEAD_BYTES);
+    const image = await this.#download(parameters.ImageUrl ?? '', MAX_BYTES.image);
     const objects = [live, image].map((each) => `${each.bucket}/${each.key}`);
+    const card = await readCard(live.head);
+    if (card === null)
+      throw new ApiFault('EmulatorBadCard', 'The test card is misspelt: see docs/emulator.md.', objects);
     await this.#goWrongAtFirst(card, live, objects);
     for (const [stored, md5] of [
       [live, parameters[`${first}Md5`]],
@@ -199,7 +207,7 @@ export class FaceId {
       if (now?.md5 !== md5?.toLowerCase())
         throw new ApiFault('InvalidParameterValue', asked.language === 'en-US' ? 'MD5 Error' : 'md5错误', objects);
     }
-    const unusable = (await this.#packageProblem(live, first)) ?? (await this.#photoProblem(image));
+    const unusable = packageProblem(live, first) ?? photoProblem(image);
     if (unusable !== null) return resulted(unusable, null, requestId, objects);
 
     if (card.slowMs !== undefined) await this.#takeTime(card.slowMs);
@@ -210,10 +218,11 @@ export class FaceId {
     return resulted(outcome, frame, requestId, objects);
   }
 
-  #download(link: string): Promise<StoredObject> {
+  async #download(link: string, bytes: number): Promise<Downloaded> {
     const stored = this.#options.cos.readByLink(link);
-    if (stored === null) throw new ApiFault('FailedOperation.DownLoadError', 'File download failed.');
-    return Promise.resolve(stored);
+    const head = stored === null ? null : await this.#options.objects.head(stored, bytes);
+    if (stored === null || head === null) throw new ApiFault('FailedOperation.DownLoadError', 'File download failed.');
+    return { ...stored, head };
   }
 
   async #goWrongAtFirst(card: Card, live: StoredObject, objects: readonly string[]): Promise<void> {
@@ -237,30 +246,6 @@ export class FaceId {
     }
   }
 
-  async #packageProblem(live: StoredObject, kind: 'LiveData' | 'Video'): Promise<Outcome | null> {
-    const head = await this.#options.objects.head(live, 16);
-    const wrong = (result: string) => ({ result, similarity: 0, what: 'The content is not what this action takes.' });
-    if (kind === 'LiveData')
-      return head[0] === 0x1f && head[1] === 0x8b ? null : wrong('FailedOperation.LivessUnknownError');
-    if (live.sizeBytes > MAX_BYTES.video) return wrong('FailedOperation.LipSizeError');
-    const text = head.toString('latin1');
-    const known =
-      text.slice(4, 8) === 'ftyp' ||
-      text.startsWith('FLV\u0001') ||
-      (text.startsWith('RIFF') && text.slice(8, 12) === 'AVI ');
-    return known ? null : wrong('FailedOperation.LipVideoInvalid');
-  }
-
-  async #photoProblem(image: StoredObject): Promise<Outcome | null> {
-    const head = await this.#options.objects.head(image, HEAD_BYTES);
-    const wrong = (result: string) => ({ result, similarity: 0, what: 'The image cannot be used.' });
-    if (isText(head)) return wrong('FailedOperation.LifePhotoDetectFaces'); // what Base64 leads to
-    if (image.sizeBytes > MAX_BYTES.image) return wrong('FailedOperation.ImageSizeTooLarge');
-    const picture = readPicture(head);
-    if (picture === null) return wrong('FailedOperation.ImageDecodeFailed');
-    return Math.min(picture.width, picture.height) < MIN_PIXELS ? wrong('FailedOperation.LifePhotoSizeError') : null;
-  }
-
   /** On another host than the inputs, as the documentation allows. */
   async #bestFrame(region: string): Promise<{ BestFrameUrl: string; BestFrameMd5: string }> {
     const bucket = frameBucket(region);
@@ -273,12 +258,43 @@ export class FaceId {
   }
 }
 
-function parametersOf(request: IncomingMessage, body: Buffer, action: string): Record<string, string> {
-  const rule = ACTIONS[action];
+function packageProblem({ head, sizeBytes }: Downloaded, kind: 'LiveData' | 'Video'): Outcome | null {
+  const wrong = (result: string) => ({ result, similarity: 0, what: 'The content is not what this action takes.' });
+  if (kind === 'LiveData')
+    return head[0] === 0x1f && head[1] === 0x8b ? null : wrong('FailedOperation.LivessUnknownError');
+  if (sizeBytes > MAX_BYTES.video) return wrong('FailedOperation.LipSizeError');
+  const text = head.toString('latin1', 0, 16);
+  const known =
+    text.slice(4, 8) === 'ftyp' ||
+    text.startsWith('FLV\u0001') ||
+    (text.startsWith('RIFF') && text.slice(8, 12) === 'AVI ');
+  return known ? null : wrong('FailedOperation.LipVideoInvalid');
+}
+
+function photoProblem({ head, sizeBytes }: Downloaded): Outcome | null {
+  const wrong = (result: string) => ({ result, similarity: 0, what: 'The image cannot be used.' });
+  if (isText(head.subarray(0, HEAD_BYTES))) return wrong('FailedOperation.LifePhotoDetectFaces'); // Base64 leads to this
+  if (sizeBytes > MAX_BYTES.image) return wrong('FailedOperation.ImageSizeTooLarge');
+  // The whole image: what a camera writes before the size may be longer than any head.
+  const picture = readPicture(head);
+  if (picture === null) return wrong('FailedOperation.ImageDecodeFailed');
+  return Math.min(picture.width, picture.height) < MIN_PIXELS ? wrong('FailedOperation.LifePhotoSizeError') : null;
+}
+
+/** What is asked in headers. */
+function ruleOf(request: IncomingMessage, { action, region }: { action: string; region: string }): ActionRule {
+  const rule = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
   if (rule === undefined) throw new ApiFault('InvalidAction', `The request action=${action} is invalid or not found.`);
   if (request.headers['x-tc-version'] !== VERSION)
     throw new ApiFault('NoSuchVersion', 'The API version does not exist.');
   if (request.method !== 'POST') throw new ApiFault('UnsupportedProtocol', 'Only POST with a JSON body is taken here.');
+  if (region === '') throw new ApiFault('MissingParameter', 'The request is missing the required parameter `Region`.');
+  if (!FACEID_REGIONS.includes(region))
+    throw new ApiFault('UnsupportedRegion', 'The region is not supported by this API.');
+  return rule;
+}
+
+function parametersOf(body: Buffer, rule: ActionRule): Record<string, string> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(body.toString() || '{}');
@@ -309,9 +325,9 @@ function refuseForeignLink(link: string, region: string): void {
 
 /** Which objects a call is about, for faults and for the log: host and path of its links, without their signatures. */
 function objectsNamed(body: Buffer): string[] {
-  return [...body.toString().matchAll(/https:\/\/([a-z0-9.-]+)\/([^?"]+)\?/g)].map(([, host = '', path = '']) => {
+  return [...body.toString().matchAll(/https:\/\/([a-z0-9.-]+)\/([^?"\\]+)/g)].map(([, host = '', path = '']) => {
     const bucket = COS_HOST.exec(host)?.[1] ?? host;
-    return `${bucket}/${decodeURIComponent(path)}`;
+    return `${bucket}/${decoded(path) ?? path}`;
   });
 }
 

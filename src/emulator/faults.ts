@@ -1,31 +1,50 @@
 /** What is to go wrong, told over the control port. A fault takes part in the calls that it matches, so often and no more. */
 import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
 
-interface Common {
-  readonly service?: 'faceid' | 'cos' | 'origin';
-  readonly action?: string;
-  readonly region?: string;
+const common = {
+  service: z.enum(['faceid', 'cos', 'origin']).exactOptional(),
+  action: z.string().exactOptional(),
+  region: z.string().exactOptional(),
   /** A part of `bucket/key`. */
-  readonly object?: string;
+  object: z.string().exactOptional(),
   /** How many calls; default 1. `null`: all, until the faults are cleared. */
-  readonly times?: number | null;
+  times: z.int().positive().nullable().exactOptional(),
   /** Of the calls that match, this share, from 0 to 1; default 1. */
-  readonly share?: number;
-}
+  share: z.number().min(0).max(1).exactOptional(),
+};
+const code = z.string().min(1);
+const status = z.int().min(200).max(599);
+const when = z.enum(['before', 'after']).exactOptional();
 
-export type Fault = Common &
-  (
-    | { readonly kind: 'error'; readonly code: string; readonly message?: string; readonly status?: number }
-    | { readonly kind: 'result'; readonly code: string; readonly similarity?: number }
-    | { readonly kind: 'status'; readonly status: number; readonly retryAfterS?: number }
-    | { readonly kind: 'delay'; readonly ms: number }
-    /** Hangs up without an answer, after the call was done (default) or before. */
-    | { readonly kind: 'drop'; readonly when?: 'before' | 'after' }
-    /** Half of the answer, then hangs up. */
-    | { readonly kind: 'cut' }
-    /** Holds the call back until it is released, before it is done (default) or before it is answered. */
-    | { readonly kind: 'hold'; readonly when?: 'before' | 'after' }
-  );
+export const faultSchema = z.discriminatedUnion('kind', [
+  /** Nothing is done. `status` is for COS and origins; default 503. FaceID says errors under 200. */
+  z.strictObject({
+    ...common,
+    kind: z.literal('error'),
+    code,
+    message: z.string().exactOptional(),
+    status: status.exactOptional(),
+  }),
+  /** FaceID's other channel: an answer whose Result is this code. Nothing is done, no other service takes part. */
+  z.strictObject({
+    ...common,
+    kind: z.literal('result'),
+    code,
+    similarity: z.number().min(0).max(100).exactOptional(),
+  }),
+  /** As a gateway answers, with HTML. Nothing is done. */
+  z.strictObject({ ...common, kind: z.literal('status'), status, retryAfterS: z.int().min(0).exactOptional() }),
+  z.strictObject({ ...common, kind: z.literal('delay'), ms: z.number().min(0) }),
+  /** Hangs up without an answer, after the call was done (default) or before. */
+  z.strictObject({ ...common, kind: z.literal('drop'), when }),
+  /** Half of the answer, then hangs up. */
+  z.strictObject({ ...common, kind: z.literal('cut') }),
+  /** Holds the call back until it is released, before it is done (default) or before it is answered. */
+  z.strictObject({ ...common, kind: z.literal('hold'), when }),
+]);
+
+export type Fault = z.infer<typeof faultSchema>;
 
 export interface CallFacts {
   readonly service: 'faceid' | 'cos' | 'origin';
@@ -99,6 +118,7 @@ export class Faults {
 
 function matches(fault: Fault, call: CallFacts): boolean {
   return (
+    (fault.kind !== 'result' || call.service === 'faceid') &&
     (fault.service === undefined || fault.service === call.service) &&
     (fault.action === undefined || fault.action === call.action) &&
     (fault.region === undefined || fault.region === call.region) &&

@@ -2,6 +2,8 @@
  * Tencent on one machine: FaceID and COS behind a forward proxy of our own CA, with a control port. Shares no code with the
  * rest of `src`: an emulator that shares code with its client repeats its mistakes.
  */
+
+import { setMaxListeners } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -49,6 +51,7 @@ export interface Emulator {
   readonly logFile: string;
   readonly credentials: Credentials & { readonly appId: string };
   readonly buckets: readonly Bucket[];
+  /** Ends what waits, drops what is connected. Again is the same as once. */
   close(): Promise<void>;
 }
 
@@ -71,8 +74,10 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const log = await CallLog.open(join(dir, 'calls.jsonl'));
   const faults = new Faults();
   const origins = new Origins();
+  const closing = new AbortController();
+  setMaxListeners(0, closing.signal); // one for each call that waits
   const cos = new Cos({ objects, buckets, credentials, now });
-  const faceId = new FaceId({ objects, cos, credentials: own, settings, now });
+  const faceId = new FaceId({ objects, cos, credentials: own, settings, now, closing: closing.signal });
   const authority = await createAuthority();
   const caFile = join(dir, 'ca.pem');
   await writeFile(caFile, authority.pem);
@@ -89,7 +94,8 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     authority,
     now,
     knows: (name) => FACEID_HOST.test(name) || COS_HOST.test(name) || origins.knows(name),
-    serve: async (request, response, url) => serve(await exchangeOf(request, response, url), log, faults),
+    serve: async (request, response, url) =>
+      serve(await exchangeOf(request, response, url), { log, faults, closing: closing.signal }),
     onFault: options.onFault ?? (() => undefined),
   });
   const reset = () => {
@@ -105,10 +111,19 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     log,
     faults,
     objects,
+    buckets,
     origins,
     settings,
     reset,
   });
+  async function close(): Promise<void> {
+    closing.abort();
+    faults.clear();
+    await control.close();
+    await proxy.close();
+    await log.close();
+  }
+  let closed: Promise<void> | undefined;
   const [first = DEFAULT_CREDENTIALS] = own;
   return {
     proxyUrl: proxy.url,
@@ -117,11 +132,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     logFile: log.file,
     credentials: { ...first, appId: APP_ID },
     buckets: ownBuckets,
-    close: async () => {
-      faults.clear();
-      await control.close();
-      await proxy.close();
-      await log.close();
+    close: () => {
+      closed ??= close();
+      return closed;
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Objects as COS keeps them: bytes in files, what is known of them in memory. A PUT is seen whole or not at all. */
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -55,8 +55,9 @@ export class Objects {
       const md5 = hash.digest('hex');
       accept({ sizeBytes, md5 });
       const stored: StoredObject = { bucket, key, sizeBytes, md5, contentType, at: Date.now(), file };
-      await this.remove(bucket, key);
+      const before = this.get(bucket, key);
       this.#known.set(`${bucket}/${key}`, stored);
+      if (before !== undefined) await rm(before.file, { force: true });
       return stored;
     } catch (error) {
       await rm(file, { force: true });
@@ -72,13 +73,21 @@ export class Objects {
     return [...this.#known.values()];
   }
 
-  /** @param range first and last byte, inclusive. */
-  stream(stored: StoredObject, range?: { first: number; last: number }): Readable {
-    return createReadStream(stored.file, range === undefined ? {} : { start: range.first, end: range.last });
+  /**
+   * Open already, so that it is read whole even when the object is overwritten or removed meanwhile.
+   *
+   * @param range first and last byte, inclusive.
+   * @returns null where it was removed just now.
+   */
+  async stream(stored: StoredObject, range?: { first: number; last: number }): Promise<Readable | null> {
+    const handle = await opened(stored);
+    return handle?.createReadStream(range === undefined ? {} : { start: range.first, end: range.last }) ?? null;
   }
 
-  async head(stored: StoredObject, bytes: number): Promise<Buffer> {
-    const handle = await open(stored.file, 'r');
+  /** @returns null where it was removed just now. */
+  async head(stored: StoredObject, bytes: number): Promise<Buffer | null> {
+    const handle = await opened(stored);
+    if (handle === null) return null;
     try {
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
       return buffer.subarray(0, bytesRead);
@@ -92,5 +101,14 @@ export class Objects {
     if (stored === undefined) return;
     this.#known.delete(`${bucket}/${key}`);
     await rm(stored.file, { force: true });
+  }
+}
+
+async function opened(stored: StoredObject): Promise<FileHandle | null> {
+  try {
+    return await open(stored.file, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
   }
 }

@@ -20,6 +20,10 @@ export function readPicture(head: Buffer): Picture | null {
       return { kind: 'jpeg', height: head.readUInt16BE(at + 5), width: head.readUInt16BE(at + 7) };
     }
     if (marker < 0xff00) return null;
+    if (marker === 0xffff) {
+      at += 1; // any number of these may stand before a marker
+      continue;
+    }
     at += 2 + head.readUInt16BE(at + 2);
   }
   return null;

@@ -28,6 +28,10 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const sockets = new Set<Socket | TLSSocket>();
   /** Which host a decrypted connection is for. */
   const hosts = new WeakMap<object, string>();
+  let closing = false;
+
+  /** Being served: `close` waits for them. */
+  const served = new Set<Promise<void>>();
 
   const server = createServer((request, response) => {
     const tunnelled = hosts.get(request.socket);
@@ -37,11 +41,15 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     if (!URL.canParse(text)) return refuse(response, 400, 'This is a proxy: ask it for a whole URL, or CONNECT.');
     const url = new URL(text);
     if (!options.knows(url.hostname)) return refuse(response, 502, 'The emulator does not know this host.');
-    options.serve(request, response, url).catch((error) => {
-      if (!response.headersSent) refuse(response, 500, 'The emulator failed.');
-      else response.destroy();
-      options.onFault(error);
-    });
+    const serving = options
+      .serve(request, response, url)
+      .catch((error) => {
+        if (!response.headersSent) refuse(response, 500, 'The emulator failed.');
+        else response.destroy();
+        if (!closing) options.onFault(error);
+      })
+      .finally(() => served.delete(serving));
+    served.add(serving);
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -67,11 +75,14 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://${options.host}:${port}`,
-    close: () =>
-      new Promise((resolve) => {
+    close: async () => {
+      closing = true;
+      await new Promise<void>((resolve) => {
         server.close(() => resolve());
         for (const socket of sockets) socket.destroy();
-      }),
+      });
+      await Promise.all(served);
+    },
   };
 }
 

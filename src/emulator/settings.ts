@@ -1,4 +1,5 @@
 /** What the emulator can be told, and what it does when it is told nothing. Figures are Tencent's documented defaults. */
+import { z } from 'zod';
 
 export interface Bucket {
   readonly name: string;
@@ -29,6 +30,18 @@ export interface Settings {
   /** As an account that lacks money or a contract: every FaceID call answers with this code. */
   accountError: string | null;
 }
+
+const ms = z.number().min(0);
+
+/** What may be changed while it runs. `qps` and `latencyMs` are merged by action; 0 a second refuses all. */
+export const changesSchema = z.strictObject({
+  qps: z.record(z.string(), z.number().min(0)).exactOptional(),
+  linkTtlMs: ms.exactOptional(),
+  frameTtlMs: ms.exactOptional(),
+  latencyMs: z.record(z.string(), ms).exactOptional(),
+  clockSkewMs: z.number().exactOptional(),
+  accountError: z.string().min(1).nullable().exactOptional(),
+});
 
 export const FACEID_REGIONS = ['ap-singapore', 'ap-hongkong', 'ap-bangkok'];
 

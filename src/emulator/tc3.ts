@@ -56,7 +56,13 @@ export function tc3Problem(
     request.method,
     request.path,
     request.query,
-    ...names.map((name) => `${name}:${String(headers[name] ?? '').trim()}`),
+    // The description has values in lower case; the SDKs sign none that has another.
+    ...names.map(
+      (name) =>
+        `${name}:${String(headers[name] ?? '')
+          .trim()
+          .toLowerCase()}`,
+    ),
     '',
     signedHeaders,
     headers['x-tc-content-sha256'] === 'UNSIGNED-PAYLOAD' ? sha256('UNSIGNED-PAYLOAD') : sha256(request.body),
