@@ -28,6 +28,12 @@ ${parts.join('\n\n')}
 
 function inMarkdown(entry: ErrorEntry): string {
   const decision = entry.decision === null ? '' : ` (decision \`${entry.decision}\`)`;
-  return `- **\`${entry.match}\`** ${entry.title.replace(/\.$/, '')} — \`${entry.class}\`${decision}, billed: ${entry.billed}.
-  ${entry.explanation} *${entry.advice}*`;
+  const title = escaped(entry.title.replace(/\.$/, ''));
+  return `- **\`${entry.match}\`** ${title} — \`${entry.class}\`${decision}, billed: ${entry.billed}.
+  ${escaped(entry.explanation)} *${escaped(entry.advice)}*`;
+}
+
+/** What Markdown would take for HTML or emphasis: `<bucket>` would be gone from the page. */
+function escaped(words: string): string {
+  return words.replace(/[<*]/g, '\\$&');
 }
