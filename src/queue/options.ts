@@ -11,13 +11,16 @@ export const RECORD_TTL_MS = 30 * 24 * 3_600_000;
 
 const DAY_S = 24 * 3600;
 
+/** The journal outlives the job; the job is kept a while for the dashboard. Said by the worker: once, not in every job. */
+export const VERIFY_JOBS_KEPT = {
+  removeOnComplete: { age: DAY_S, count: 5_000 },
+  removeOnFail: { age: 7 * DAY_S, count: 5_000 },
+};
+
 export const jobOptions = {
-  /** The journal outlives the job; the job is kept a while for the dashboard. */
   verify: (lane: Lane): JobsOptions => ({
     priority: PRIORITY[lane],
     attempts: 1,
-    removeOnComplete: { age: DAY_S, count: 5_000 },
-    removeOnFail: { age: 7 * DAY_S, count: 5_000 },
     stackTraceLimit: 0,
   }),
   erase: {

@@ -5,7 +5,7 @@
 import type { ActionName, Region } from '../domain/actions.ts';
 import type { HistoryEntry } from '../domain/history.ts';
 import type { DetectOutcome, StageOutcomes, StoredFrame, UploadOutcome } from '../domain/outcomes.ts';
-import { type Decision, type FrameState, STAGES, type StageName, type State } from '../domain/states.ts';
+import { type Decision, type FrameState, isTerminal, STAGES, type StageName, type State } from '../domain/states.ts';
 import type { Lane, Mode, Order, UploadWay, Verification } from '../domain/verification.ts';
 
 /** Version of what the pipeline writes; a journal says which one began it. */
@@ -132,8 +132,9 @@ function readOrder(hash: Readonly<Record<string, string>>): Order | null {
   return { action: hash.action, region: hash.region, upload: hash.upload, ...kept } as Order;
 }
 
-/** The first stage that has left no outcome. */
+/** The first stage that has left no outcome; of one that has ended, where it ended. */
 export function currentStage(record: JournalRecord): StageName {
+  if (isTerminal(record.state)) return record.reason?.stage ?? 'download';
   return STAGES.find((stage) => record.outcomes[stage] === undefined) ?? 'download';
 }
 

@@ -11,6 +11,7 @@
 import { CODES, classify } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
+import type { DetectOutcome } from '../domain/outcomes.ts';
 import { nextMove, type Policy } from '../domain/policy.ts';
 import { type Decision, STAGES, type StageName, type State } from '../domain/states.ts';
 import { currentStage, type JournalRecord, type Reason } from '../queue/record.ts';
@@ -208,9 +209,8 @@ export class Attempt {
     const { detect, download } = this.#record.outcomes;
     return this.#settle({
       state: 'completed',
-      reason: null,
+      reason: detect === undefined ? null : whyDecided(detect),
       entry: this.#lastEntry,
-      detect: detect ?? null,
       frame: download?.frame ?? 'none',
       stored: download?.stored ?? null,
     });
@@ -230,7 +230,6 @@ export class Attempt {
       state: code === CODES.CANCELLED ? 'cancelled' : detect === undefined ? 'failed' : 'completed',
       reason: reasonOf(why, stage),
       entry,
-      detect: detect ?? null,
       frame: detect?.bestFrame == null ? 'none' : 'lost',
       stored: null,
     });
@@ -244,11 +243,12 @@ export class Attempt {
     if (settled.kind === 'lost') return { kind: 'lost' };
     if (followUps !== null) await this.#lease.guard(this.#tools.outbox.deliver(this.#record.id, followUps));
     const state = settled.state ?? end.state;
-    this.#tools.log.ended(state, end.detect, end.reason);
+    const { detect = null } = this.#record.outcomes;
+    this.#tools.log.ended(state, detect, end.reason);
     return {
       kind: 'done',
       state,
-      decision: end.detect?.decision ?? null,
+      decision: detect?.decision ?? null,
       code: state === 'completed' ? null : (end.reason?.code ?? null),
     };
   }
@@ -370,6 +370,12 @@ class StageTrouble extends Error {
     this.stage = stage;
     this.ms = ms;
   }
+}
+
+/** An answer that is told by a code is a reason too: it says what the person can do better. */
+function whyDecided({ result, requestId }: DetectOutcome): Reason | null {
+  if (result === 'Success') return null;
+  return { code: result, class: 'rejected', stage: 'detect', ...(requestId === null ? {} : { requestId }) };
 }
 
 function reasonOf(failure: Failure, stage: StageName): Reason {

@@ -76,7 +76,6 @@ export interface Ending {
   readonly reason: Reason | null;
   readonly followUps: FollowUps | null;
   readonly entry: HistoryEntry | null;
-  readonly detect: DetectOutcome | null;
   readonly frame: FrameState;
   readonly stored: StoredFrame | null;
 }
@@ -231,7 +230,6 @@ export class Journal {
         ending.followUps === null ? '' : JSON.stringify(ending.followUps),
         this.#recordTtlMs,
         ending.entry === null ? '' : packHistory(ending.entry),
-        ending.detect === null ? '' : JSON.stringify({ ...ending.detect, bestFrame: null }),
         ending.frame,
         ending.stored === null ? '' : JSON.stringify(ending.stored),
       ],

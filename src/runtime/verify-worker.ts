@@ -11,7 +11,7 @@ import type { Region } from '../domain/actions.ts';
 import { CODES, explain } from '../domain/errors/index.ts';
 import type { Policy } from '../domain/policy.ts';
 import { type Names, verifyQueue } from '../queue/names.ts';
-import { RESUME_PRIORITY, type VerifyJob } from '../queue/options.ts';
+import { RESUME_PRIORITY, VERIFY_JOBS_KEPT, type VerifyJob } from '../queue/options.ts';
 import type { Edges } from '../stages/index.ts';
 import { Attempt, type AttemptEnd } from './attempt.ts';
 import { drained } from './drain.ts';
@@ -60,6 +60,7 @@ export class VerifyWorker {
       maxStalledCount: NEVER,
       runRetryDelay: 1_000,
       autorun: false,
+      ...VERIFY_JOBS_KEPT,
     });
     this.#worker.on('error', (error) =>
       options.log.debug({ event: 'worker error', error: error.name }, 'worker error'),

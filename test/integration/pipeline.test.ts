@@ -1,6 +1,7 @@
 /** A verification through the real pipeline, in-process: ends, rewinds, what is done once, and what it costs Redis. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CARDS } from '../../src/emulator/cards.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -49,7 +50,10 @@ describe.each(['own-bucket', 'create-upload-url'] as const)('by %s', (upload) =>
     ['badLight', 'recapture', 'recapture', 0],
   ] as const)('%s completes as %s', async (card, decision, next, paidCalls) => {
     const view = await through(`${card}-${upload}`, { card }, { upload });
-    expect(view).toMatchObject({ state: 'completed', decision, next, paidCalls, reason: null });
+    expect(view).toMatchObject({ state: 'completed', decision, next, paidCalls });
+    const code = CARDS[card]?.result;
+    if (code === 'Success') expect(view.reason).toBeNull();
+    else expect(view.reason).toMatchObject({ code, class: 'rejected', advice: expect.stringMatching(/\w/) });
   });
 
   it('goes back to upload when Tencent cannot read the link, under a fresh key', async () => {

@@ -1,7 +1,7 @@
 -- Ends a verification: terminal record and outbox entry in one step.
 --   KEYS  journal, lock, job, history, live, ended, outbox, admitted
 --   ARGV  token, ats, generation, id, channel, state, reason JSON or '', outbox entry JSON or '', record life ms,
---         history entry, detect outcome without links JSON or '', frame state, stored frame JSON or ''
+--         history entry, frame state, stored frame JSON or ''
 --   →     { 'ok' | 'ended', state } | { 'lost', '' }
 -- Idempotent: a second run finds the terminal state. A verification that was cancelled ends as cancelled.
 --@include now
@@ -22,9 +22,8 @@ local function put(name, value)
     fields[#fields + 1] = value
   end
 end
-put('frame', ARGV[12])
-put('stored', ARGV[13])
-put('s:detect', ARGV[11])
+put('frame', ARGV[11])
+put('stored', ARGV[12])
 if state == ARGV[6] then put('reason', ARGV[7]) end
 if state == 'completed' then redis.call('HDEL', KEYS[1], 'reason') end
 remember(KEYS[4], ARGV[10])

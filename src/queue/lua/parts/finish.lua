@@ -1,8 +1,8 @@
 -- The one way into a terminal state: record, outbox entry, index, redaction, expiry and signal in one step.
--- Sources and links go; what was found out, and what the caller handed in as metadata, stays for the record's life.
+-- Sources, links and what only a run needs go; what was found out, and the caller's metadata, stays for the record's life.
 local function finish(keys, id, now, fields, outboxEntry, recordTtlMs)
   redis.call('HSET', keys.journal, 'endedAt', now, unpack(fields))
-  redis.call('HDEL', keys.journal, 'src', 's:upload', 's:md5', 'notBefore')
+  redis.call('HDEL', keys.journal, 'src', 's:upload', 's:md5', 's:detect', 'notBefore', 'begun', 'op')
   redis.call('PEXPIRE', keys.journal, recordTtlMs)
   redis.call('PEXPIRE', keys.history, recordTtlMs)
   redis.call('ZREM', keys.live, id)
