@@ -37,7 +37,7 @@ const redisUrl = z
 
 const proxyUrl = z
   .string()
-  .refine((text) => isUrl(text, /^https?:$/), 'is not the URL of a proxy: write http://host:port');
+  .refine((text) => isUrl(text, /^https?:$/), 'is not the URL of a proxy: write host:port with http:// before it');
 
 function isUrl(text: string, protocol: RegExp): boolean {
   try {

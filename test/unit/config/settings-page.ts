@@ -1,0 +1,109 @@
+/** docs/settings.md, made from the settings themselves and from the table of actions. */
+import { SETTINGS } from '../../../src/config.ts';
+import { ACTION_NAMES, ACTIONS, CREATE_UPLOAD_URL_QPS, resourcesOf } from '../../../src/domain/actions.ts';
+
+type Name = keyof typeof SETTINGS;
+
+export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])[] = [
+  ['Redis', ['BESTFRAME_REDIS_URL', 'REDIS_URL', 'BESTFRAME_PREFIX', 'BESTFRAME_NAMESPACE']],
+  [
+    'Tencent Cloud',
+    [
+      'BESTFRAME_MODE',
+      'BESTFRAME_REGIONS',
+      'TENCENTCLOUD_SECRET_ID',
+      'TENCENTCLOUD_SECRET_KEY',
+      'TENCENTCLOUD_TOKEN',
+      'BESTFRAME_CREDENTIALS_FILE',
+      'BESTFRAME_FACEID_ENDPOINT',
+      'BESTFRAME_QPS_DETECT',
+      'BESTFRAME_QPS_VIDEO',
+      'BESTFRAME_QPS_UPLOAD_URL',
+    ],
+  ],
+  [
+    'Resources and frames',
+    [
+      'BESTFRAME_BUCKETS',
+      'BESTFRAME_OBJECT_FOLDER',
+      'BESTFRAME_FILE_ROOTS',
+      'BESTFRAME_FRAMES_DIR',
+      'BESTFRAME_SPOOL_DIR',
+      'BESTFRAME_ALLOW_PRIVATE_SOURCES',
+    ],
+  ],
+  ['Network', ['BESTFRAME_PROXY', 'HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy', 'BESTFRAME_CA_FILE']],
+  ['Workers', ['BESTFRAME_SLOTS', 'BESTFRAME_DRAIN_MS', 'BESTFRAME_LEASE_MS', 'BESTFRAME_LOG', 'BESTFRAME_LOG_LEVEL']],
+  [
+    'Dashboard',
+    [
+      'BESTFRAME_DASHBOARD_HOST',
+      'BESTFRAME_DASHBOARD_PORT',
+      'BESTFRAME_DASHBOARD_USER',
+      'BESTFRAME_DASHBOARD_PASSWORD',
+    ],
+  ],
+];
+
+export function settingsPage(): string {
+  const groups = GROUPS.map(
+    ([title, names]) => `## ${title}\n\n${table(['setting', 'default', 'meaning'], names.map(row))}`,
+  );
+  return `# Settings
+
+Settings are environment variables. They are read once, when a process starts; one that is not valid, and any
+\`BESTFRAME_\` variable that is not in these tables, ends it there, with every fault said at once. An empty variable counts
+as one that is not set.
+
+${groups.join('\n\n')}
+
+## Limits of resources
+
+A resource over its limit, or of another kind than its action takes, is refused before anything is uploaded. Tencent
+publishes limits for VideoLivenessCompare only, counted after Base64; these count bytes. The limit of \`liveData\` is our
+own, a guard against the wrong file.
+
+${table(['action', 'resource', 'content', 'most'], limits())}
+
+## Rates
+
+Calls a second, where no setting says otherwise; held over all processes of one Redis.
+
+${table(['call', 'a second'], rates())}
+`;
+}
+
+function row(name: Name): string[] {
+  const found = SETTINGS[name].safeParse(undefined);
+  return [`\`${name}\``, found.success ? inWords(found.data) : '', SETTINGS[name].description ?? ''];
+}
+
+function inWords(value: unknown): string {
+  if (value === undefined || value === '') return '–';
+  if (value instanceof Map) return value.size === 0 ? '–' : inWords([...value].map((pair) => pair.join('=')));
+  if (Array.isArray(value)) return value.length === 0 ? '–' : inWords(value.join(','));
+  return `\`${value}\``;
+}
+
+function limits(): string[][] {
+  return ACTION_NAMES.flatMap((action) =>
+    resourcesOf(action).map(([name, { content, maxBytes }]) => [
+      action,
+      `\`${name}\``,
+      content,
+      `${maxBytes / 1024 ** 2} MiB (${maxBytes.toLocaleString('en-US')} bytes)`,
+    ]),
+  );
+}
+
+function rates(): string[][] {
+  return [
+    ...ACTION_NAMES.map((action) => [action, String(ACTIONS[action].qps)]),
+    ['CreateUploadUrl', String(CREATE_UPLOAD_URL_QPS)],
+  ];
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,33 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type HistoryEntry, packHistory, unpackHistory } from '../../../src/domain/history.ts';
+import { STAGES } from '../../../src/domain/states.ts';
+
+const entry = fc.record(
+  {
+    at: fc.nat(),
+    event: fc.constantFrom('done', 'retry', 'rewind', 'error', 'unsent', 'unknown', 'cancel', 'ended', 'late'),
+    stage: fc.constantFrom(...STAGES),
+    code: fc.string(),
+    requestId: fc.string(),
+    billed: fc.constant(true),
+    ms: fc.nat(),
+  },
+  { requiredKeys: ['at', 'event'] },
+) as fc.Arbitrary<HistoryEntry>;
+
+describe('history', () => {
+  it('comes back as it was written', () => {
+    fc.assert(
+      fc.property(entry, (given) => {
+        expect(unpackHistory(packHistory(given))).toEqual(given);
+      }),
+    );
+  });
+
+  it('is written short: one letter a field, and nothing that says nothing', () => {
+    const given = { at: 1, event: 'done', stage: 'upload', billed: false, ms: 12.6 } as const;
+    expect(packHistory(given)).toBe('{"t":1,"e":"done","s":"upload","m":13}');
+    expect(unpackHistory(packHistory(given))).toEqual({ at: 1, event: 'done', stage: 'upload', ms: 13 });
+  });
+});
