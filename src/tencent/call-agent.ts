@@ -7,7 +7,7 @@
  * 2. A paid call gets a connection that was never used, and only one: what would need another is refused.
  * 3. No redirect is followed: the answer loses its `location` before the SDK sees it.
  */
-import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent, type AgentOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -52,15 +52,19 @@ export class CallAgent extends Agent {
   handed = false;
   /** Why there was no connection, or what broke it. */
   error: Error | null = null;
-  status: number | null = null;
-  headers: IncomingHttpHeaders = {};
+  response: IncomingMessage | null = null;
   readonly #pool: Agent;
+  readonly #onCut: () => void;
   #requests = 0;
 
-  /** @param pool where the connection comes from: one for this call alone, or one that keeps connections alive. */
-  constructor(pool: Agent) {
-    super();
+  /**
+   * @param pool where the connection comes from: one for this call alone, or one that keeps connections alive.
+   * @param onCut an answer that began has broken off: node-fetch does not notice, and waits for the rest.
+   */
+  constructor(pool: Agent, onCut: () => void) {
+    super(pool.options); // a request looks here for whether it may keep its connection
     this.#pool = pool;
+    this.#onCut = onCut;
   }
 
   addRequest(request: ClientRequest, options: object): void {
@@ -76,9 +80,9 @@ export class CallAgent extends Agent {
       this.error = error;
     });
     request.prependOnceListener('response', (response: IncomingMessage) => {
-      this.status = response.statusCode ?? null;
-      this.headers = { ...response.headers };
+      this.response = response;
       delete response.headers.location;
+      response.once('error', this.#onCut);
     });
     (this.#pool as unknown as WithAddRequest).addRequest(request, options);
   }

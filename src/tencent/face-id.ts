@@ -12,7 +12,7 @@ import { Failure } from '../domain/failure.ts';
 import type { DetectInput, FaceId } from '../domain/ports.ts';
 import { abortFailure } from '../transport/abort.ts';
 import { type ConnectorOptions, createConnector } from '../transport/connector.ts';
-import { limited } from '../transport/limits.ts';
+import { type Limited, limited } from '../transport/limits.ts';
 import { withQuickRetries } from '../transport/retry.ts';
 import { CallAgent, ConnectorAgent } from './call-agent.ts';
 import type { CredentialsProvider, Keys } from './credentials.ts';
@@ -56,18 +56,18 @@ export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promis
   const closed = new AbortController();
 
   async function ask(call: Call): Promise<Answered> {
-    const { signal, release } = limited([call.signal, closed.signal], limitMs, timedOut);
+    const limit = limited([call.signal, closed.signal], limitMs, timedOut);
     try {
-      if (signal.aborted) throw abortFailure(signal, 'no');
-      return await send(call, await options.credentials.get(), signal);
+      if (limit.signal.aborted) throw abortFailure(limit.signal, 'no');
+      return await send(call, await options.credentials.get(), limit);
     } finally {
-      release();
+      limit.release();
     }
   }
 
-  async function send(call: Call, credential: Keys, signal: AbortSignal): Promise<Answered> {
+  async function send(call: Call, credential: Keys, { signal, abort }: Limited): Promise<Answered> {
     const own = call.connection === 'fresh' ? new ConnectorAgent(connector, {}, signal) : null;
-    const agent = new CallAgent(own ?? kept);
+    const agent = new CallAgent(own ?? kept, () => abort(brokenOff()));
     const client = new CommonClient(endpoint, VERSION, {
       credential: { ...credential },
       region: call.region,
@@ -113,6 +113,13 @@ export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promis
       kept.destroy();
     },
   };
+}
+
+function brokenOff(): Failure {
+  return new Failure(
+    { service: 'faceid', channel: 'local', code: CODES.RESET, sent: 'maybe' },
+    'the connection broke in the middle of the vendor’s answer',
+  );
 }
 
 function timedOut(): Failure {

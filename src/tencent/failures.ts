@@ -15,44 +15,35 @@ import type { CallAgent } from './call-agent.ts';
 interface SdkException {
   readonly code?: string;
   readonly requestId?: string;
-  readonly httpCode?: number;
-  readonly message: string;
+  readonly message?: string;
 }
 
 export function callFailure(error: unknown, agent: CallAgent, signal: AbortSignal): Failure {
-  const unanswered: Sent = agent.handed ? 'maybe' : 'no';
-  const thrown =
-    error instanceof Error ? (error as SdkException) : { message: 'the SDK threw something that is no error' };
-  const fail = (code: string, sent: Sent, message: string) =>
-    new Failure({ service: 'faceid', channel: 'local', code, sent, ...statusOf(agent) }, message, { cause: error });
-
-  if (agent.status === 200 && thrown.code !== undefined && thrown.requestId !== undefined && thrown.requestId !== '') {
-    return apiFailure(thrown.code, thrown.requestId, thrown.message, agent);
+  const { handed, response } = agent;
+  const sent: Sent = handed ? 'maybe' : 'no';
+  const status = response?.statusCode;
+  if (response !== null && status !== undefined && status !== 200) return statusFailure(error, status, agent);
+  const { code, requestId, message } = (error instanceof Error ? error : {}) as SdkException;
+  if (code !== undefined && message !== undefined && requestId !== undefined && requestId !== '') {
+    return apiFailure(code, requestId, message, agent);
   }
-  if (agent.status !== null && agent.status !== 200) {
-    const sent: Sent = agent.status >= 500 ? 'maybe' : 'answered';
-    const code = statusCode(agent.status);
-    const facts = {
-      service: 'faceid',
-      channel: 'local',
-      code,
-      sent,
-      httpStatus: agent.status,
-      ...waitOf(agent),
-    } as const;
-    return new Failure(facts, `the vendor’s server answered with status ${agent.status}`, { cause: error });
-  }
+  const fail = (own: string, words: string) =>
+    new Failure({ service: 'faceid', channel: 'local', code: own, sent, ...statusOf(agent) }, words, { cause: error });
   if (signal.aborted) {
-    const { code, message } = abortFailure(signal, unanswered);
-    return fail(code, unanswered, message);
+    const why = abortFailure(signal, sent);
+    return fail(why.code, why.message);
   }
-  if (agent.error instanceof Failure) return fail(agent.error.code, agent.error.sent, agent.error.message);
-  if (agent.status === 200) {
-    if (isCut(thrown)) return fail(CODES.RESET, 'maybe', 'the connection broke in the middle of the vendor’s answer');
-    return fail(CODES.MALFORMED_REPLY, 'maybe', 'the vendor’s answer cannot be read');
-  }
-  if (agent.handed) return fail(CODES.RESET, 'maybe', 'the connection broke before the vendor answered');
-  return fail(CODES.INTERNAL, 'no', 'the call failed before it was sent');
+  if (response?.complete) return fail(CODES.MALFORMED_REPLY, 'the vendor’s answer cannot be read');
+  if (agent.error instanceof Failure) return agent.error;
+  if (handed) return fail(CODES.RESET, 'the connection broke before the vendor’s answer was complete');
+  return fail(CODES.INTERNAL, 'the call failed before it was sent');
+}
+
+function statusFailure(cause: unknown, httpStatus: number, agent: CallAgent): Failure {
+  const sent: Sent = httpStatus >= 500 ? 'maybe' : 'answered';
+  const facts = { service: 'faceid', channel: 'local', code: statusCode(httpStatus), sent, httpStatus } as const;
+  const message = `the vendor’s server answered with status ${httpStatus}`;
+  return new Failure({ ...facts, ...waitOf(agent) }, message, { cause });
 }
 
 /** A normal reply that lacks what it must have. It may have been paid for. */
@@ -70,23 +61,18 @@ function apiFailure(code: string, requestId: string, message: string, agent: Cal
 
 /** The vendor's own clock says by how much this machine's is off. */
 function clockNote(code: string, agent: CallAgent): string {
-  if (code !== 'AuthFailure.SignatureExpire' || agent.headers.date === undefined) return '';
-  const offSeconds = Math.round((Date.now() - Date.parse(agent.headers.date)) / 1000);
+  const date = agent.response?.headers.date;
+  if (code !== 'AuthFailure.SignatureExpire' || date === undefined) return '';
+  const offSeconds = Math.round((Date.now() - Date.parse(date)) / 1000);
   if (!Number.isFinite(offSeconds) || Math.abs(offSeconds) < 2) return '';
   return ` (this machine’s clock is ${Math.abs(offSeconds)} s ${offSeconds > 0 ? 'ahead of' : 'behind'} the vendor’s: set it by NTP)`;
 }
 
 function statusOf(agent: CallAgent): { httpStatus?: number } {
-  return agent.status === null ? {} : { httpStatus: agent.status };
+  const status = agent.response?.statusCode;
+  return status === undefined ? {} : { httpStatus: status };
 }
 
-function waitOf({ headers }: CallAgent): { retryAfterMs?: number } {
-  return retryAfter({ header: () => headers['retry-after'] ?? null });
-}
-
-/** node-fetch's words for a body that ended early or never came; a JSON that cannot be parsed is `invalid-json`. */
-function isCut(thrown: { type?: unknown; message: string }): boolean {
-  return (
-    thrown.type === 'system' || thrown.type === 'body-timeout' || /premature|aborted|terminated/i.test(thrown.message)
-  );
+function waitOf({ response }: CallAgent): { retryAfterMs?: number } {
+  return retryAfter({ header: (name) => response?.headers[name]?.toString() ?? null });
 }

@@ -4,6 +4,8 @@
  */
 export interface Limited {
   readonly signal: AbortSignal;
+  /** Fires it now, where it has not fired yet. */
+  abort(reason: Error): void;
   /** Lets go of timer and listeners; to be called when the work has ended either way. */
   release(): void;
 }
@@ -19,6 +21,7 @@ export function limited(signals: readonly AbortSignal[], limitMs: number, reason
   });
   return {
     signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
     release() {
       clearTimeout(timer);
       for (const remove of listeners) remove();

@@ -1,0 +1,195 @@
+/**
+ * What the contract tests of the adapters share: an emulator with adapters in front of it, a far end of their own for what
+ * no emulator does, and one way to look at a failure: its facts, its class, and that it gives nothing away.
+ */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { expect } from 'vitest';
+import { classify } from '../../../src/domain/errors/index.ts';
+import { Failure } from '../../../src/domain/failure.ts';
+import { createAuthority } from '../../../src/emulator/ca.ts';
+import { EmulatorControl } from '../../../src/emulator/control.ts';
+import { type Emulator, type EmulatorOptions, startEmulator } from '../../../src/emulator/index.ts';
+import { type CheckedBucket, createBucket } from '../../../src/storage/bucket.ts';
+import { staticCredentials } from '../../../src/tencent/credentials.ts';
+import type { ConnectorOptions } from '../../../src/transport/connector.ts';
+import { createTransport, type Transport } from '../../../src/transport/transport.ts';
+
+export const REGION = 'ap-singapore';
+export const md5Of = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
+/** For what nobody gives up. */
+export const never = () => new AbortController().signal;
+
+export async function* inPieces(...pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+}
+
+export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of stream) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+// ── failures ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Links and parts of them, folders of tests, keys. */
+const SECRET = /:\/\/|q-sign|q-ak|security-token|myqcloud|AKID|secret-key|bestframe-contract|\.example\.com/i;
+
+/** Waits for a Failure and holds it to its facts, its class, and to giving nothing away. */
+export async function failing(
+  promise: Promise<unknown>,
+  expected: Partial<Pick<Failure, 'service' | 'channel' | 'code' | 'sent' | 'field' | 'httpStatus'>> & {
+    readonly class: string;
+  },
+): Promise<Failure> {
+  const failure = await promise.then(
+    () => expect.fail('it did not fail'),
+    (error: unknown) => error,
+  );
+  expect(failure).toBeInstanceOf(Failure);
+  const { class: kind, ...facts } = expected;
+  expect(failure).toMatchObject(facts);
+  expect(classify(failure as Failure).class).toBe(kind);
+  const { cause: _cause, stack: _stack, ...shown } = failure as Failure;
+  expect(JSON.stringify({ ...shown, message: (failure as Failure).message })).not.toMatch(SECRET);
+  return failure as Failure;
+}
+
+// ── the emulator ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Bench {
+  /** Away with `close`. */
+  readonly dir: string;
+  readonly emulator: Emulator;
+  readonly control: EmulatorControl;
+  readonly way: ConnectorOptions;
+  readonly transport: Transport;
+  readonly bucket: CheckedBucket;
+  close(): Promise<void>;
+}
+
+export const temporaryDir = () => mkdtemp(join(tmpdir(), 'bestframe-contract-'));
+
+export async function openBench(options: Partial<EmulatorOptions> = {}): Promise<Bench> {
+  const dir = await temporaryDir();
+  const emulator = await startEmulator({
+    dir: join(dir, 'emulator'),
+    settings: { latencyMs: {}, qps: {} },
+    ...options,
+  });
+  const way = { mode: 'test', proxy: emulator.proxyUrl, caFile: emulator.caFile } as const;
+  const transport = createTransport(way);
+  const credentials = staticCredentials(emulator.credentials);
+  const name = emulator.buckets.find(({ region }) => region === REGION)?.name ?? '';
+  return {
+    dir,
+    emulator,
+    control: new EmulatorControl(emulator.controlUrl),
+    way,
+    transport,
+    bucket: createBucket({ name, region: REGION, credentials, transport }),
+    async close() {
+      await transport.close();
+      await emulator.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+// ── a far end of one's own ─────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Far {
+  /** A proxy that leads every host to the far end. */
+  readonly proxyUrl: string;
+  readonly caFile: string;
+  /** The same without a proxy: a port of `localhost`. */
+  readonly port: number;
+  /** CONNECT requests to the proxy, each with its connection. */
+  readonly tunnels: { readonly request: IncomingMessage; readonly socket: Duplex }[];
+  /** TLS connections that were made. */
+  readonly connections: () => number;
+  /** Requests that arrived. */
+  readonly requests: IncomingMessage[];
+  close(): Promise<void>;
+}
+
+/** @param connect what the proxy does with a CONNECT; without it, it tunnels. */
+export async function startFar(
+  handler: RequestListener,
+  connect?: (socket: Duplex, request: IncomingMessage) => void,
+): Promise<Far> {
+  const dir = await temporaryDir();
+  const authority = await createAuthority();
+  const caFile = join(dir, 'ca.pem');
+  await writeFile(caFile, authority.pem);
+  const tunnels: Far['tunnels'] = [];
+  const requests: IncomingMessage[] = [];
+  const sockets = new Set<Duplex>();
+  let connections = 0;
+  const counted: RequestListener = (request, response) => {
+    requests.push(request);
+    handler(request, response);
+  };
+  const plain = createServer(counted);
+  const secureContext = await authority.contextFor('localhost');
+  const direct = createTlsServer(
+    { SNICallback: (_name, done) => done(null, secureContext), ALPNProtocols: ['http/1.1'] },
+    counted,
+  );
+  for (const server of [plain, direct]) {
+    server.on('connection', (socket: Duplex) => {
+      sockets.add(socket);
+      socket.on('error', () => socket.destroy());
+    });
+  }
+  direct.on('secureConnection', () => {
+    connections += 1;
+  });
+  plain.on('connect', async (request: IncomingMessage, socket: Duplex) => {
+    tunnels.push({ request, socket });
+    if (connect !== undefined) return connect(socket, request);
+    const context = await authority.contextFor((request.url ?? '').split(':')[0] ?? '');
+    socket.write('HTTP/1.1 200 OK\r\n\r\n');
+    const secured = new TLSSocket(socket as never, { isServer: true, secureContext: context });
+    secured.once('secure', () => {
+      connections += 1;
+    });
+    plain.emit('connection', secured);
+  });
+  const proxyPort = await listening(plain);
+  const port = await listening(direct);
+  return {
+    proxyUrl: `http://127.0.0.1:${proxyPort}`,
+    caFile,
+    port,
+    tunnels,
+    connections: () => connections,
+    requests,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await Promise.all([plain, direct].map((server) => new Promise((resolve) => server.close(resolve))));
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function listening(server: Server | ReturnType<typeof createTlsServer>): Promise<number> {
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+/** A port on which nobody listens. */
+export async function deadPort(): Promise<number> {
+  const server = createServer();
+  const port = await listening(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
