@@ -1,0 +1,250 @@
+/** The producer: idempotent keys, per-item results, round trips, cancel, waiting, and Redis that is away. */
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BestframeClient } from '../../src/client/client.ts';
+import { Failure } from '../../src/domain/failure.ts';
+import type { VerificationRequest } from '../../src/domain/verification.ts';
+import { createRig, type Rig } from '../support/rig.ts';
+
+let rig: Rig;
+
+beforeAll(async () => {
+  rig = await createRig({ env: { BESTFRAME_QPS_DETECT: '200' }, emulator: { qps: {} } });
+});
+afterAll(() => rig.dispose());
+
+async function failureOf(promise: Promise<unknown>): Promise<Failure> {
+  const error = await promise.then(
+    () => new Error('it did not fail'),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof Failure) return error;
+  throw error;
+}
+
+describe('the same key', () => {
+  it('with the same payload is the same verification; with another it is a conflict', async () => {
+    const request = await rig.request('same');
+    const first = await rig.client.enqueue(request);
+    expect(first.status).toBe('new');
+    expect(await rig.client.enqueue(request)).toMatchObject({ id: first.id, status: 'same' });
+    const other = { ...request, similarityThreshold: 80 };
+    expect(await failureOf(rig.client.enqueue(other))).toMatchObject({ code: 'KEY_CONFLICT', field: 'key' });
+  });
+
+  it('query strings of URLs do not count: a fresh signature is the same payload', async () => {
+    const at = (query: string): VerificationRequest => ({
+      key: 'query',
+      region: 'ap-singapore',
+      upload: 'own-bucket',
+      resources: {
+        liveData: { from: 'https', url: `https://files.example.com/a.gz?${query}` },
+        image: { from: 'https', url: `https://files.example.com/b.jpg?${query}` },
+      },
+    });
+    const first = await rig.client.enqueue(at('sign=1'));
+    expect(await rig.client.enqueue(at('sign=2'))).toMatchObject({ id: first.id, status: 'same' });
+    await rig.client.cancel(first.id);
+  });
+
+  it('enqueued 8 times at once is one verification and one job', async () => {
+    const request = await rig.request('at-once');
+    const results = await Promise.all(Array.from({ length: 8 }, () => rig.client.enqueue(request)));
+    expect(new Set(results.map(({ id }) => id)).size).toBe(1);
+    expect(results.filter(({ status }) => status === 'new')).toHaveLength(1);
+    const queue = rig.names.job('ap-singapore', results[0]?.id ?? '').job;
+    expect(await rig.redis.exists(queue)).toBe(1);
+  });
+
+  it('is known when its job is gone', async () => {
+    const request = await rig.request('outlives');
+    const { id } = await rig.client.enqueue(request);
+    const worker = await rig.openWorker();
+    await rig.client.wait(id, { until: 'ended' });
+    await worker.stop(5_000);
+    await rig.redis.del(rig.names.job('ap-singapore', id).job);
+    expect(await rig.client.enqueue(request)).toMatchObject({ id, status: 'same', state: 'completed' });
+    expect(await rig.client.getByKey('outlives')).toMatchObject({ id, decision: 'match' });
+    expect(await rig.redis.exists(rig.names.job('ap-singapore', id).job)).toBe(0);
+  });
+
+  it('where the producer died between claim and add, gets its job by asking again', async () => {
+    const request = await rig.request('half');
+    const { id } = await rig.client.enqueue(request);
+    const { job } = rig.names.job('ap-singapore', id);
+    await rig.redis.del(job);
+    expect(await rig.client.enqueue(request)).toMatchObject({ id, status: 'same' });
+    expect(await rig.redis.exists(job)).toBe(1);
+  });
+});
+
+describe('enqueueMany', () => {
+  it('answers for each, in order: new, same, refused with its field', async () => {
+    const good = await rig.request('many-1');
+    const again = await rig.request('same');
+    const bad = { ...(await rig.request('many-2')), region: 'ap-mars' } as unknown as VerificationRequest;
+    const results = await rig.client.enqueueMany([good, bad, { ...again, lane: 'interactive' }]);
+    expect(results.map(({ status }) => status)).toEqual(['new', 'refused', 'same']);
+    expect(results[1]).toMatchObject({ key: 'many-2', error: { code: 'INVALID_VERIFICATION', field: 'region' } });
+  });
+
+  it('makes at most two round trips a chunk', async () => {
+    const requests = await Promise.all(Array.from({ length: 30 }, (_, index) => rig.request(`trips-${index}`)));
+    const proxy = await countingProxy(rig.config.redisUrl);
+    const client = new BestframeClient({
+      redis: proxy.url,
+      prefix: rig.config.prefix,
+      mode: 'test',
+      fileRoots: rig.config.fileRoots,
+    });
+    try {
+      await client.enqueueMany(requests.slice(0, 10), { chunk: 10 }); // connects, and teaches Redis the scripts
+      proxy.reset();
+      await client.enqueueMany(requests.slice(10), { chunk: 10 });
+      expect(proxy.roundTrips()).toBeGreaterThan(0);
+      expect(proxy.roundTrips()).toBeLessThanOrEqual(4);
+    } finally {
+      await client.close();
+      await proxy.close();
+    }
+  });
+});
+
+describe('cancel', () => {
+  it('before anybody works on it: ended at once, nothing paid, the job is gone', async () => {
+    const { id } = await rig.client.enqueue(await rig.request('cancel-early'));
+    expect(await rig.client.cancel(id)).toEqual({ status: 'cancelled', state: 'cancelled' });
+    expect(await rig.client.get(id)).toMatchObject({ state: 'cancelled', next: 'investigate', paidCalls: 0 });
+    expect(await rig.redis.exists(rig.names.job('ap-singapore', id).job)).toBe(0);
+    expect(await rig.client.cancel(id)).toEqual({ status: 'ended', state: 'cancelled' });
+  });
+
+  it('while it uploads: no paid call is made', async () => {
+    const worker = await rig.openWorker();
+    const object = rig.client.idOf('cancel-upload');
+    const hold = await rig.control.fault({ kind: 'hold', service: 'cos', action: 'PutObject', object });
+    const { id } = await rig.client.enqueue(await rig.request('cancel-upload'));
+    await rig.control.waitFor({ event: 'held', object: id });
+    expect((await rig.client.cancel(id)).status).toBe('cancelling');
+    await rig.control.release(hold);
+    expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({
+      state: 'cancelled',
+      paidCalls: 0,
+      decision: null,
+    });
+    expect(await rig.control.calls({ action: 'DetectReflectLivenessAndCompare', object: id })).toHaveLength(0);
+    await worker.stop(5_000);
+  });
+
+  it('while the paid call is out: the answer is recorded, the state is cancelled, and it is never accepted', async () => {
+    const worker = await rig.openWorker();
+    const object = rig.client.idOf('cancel-detect');
+    const hold = await rig.control.fault({ kind: 'hold', action: 'DetectReflectLivenessAndCompare', object });
+    const { id } = await rig.client.enqueue(await rig.request('cancel-detect'));
+    await rig.control.waitFor({ event: 'held', object: id });
+    expect((await rig.client.cancel(id)).status).toBe('cancelling');
+    await rig.control.release(hold);
+    const view = await rig.client.wait(id, { until: 'ended' });
+    expect(view).toMatchObject({ state: 'cancelled', decision: 'match', next: 'investigate', paidCalls: 1 });
+    await worker.stop(5_000);
+  });
+
+  it('of what is not there', async () => {
+    expect(await rig.client.cancel('vnothing')).toEqual({ status: 'missing', state: null });
+    expect(await rig.client.get('vnothing')).toBeNull();
+    expect(await rig.client.wait('vnothing')).toBeNull();
+  });
+});
+
+describe('waiting', () => {
+  it('listens: it does not depend on looking now and then', async () => {
+    const { id } = await rig.client.enqueue(await rig.request('listens'));
+    const waiting = rig.client.wait(id, { timeoutMs: 20_000 });
+    await expect.poll(() => rig.redis.pubsub('NUMSUB', rig.names.channel)).toEqual([rig.names.channel, 1]);
+    await rig.client.cancel(id);
+    expect(await waiting).toMatchObject({ state: 'cancelled' });
+  });
+
+  it('says `wait` when the time is up, and goes on all the same', async () => {
+    const { id } = await rig.client.enqueue(await rig.request('timeout'));
+    expect(await rig.client.wait(id, { timeoutMs: 10 })).toMatchObject({ state: 'queued', next: 'wait' });
+  });
+
+  it('can be given up', async () => {
+    const { id } = await rig.client.enqueue(await rig.request('given-up'));
+    const controller = new AbortController();
+    const waiting = rig.client.wait(id, { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+  });
+});
+
+describe('Redis', () => {
+  it('that is away is said at once, and nothing is pretended', async () => {
+    const closed = await closedPort();
+    const client = new BestframeClient({
+      redis: `redis://127.0.0.1:${closed}`,
+      mode: 'test',
+      fileRoots: rig.config.fileRoots,
+    });
+    const failure = await failureOf(client.enqueue(await rig.request('away')));
+    expect(failure).toMatchObject({ code: 'REDIS_UNAVAILABLE', sent: 'no' });
+    expect(failure.message).not.toContain('127.0.0.1');
+    await client.close();
+  });
+});
+
+it('lists newest first, ended and not', async () => {
+  const { id } = await rig.client.enqueue(await rig.request(`listed-${randomUUID()}`));
+  const [newest] = await rig.client.list({ ended: false, limit: 1 });
+  expect(newest?.id).toBe(id);
+  await rig.client.cancel(id);
+  const [ended] = await rig.client.list({ ended: true, limit: 1 });
+  expect(ended).toMatchObject({ id, state: 'cancelled' });
+});
+
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** Counts how often the client speaks after Redis has spoken: a round trip each. */
+async function countingProxy(target: string) {
+  const { connect } = await import('node:net');
+  const { hostname, port } = new URL(target);
+  let trips = 0;
+  let clientsTurn = true;
+  const sockets = new Set<import('node:net').Socket>();
+  const server = createServer((client) => {
+    const redis = connect(Number(port), hostname);
+    sockets.add(client).add(redis);
+    client.on('data', (data) => {
+      if (clientsTurn) trips += 1;
+      clientsTurn = false;
+      redis.write(data);
+    });
+    redis.on('data', (data) => {
+      clientsTurn = true;
+      client.write(data);
+    });
+    client.on('close', () => redis.destroy()).on('error', () => redis.destroy());
+    redis.on('error', () => client.destroy());
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const address = server.address();
+  return {
+    url: `redis://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+    roundTrips: () => trips,
+    reset: () => {
+      trips = 0;
+    },
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

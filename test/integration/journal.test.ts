@@ -1,0 +1,300 @@
+/** The journal's fence and the rules of intent and outcome, each by the scripts themselves on a real Redis. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { HistoryEntry } from '../../src/domain/history.ts';
+import { unpackHistory } from '../../src/domain/history.ts';
+import type { DetectOutcome } from '../../src/domain/outcomes.ts';
+import { Journal } from '../../src/runtime/journal.ts';
+import { createRig, type Rig } from '../support/rig.ts';
+
+const REGION = 'ap-singapore';
+const ADMISSION = { capacity: 10, holdMs: 60_000 };
+const DECIDED: DetectOutcome = {
+  decision: 'match',
+  similarity: 90,
+  result: 'Success',
+  requestId: 'r-1',
+  billed: true,
+  bestFrame: null,
+};
+const entry = (event: HistoryEntry['event'] = 'done'): HistoryEntry => ({
+  at: Date.now(),
+  event,
+  stage: 'detect',
+  ms: 5,
+});
+
+let rig: Rig;
+let id: string;
+let count = 0;
+
+beforeAll(async () => {
+  rig = await createRig();
+});
+afterAll(() => rig.dispose());
+beforeEach(async () => {
+  count += 1;
+  id = (await rig.client.enqueue(await rig.request(`journal-${count}`))).id;
+});
+
+/** A job as BullMQ hands it out: a lock with a token, and the count of started attempts. */
+async function take(token: string, ats: number, leaseMs = 60_000): Promise<Journal> {
+  const job = rig.names.job(REGION, id);
+  await rig.redis.set(job.lock, token, 'PX', leaseMs);
+  await rig.redis.hset(job.job, 'ats', ats);
+  return new Journal(
+    rig.redis,
+    rig.names,
+    id,
+    { token, ats },
+    job,
+    rig.names.gate(REGION, 'DetectReflectLivenessAndCompare'),
+    60_000,
+  );
+}
+
+function intentOf(iid: string, generation = 0) {
+  return {
+    iid,
+    generation,
+    preflight: { checkedAt: 1 },
+    preflightEntry: null,
+    callMs: 1_000,
+    intervalMs: 0.01,
+    slotAt: 0,
+    maxPayments: 2,
+  };
+}
+
+function outcomeOf(iid: string, decided: DetectOutcome | null, generation = 0) {
+  return {
+    iid,
+    generation,
+    decided,
+    frame: 'none',
+    sent: true,
+    billed: decided?.billed ?? false,
+    entry: entry(decided === null ? 'error' : 'done'),
+    penaltyMs: 0,
+  } as const;
+}
+
+const handOver = {
+  generation: 0,
+  delayMs: 0,
+  stage: 'upload',
+  counts: true,
+  rewind: false,
+  reason: { code: 'TIMEOUT', class: 'transient' },
+  entry: entry('retry'),
+} as const;
+const settling = {
+  generation: 0,
+  state: 'completed',
+  reason: null,
+  followUps: null,
+  entry: entry(),
+  frame: 'none',
+  stored: null,
+} as const;
+
+async function field(name: string): Promise<string | null> {
+  return rig.redis.hget(rig.names.journal(id), name);
+}
+
+async function history(): Promise<HistoryEntry[]> {
+  return (await rig.redis.lrange(rig.names.history(id), 0, -1)).map(unpackHistory);
+}
+
+describe('the fence', () => {
+  it.each([
+    ['another token', async () => take('other:1', 1)],
+    ['the same token in a later attempt', async () => take('worker:1', 2)],
+    ['nobody: the lock ran out', async () => void (await rig.redis.del(rig.names.job(REGION, id).lock))],
+  ])('a worker that lost it to %s writes nothing', async (_who, lose) => {
+    const zombie = await take('worker:1', 1);
+    expect((await zombie.begin('interactive', 5, ADMISSION)).verdict).toBe('go');
+    await lose();
+    const before = await rig.redis.hgetall(rig.names.journal(id));
+    expect(await zombie.commit('upload', 0, { resources: {} }, entry())).toBe('lost');
+    expect(await zombie.handback(handOver)).toBe('lost');
+    expect((await zombie.intent(intentOf(randomUUID()))).kind).toBe('lost');
+    expect((await zombie.settle(settling)).kind).toBe('lost');
+    expect((await zombie.unknown(entry('unknown'))).kind).toBe('lost');
+    expect(await zombie.renew(8_000)).toBe('lost');
+    expect((await zombie.begin('interactive', 5, ADMISSION)).verdict).toBe('lost');
+    expect(await rig.redis.hgetall(rig.names.journal(id))).toEqual(before);
+  });
+
+  it('an older generation writes nothing', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.begin('interactive', 5, ADMISSION);
+    expect(await journal.handback({ ...handOver, rewind: true })).toBe('ok');
+    expect(await journal.commit('upload', 0, { resources: {} }, entry())).toBe('lost');
+    expect((await journal.intent(intentOf(randomUUID()))).kind).toBe('lost');
+    expect(await field('s:upload')).toBeNull();
+  });
+
+  it('a repeated script (a reply was dropped) changes nothing again', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.begin('interactive', 5, ADMISSION);
+    await journal.begin('interactive', 5, ADMISSION);
+    expect(await field('starts')).toBe('1');
+    const same = entry();
+    await journal.commit('upload', 0, { resources: {} }, same);
+    await journal.commit('upload', 0, { resources: {} }, same);
+    expect(await history()).toHaveLength(1);
+    const iid = randomUUID();
+    expect((await journal.intent(intentOf(iid))).kind).toBe('go');
+    expect((await journal.intent(intentOf(iid))).kind).toBe('go');
+    expect(await journal.outcome(outcomeOf(iid, DECIDED))).toBe('committed');
+    expect(await journal.outcome(outcomeOf(iid, DECIDED))).toBe('again');
+    expect(await field('paid')).toBe('1');
+    expect(await journal.settle(settling)).toEqual({ kind: 'ok', state: 'completed' });
+    expect(await journal.settle(settling)).toEqual({ kind: 'ended', state: 'completed' });
+  });
+});
+
+describe('at most one paid call for each intent', () => {
+  it('declares no second intent while one is open', async () => {
+    const journal = await take('worker:1', 1);
+    expect((await journal.intent(intentOf('first'))).kind).toBe('go');
+    expect((await journal.intent(intentOf('second'))).kind).toBe('open');
+  });
+
+  it('declares none after a decision, after the end, after a cancel, past the deadline, or over the bound', async () => {
+    const journal = await take('worker:1', 1);
+    await rig.redis.hset(rig.names.journal(id), 'paid', 1, 'maybe', 1);
+    expect((await journal.intent(intentOf('a'))).kind).toBe('exhausted');
+    await rig.redis.hset(rig.names.journal(id), 'paid', 0, 'maybe', 0, 'deadline', 1);
+    expect((await journal.intent(intentOf('a'))).kind).toBe('expired');
+    await rig.redis.hset(rig.names.journal(id), 'deadline', Date.now() + 60_000);
+    expect((await rig.client.cancel(id)).status).toBe('cancelling');
+    expect((await journal.intent(intentOf('a'))).kind).toBe('cancel');
+    await rig.redis.hdel(rig.names.journal(id), 'cancel');
+    await journal.intent(intentOf('a'));
+    await journal.outcome(outcomeOf('a', DECIDED));
+    expect((await journal.intent(intentOf('b'))).kind).toBe('decided');
+    await journal.settle(settling);
+    expect((await journal.intent(intentOf('c'))).kind).toBe('ended');
+  });
+
+  it('an outcome needs no lock: an answer that was paid for is never thrown away', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent(intentOf('a'));
+    await take('other:1', 2);
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('committed');
+    expect(await field('decision')).toBe('match');
+  });
+
+  it('the first decision wins; a later one is in the history only, counted and billed', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent({ ...intentOf('a'), callMs: 0 });
+    expect((await journal.unknown(entry('unknown'))).kind).toBe('unknown');
+    expect(await field('maybe')).toBe('1');
+    await journal.intent(intentOf('b'));
+    expect(await journal.outcome(outcomeOf('b', DECIDED))).toBe('committed');
+    expect(await journal.outcome(outcomeOf('a', { ...DECIDED, decision: 'no_match' }))).toBe('late');
+    expect(await field('decision')).toBe('match');
+    expect([await field('paid'), await field('maybe')]).toEqual(['2', '0']);
+  });
+
+  it('an unknown intent that is answered after all, before anybody called again, decides', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent({ ...intentOf('a'), callMs: 0 });
+    await journal.unknown(entry('unknown'));
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('committed');
+    expect([await field('paid'), await field('maybe')]).toEqual(['1', '0']);
+  });
+
+  it('after a rewind, an answer of the older generation is late', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent({ ...intentOf('a'), callMs: 0 });
+    await journal.unknown(entry('unknown'));
+    await journal.handback({ ...handOver, rewind: true });
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('late');
+    expect(await field('decision')).toBeNull();
+    expect(await field('paid')).toBe('1');
+  });
+
+  it('after the end, and where there is no journal, nothing is overwritten or made', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent(intentOf('a'));
+    await journal.settle({ ...settling, state: 'failed' });
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('late');
+    expect(await field('state')).toBe('failed');
+    await rig.redis.del(rig.names.journal(id));
+    expect(await journal.outcome(outcomeOf('b', DECIDED))).toBe('orphan');
+    expect(await rig.redis.exists(rig.names.journal(id))).toBe(0);
+    expect(await rig.redis.hget(rig.names.counters, 'orphanOutcomes')).toBe('1');
+  });
+
+  it('an error answer closes the intent unbilled, and another may follow', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent(intentOf('a'));
+    expect(await journal.outcome(outcomeOf('a', null))).toBe('closed');
+    expect(await field('paid')).toBeNull();
+    expect((await journal.intent(intentOf('b'))).kind).toBe('go');
+  });
+
+  it('an intent is not unknown before its deadline', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent({ ...intentOf('a'), callMs: 60_000 });
+    const { kind, leftMs } = await journal.unknown(entry('unknown'));
+    expect(kind).toBe('open');
+    expect(leftMs).toBeGreaterThan(50_000);
+  });
+});
+
+describe('the preamble', () => {
+  it('counts crashes: starts that were not handed back, and no others', async () => {
+    for (let ats = 1; ats <= 3; ats += 1) {
+      const journal = await take('worker:1', ats);
+      expect((await journal.begin('interactive', 2, ADMISSION)).verdict).toBe('go');
+      await journal.handback(handOver);
+    }
+    for (let ats = 4; ats <= 5; ats += 1) {
+      const journal = await take('worker:1', ats);
+      expect((await journal.begin('interactive', 2, ADMISSION)).verdict).toBe('go');
+    }
+    const journal = await take('worker:1', 6);
+    expect((await journal.begin('interactive', 2, ADMISSION)).verdict).toBe('poison');
+  });
+
+  it('says wait, expired, held, terminal and missing', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.handback({ ...handOver, delayMs: 30_000 });
+    const waiting = await (await take('worker:1', 2)).begin('interactive', 5, ADMISSION);
+    expect(waiting.verdict).toBe('wait');
+    expect(waiting.waitMs).toBeGreaterThan(25_000);
+    await rig.redis.hset(rig.names.journal(id), 'notBefore', 0, 'deadline', 1);
+    expect((await journal.begin('interactive', 5, ADMISSION)).verdict).toBe('lost');
+    const later = await take('worker:1', 3);
+    expect((await later.begin('interactive', 5, ADMISSION)).verdict).toBe('expired');
+    await rig.redis.hset(rig.names.journal(id), 'state', 'held');
+    expect((await later.begin('interactive', 5, ADMISSION)).verdict).toBe('held');
+    await rig.redis.hset(rig.names.journal(id), 'state', 'completed');
+    expect((await later.begin('interactive', 5, ADMISSION)).verdict).toBe('terminal');
+    await rig.redis.del(rig.names.journal(id));
+    expect((await later.begin('interactive', 5, ADMISSION)).verdict).toBe('missing');
+  });
+});
+
+describe('admission', () => {
+  it('holds batch to its capacity, lets interactive pass, and no batch one while an interactive one stands there', async () => {
+    const names = rig.names.gate('ap-bangkok', 'DetectReflectLivenessAndCompare');
+    const job = rig.names.job('ap-bangkok', 'x');
+    const one = (who: string) => new Journal(rig.redis, rig.names, who, { token: 't', ats: 1 }, job, names, 1_000);
+    const two = { capacity: 2, holdMs: 60_000 };
+    expect(await one('b1').admit('batch', two)).toBe(0);
+    await rig.redis.zadd(names.express, Date.now() + 60_000, 'i1');
+    expect(await one('b2').admit('batch', two)).toBeGreaterThan(0);
+    expect(await one('i1').admit('interactive', two)).toBe(0);
+    expect(await one('b2').admit('batch', two)).toBeGreaterThan(0); // both places are taken
+    expect(await one('i2').admit('interactive', two)).toBe(0);
+    await rig.redis.zrem(names.admitted, 'b1', 'i1');
+    expect(await one('b2').admit('batch', two)).toBe(0);
+    expect(await one('b2').admit('batch', two)).toBe(0); // who is in stays in
+    expect(await one('b3').admit('batch', two)).toBeGreaterThan(0);
+  });
+});
