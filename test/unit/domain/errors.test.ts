@@ -9,9 +9,9 @@ import {
   type ErrorClass,
   explain,
 } from '../../../src/domain/errors/index.ts';
-import { errorsPage } from '../../../src/domain/errors/markdown.ts';
 import { DECISIONS } from '../../../src/domain/states.ts';
 import { DOCUMENTED, type Kind } from './documented-codes.ts';
+import { errorsPage } from './errors-page.ts';
 
 const CHANNELS = ['error', 'result'] as const;
 

@@ -1,7 +1,6 @@
-/** The table as a page: docs/errors.md is this text, and a test holds that. */
-
-import { ERROR_TABLE } from './classify.ts';
-import { ERROR_CLASSES, type ErrorEntry, RETRIES } from './entry.ts';
+/** docs/errors.md, made from the table of errors. */
+import { RETRIES } from '../../../src/domain/errors/entry.ts';
+import { ERROR_CLASSES, ERROR_TABLE, type ErrorEntry } from '../../../src/domain/errors/index.ts';
 
 const PARTS: readonly (readonly [title: string, of: (entry: ErrorEntry) => boolean])[] = [
   ['Tencent FaceID', ({ service, channel }) => service === 'faceid' && channel === 'both'],
