@@ -6,6 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
+import { type ApiError, ApiFault } from './api-fault.ts';
+import { type ApiRequest, readApiRequest, readParameters } from './api-request.ts';
 import { type Card, type Outcome, outcomeOf, readCard } from './cards.ts';
 import type { Cos } from './cos.ts';
 import { COS_HOST } from './cos.ts';
@@ -16,34 +18,20 @@ import { isText, readPicture } from './pictures.ts';
 import { sampleImage } from './samples.ts';
 import {
   type Credentials,
-  FACEID_REGIONS,
   frameBucket,
   resourceBucket,
   type Settings,
   VENDOR_APP_ID,
   VENDOR_CREDENTIALS,
 } from './settings.ts';
-import { type ApiError, tc3Problem } from './tc3.ts';
 
 export const FACEID_HOST = /^faceid(?:\.intl|\.ap-[a-z]+)?\.tencentcloudapi\.com$/;
-const VERSION = '2018-03-01';
 const HEAD_BYTES = 65_536;
 const MIB = 1024 * 1024;
 /** Documented as 3 MB and 8 MB after Base64. */
 const MAX_BYTES = { image: 2.25 * MIB, video: 6 * MIB };
 const MIN_PIXELS = 64;
 
-interface ActionRule {
-  readonly required: readonly string[];
-  readonly optional: readonly string[];
-}
-
-const COMPARE = ['ImageUrl', 'ImageMd5'];
-const ACTIONS: Readonly<Record<string, ActionRule>> = {
-  CreateUploadUrl: { required: ['TargetAction'], optional: [] },
-  DetectReflectLivenessAndCompare: { required: ['LiveDataUrl', 'LiveDataMd5', ...COMPARE], optional: [] },
-  VideoLivenessCompare: { required: ['VideoUrl', 'VideoMd5', ...COMPARE, 'LivenessType'], optional: ['ValidateData'] },
-};
 const TARGETS = [
   'DetectReflectLivenessAndCompare',
   'VideoLivenessCompare',
@@ -72,17 +60,6 @@ interface Asked {
 /** An object with its first bytes. */
 type Downloaded = StoredObject & { readonly head: Buffer };
 
-class ApiFault extends Error {
-  readonly answer: ApiError;
-  readonly objects: readonly string[];
-
-  constructor(code: string, message: string, objects: readonly string[] = []) {
-    super(message);
-    this.answer = { code, message };
-    this.objects = objects;
-  }
-}
-
 export class FaceId {
   readonly #options: FaceIdOptions;
   /** When calls were let through in the last second, by action and region. */
@@ -96,16 +73,15 @@ export class FaceId {
 
   async exchange(request: IncomingMessage, response: ServerResponse, url: URL): Promise<Exchange> {
     const body = Buffer.concat(await request.toArray());
-    const { headers } = request;
-    const action = String(headers['x-tc-action'] ?? '');
-    const region = String(headers['x-tc-region'] ?? '');
-    const language = String(headers['x-tc-language'] ?? 'zh-CN');
-    const call = { service: 'faceid', action, region, objects: objectsNamed(body) } as const;
+    const { method = '', headers } = request;
+    const asked = readApiRequest({ method, url, headers, body });
+    const { action, region } = asked;
+    const call = { service: 'faceid', action, region, objects: objectsNamed(asked.text) } as const;
     return {
       request,
       response,
       call,
-      perform: () => this.#perform({ request, body, url }, { action, region, language }),
+      perform: () => this.#perform(asked),
       refuse: (fault) => {
         const requestId = randomUUID();
         if (fault.kind === 'error')
@@ -120,24 +96,14 @@ export class FaceId {
     this.#firsts.clear();
   }
 
-  async #perform(
-    { request, body, url }: { request: IncomingMessage; body: Buffer; url: URL },
-    named: Omit<Asked, 'parameters'>,
-  ): Promise<Answer> {
+  async #perform(request: ApiRequest): Promise<Answer> {
     const requestId = randomUUID();
     try {
       const { credentials, settings } = this.#options;
-      const signed = {
-        method: request.method ?? '',
-        path: url.pathname,
-        query: url.search.slice(1),
-        headers: request.headers,
-        body,
-      };
-      const problem = tc3Problem(signed, 'faceid', credentials, this.#options.now());
+      const problem = request.problem(credentials, this.#options.now());
       if (problem !== null) return failed(problem, requestId);
-      const rule = ruleOf(request, named);
-      const asked = { ...named, parameters: parametersOf(body, rule) };
+      const { action, region, language } = request;
+      const asked: Asked = { action, region, language, parameters: readParameters(request) };
       if (settings.accountError !== null) throw new ApiFault(settings.accountError, settings.accountError);
       this.#rate(asked);
       await this.#takeTime(settings.latencyMs[asked.action] ?? 0);
@@ -281,51 +247,14 @@ function photoProblem({ head, sizeBytes }: Downloaded): Outcome | null {
   return Math.min(picture.width, picture.height) < MIN_PIXELS ? wrong('FailedOperation.LifePhotoSizeError') : null;
 }
 
-/** What is asked in headers. */
-function ruleOf(request: IncomingMessage, { action, region }: { action: string; region: string }): ActionRule {
-  const rule = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
-  if (rule === undefined) throw new ApiFault('InvalidAction', `The request action=${action} is invalid or not found.`);
-  if (request.headers['x-tc-version'] !== VERSION)
-    throw new ApiFault('NoSuchVersion', 'The API version does not exist.');
-  if (request.method !== 'POST') throw new ApiFault('UnsupportedProtocol', 'Only POST with a JSON body is taken here.');
-  if (region === '') throw new ApiFault('MissingParameter', 'The request is missing the required parameter `Region`.');
-  if (!FACEID_REGIONS.includes(region))
-    throw new ApiFault('UnsupportedRegion', 'The region is not supported by this API.');
-  return rule;
-}
-
-function parametersOf(body: Buffer, rule: ActionRule): Record<string, string> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body.toString() || '{}');
-  } catch {
-    throw new ApiFault('InvalidRequest', 'The request body is not JSON.');
-  }
-  if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed))
-    throw new ApiFault('InvalidRequest', 'The request body is no object.');
-  const given = Object.entries(parsed as Record<string, unknown>).filter(([, value]) => value !== null && value !== '');
-  for (const [name, value] of given) {
-    if (![...rule.required, ...rule.optional].includes(name))
-      throw new ApiFault('UnknownParameter', `The parameter \`${name}\` is not recognized.`);
-    if (typeof value !== 'string')
-      throw new ApiFault('InvalidParameter', `The type of value of parameter \`${name}\` is not correct.`);
-  }
-  const parameters = Object.fromEntries(given) as Record<string, string>;
-  for (const name of rule.required) {
-    if (parameters[name] === undefined)
-      throw new ApiFault('MissingParameter', `The request is missing the required parameter \`${name}\`.`);
-  }
-  return parameters;
-}
-
 function refuseForeignLink(link: string, region: string): void {
   const host = URL.canParse(link) ? COS_HOST.exec(new URL(link).hostname) : null;
   if (host?.[2] !== region) throw new ApiFault('InvalidParameterValue', 'invalid resourceUrl');
 }
 
 /** Which objects a call is about, for faults and for the log: host and path of its links, without their signatures. */
-function objectsNamed(body: Buffer): string[] {
-  return [...body.toString().matchAll(/https:\/\/([a-z0-9.-]+)\/([^?"\\]+)/g)].map(([, host = '', path = '']) => {
+function objectsNamed(text: string): string[] {
+  return [...text.matchAll(/https:\/\/([a-z0-9.-]+)\/([^?"\\]+)/g)].map(([, host = '', path = '']) => {
     const bucket = COS_HOST.exec(host)?.[1] ?? host;
     return `${bucket}/${decoded(path) ?? path}`;
   });

@@ -1,15 +1,9 @@
 /** TC3-HMAC-SHA256 as Tencent Cloud checks it. Written from the published description, not from the client. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { ApiError } from './api-fault.ts';
+import { clockProblem, signatureFailure, tokenProblem, unknownId } from './identity.ts';
 import type { Credentials } from './settings.ts';
-
-/** Seconds that a signature may be off, by the vendor's clock. */
-const WINDOW_S = 300;
-
-export interface ApiError {
-  readonly code: string;
-  readonly message: string;
-}
 
 const AUTHORIZATION =
   /^TC3-HMAC-SHA256 Credential=([^/,\s]+)\/(\d{4}-\d{2}-\d{2})\/([a-z0-9]+)\/tc3_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$/;
@@ -30,21 +24,11 @@ export function tc3Problem(
   if (!Number.isInteger(timestamp))
     return { code: 'MissingParameter', message: 'The header X-TC-Timestamp is missing.' };
   const keys = known.find((each) => each.secretId === secretId);
-  if (keys === undefined)
-    return {
-      code: 'AuthFailure.SecretIdNotFound',
-      message: 'The SecretId is not found, please ensure that your SecretId is correct.',
-    };
-  if (keys.token !== headers['x-tc-token'])
-    return { code: 'AuthFailure.TokenFailure', message: 'The token in the request is illegal.' };
-  if (keys.expiresAt !== undefined && keys.expiresAt <= now)
-    return { code: 'AuthFailure.TokenFailure', message: 'The token in the request has expired.' };
-  if (Math.abs(now / 1000 - timestamp) > WINDOW_S) {
-    return {
-      code: 'AuthFailure.SignatureExpire',
-      message: 'The signature has expired, or the clock of the client is not synchronized.',
-    };
-  }
+  if (keys === undefined) return unknownId();
+  const token = headers['x-tc-token'];
+  const problem =
+    tokenProblem(keys, token === undefined ? undefined : String(token), now) ?? clockProblem(timestamp, now);
+  if (problem !== null) return problem;
   const names = signedHeaders.split(';');
   const right =
     scope === service &&
@@ -70,13 +54,6 @@ export function tc3Problem(
   const toSign = ['TC3-HMAC-SHA256', timestamp, `${date}/${service}/tc3_request`, sha256(canonical)].join('\n');
   const signingKey = hmac(hmac(hmac(`TC3${keys.secretKey}`, date), service), 'tc3_request');
   return timingSafeEqual(hmac(signingKey, toSign), Buffer.from(signature, 'hex')) ? null : signatureFailure();
-}
-
-function signatureFailure(): ApiError {
-  return {
-    code: 'AuthFailure.SignatureFailure',
-    message: 'The provided credentials could not be validated. Please check your signature is correct.',
-  };
 }
 
 function sha256(data: string | Buffer): string {
