@@ -1,0 +1,104 @@
+/** What the sweeper, the outbox and a worker's drain repair or leave in order. */
+import type { Queue } from 'bullmq';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { openEraseQueue } from '../../src/compose.ts';
+import type { Region } from '../../src/domain/actions.ts';
+import type { VerifyJob } from '../../src/queue/options.ts';
+import { openVerifyQueue } from '../../src/queue/verify-queue.ts';
+import { Outbox } from '../../src/runtime/outbox.ts';
+import { Sweeper } from '../../src/runtime/sweeper.ts';
+import { createRig, type Rig } from '../support/rig.ts';
+
+let rig: Rig;
+let queue: Queue<VerifyJob>;
+let erase: Queue;
+let sweeper: Sweeper;
+
+beforeAll(async () => {
+  rig = await createRig({ env: { BESTFRAME_QPS_DETECT: '200' }, emulator: { qps: {} } });
+  queue = openVerifyQueue(rig.redis, rig.names, 'ap-singapore');
+  erase = openEraseQueue(rig.redis, rig.names);
+  const outbox = new Outbox(rig.redis, rig.names, erase);
+  const queues = new Map<Region, Queue<VerifyJob>>([['ap-singapore', queue]]);
+  sweeper = new Sweeper({ redis: rig.redis, names: rig.names, queues, outbox, log: pino({ level: 'silent' }) });
+});
+afterEach(() => rig.control.clearFaults());
+afterAll(async () => {
+  await Promise.all([queue.close(), erase.close()]);
+  await rig.dispose();
+});
+
+it('a claim whose job was never added gets one', async () => {
+  const { id } = await rig.client.enqueue(await rig.request('no-job'));
+  await queue.remove(id);
+  expect(await sweeper.sweep(0)).toMatchObject({ requeued: 1 });
+  expect(await queue.getJobState(id)).toBe('prioritized');
+  expect(await sweeper.sweep(0)).toMatchObject({ requeued: 0 });
+  await rig.client.cancel(id);
+});
+
+it('a job that somebody failed by hand goes on: only the journal ends a verification', async () => {
+  const { id } = await rig.client.enqueue(await rig.request('failed-by-hand'));
+  await rig.redis.zrem(`${rig.names.prefix}:verify-ap-singapore:prioritized`, id);
+  await rig.redis.zadd(`${rig.names.prefix}:verify-ap-singapore:failed`, Date.now(), id);
+  expect(await sweeper.sweep(0)).toMatchObject({ requeued: 1 });
+  const worker = await rig.openWorker();
+  expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', decision: 'match' });
+  await worker.stop(5_000);
+});
+
+it('a follow-up that was not delivered is delivered, under the same id', async () => {
+  const worker = await rig.openWorker();
+  const { id } = await rig.client.enqueue(await rig.request('outbox'));
+  await rig.client.wait(id, { until: 'ended' });
+  await expect.poll(() => rig.redis.hexists(rig.names.outbox, id)).toBe(0);
+  await worker.stop(5_000);
+  const [job] = (await erase.getJobs(['waiting', 'active'])).filter((each) => each.data.id === id);
+  expect(job?.id).toContain(id);
+  await job?.remove();
+  // As if the worker had died between settling and delivering.
+  await rig.redis.hset(rig.names.outbox, id, JSON.stringify({ erase: job?.data }));
+  expect(await sweeper.sweep(0)).toMatchObject({ delivered: 1 });
+  expect(await rig.redis.hexists(rig.names.outbox, id)).toBe(0);
+  expect((await erase.getJob(job?.id ?? ''))?.data).toEqual(job?.data);
+});
+
+it('an ended verification whose job runs again changes nothing and pays nothing', async () => {
+  const worker = await rig.openWorker();
+  const { id } = await rig.client.enqueue(await rig.request('again'));
+  const first = await rig.client.wait(id, { until: 'ended' });
+  await expect.poll(() => queue.getJobState(id)).toBe('completed');
+  await (await queue.getJob(id))?.retry('completed');
+  await expect.poll(async () => (await queue.getJob(id))?.attemptsStarted).toBe(2);
+  await expect.poll(() => queue.getJobState(id)).toBe('completed');
+  expect(await rig.client.get(id)).toEqual(first);
+  expect(await rig.control.calls({ action: 'DetectReflectLivenessAndCompare', object: id })).toHaveLength(1);
+  await worker.stop(5_000);
+});
+
+it('draining takes no more, finishes what runs, and says so', async () => {
+  const worker = await rig.openWorker({ BESTFRAME_SLOTS: '1' });
+  const object = rig.client.idOf('drains');
+  const hold = await rig.control.fault({ kind: 'hold', action: 'DetectReflectLivenessAndCompare', object });
+  const running = await rig.client.enqueue(await rig.request('drains'));
+  await rig.control.waitFor({ event: 'held', object });
+  const waiting = await rig.client.enqueue(await rig.request('stays'));
+  const drained = worker.stop(30_000);
+  await rig.control.release(hold);
+  expect(await drained).toBe(true);
+  expect(await rig.client.get(running.id)).toMatchObject({ state: 'completed', frame: 'stored' });
+  expect(await rig.client.get(waiting.id)).toMatchObject({ state: 'queued' });
+  await rig.client.cancel(waiting.id);
+});
+
+it('past its deadline a verification is failed, and detect is never called', async () => {
+  const deadline = new Date(Date.now() + 1_500).toISOString();
+  const { id } = await rig.client.enqueue(await rig.request('late', { card: 'match' }, { deadline }));
+  await expect.poll(() => Date.now(), { timeout: 10_000 }).toBeGreaterThan(Date.parse(deadline));
+  const worker = await rig.openWorker();
+  const view = await rig.client.wait(id, { until: 'ended' });
+  expect(view).toMatchObject({ state: 'failed', paidCalls: 0, reason: { code: 'DEADLINE_EXCEEDED' } });
+  expect(await rig.control.calls({ action: 'DetectReflectLivenessAndCompare', object: id })).toEqual([]);
+  await worker.stop(5_000);
+});
