@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DECISIONS, isTerminal, NEXT_STEPS, nextStep, STATES } from '../../../src/domain/states.ts';
+import { DECISIONS, FRAME_STATES, isTerminal, NEXT_STEPS, nextStep, STATES } from '../../../src/domain/states.ts';
 
 /** Rows: state. Columns: no decision, match, no_match, not_live, recapture. */
 const GOES_ON = ['wait', 'accept', 'refuse', 'refuse', 'recapture'] as const;
@@ -36,5 +38,16 @@ describe('next', () => {
 describe('ends', () => {
   it('are completed, failed and cancelled', () => {
     expect(STATES.filter(isTerminal)).toEqual(['completed', 'failed', 'cancelled']);
+  });
+});
+
+describe('docs/states.md', () => {
+  it('has this table, and each word', async () => {
+    const page = await readFile(join(import.meta.dirname, '../../../docs/states.md'), 'utf8');
+    for (const state of STATES) {
+      const steps = [null, ...DECISIONS].map((decision) => nextStep(state, decision));
+      expect(page).toContain(`| \`${state}\` | ${steps.join(' | ')} |`);
+    }
+    for (const word of [...STATES, ...DECISIONS, ...FRAME_STATES]) expect(page).toContain(`\n| \`${word}\` | `);
   });
 });
