@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { ProxyAgent, request } from 'undici';
 import type { CallEntry } from '../../../src/emulator/call-log.ts';
 import { EmulatorControl } from '../../../src/emulator/control.ts';
@@ -71,7 +72,11 @@ export interface Lab {
   /** `cos-nodejs-sdk-v5`. */
   cos(method: string, parameters: object, how?: CosCall): Promise<Outcome>;
   /** A plain HTTP client, for links. Rejects where the connection breaks. */
-  http(method: string, url: string, more?: { headers?: Record<string, string>; body?: Buffer }): Promise<Reply>;
+  http(
+    method: string,
+    url: string,
+    more?: { headers?: Record<string, string>; body?: Buffer | Readable },
+  ): Promise<Reply>;
   /** A signed link of the COS SDK. */
   link(key: string, more?: object, how?: CosCall): Promise<string>;
   /** Puts a package (or video) and a photo into the own bucket and gives the parameters that name them. */

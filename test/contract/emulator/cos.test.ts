@@ -1,0 +1,302 @@
+/** COS by `cos-nodejs-sdk-v5`, in header signatures and in links. */
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { BUCKET, bytes, EXPIRED, type Lab, md5Of, openLab, REGION, TEMPORARY } from './lab.ts';
+
+let lab: Lab;
+const content = randomBytes(100_000);
+const host = `${BUCKET}.cos.${REGION}.myqcloud.com`;
+const base64Md5 = Buffer.from(md5Of(content), 'hex').toString('base64');
+
+beforeAll(async () => {
+  lab = await openLab({
+    buckets: [
+      { name: BUCKET, region: REGION },
+      { name: 'other-1250000000', region: 'ap-hongkong' },
+      { name: 'opaque-1250000000', region: REGION, opaqueEtag: true },
+    ],
+  });
+  const { ok } = await lab.cos('putObject', { Key: 'ready', Body: bytes(content), ContentType: 'image/jpeg' });
+  expect(ok).toMatchObject({ statusCode: 200, ETag: `"${md5Of(content)}"` });
+});
+afterEach(() => lab.control.settings({ clockSkewMs: 0 }));
+afterAll(() => lab.close());
+
+describe('PutObject', () => {
+  it('takes a Content-MD5 that is right, and any key', async () => {
+    for (const Key of ['plain', 'a/b/c.jpg', 'with space+plus&amp=é漢', "(quotes)'!*"]) {
+      const put = await lab.cos('putObject', { Key, Body: bytes(content), ContentMD5: base64Md5 });
+      expect(put.ok, Key).toMatchObject({ statusCode: 200, ETag: `"${md5Of(content)}"` });
+      const got = await lab.cos('getObject', { Key });
+      expect(got.ok?.Body, Key).toEqual(bytes(content));
+    }
+  });
+
+  it('BadDigest: a Content-MD5 of something else, and nothing is stored', async () => {
+    const ContentMD5 = Buffer.alloc(16).toString('base64');
+    const { error } = await lab.cos('putObject', { Key: 'bad', Body: bytes(content), ContentMD5 });
+    expect(error).toMatchObject({ statusCode: 400, code: 'BadDigest' });
+    expect((await lab.control.objects()).map(({ key }) => key)).not.toContain('bad');
+  });
+
+  it('InvalidDigest: a Content-MD5 that is none', async () => {
+    for (const ContentMD5 of [md5Of(content), 'x']) {
+      const { error } = await lab.cos('putObject', { Key: 'bad', Body: bytes(content), ContentMD5 });
+      expect(error).toMatchObject({ statusCode: 400, code: 'InvalidDigest' });
+    }
+  });
+
+  it('overwrites, and an ETag says nothing where the bucket’s are opaque', async () => {
+    await lab.cos('putObject', { Key: 'twice', Body: bytes('first') });
+    await lab.cos('putObject', { Key: 'twice', Body: bytes('second') });
+    expect((await lab.cos('getObject', { Key: 'twice' })).ok?.Body).toEqual(bytes('second'));
+    const { ok } = await lab.cos('putObject', { Bucket: 'opaque-1250000000', Key: 'x', Body: bytes(content) });
+    expect(ok?.ETag).toMatch(/^"[0-9a-f]{40}"$/);
+  });
+
+  it('is seen whole or not at all: a body that breaks off leaves nothing, and the log has it', async () => {
+    const link = await lab.link('half', { Method: 'PUT' });
+    async function* half() {
+      yield content.subarray(0, 50_000);
+      throw new Error('the client goes away');
+    }
+    const { Readable } = await import('node:stream');
+    const headers = { 'content-length': '100000' };
+    await expect(lab.http('PUT', link, { headers, body: Readable.from(half()) })).rejects.toThrow();
+    const [call] = await lab.control.waitFor({ action: 'PutObject', code: 'aborted' });
+    expect(call).toMatchObject({ objects: [`${BUCKET}/half`], replied: false, billed: false });
+    expect((await lab.control.objects()).map(({ key }) => key)).not.toContain('half');
+  });
+});
+
+describe('GetObject', () => {
+  it.each([
+    ['bytes=0-0', 206, content.subarray(0, 1), 'bytes 0-0/100000'],
+    ['bytes=99990-', 206, content.subarray(99_990), 'bytes 99990-99999/100000'],
+    ['bytes=-10', 206, content.subarray(99_990), 'bytes 99990-99999/100000'],
+    ['bytes=10-200000', 206, content.subarray(10), 'bytes 10-99999/100000'],
+  ])('Range %s', async (Range, status, body, range) => {
+    const { ok } = await lab.cos('getObject', { Key: 'ready', Range });
+    expect(ok).toMatchObject({ statusCode: status, Body: bytes(body) });
+    expect(ok?.headers).toMatchObject({ 'content-range': range, etag: `"${md5Of(content)}"` });
+  });
+
+  it('InvalidRange: behind the end', async () => {
+    const { error } = await lab.cos('getObject', { Key: 'ready', Range: 'bytes=100000-' });
+    expect(error).toMatchObject({ statusCode: 416, code: 'InvalidRange' });
+  });
+
+  it('NoSuchKey', async () => {
+    const { error } = await lab.cos('getObject', { Key: 'nothing' });
+    expect(error).toMatchObject({ statusCode: 404, code: 'NoSuchKey' });
+  });
+
+  it('InvalidURI: a path that is no percent encoding', async () => {
+    const reply = await lab.http('GET', `https://${host}/%E0%A4%A`);
+    expect(reply.status).toBe(400);
+    expect(reply.body.toString()).toContain('<Code>InvalidURI</Code>');
+  });
+});
+
+describe('HeadObject, DeleteObject, CopyObject', () => {
+  it('HEAD shows size, type and ETag, and no body says why it fails', async () => {
+    const { ok } = await lab.cos('headObject', { Key: 'ready' });
+    expect(ok?.headers).toMatchObject({
+      'content-length': '100000',
+      'content-type': 'image/jpeg',
+      etag: `"${md5Of(content)}"`,
+    });
+    expect((await lab.cos('headObject', { Key: 'nothing' })).error).toMatchObject({ statusCode: 404, code: '404' });
+  });
+
+  it('DELETE removes, and again is the same as once', async () => {
+    await lab.cos('putObject', { Key: 'gone', Body: bytes('x') });
+    for (let time = 0; time < 2; time += 1) {
+      expect((await lab.cos('deleteObject', { Key: 'gone' })).ok).toMatchObject({ statusCode: 204 });
+    }
+    expect((await lab.cos('getObject', { Key: 'gone' })).error).toMatchObject({ code: 'NoSuchKey' });
+  });
+
+  it('copies, with the type of the source', async () => {
+    const CopySource = `${host}/ready`;
+    const { ok } = await lab.cos('putObjectCopy', { Key: 'copied', CopySource });
+    expect(ok).toMatchObject({ statusCode: 200, ETag: `"${md5Of(content)}"` });
+    const head = await lab.cos('headObject', { Key: 'copied' });
+    expect(head.ok?.headers).toMatchObject({ 'content-type': 'image/jpeg', 'content-length': '100000' });
+    const missing = await lab.cos('putObjectCopy', { Key: 'copied', CopySource: `${host}/nothing` });
+    expect(missing.error).toMatchObject({ statusCode: 404, code: 'NoSuchKey' });
+    const [call] = await lab.control.calls({ action: 'CopyObject' });
+    expect(call).toMatchObject({ objects: [`${BUCKET}/copied`], code: 'OK', bytes: 100_000 });
+  });
+});
+
+describe('buckets', () => {
+  it('HEAD finds its own, in its region only', async () => {
+    expect((await lab.cos('headBucket', {})).ok).toMatchObject({ statusCode: 200 });
+    expect((await lab.cos('headBucket', { Region: 'ap-hongkong' })).error).toMatchObject({ statusCode: 404 });
+  });
+
+  it('PUT makes one, once', async () => {
+    const made = await lab.cos('putBucket', { Bucket: 'new-1250000000' });
+    expect(made.ok).toMatchObject({ statusCode: 200 });
+    expect(
+      (await lab.cos('putObject', { Bucket: 'new-1250000000', Key: 'x', Body: bytes('x') })).error,
+    ).toBeUndefined();
+    const again = await lab.cos('putBucket', { Bucket: 'new-1250000000' });
+    expect(again.error).toMatchObject({ statusCode: 409, code: 'BucketAlreadyOwnedByYou' });
+  });
+
+  it('NoSuchBucket: another region, another name', async () => {
+    for (const where of [{ Region: 'ap-hongkong' }, { Bucket: 'nobody-1250000000' }]) {
+      const { error } = await lab.cos('getObject', { ...where, Key: 'ready' });
+      expect(error).toMatchObject({ statusCode: 404, code: 'NoSuchBucket' });
+    }
+  });
+
+  it('MethodNotAllowed: what the emulator does not do, without harm to objects', async () => {
+    const acl = await lab.cos('putObjectAcl', { Key: 'ready', ACL: 'public-read' });
+    const part = await lab.cos('multipartUpload', { Key: 'ready', UploadId: 'x', PartNumber: 1, Body: bytes('x') });
+    const start = await lab.cos('multipartInit', { Key: 'ready' });
+    const list = await lab.cos('getBucket', {});
+    for (const { error } of [acl, part, start, list]) {
+      expect(error).toMatchObject({ statusCode: 405, code: 'MethodNotAllowed' });
+    }
+    expect((await lab.cos('headObject', { Key: 'ready' })).ok?.headers).toMatchObject({ 'content-length': '100000' });
+  });
+});
+
+describe('signatures in headers', () => {
+  it('SignatureDoesNotMatch: a wrong secret', async () => {
+    const credential = { ...lab.emulator.credentials, secretKey: 'another' };
+    const { error } = await lab.cos('getObject', { Key: 'ready' }, { credential });
+    expect(error).toMatchObject({ statusCode: 403, code: 'SignatureDoesNotMatch' });
+  });
+
+  it('InvalidAccessKeyId: an unknown id, or a token that is not its own', async () => {
+    const { secretId, secretKey } = TEMPORARY;
+    for (const credential of [
+      { secretId: 'AKIDnobody', secretKey: 'x' },
+      { secretId, secretKey },
+      { ...TEMPORARY, token: 'x' },
+    ]) {
+      const { error } = await lab.cos('getObject', { Key: 'ready' }, { credential });
+      expect(error).toMatchObject({ statusCode: 403, code: 'InvalidAccessKeyId' });
+    }
+    expect((await lab.cos('getObject', { Key: 'ready' }, { credential: TEMPORARY })).error).toBeUndefined();
+  });
+
+  it('ExpiredToken', async () => {
+    const { error } = await lab.cos('getObject', { Key: 'ready' }, { credential: EXPIRED });
+    expect(error).toMatchObject({ statusCode: 400, code: 'ExpiredToken' });
+  });
+
+  it.each([
+    ['RequestTimeTooSkewed', -3_600_000],
+    ['AccessDenied', 3_600_000],
+  ])('%s: clocks that are apart, which the SDK then mends by the Date header', async (code, clockSkewMs) => {
+    await lab.control.settings({ clockSkewMs });
+    const options = { CorrectClockSkew: false };
+    expect((await lab.cos('getObject', { Key: 'ready' }, { options })).error).toMatchObject({ statusCode: 403, code });
+    expect((await lab.cos('getObject', { Key: 'ready' })).ok).toMatchObject({ statusCode: 200 });
+  });
+
+  it('AccessDenied: no signature, one without a time', async () => {
+    const bare = await lab.http('GET', `https://${host}/ready`);
+    expect(bare.status).toBe(403);
+    expect(bare.body.toString()).toContain('<Code>AccessDenied</Code>');
+    const timeless = (await lab.link('ready')).replace(/q-sign-time=[^&]*/, 'q-sign-time=x');
+    expect((await lab.http('GET', timeless)).body.toString()).toContain('<Code>AccessDenied</Code>');
+  });
+
+  it('covers the parameters and headers that it lists', async () => {
+    const Query = {
+      'response-content-type': 'text/plain; charset=utf-8',
+      'response-expires': 'never',
+      'X+odd/name': 'v&=é',
+    };
+    const link = await lab.link('ready', { Query });
+    expect((await lab.http('GET', link)).headers).toMatchObject({ 'content-type': 'text/plain; charset=utf-8' });
+    const altered = link.replace('never', 'always');
+    expect(altered).not.toBe(link);
+    expect((await lab.http('GET', altered)).status).toBe(403);
+    const put = await lab.link('with-headers', { Method: 'PUT', Headers: { 'Content-Type': 'image/png' } });
+    const body = Buffer.from('x');
+    expect((await lab.http('PUT', put, { body, headers: { 'content-type': 'image/png' } })).status).toBe(200);
+    expect((await lab.http('PUT', put, { body, headers: { 'content-type': 'image/gif' } })).status).toBe(403);
+  });
+});
+
+describe('links', () => {
+  it('PUT, GET, HEAD and DELETE, each by a link of its own', async () => {
+    const links = await Promise.all(['PUT', 'GET', 'HEAD', 'DELETE'].map((Method) => lab.link('by-link', { Method })));
+    const [put = '', get = '', head = '', remove = ''] = links;
+    expect((await lab.http('PUT', put, { body: content })).status).toBe(200);
+    expect((await lab.http('GET', get)).body).toEqual(content);
+    expect((await lab.http('HEAD', head)).headers).toMatchObject({ 'content-length': '100000' });
+    expect((await lab.http('HEAD', get)).status).toBe(403);
+    const removed = await lab.http('DELETE', remove);
+    expect(removed.status).toBe(204);
+    expect(removed.headers).not.toHaveProperty('content-length');
+    expect((await lab.http('GET', get)).status).toBe(404);
+  });
+
+  it('say what they set in the answer', async () => {
+    const Query = {
+      'response-content-type': 'application/json',
+      'response-content-disposition': 'attachment; filename="a b.json"',
+      'response-cache-control': 'no-store',
+    };
+    const reply = await lab.http('GET', await lab.link('ready', { Query }));
+    expect(reply.headers).toMatchObject({
+      'content-type': 'application/json',
+      'content-disposition': 'attachment; filename="a b.json"',
+      'cache-control': 'no-store',
+    });
+  });
+
+  it('carry a session token, and are nothing without it', async () => {
+    const link = await lab.link('ready', {}, { credential: TEMPORARY });
+    // The SDK puts the token in as it is; a `+` in it must be encoded by whoever uses the link.
+    const token = TEMPORARY.token ?? '';
+    const encoded = link.replace(`=${token}`, `=${encodeURIComponent(token)}`);
+    expect(encoded).toContain('x-cos-security-token=session%2Btoken%2Fwith%3Dsigns');
+    expect((await lab.http('GET', encoded)).body).toEqual(content);
+    const without = encoded.replace(/&x-cos-security-token=[^&]*/, '');
+    const reply = await lab.http('GET', without);
+    expect(reply.status).toBe(403);
+    expect(reply.body.toString()).toContain('<Code>InvalidAccessKeyId</Code>');
+  });
+
+  it('expire', async () => {
+    const link = await lab.link('ready', { Expires: 60 });
+    expect((await lab.http('GET', link)).status).toBe(200);
+    await lab.control.settings({ clockSkewMs: 70_000 });
+    const late = await lab.http('GET', link);
+    expect(late.status).toBe(403);
+    expect(late.body.toString()).toContain('<Message>Request has expired</Message>');
+  });
+});
+
+describe('the proxy', () => {
+  it('refuses hosts that it does not know, and requests that are meant for no proxy', async () => {
+    await expect(lab.http('GET', 'https://example.com/')).rejects.toThrow();
+    const direct = await fetch(`${lab.emulator.proxyUrl}/ready`);
+    expect(direct.status).toBe(400);
+    expect(await direct.text()).toContain('This is a proxy');
+  });
+
+  it('serves other web servers’ pages where a test has put some', async () => {
+    await lab.control.putOrigin('https://files.example.com/photo.jpg', content);
+    await lab.control.putOrigin('https://files.example.com/moved', Buffer.alloc(0), {
+      location: 'https://a.example.com/x',
+    });
+    await lab.control.putOrigin('https://files.example.com/sick', Buffer.alloc(0), { status: 503 });
+    expect((await lab.http('GET', 'https://files.example.com/photo.jpg?signed=1')).body).toEqual(content);
+    const moved = await lab.http('GET', 'https://files.example.com/moved');
+    expect(moved).toMatchObject({ status: 302, headers: { location: 'https://a.example.com/x' } });
+    expect((await lab.http('GET', 'https://files.example.com/sick')).status).toBe(503);
+    expect((await lab.http('GET', 'https://files.example.com/other')).status).toBe(404);
+    const calls = await lab.control.calls({ service: 'origin' });
+    expect(calls.map(({ code }) => code)).toEqual(['200', '302', '503', '404']);
+  });
+});
