@@ -1,0 +1,112 @@
+/** The control port as a script meets it: what each route takes and gives, and words for what it does not take. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BUCKET, DETECT, type Lab, openLab } from './lab.ts';
+
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await openLab();
+});
+afterAll(() => lab.close());
+
+async function ask(method: string, path: string, body?: string) {
+  const sent = body === undefined ? {} : { body };
+  const response = await fetch(`${lab.emulator.controlUrl}${path}`, { method, ...sent });
+  return { status: response.status, value: (await response.json()) as { error?: string; [name: string]: unknown } };
+}
+
+describe('routes', () => {
+  it('GET /health', async () => {
+    expect(await ask('GET', '/health')).toEqual({ status: 200, value: { ok: true } });
+  });
+
+  it('GET /settings and PATCH /settings: what is not named stays', async () => {
+    const { value: before } = await ask('GET', '/settings');
+    const { value: after } = await ask('PATCH', '/settings', '{"qps":{"CreateUploadUrl":7},"linkTtlMs":1000}');
+    expect(after).toEqual({ ...before, qps: { CreateUploadUrl: 7 }, linkTtlMs: 1000 });
+    expect((await ask('PATCH', '/settings', '{}')).value).toEqual(after);
+    await lab.control.reset();
+    expect((await ask('GET', '/settings')).value).toEqual(before);
+  });
+
+  it('POST /faults, POST /faults/release, DELETE /faults', async () => {
+    const { value } = await ask('POST', '/faults', '{"kind":"drop"}');
+    expect(value).toEqual({ id: expect.any(String) });
+    expect((await ask('POST', `/faults/release?id=${value.id}`)).value).toEqual({ released: true });
+    expect((await ask('DELETE', '/faults')).value).toEqual({ cleared: true });
+    expect(await ask('POST', `/faults/release?id=${value.id}`)).toMatchObject({ status: 400 });
+  });
+
+  it('GET /calls: finds, and waits until there are as many', async () => {
+    const soon = lab.control.waitFor({ action: 'CreateUploadUrl', code: 'Success' }, 2);
+    await lab.faceId('CreateUploadUrl', { TargetAction: DETECT });
+    await lab.faceId('CreateUploadUrl', { TargetAction: DETECT });
+    expect(await soon).toHaveLength(2);
+    const none = await ask('GET', '/calls?action=Nothing&atLeast=1&timeoutMs=1');
+    expect(none).toEqual({ status: 200, value: [] });
+    await expect(lab.control.waitFor({ action: 'Nothing' }, 1, 1)).rejects.toThrow('only 0 of 1 calls');
+    expect(await lab.control.calls({ billed: true })).toEqual([]);
+    expect(await lab.control.calls({ service: 'faceid', billed: false })).toHaveLength(2);
+  });
+
+  it('PUT /objects and GET /objects', async () => {
+    const { md5 } = await lab.control.putObject(BUCKET, 'a/b', Buffer.from('x'));
+    expect(await lab.control.objects()).toContainEqual({ bucket: BUCKET, key: 'a/b', sizeBytes: 1, md5 });
+  });
+
+  it('PUT /origins', async () => {
+    await lab.control.putOrigin('https://files.example.com/a', Buffer.from('x'));
+    expect((await lab.http('GET', 'https://files.example.com/a')).body.toString()).toBe('x');
+  });
+
+  it('POST /reset: faults, origins, settings and the memory of calls go; objects and the file stay', async () => {
+    await lab.control.fault({ kind: 'drop', times: null });
+    await lab.control.settings({ accountError: 'X' });
+    const lines = (await lab.logged()).length;
+    expect(await ask('POST', '/reset')).toEqual({ status: 200, value: { reset: true } });
+    expect(await lab.control.calls()).toEqual([]);
+    expect((await lab.faceId('CreateUploadUrl', { TargetAction: DETECT })).error).toBeUndefined();
+    expect((await lab.http('GET', 'https://files.example.com/a')).status).toBe(502);
+    expect(await lab.control.objects()).toHaveLength(1);
+    expect((await lab.logged()).length).toBe(lines + 1);
+  });
+});
+
+describe('bad input', () => {
+  it.each([
+    ['PATCH', '/settings', '{"linkTtlMs":"long"}', 'linkTtlMs: Invalid input: expected number, received string'],
+    ['PATCH', '/settings', '{"linkTtl":5}', 'Unrecognized key: "linkTtl"'],
+    ['PATCH', '/settings', '{"qps":{"CreateUploadUrl":-1}}', 'qps: CreateUploadUrl: Too small'],
+    ['PATCH', '/settings', 'null', 'expected object, received null'],
+    ['PATCH', '/settings', '{', 'the body is not JSON'],
+    ['POST', '/faults', '{"kind":"explode"}', 'kind: Invalid'],
+    ['POST', '/faults', '{"kind":"error"}', 'code: Invalid input: expected string'],
+    ['POST', '/faults', '{"kind":"status","status":99}', 'status: Too small'],
+    ['POST', '/faults', '{"kind":"delay"}', 'ms: Invalid input: expected number'],
+    ['POST', '/faults', '{"kind":"hold","when":"now"}', 'when: Invalid option'],
+    ['POST', '/faults', '{"kind":"drop","times":0}', 'times: Too small'],
+    ['POST', '/faults', '{"kind":"drop","share":2}', 'share: Too big'],
+    ['POST', '/faults', '{"kind":"drop","acton":"PutObject"}', 'Unrecognized key: "acton"'],
+    ['POST', '/faults', 'null', 'expected object'],
+    ['POST', '/faults/release', undefined, 'id: Invalid input'],
+    ['POST', '/faults/release?id=x', undefined, 'id names no fault'],
+    ['GET', '/calls?atLeast=many', undefined, 'atLeast: Invalid input'],
+    ['GET', '/calls?timeoutMs=999999', undefined, 'timeoutMs: Too big'],
+    ['GET', '/calls?acton=PutObject', undefined, 'Unrecognized key: "acton"'],
+    ['GET', '/calls?billed=maybe', undefined, 'billed: Invalid option'],
+    ['PUT', '/objects?key=x', 'x', 'bucket: Invalid input'],
+    ['PUT', '/objects?bucket=nobody-1&key=x', 'x', 'there is no bucket nobody-1'],
+    ['PUT', '/origins?url=files', 'x', 'url: Invalid URL'],
+    ['PUT', '/origins?url=https://a.example.com/&status=9', 'x', 'status: Too small'],
+  ])('%s %s %s', async (method, path, body, words) => {
+    const { status, value } = await ask(method, path, body);
+    expect(status).toBe(400);
+    expect(value.error).toContain(words);
+  });
+
+  it('names the routes that there are', async () => {
+    const { status, value } = await ask('GET', '/nothing');
+    expect(status).toBe(404);
+    expect(value.error).toContain('POST /faults/release');
+  });
+});
