@@ -150,7 +150,7 @@ function secureContext(caFile: string | undefined): SecureContext {
 function parseProxy(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
-  throw wrongSetting('the proxy setting is no proxy URL: write it as http://host:port');
+  throw wrongSetting('the proxy setting is no proxy URL: write it whole, with http: or https:, host and port');
 }
 
 /** @param addresses the only ones that are tried. */

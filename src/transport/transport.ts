@@ -132,7 +132,7 @@ interface RawTarget {
 /** Splits a URL without touching its path and query, where they are sound ASCII already. */
 function parseTarget(url: string, purpose: Purpose): RawTarget {
   const parsed = URL.canParse(url) ? new URL(url) : null;
-  if (parsed === null) throw refused(CODES.NOT_HTTPS, 'the address is no URL: write it whole, as https://host/path');
+  if (parsed === null) throw refused(CODES.NOT_HTTPS, 'the address is no URL: write it whole, from https: on');
   if (parsed.protocol !== 'https:') throw refused(CODES.NOT_HTTPS, 'the address is not https: use an https URL');
   if (purpose === 'source' && (parsed.username !== '' || parsed.password !== '')) {
     throw refused(CODES.NOT_HTTPS, 'the URL carries a user name or password: use a signed link instead');
