@@ -10,7 +10,7 @@ import type { Bucket, OpenSource } from '../domain/ports.ts';
 import type { CosSource } from '../domain/sources.ts';
 import { refusalOf, reworded } from '../transport/cos-answers.ts';
 import { withQuickRetries } from '../transport/retry.ts';
-import type { Transport, TransportResponse } from '../transport/transport.ts';
+import { bodyOf, type Transport, type TransportResponse } from '../transport/transport.ts';
 import { contentProblem, md5Problem, sizeProblem, tooLarge } from './content.ts';
 import { throwIf } from './file-source.ts';
 import { Hasher, unchanged } from './hashing.ts';
@@ -34,7 +34,7 @@ export async function openCosSource(
 
   const hasher = await withQuickRetries(async () => {
     const seen = new Hasher();
-    for await (const piece of (await read()).bytes()) {
+    for await (const piece of bodyOf(read)) {
       seen.add(piece);
       if (seen.sizeBytes > rule.maxBytes) throw tooLarge(rule, field);
     }
@@ -48,14 +48,9 @@ export async function openCosSource(
   return {
     ...digest,
     place,
-    stream: () => unchanged(late(read), digest),
+    stream: () => unchanged(bodyOf(read), digest),
     async close() {},
   };
-}
-
-/** Asks only when the first piece is wanted. */
-async function* late(read: () => Promise<TransportResponse>): AsyncGenerator<Uint8Array> {
-  yield* (await read()).bytes();
 }
 
 async function fetched(

@@ -76,6 +76,7 @@ export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promis
     try {
       return { reply: await client.request(call.name, call.parameters, { signal }), agent };
     } catch (error) {
+      agent.response?.destroy(); // the SDK leaves the body of an error status unread, and its connection occupied
       throw callFailure(error, agent, signal);
     } finally {
       own?.destroy();

@@ -39,7 +39,7 @@ export interface ConnectorOptions {
   readonly allowPrivateAddresses?: boolean | undefined;
 }
 
-export interface Target {
+interface Target {
   readonly host: string;
   readonly port: number;
   /** True where the host comes from a caller: public addresses only. */
@@ -185,14 +185,16 @@ function tunnel(proxy: URL, target: Target, context: SecureContext, opening: Ope
   return new Promise((resolve, reject) => {
     const authority = `${isIP(target.host) === 6 ? `[${target.host}]` : target.host}:${target.port}`;
     const secure = proxy.protocol === 'https:';
+    const host = proxy.hostname.replace(/^\[|\]$/g, '');
     const request = (secure ? httpsRequest : httpRequest)({
-      host: proxy.hostname.replace(/^\[|\]$/g, ''),
+      host,
       port: proxy.port === '' ? (secure ? 443 : 80) : Number(proxy.port),
       method: 'CONNECT',
       path: authority,
       headers: { host: authority, ...proxyCredentials(proxy) },
       agent: false,
-      ...(secure ? { secureContext: context } : {}),
+      // The name in the header is the target's; it is the proxy that must prove who it is.
+      ...(secure ? { secureContext: context, servername: isIP(host) === 0 ? host : '' } : {}),
     });
     opening.socket = request;
     request.once('error', reject);

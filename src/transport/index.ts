@@ -1,3 +1,3 @@
 /** The one HTTP way out: proxy, NO_PROXY, CA, time limits, address guard. */
 export { createLinkIo } from './link-io.ts';
-export { createTransport, type Transport, type TransportOptions } from './transport.ts';
+export { createTransport } from './transport.ts';

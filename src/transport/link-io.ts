@@ -10,7 +10,7 @@ import { Failure } from '../domain/failure.ts';
 import type { LinkIo, Probe } from '../domain/ports.ts';
 import { refusalOf, reworded } from './cos-answers.ts';
 import { withQuickRetries } from './retry.ts';
-import type { Transport, TransportResponse } from './transport.ts';
+import { bodyOf, type Transport, type TransportResponse } from './transport.ts';
 
 export function createLinkIo(transport: Transport): LinkIo {
   async function fetched(link: string, signal: AbortSignal, range?: string): Promise<TransportResponse> {
@@ -64,8 +64,7 @@ export function createLinkIo(transport: Transport): LinkIo {
     },
 
     async get(link, signal) {
-      const response = await withQuickRetries(() => present(fetched(link, signal)), signal);
-      return response.bytes();
+      return bodyOf(() => withQuickRetries(() => present(fetched(link, signal)), signal));
     },
   };
 }

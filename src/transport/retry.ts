@@ -3,7 +3,7 @@
  * longer is the attempt's and its back-off's. Never around a paid call.
  */
 import pRetry from 'p-retry';
-import { CODES } from '../domain/errors/index.ts';
+import { CODES, classify } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import { abortFailure } from './abort.ts';
 
@@ -38,7 +38,9 @@ export async function withQuickRetries<T>(operation: () => Promise<T>, signal: A
   }
 }
 
+/** Who asks for time gets it: that is the back-off's to give. */
 function isHiccup(error: unknown): boolean {
-  if (!(error instanceof Failure)) return false;
+  if (!(error instanceof Failure) || error.retryAfterMs !== undefined) return false;
+  if (classify(error).class === 'throttled') return false;
   return HICCUPS.has(error.code) || (error.httpStatus !== undefined && error.httpStatus >= 500);
 }

@@ -23,7 +23,7 @@ export interface TransportOptions extends ConnectorOptions {
 /** `source`: the URL is a caller's word. `link`: we or the vendor signed it. */
 type Purpose = 'link' | 'source';
 
-export interface TransportRequest {
+interface TransportRequest {
   readonly method: 'GET' | 'PUT' | 'HEAD' | 'DELETE';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -102,6 +102,11 @@ export function createTransport(options: TransportOptions): Transport {
       return closing;
     },
   };
+}
+
+/** A body that is asked for when its first piece is wanted: who never reads it holds no connection. */
+export async function* bodyOf(ask: () => Promise<TransportResponse>): AsyncGenerator<Uint8Array> {
+  yield* (await ask()).bytes();
 }
 
 function agentOver(connector: Connector, guarded: boolean, options: TransportOptions): Agent {

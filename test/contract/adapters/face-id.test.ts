@@ -385,6 +385,26 @@ describe('connections', () => {
     expect(end.requests[0]?.headers['proxy-authorization']).toBeUndefined();
   });
 
+  test('a proxy by TLS is trusted by the same CA file', async () => {
+    const end = await far(answering);
+    const proxy = `https://localhost:${end.port}`;
+    const call = faceId({ proxy, caFile: end.caFile }).detect(ACTION, REGION, SOME, never());
+    await expect(call).resolves.toMatchObject({ result: 'Success' });
+    const untrusting = faceId({ proxy, caFile: undefined }).detect(ACTION, REGION, SOME, never());
+    await failing(untrusting, { code: 'PROXY_REFUSED', sent: 'no', class: 'transient' });
+  });
+
+  test('an error page that nobody reads does not occupy its connection', async () => {
+    let closed: Promise<unknown> | undefined;
+    const end = await far((_request, response) => {
+      closed = once(response, 'close');
+      response.writeHead(404, { 'content-length': String(2 ** 24) });
+      response.write(Buffer.alloc(2 ** 22));
+    });
+    await failing(through(end).createUploadUrl(ACTION, REGION, never()), { code: 'HTTP_4XX', class: 'account' });
+    await closed;
+  });
+
   test('settings that cannot work are said when they are made', async () => {
     const broken = join(bench.dir, 'broken.pem');
     await writeFile(broken, 'no certificate');

@@ -159,6 +159,16 @@ describe('probe and hash', () => {
     expect(failure.retryAfterMs).toBe(3_000);
   });
 
+  test('who asks for time is not asked again at once', async () => {
+    const link = await stored('probe/busy');
+    await bench.control.fault({ kind: 'error', status: 503, code: 'SlowDown', action: 'GetObject' });
+    await failing(links.probe(link, never()), { code: 'SlowDown', class: 'throttled' });
+    await bench.control.fault({ kind: 'status', status: 503, retryAfterS: 9, action: 'GetObject' });
+    const failure = await failing(links.hash(link, never()), { code: 'HTTP_5XX', class: 'transient' });
+    expect(failure.retryAfterMs).toBe(9_000);
+    expect(await bench.control.calls({ object: 'probe/busy' })).toHaveLength(2);
+  });
+
   test('bytes that break off are read again from the start', async () => {
     const link = await stored('probe/cut');
     await bench.control.fault({ kind: 'cut', action: 'GetObject' });
@@ -172,14 +182,22 @@ describe('get', () => {
   });
 
   test('what is gone', async () => {
-    await failing(links.get(await getLink('get/none'), never()), { code: 'FRAME_MISSING', class: 'caller' });
+    await failing(collect(await links.get(await getLink('get/none'), never())), {
+      code: 'FRAME_MISSING',
+      class: 'caller',
+    });
   });
 
   test('what has expired', async () => {
     const link = await stored('get/late');
     await bench.control.settings({ clockSkewMs: 2 * MINUTE });
-    const failure = await failing(links.get(link, never()), { code: 'FRAME_EXPIRED', class: 'caller' });
+    const failure = await failing(collect(await links.get(link, never())), { code: 'FRAME_EXPIRED', class: 'caller' });
     expect(failure.requestId).toBeDefined();
+  });
+
+  test('what nobody reads is not asked for', async () => {
+    await links.get(await stored('get/unread'), never());
+    expect(await bench.control.calls({ object: 'get/unread' })).toEqual([]);
   });
 
   test('what breaks off in the middle', async () => {
@@ -225,7 +243,7 @@ describe('the way', () => {
       response.writeHead(302, { location: 'https://elsewhere.example.com/' });
       response.end();
     });
-    await failing(createLinkIo(transport).get(link, never()), { code: 'HTTP_3XX', class: 'account' });
+    await failing(collect(await createLinkIo(transport).get(link, never())), { code: 'HTTP_3XX', class: 'account' });
     expect(requests()).toBe(1);
   });
 

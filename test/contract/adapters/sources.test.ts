@@ -103,7 +103,7 @@ describe('a file', () => {
   test('that is none', async () => {
     await failing(file(root), { ...CALLER, code: 'SOURCE_UNREADABLE' });
     const fifo = join(root, 'fifo');
-    execFileSync('mkfifo', [fifo]);
+    execFileSync('sh', ['-c', 'mkfifo "$0"', fifo]);
     await failing(file(fifo), { ...CALLER, code: 'SOURCE_UNREADABLE' });
     const loop = join(root, 'loop');
     await symlink(loop, loop);

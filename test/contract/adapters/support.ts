@@ -109,7 +109,7 @@ export interface Far {
   /** A proxy that leads every host to the far end. */
   readonly proxyUrl: string;
   readonly caFile: string;
-  /** The same without a proxy: a port of `localhost`. */
+  /** The same without a proxy, by TLS: a port of `localhost`. It is a proxy, too. */
   readonly port: number;
   /** CONNECT requests to the proxy, each with its connection. */
   readonly tunnels: { readonly request: IncomingMessage; readonly socket: Duplex }[];
@@ -152,7 +152,7 @@ export async function startFar(
   direct.on('secureConnection', () => {
     connections += 1;
   });
-  plain.on('connect', async (request: IncomingMessage, socket: Duplex) => {
+  const tunnel = async (request: IncomingMessage, socket: Duplex) => {
     tunnels.push({ request, socket });
     if (connect !== undefined) return connect(socket, request);
     const context = await authority.contextFor((request.url ?? '').split(':')[0] ?? '');
@@ -162,7 +162,9 @@ export async function startFar(
       connections += 1;
     });
     plain.emit('connection', secured);
-  });
+  };
+  plain.on('connect', tunnel);
+  direct.on('connect', tunnel);
   const proxyPort = await listening(plain);
   const port = await listening(direct);
   return {
