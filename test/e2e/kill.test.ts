@@ -1,0 +1,108 @@
+/**
+ * `kill -9` of a worker process while verifications are in each of the four stages. The emulator holds a call of that stage,
+ * so the kill lands exactly there; then another worker must finish them all, with nothing uploaded or paid twice.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Fault } from '../../src/emulator/control.ts';
+import { startWorker, type WorkerProcess } from '../../src/world/processes.ts';
+import { createWorld, DIST, type TestWorld } from '../support/world.ts';
+
+const MANY = 4;
+const DETECT = 'DetectReflectLivenessAndCompare';
+const FRAMES = 'faceid-result';
+type Way = 'own-bucket' | 'create-upload-url';
+
+let world: TestWorld;
+const workers: WorkerProcess[] = [];
+
+beforeAll(async () => {
+  world = await createWorld({ workers: 0, settings: { BESTFRAME_QPS_DETECT: '100', BESTFRAME_QPS_UPLOAD_URL: '100' } });
+});
+afterEach(async () => {
+  await world.control.clearFaults();
+  await Promise.all(workers.splice(0).map((worker) => worker.stop(20_000)));
+});
+afterAll(() => world.dispose());
+
+async function openWorker(): Promise<WorkerProcess> {
+  const env = {
+    ...world.env,
+    BESTFRAME_LOG: 'json',
+    BESTFRAME_LEASE_MS: '3000',
+    NODE_EXTRA_CA_CERTS: world.emulator.caFile,
+  };
+  const worker = await startWorker('verify', { dir: `${DIST}/workers/`, env });
+  workers.push(worker);
+  return worker;
+}
+
+/** Which call of the vendor's is under way in a stage. The preflight reads one byte of each object. */
+function callIn(stage: string, upload: Way, id: string): Fault {
+  const own = upload === 'own-bucket' ? { object: id } : { object: 'faceid-resource' };
+  const all = { kind: 'hold', times: null } as const;
+  switch (stage) {
+    case 'upload':
+      return { ...all, service: 'cos', action: 'PutObject', ...own };
+    case 'md5':
+      return { ...all, service: 'cos', action: 'GetObject', ...own };
+    case 'detect':
+      return { ...all, action: DETECT };
+    default:
+      return { ...all, service: 'cos', action: 'GetObject', object: FRAMES };
+  }
+}
+
+describe.each(['own-bucket', 'create-upload-url'] as const)('by %s', (upload) => {
+  it.each(['upload', 'md5', 'detect', 'download'])('in %s: all finish, and nothing is done twice', async (stage) => {
+    await world.control.reset();
+    await world.control.settings({ qps: { [DETECT]: 1_000, CreateUploadUrl: 1_000 }, latencyMs: {} });
+    const victim = await openWorker();
+    const key = `kill-${stage}-${upload}`;
+    const holds: string[] = [];
+    const requests = await Promise.all(
+      Array.from({ length: MANY }, (_, index) => world.request(`${key}-${index}`, { card: 'match' }, { upload, lane: 'interactive' })),
+    );
+    const ids = requests.map((request) => world.client.idOf(request.key));
+    // By own bucket each object carries its id; by upload URL the first held calls are of these verifications anyway.
+    for (const id of upload === 'own-bucket' && (stage === 'upload' || stage === 'md5') ? ids : ['']) {
+      holds.push(await world.control.fault(callIn(stage, upload, id)));
+    }
+    await world.client.enqueueMany(requests);
+    // Both resources travel at once: two held calls for each verification, but one of the paid call and one of the frame.
+    await world.control.waitFor({ event: 'held' }, stage === 'upload' || stage === 'md5' ? 2 * MANY : MANY);
+    const uploadedBefore = await commitsOf(ids, 'upload');
+    const decidedBefore = await commitsOf(ids, 'detect');
+    victim.kill('SIGKILL');
+    await victim.exited;
+    for (const hold of holds) await world.control.release(hold);
+
+    await openWorker();
+    for (const id of ids) {
+      const view = await world.client.wait(id, { until: 'ended', timeoutMs: 120_000 });
+      expect(view).toMatchObject({ state: 'completed', decision: 'match', frame: 'stored' });
+      const billed = await world.control.calls({
+        action: DETECT,
+        billed: true,
+        ...(upload === 'own-bucket' ? { object: id } : {}),
+      });
+      if (upload === 'own-bucket') expect(billed.length).toBeLessThanOrEqual(stage === 'detect' ? 2 : 1);
+      expect(view?.paidCalls).toBe(1);
+      // The outcome of a call that was out when the worker died is unknown, and is counted as possibly paid.
+      expect(view?.possiblyPaidCalls).toBe(stage === 'detect' ? 1 : 0);
+    }
+    const allBilled = await world.control.calls({ action: DETECT, billed: true });
+    expect(allBilled.length).toBe(stage === 'detect' ? 2 * MANY : MANY);
+    // Uploads whose journal entry was there are not repeated; the others are, once, and under the same key.
+    expect(uploadedBefore).toBe(stage === 'upload' ? 0 : MANY);
+    expect(decidedBefore).toBe(stage === 'download' ? MANY : 0);
+    const puts = await world.control.calls({ service: 'cos', action: 'PutObject', code: 'OK' });
+    const objects = new Set(puts.map((put) => put.objects?.[0]));
+    if (stage !== 'upload') expect(puts).toHaveLength(2 * MANY);
+    if (upload === 'own-bucket' || stage !== 'upload') expect(objects.size).toBe(2 * MANY);
+  });
+});
+
+async function commitsOf(ids: readonly string[], stage: string): Promise<number> {
+  const views = await Promise.all(ids.map((id) => world.client.get(id)));
+  return views.filter((view) => view?.history.some((entry) => entry.stage === stage && entry.event === 'done')).length;
+}

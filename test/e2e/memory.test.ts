@@ -1,0 +1,61 @@
+/** Bytes stream: 50 verifications at once, 8 MB each, and the worker's memory hardly grows. Linux: VmHWM is its peak. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createWorld, type TestWorld } from '../support/world.ts';
+
+const MANY = 50;
+const PAYLOAD_BYTES = 8_000_000;
+const MOST_GROWTH_MB = 150;
+
+let world: TestWorld;
+
+beforeAll(async () => {
+  world = await createWorld({
+    workers: 1,
+    settings: { BESTFRAME_SLOTS: String(MANY), BESTFRAME_QPS_DETECT: '100', BESTFRAME_QPS_UPLOAD_URL: '200' },
+  });
+});
+afterAll(() => world.dispose());
+
+it.runIf(process.platform === 'linux')(
+  '50 verifications at once with 8 MB payloads stay within 150 MB of idle',
+  async () => {
+    const pid = world.workers[0]?.pid ?? 0;
+    // One first, so that idle means warm: code, TLS contexts and buffers that every worker comes to hold are there.
+    const first = await world.client.enqueue(await world.request('warm', { card: 'match', padBytes: PAYLOAD_BYTES }));
+    await world.client.wait(first.id, { until: 'ended' });
+    const idle = await memoryMb(pid, 'VmRSS');
+    await writeFile(`/proc/${pid}/clear_refs`, '5'); // resets the peak
+
+    const hold = await world.control.fault({ kind: 'hold', action: 'DetectReflectLivenessAndCompare', times: null });
+    const requests = await Promise.all(
+      Array.from({ length: MANY }, (_, index) =>
+        world.request(
+          `big-${index}`,
+          { card: 'match', padBytes: PAYLOAD_BYTES },
+          { upload: index % 2 === 0 ? 'own-bucket' : 'create-upload-url' },
+        ),
+      ),
+    );
+    const results = await world.client.enqueueMany(requests);
+    await world.control.waitFor({ event: 'held' }, MANY, 120_000); // all 50 are in their slots, uploaded, at detect
+    await world.control.release(hold);
+    for (const result of results) {
+      if (result.status === 'refused') throw result.error;
+      expect(await world.client.wait(result.id, { until: 'ended', timeoutMs: 120_000 })).toMatchObject({
+        state: 'completed',
+        frame: 'stored',
+      });
+    }
+    const peak = await memoryMb(pid, 'VmHWM');
+    console.info(
+      `worker: idle ${Math.round(idle)} MB, peak ${Math.round(peak)} MB with ${MANY} × ${PAYLOAD_BYTES / 1e6} MB`,
+    );
+    expect(peak - idle).toBeLessThanOrEqual(MOST_GROWTH_MB);
+  },
+);
+
+async function memoryMb(pid: number, name: 'VmRSS' | 'VmHWM'): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
+}

@@ -1,0 +1,61 @@
+/** Whole worlds of processes for end-to-end tests: `startWorld` with the built workers, in a folder of their own. */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openClient } from '../../src/compose.ts';
+import type { VerificationRequest } from '../../src/domain/verification.ts';
+import { EmulatorControl } from '../../src/emulator/control.ts';
+import { type SampleOptions, sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import { startWorld, type World, type WorldOptions } from '../../src/world/world.ts';
+import { HOME } from './rig.ts';
+
+export const ROOT = join(import.meta.dirname, '..', '..');
+export const DIST = join(ROOT, 'dist');
+
+export interface TestWorld extends World {
+  readonly client: ReturnType<typeof openClient>;
+  readonly control: EmulatorControl;
+  readonly dir: string;
+  request(key: string, sample?: SampleOptions, more?: Partial<VerificationRequest>): Promise<VerificationRequest>;
+  dispose(): Promise<void>;
+}
+
+export async function createWorld(options: Partial<WorldOptions> = {}): Promise<TestWorld> {
+  const dir = join(HOME, `e2e-${process.pid}-${Date.now()}`);
+  const inputs = join(dir, 'inputs');
+  await mkdir(inputs, { recursive: true });
+  const world = await startWorld({
+    dir,
+    cacheDir: join(HOME, 'cache'),
+    workers: 2,
+    dashboard: false,
+    workersDir: join(DIST, 'workers/'),
+    emulatorSettings: { latencyMs: {}, qps: {} },
+    ...options,
+  });
+  const client = openClient(world.config);
+  return {
+    ...world,
+    client,
+    control: new EmulatorControl(world.emulator.controlUrl),
+    dir,
+    async request(key, sample = { card: 'match' }, more = {}) {
+      const liveData = join(inputs, `${key}-live.gz`);
+      const image = join(inputs, `${key}-photo.jpg`);
+      await writeFile(liveData, sampleLiveData({ nonce: key, ...sample }));
+      await writeFile(image, sampleImage(key));
+      return {
+        key,
+        region: 'ap-singapore',
+        upload: 'own-bucket',
+        lane: 'batch',
+        resources: { liveData: { from: 'file', path: liveData }, image: { from: 'file', path: image } },
+        ...more,
+      };
+    },
+    async dispose() {
+      await client.close();
+      await world.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
