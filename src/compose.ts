@@ -9,7 +9,7 @@ import { dashboardLogin, openDashboard } from './api/dashboard.ts';
 import { BestframeClient } from './client/client.ts';
 import type { Config } from './config.ts';
 import type { Region } from './domain/actions.ts';
-import { CODES } from './domain/errors/index.ts';
+import { CODES, classify } from './domain/errors/index.ts';
 import { Failure } from './domain/failure.ts';
 import { DEFAULT_POLICY } from './domain/policy.ts';
 import type { Bucket } from './domain/ports.ts';
@@ -24,11 +24,12 @@ import { type EraseJob, Outbox } from './runtime/outbox.ts';
 import { Sweeper } from './runtime/sweeper.ts';
 import { VerifyWorker } from './runtime/verify-worker.ts';
 import type { Edges } from './stages/index.ts';
-import { createBucket, createFrameSink, createSources } from './storage/index.ts';
+import { type CheckedBucket, createBucket, createFrameSink, createSources } from './storage/index.ts';
 import { type CredentialsProvider, createFaceId, fileCredentials, staticCredentials } from './tencent/index.ts';
 import { createLinkIo, createTransport } from './transport/index.ts';
 
 const REDIS_READY_MS = 15_000;
+const BUCKET_CHECK_MS = 10_000;
 
 export interface Running {
   /** Takes no more, waits for what runs. Idempotent. @returns false where something was still running at the deadline. */
@@ -37,6 +38,11 @@ export interface Running {
 
 export interface OpenEdges {
   readonly edges: Edges;
+  /**
+   * Asks for each bucket in its region, with the configured keys. @throws Failure BUCKET_REGION or NO_CREDENTIALS: a worker
+   * that starts so would fail every verification. A COS that is out of reach is said in the log, and stops nobody.
+   */
+  checkBuckets(log: Logger): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -50,7 +56,7 @@ export function openEdges(config: Config): OpenEdges {
   };
   const transport = createTransport({ ...way, allowPrivateAddresses: config.allowPrivateSources });
   const credentials = credentialsOf(config);
-  const buckets = new Map<Region, Bucket>(
+  const buckets = new Map<Region, CheckedBucket>(
     [...config.buckets].map(([region, name]) => [region, createBucket({ name, region, credentials, transport })]),
   );
   const faceId = createFaceId({ ...way, credentials, endpoint: config.endpoint });
@@ -68,6 +74,9 @@ export function openEdges(config: Config): OpenEdges {
   };
   return {
     edges,
+    checkBuckets: async (log) => {
+      await Promise.all([...buckets.values()].map((bucket) => checkBucket(bucket, log)));
+    },
     close: async () => {
       await faceId.close();
       await transport.close();
@@ -77,8 +86,15 @@ export function openEdges(config: Config): OpenEdges {
 
 /** Workers that carry verifications, one for each region, with the sweeper beside them. */
 export async function openVerify(config: Config, log: Logger): Promise<Running> {
+  const { edges, checkBuckets, close } = openEdges(config);
   const { redis, names } = await openRedis(config);
-  const { edges, close } = openEdges(config);
+  try {
+    await checkBuckets(log);
+  } catch (error) {
+    redis.disconnect();
+    await close();
+    throw error;
+  }
   const gate = new Gate(redis, names, config.limits);
   const eraseQueue = openEraseQueue(redis, names);
   const outbox = new Outbox(redis, names, eraseQueue);
@@ -218,6 +234,25 @@ function credentialsOf(config: Config): CredentialsProvider {
     );
   }
   return 'file' in credentials ? fileCredentials(credentials.file) : staticCredentials(credentials);
+}
+
+async function checkBucket(bucket: CheckedBucket, log: Logger): Promise<void> {
+  try {
+    await bucket.check(AbortSignal.timeout(BUCKET_CHECK_MS));
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    if (classify(error).class === 'account') {
+      const { service, channel, code, sent } = error;
+      throw new Failure(
+        { service, channel, code, sent, field: 'BESTFRAME_BUCKETS' },
+        `${bucket.region}: ${error.message}`,
+      );
+    }
+    log.warn(
+      { event: 'bucket not checked', region: bucket.region, code: error.code },
+      'the bucket could not be checked',
+    );
+  }
 }
 
 function bucketOf(buckets: ReadonlyMap<Region, Bucket>, region: Region): Bucket {

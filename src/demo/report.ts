@@ -40,7 +40,7 @@ function differences(expected: Expected, view: VerificationView): string[] {
 }
 
 /** The answers that send a verification back to upload. */
-const REWINDING = /DownLoad|InvalidParameterValue/;
+const REWINDING = /DownLoad|MD5 Error/;
 
 async function frameProblems({ bestFrame, frame, decision, similarity }: VerificationView): Promise<string[]> {
   if (bestFrame === null)

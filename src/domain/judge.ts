@@ -17,7 +17,8 @@ export function judgeAnswer(answer: DetectAnswer, threshold: number): DetectOutc
     return { ...outcome, similarity: answer.similarity, bestFrame: answer.bestFrame };
   }
   if (answer.similarity === null) {
-    const facts = { service: 'faceid', channel: 'result', sent: 'answered', code: CODES.MALFORMED_REPLY } as const;
+    // Billed, most likely: as unknown as an answer that was lost, and counted so.
+    const facts = { service: 'faceid', channel: 'result', sent: 'maybe', code: CODES.MALFORMED_REPLY } as const;
     throw new Failure({ ...facts, requestId: answer.requestId }, 'the answer is Success, but has no similarity');
   }
   return {

@@ -12,7 +12,11 @@ const md5 = z
 
 export const fileSource = z.strictObject({
   from: z.literal('file'),
-  path: z.string().min(1, 'is empty: give the path of a file').max(4096).describe('Path of a file inside the roots.'),
+  path: z
+    .string()
+    .min(1, 'is empty: give the path of a file')
+    .max(4096, 'is longer than 4096 characters: give a shorter path')
+    .describe('Path of a file inside the roots.'),
   md5: md5.optional(),
 });
 
@@ -20,7 +24,7 @@ export const httpsSource = z.strictObject({
   from: z.literal('https'),
   url: z
     .string()
-    .max(8192)
+    .max(8192, 'is longer than 8192 characters: give a shorter URL')
     .superRefine((text, context) => {
       const problem = urlProblem(text);
       if (problem !== null) context.addIssue({ code: 'custom', message: problem });
@@ -35,7 +39,7 @@ export const cosSource = z.strictObject({
     .string()
     .regex(/^[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?-\d{6,12}$/, 'is not a bucket name: write it as name-appid'),
   region: z.enum(REGIONS),
-  key: z.string().min(1, 'is empty: give the object key').max(850),
+  key: z.string().min(1, 'is empty: give the object key').max(850, 'is longer than 850 characters: give a shorter key'),
   md5: md5.optional(),
 });
 
@@ -52,7 +56,7 @@ export function urlProblem(text: string): string | null {
   try {
     url = new URL(text);
   } catch {
-    return 'is not a URL: write it whole, as https://host/path';
+    return 'is not a URL: write it whole, from https:// to its path';
   }
   if (url.protocol !== 'https:') return `is ${url.protocol.replace(':', '')}, not https: use an https URL`;
   if (url.username !== '' || url.password !== '') return 'carries a user name or password: use a signed link instead';
@@ -73,6 +77,7 @@ export function sourceIdentity(from: Source): string {
     case 'file':
       return `file:${from.path}`;
     case 'https': {
+      if (!URL.canParse(from.url)) return `https:${from.url}`; // refused elsewhere, by the schema
       const url = new URL(from.url);
       return `https:${url.host}${url.pathname}`;
     }

@@ -72,8 +72,11 @@ export const verificationRequest = z
       .optional()
       .describe('When the answer stops being of use. Default: 60 s from now (interactive), 24 h (batch).'),
     metadata: z
-      .record(z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/), z.string().max(256))
-      .refine((data) => Object.keys(data).length <= 16, 'has more than 16 entries')
+      .record(
+        z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/),
+        z.string().max(256, 'is longer than 256 characters: give a shorter one'),
+      )
+      .refine((data) => Object.keys(data).length <= 16, 'has more than 16 entries: leave some out')
       .optional()
       .describe('Up to 16 short strings, handed back as they are. Not a place for personal data.'),
     frame: frame.default({ to: 'file' }).describe('Where BestFrame goes.'),
@@ -132,7 +135,7 @@ export function verificationJsonSchema(): unknown {
  * @throws Failure `INVALID_VERIFICATION`, naming the first field at fault, what is wrong and what to do.
  */
 export function parseVerification(input: unknown, now: number): Verification {
-  const parsed = verificationRequest.safeParse(input);
+  const parsed = verificationRequest.safeParse(input, { reportInput: true });
   if (!parsed.success) throw describeIssue(parsed.error.issues[0]);
   const { deadline } = parsed.data;
   if (deadline !== undefined) {
@@ -175,6 +178,8 @@ function inWords(issue: z.core.$ZodIssue): string {
         : `has the wrong type: give a ${issue.expected}`;
     case 'invalid_union':
       return 'is of no known kind: use from "file", "https" or "cos" (frames: to "file", "cos" or "none")';
+    case 'invalid_key':
+      return 'has a name that is not taken: use up to 64 letters, digits, "_", "." and "-"';
     default:
       return issue.message;
   }

@@ -61,6 +61,12 @@ export interface JournalRecord {
   readonly attempts: Readonly<Record<StageName, number>>;
 }
 
+/** An answer that is told by a code is a reason too: it says what the person can do better. */
+export function whyDecided({ result, requestId }: DetectOutcome): Reason | null {
+  if (result === 'Success') return null;
+  return { code: result, class: 'rejected', stage: 'detect', ...(requestId === null ? {} : { requestId }) };
+}
+
 /** The fields that a claim writes. */
 export function claimFields(request: Verification, mode: Mode): string[] {
   const { resources, frame, liveness } = request;

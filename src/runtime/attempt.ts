@@ -8,13 +8,12 @@
  * 3. A failure is turned into a move in one place (`#afterTrouble`).
  * 4. Whoever has lost the lease writes nothing but a paid outcome.
  */
-import { CODES, classify } from '../domain/errors/index.ts';
+import { CODES, classify, nameOf } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
-import type { DetectOutcome } from '../domain/outcomes.ts';
 import { nextMove, type Policy } from '../domain/policy.ts';
 import { type Decision, STAGES, type StageName, type State } from '../domain/states.ts';
-import { currentStage, type JournalRecord, type Reason } from '../queue/record.ts';
+import { currentStage, type JournalRecord, type Reason, whyDecided } from '../queue/record.ts';
 import { type Edges, type StageContext, type StageInput, stages } from '../stages/index.ts';
 import type { Gate } from './gate.ts';
 import type { Begun, Journal } from './journal.ts';
@@ -293,10 +292,10 @@ export class Attempt {
       this.#tools.policy,
     );
     this.#tools.log.trouble(stage, failure, classified.class, move);
-    if (move.to === 'fail') return this.#give(failure.code, failure, stage, ms);
+    if (move.to === 'fail') return this.#give(nameOf(failure), failure, stage, ms);
     const rewind = move.to === 'rewind';
     const event = rewind ? 'rewind' : 'retry';
-    const entry: HistoryEntry | null = recorded ? null : { at: Date.now(), event, stage, code: failure.code, ms };
+    const entry: HistoryEntry | null = recorded ? null : { at: Date.now(), event, stage, code: nameOf(failure), ms };
     return this.#handBack(
       stage,
       move.delayMs,
@@ -372,15 +371,9 @@ class StageTrouble extends Error {
   }
 }
 
-/** An answer that is told by a code is a reason too: it says what the person can do better. */
-function whyDecided({ result, requestId }: DetectOutcome): Reason | null {
-  if (result === 'Success') return null;
-  return { code: result, class: 'rejected', stage: 'detect', ...(requestId === null ? {} : { requestId }) };
-}
-
 function reasonOf(failure: Failure, stage: StageName): Reason {
   return {
-    code: failure.code,
+    code: nameOf(failure),
     class: classify(failure).class,
     stage,
     ...(failure.requestId === undefined ? {} : { requestId: failure.requestId }),

@@ -57,6 +57,8 @@ export interface OutcomeReport {
   readonly iid: string;
   readonly generation: number;
   readonly decided: DetectOutcome | null;
+  /** Of a decision that is told by a code. */
+  readonly reason: Reason | null;
   readonly frame: FrameState;
   readonly sent: boolean;
   readonly billed: boolean;
@@ -176,6 +178,7 @@ export class Journal {
         packHistory(report.entry),
         report.penaltyMs,
         this.#names.channel,
+        report.reason === null ? '' : JSON.stringify(report.reason),
       ],
     )) as OutcomeAnswer;
   }

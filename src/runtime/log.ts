@@ -3,7 +3,7 @@
  * message that came from outside.
  */
 import type { Logger } from 'pino';
-import type { ErrorClass } from '../domain/errors/index.ts';
+import { type ErrorClass, nameOf } from '../domain/errors/index.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { DetectOutcome } from '../domain/outcomes.ts';
 import type { Move } from '../domain/policy.ts';
@@ -33,7 +33,8 @@ export class RunLog {
   }
 
   trouble(stage: StageName, failure: Failure, kind: ErrorClass, move: Move): void {
-    const { code, requestId, httpStatus, field } = failure;
+    const { requestId, httpStatus, field } = failure;
+    const code = nameOf(failure);
     const next = move.to === 'fail' ? {} : { inMs: move.delayMs };
     const facts = { stage, event: 'trouble', code, class: kind, requestId, httpStatus, field, move: move.to, ...next };
     const cause = code === 'INTERNAL' ? { stack: stackOf(failure.cause) } : {};

@@ -8,12 +8,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { ActionName } from '../domain/actions.ts';
-import { CODES, classify } from '../domain/errors/index.ts';
+import { CODES, classify, nameOf } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
 import { judgeAnswer, judgeFailure } from '../domain/judge.ts';
 import type { DetectOutcome, Md5Outcome } from '../domain/outcomes.ts';
 import type { DetectAnswer } from '../domain/ports.ts';
+import { whyDecided } from '../queue/record.ts';
 import type { Gate } from './gate.ts';
 import type { Journal } from './journal.ts';
 import type { Lease } from './lease.ts';
@@ -132,6 +133,7 @@ async function commit(payment: Payment, iid: string, outcome: DetectOutcome, ms:
     iid,
     generation: payment.generation,
     decided: outcome,
+    reason: whyDecided(outcome),
     frame: outcome.bestFrame === null ? 'none' : 'pending',
     sent: true,
     billed: outcome.billed,
@@ -157,6 +159,7 @@ async function report(payment: Payment, iid: string, failure: Failure, ms: numbe
     iid,
     generation: payment.generation,
     decided: null,
+    reason: null,
     frame: 'none',
     sent,
     billed: sent && billed === 'yes',
@@ -164,7 +167,7 @@ async function report(payment: Payment, iid: string, failure: Failure, ms: numbe
       at: Date.now(),
       event: sent ? 'error' : 'unsent',
       stage: 'detect',
-      code: failure.code,
+      code: nameOf(failure),
       ...(failure.requestId === undefined ? {} : { requestId: failure.requestId }),
       ms,
     },

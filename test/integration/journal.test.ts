@@ -71,6 +71,7 @@ function outcomeOf(iid: string, decided: DetectOutcome | null, generation = 0) {
     iid,
     generation,
     decided,
+    reason: null,
     frame: 'none',
     sent: true,
     billed: decided?.billed ?? false,
@@ -197,6 +198,30 @@ describe('at most one paid call for each intent', () => {
     expect(await journal.outcome(outcomeOf('a', { ...DECIDED, decision: 'no_match' }))).toBe('late');
     expect(await field('decision')).toBe('match');
     expect([await field('paid'), await field('maybe')]).toEqual(['2', '0']);
+  });
+
+  it('a late answer that decided it is not failed over: whoever comes next goes on from there', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent({ ...intentOf('a'), callMs: 0 });
+    await journal.unknown(entry('unknown'));
+    await journal.outcome(outcomeOf('a', DECIDED));
+    expect((await journal.settle({ ...settling, state: 'failed' })).kind).toBe('lost');
+    expect(await field('state')).not.toBe('failed');
+    const next = await (await take('worker:2', 2)).begin('interactive', 5, ADMISSION);
+    expect(next).toMatchObject({ verdict: 'go', record: { decision: 'match' } });
+  });
+
+  it('a decision takes the place of the reason of an earlier wait', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.begin('interactive', 5, ADMISSION);
+    await journal.handback(handOver);
+    expect(await field('reason')).toContain('TIMEOUT');
+    const again = await take('worker:1', 2);
+    await again.intent(intentOf('a'));
+    const reason = { code: 'FailedOperation.ActionLightDark', class: 'rejected' };
+    const decided = { ...DECIDED, decision: 'recapture', result: reason.code } as const;
+    await again.outcome({ ...outcomeOf('a', decided), reason });
+    expect(await rig.client.get(id)).toMatchObject({ decision: 'recapture', next: 'recapture', reason });
   });
 
   it('an unknown intent that is answered after all, before anybody called again, decides', async () => {

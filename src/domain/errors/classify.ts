@@ -33,6 +33,15 @@ export function classify(facts: Classifiable): Classified {
   return { class: entry.class, decision: entry.decision, billed: entry.billed, entry };
 }
 
+/**
+ * What a failure is called in records, logs and words: its code, or the fault that only its message names (`MD5 Error`,
+ * `invalid resourceUrl`), whatever code the vendor put beside it.
+ */
+export function nameOf(facts: Classifiable): string {
+  const entry = find(facts);
+  return entry?.match.startsWith('/') ? entry.title : facts.code;
+}
+
 /** The words for a code, whoever said it; or for one of the messages that have no code, e.g. `MD5 Error`. */
 export function explain(code: string): ErrorEntry | null {
   return (

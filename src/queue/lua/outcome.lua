@@ -1,7 +1,7 @@
 -- Records what became of an intent. Needs no lock: a paid answer is never thrown away.
 --   KEYS  journal, history, gate, counters, channel-name place (journal)
 --   ARGV  id, intent id, generation, kind (decision | error | unsent), outcome JSON, decision, similarity, frame state,
---         billed (1 | 0), history entry, penalty ms (throttled: the gate rests), channel
+--         billed (1 | 0), history entry, penalty ms (throttled: the gate rests), channel, reason JSON of a decision or ''
 --   →     committed (the decision stands) | closed (an error answer; unbilled) | late (history only) | again (seen before)
 --         | orphan (no journal: nothing written, counted)
 -- First writer wins; a terminal record, an older generation or an earlier decision is never overwritten.
@@ -39,5 +39,7 @@ if not known or isTerminal(seen[1]) or seen[2] ~= ARGV[3] or seen[3] then
   return 'late'
 end
 redis.call('HSET', KEYS[1], 's:detect', ARGV[5], 'decision', ARGV[6], 'similarity', ARGV[7], 'frame', ARGV[8], 'decidedAt', now)
+redis.call('HDEL', KEYS[1], 'reason') -- of an earlier wait
+if ARGV[13] ~= '' then redis.call('HSET', KEYS[1], 'reason', ARGV[13]) end
 redis.call('PUBLISH', ARGV[12], ARGV[1])
 return 'committed'

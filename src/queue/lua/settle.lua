@@ -10,10 +10,12 @@
 --@include history
 --@include finish
 if not holds(KEYS[2], KEYS[3], ARGV[1], ARGV[2]) then return { 'lost', '' } end
-local seen = redis.call('HMGET', KEYS[1], 'state', 'gen', 'cancel')
+local seen = redis.call('HMGET', KEYS[1], 'state', 'gen', 'cancel', 's:detect')
 if not seen[1] then return { 'ended', '' } end
 if isTerminal(seen[1]) then return { 'ended', seen[1] } end
 if seen[2] ~= ARGV[3] then return { 'lost', '' } end
+-- A late answer has decided it in the meantime: whoever comes next goes on from there.
+if ARGV[6] == 'failed' and seen[4] then return { 'lost', '' } end
 local state = seen[3] and 'cancelled' or ARGV[6]
 local fields = { 'state', state }
 local function put(name, value)
@@ -24,8 +26,8 @@ local function put(name, value)
 end
 put('frame', ARGV[11])
 put('stored', ARGV[12])
-if state == ARGV[6] then put('reason', ARGV[7]) end
-if state == 'completed' then redis.call('HDEL', KEYS[1], 'reason') end
+redis.call('HDEL', KEYS[1], 'reason')
+put('reason', state == ARGV[6] and ARGV[7] or '{"code":"CANCELLED","class":"caller"}')
 remember(KEYS[4], ARGV[10])
 redis.call('ZREM', KEYS[8], ARGV[4])
 finish({ journal = KEYS[1], history = KEYS[4], live = KEYS[5], ended = KEYS[6], outbox = KEYS[7], channel = ARGV[5] },
