@@ -1,10 +1,13 @@
 /** Objects as COS keeps them: bytes in files, what is known of them in memory. A PUT is seen whole or not at all. */
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+
+/** As `randomUUID` makes them. */
+const FILE_NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface StoredObject {
   readonly bucket: string;
@@ -27,6 +30,9 @@ export class Objects {
 
   async open(): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    // What an earlier run left: nothing knows of it any more.
+    const left = (await readdir(this.#dir)).filter((name) => FILE_NAME.test(name));
+    await Promise.all(left.map((name) => rm(join(this.#dir, name), { force: true })));
   }
 
   /** @param accept judges what arrived before it is seen; throws to refuse it. */

@@ -158,7 +158,8 @@ describe('buckets', () => {
     const part = await lab.cos('multipartUpload', { Key: 'ready', UploadId: 'x', PartNumber: 1, Body: bytes('x') });
     const start = await lab.cos('multipartInit', { Key: 'ready' });
     const list = await lab.cos('getBucket', {});
-    for (const { error } of [acl, part, start, list]) {
+    const remove = await lab.cos('deleteBucket', {});
+    for (const { error } of [acl, part, start, list, remove]) {
       expect(error).toMatchObject({ statusCode: 405, code: 'MethodNotAllowed' });
     }
     expect((await lab.cos('headObject', { Key: 'ready' })).ok?.headers).toMatchObject({ 'content-length': '100000' });

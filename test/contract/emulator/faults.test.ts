@@ -195,7 +195,6 @@ it('ends what is held and delayed when it closes, and closes once', async () => 
     own.faceId('CreateUploadUrl', target).then(({ error }) => expect(error).toBeDefined()),
   ]);
   await own.control.waitFor({ event: 'held' });
-  await own.control.waitFor({ event: 'held', service: 'cos' });
   await Promise.all([own.emulator.close(), own.emulator.close()]);
   await failures;
   await own.close();

@@ -1,0 +1,79 @@
+/** docs/emulator.md says what there is: cards, routes, settings, faults, and shell lines that work. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { CARDS } from '../../../src/emulator/cards.ts';
+import { faultSchema } from '../../../src/emulator/faults.ts';
+import { DEFAULT_BUCKETS, DEFAULT_CREDENTIALS, DEFAULTS } from '../../../src/emulator/settings.ts';
+import { DETECT, type Lab, openLab, VIDEO } from './lab.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+const text = readFileSync(join(ROOT, 'docs', 'emulator.md'), 'utf8');
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await openLab();
+});
+afterAll(() => lab.close());
+
+/** Rows below a table's head, cell by cell. */
+function table(head: string): string[][] {
+  const from = text.indexOf(`${head}\n`);
+  if (from < 0) throw new Error(`no table ${head}`);
+  const [rows = ''] = text.slice(from).split('\n\n', 1);
+  const lines = rows.split('\n').slice(2);
+  return lines.map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll('`', '')),
+  );
+}
+
+it('lists the test cards as they are', () => {
+  const cards = Object.entries(CARDS).map(([name, { result, similarity, what }]) => [
+    name,
+    result,
+    String(similarity),
+    what,
+  ]);
+  expect(table('| card | Result | Sim | |')).toEqual(cards);
+});
+
+it('lists the routes of the control port, each with an example', async () => {
+  const reply = (await (await fetch(`${lab.emulator.controlUrl}/nothing`)).json()) as { error: string };
+  const routes = (reply.error.split('use one of ')[1] ?? '').split(', ');
+  const listed = table('| route | |').map(([route]) => route);
+  expect(listed).toEqual(routes);
+  for (const route of routes) expect(text).toContain(`localhost:7081${route.split(' ')[1]}`);
+});
+
+it('lists the settings', () => {
+  expect(table('| setting | default | |').map(([name]) => name)).toEqual(Object.keys(DEFAULTS));
+});
+
+it('lists the kinds of faults', () => {
+  const kinds = faultSchema.options.map(({ shape }) => shape.kind.value);
+  expect(table('| kind | |').map(([kind]) => kind)).toEqual(kinds);
+});
+
+it('names the credentials and the bucket that there are', () => {
+  const { secretId, secretKey } = DEFAULT_CREDENTIALS;
+  for (const word of [secretId, secretKey, `ap-singapore=${DEFAULT_BUCKETS[0]?.name}`]) expect(text).toContain(word);
+});
+
+it('has shell lines whose files are answered by their card', async () => {
+  const lines = text.split('\n').filter((line) => line.startsWith('{ printf '));
+  expect(lines).toHaveLength(2);
+  const dir = mkdtempSync(join(ROOT, '.bestframe', 'document-'));
+  execFileSync('sh', ['-e', '-c', lines.join('\n')], { cwd: dir });
+  const [live, video] = ['spoof.gz', 'spoof.mp4'].map((name) => readFileSync(join(dir, name)));
+  rmSync(dir, { recursive: true });
+  const spoof = { Result: CARDS.spoof?.result };
+  const match = { card: 'match' };
+  const detect = await lab.faceId(DETECT, await lab.inputs(match, { package: live as Buffer }));
+  expect(detect.ok).toMatchObject(spoof);
+  const compare = await lab.faceId(VIDEO, await lab.videoInputs(match, { package: video as Buffer }));
+  expect(compare.ok).toMatchObject(spoof);
+});
