@@ -1,4 +1,4 @@
 /** Sources and sinks, and the own bucket. Loads the COS SDK: the producer imports `file-source.ts` alone. */
-export { createBucket } from './bucket.ts';
+export { type CheckedBucket, createBucket } from './bucket.ts';
 export { createFrameSink } from './frame-sink.ts';
 export { createSources } from './sources.ts';
