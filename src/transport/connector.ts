@@ -60,10 +60,12 @@ const EMULATOR_CA = 'Bestframe Emulator';
 
 type Step = 'dns' | 'proxy' | 'connect' | 'tls';
 
-/** One connection on its way: what to destroy, and where it stands, for the words of a failure. */
+/** One connection on its way. */
 interface Opening {
+  /** Where it stands, for the words of a failure. */
   step: Step;
-  socket: { destroy(): void } | null;
+  /** What is to be destroyed from now on where it fails; at once, where it has failed. */
+  hold(socket: { destroy(): unknown }): void;
   fail(error: Error): void;
 }
 
@@ -90,7 +92,6 @@ export function createConnector(options: ConnectorOptions): Connector {
     opening.step = 'tls';
     const secured = await secure(socket, target, context, opening);
     if (options.mode === 'live' && isEmulator(secured)) {
-      secured.destroy();
       throw refused(
         CODES.EMULATOR_IN_LIVE_MODE,
         'the peer is the emulator, but the mode is live: remove its proxy and CA settings',
@@ -102,7 +103,15 @@ export function createConnector(options: ConnectorOptions): Connector {
   return {
     connect(target, signal) {
       return new Promise<TLSSocket>((resolve, reject) => {
-        const opening: Opening = { step: 'dns', socket: null, fail: settle };
+        let held: { destroy(): unknown } | null = null;
+        const opening: Opening = {
+          step: 'dns',
+          hold(socket) {
+            held = socket;
+            if (done) socket.destroy();
+          },
+          fail: settle,
+        };
         const timer = setTimeout(() => settle(timedOut(opening.step)), limitMs);
         const onAbort = () => signal !== undefined && settle(abortFailure(signal, 'no'));
         let done = false;
@@ -113,7 +122,7 @@ export function createConnector(options: ConnectorOptions): Connector {
           signal?.removeEventListener('abort', onAbort);
           openings.delete(opening);
           if (outcome instanceof Error) {
-            opening.socket?.destroy();
+            held?.destroy();
             reject(outcome instanceof Failure ? outcome : describe(outcome, opening.step));
           } else resolve(outcome);
         }
@@ -123,10 +132,7 @@ export function createConnector(options: ConnectorOptions): Connector {
           return;
         }
         signal?.addEventListener('abort', onAbort, { once: true });
-        open(target, opening).then((socket) => {
-          if (done) socket.destroy();
-          settle(socket);
-        }, settle);
+        open(target, opening).then(settle, settle);
       });
     },
     close() {
@@ -163,7 +169,7 @@ function dial(target: Target, addresses: readonly Address[], opening: Opening): 
       noDelay: true,
       autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
     });
-    opening.socket = socket;
+    opening.hold(socket);
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.removeListener('error', reject);
@@ -196,10 +202,10 @@ function tunnel(proxy: URL, target: Target, context: SecureContext, opening: Ope
       // The name in the header is the target's; it is the proxy that must prove who it is.
       ...(secure ? { secureContext: context, servername: isIP(host) === 0 ? host : '' } : {}),
     });
-    opening.socket = request;
+    opening.hold(request);
     request.once('error', reject);
     request.once('connect', (response: IncomingMessage, socket: Socket, head: Buffer) => {
-      opening.socket = socket;
+      opening.hold(socket);
       const status = response.statusCode ?? 0;
       if (status < 200 || status > 299) return refuse(status);
       if (head.length > 0) socket.unshift(head);
@@ -229,7 +235,7 @@ function secure(socket: Socket, target: Target, context: SecureContext, opening:
       secureContext: context,
       ALPNProtocols: ['http/1.1'],
     });
-    opening.socket = secured;
+    opening.hold(secured);
     secured.once('error', reject);
     secured.once('secureConnect', () => {
       secured.removeListener('error', reject);

@@ -163,8 +163,8 @@ describe('a file', () => {
   });
 
   test('written to while it is hashed', async () => {
-    const path = await written(Buffer.concat([picture, Buffer.alloc(IMAGE.maxBytes - picture.length)]));
-    const call = file(path);
+    const path = await written(sampleLiveData({ card: 'match', padBytes: 2 ** 24 }));
+    const call = open({ from: 'file', path }, PACKAGE);
     let at = 0;
     let done = false;
     const writing = (async () => {
@@ -189,6 +189,23 @@ describe('a file', () => {
     const path = await written(picture);
     await failing(open({ from: 'file', path }, IMAGE, AbortSignal.abort()), { code: 'ABORTED', class: 'transient' });
   });
+});
+
+test('the border says the same of a file, before anything is stored', async () => {
+  const bytes = sampleLiveData({ card: 'match' });
+  const liveData = { from: 'file', path: await written(bytes, 'a.gz'), md5: md5Of(bytes) };
+  const border = (image: object, fileRoots: string[] | undefined = [root]) => {
+    const request = { key: 'k', region: REGION, upload: 'own-bucket', resources: { liveData, image } };
+    return checkAtBorder(verificationRequest.parse(request), fileRoots === undefined ? {} : { fileRoots });
+  };
+  await border({ from: 'file', path: await written(picture) });
+  const md5 = '0'.repeat(32);
+  const wrong = border({ from: 'file', path: join(root, 'a.jpg'), md5 });
+  await failing(wrong, { code: 'SOURCE_MD5_MISMATCH', class: 'caller', field: `${FIELD}.md5`, sent: 'no' });
+  await failing(border({ from: 'file', path: join(root, 'b.jpg') }), { ...CALLER, code: 'SOURCE_MISSING' });
+  const text = await written(picture.toString('base64'), 'text.jpg');
+  await failing(border({ from: 'file', path: text }), { ...CALLER, code: 'SOURCE_NOT_BYTES' });
+  await failing(border({ from: 'file', path: text }, [`${root}/none/..`]), { ...CALLER, code: 'SOURCE_NOT_BYTES' });
 });
 
 describe('an https source', () => {
