@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { type Card, cardText } from './cards.ts';
 import { FACE } from './face.ts';
 
-export { CARDS, type Card } from './cards.ts';
+export type { Card } from './cards.ts';
 
 export type SampleOptions = Card & {
   /** So many more bytes that do not compress. */

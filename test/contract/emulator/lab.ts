@@ -26,7 +26,7 @@ export const TEMPORARY: Credentials = {
 };
 export const EXPIRED: Credentials = { ...TEMPORARY, secretId: 'AKIDexpired', expiresAt: 1 };
 
-export interface VendorError {
+interface VendorError {
   readonly name?: string;
   readonly message?: string;
   readonly code?: string;
@@ -36,7 +36,7 @@ export interface VendorError {
 }
 
 /** What an SDK made of an answer. */
-export interface Outcome {
+interface Outcome {
   readonly ok?: Readonly<Record<string, unknown>>;
   readonly error?: VendorError;
 }
@@ -51,12 +51,12 @@ export interface FaceIdCall {
   readonly httpProfile?: object;
 }
 
-export interface CosCall {
+interface CosCall {
   readonly credential?: Credentials;
   readonly options?: object;
 }
 
-export interface Reply {
+interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
@@ -87,7 +87,7 @@ export interface Lab {
   close(): Promise<void>;
 }
 
-export interface Inputs extends Record<string, string> {
+interface Inputs extends Record<string, string> {
   readonly LiveDataUrl: string;
   readonly LiveDataMd5: string;
   readonly ImageUrl: string;
