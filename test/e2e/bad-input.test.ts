@@ -1,0 +1,148 @@
+/** Bad input, each a clear error at the border that names field, fault and cure, before anything is stored. */
+import { truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import { createNames } from '../../src/queue/names.ts';
+import { cli } from '../support/cli.ts';
+import { createWorld, DIST, type TestWorld } from '../support/world.ts';
+
+let world: TestWorld;
+let redis: Redis;
+let live: string;
+let image: string;
+
+beforeAll(async () => {
+  world = await createWorld({ workers: 0 });
+  redis = new Redis(world.redisUrl);
+  live = join(world.dir, 'inputs', 'live.gz');
+  image = join(world.dir, 'inputs', 'photo.jpg');
+  await writeFile(live, sampleLiveData({ card: 'match' }));
+  await writeFile(image, sampleImage());
+});
+afterAll(async () => {
+  redis.disconnect();
+  await world.dispose();
+});
+
+interface Said {
+  readonly error: { code: string; field: string | null; message: string; advice: string | null };
+}
+
+async function refused(args: readonly string[], env: Record<string, string> = {}): Promise<Said['error']> {
+  const names = createNames(world.config.prefix);
+  const before = await redis.dbsize();
+  const { code, stdout, stderr } = await cli(['enqueue', '--json', ...args], { ...world.env, ...env });
+  expect(stdout).toBe('');
+  expect(code).toBe(2);
+  expect(await redis.dbsize()).toBe(before);
+  expect(await redis.zcard(names.live)).toBe(0);
+  return (JSON.parse(stderr) as Said).error;
+}
+
+const given = (over: Record<string, string | null> = {}): string[] =>
+  Object.entries({ key: 'bad-1', 'live-data': live, image, ...over }).flatMap(([name, value]) => (value === null ? [] : [`--${name}`, value]));
+
+async function input(name: string, bytes: Buffer | string): Promise<string> {
+  const path = join(world.dir, 'inputs', name);
+  await writeFile(path, bytes);
+  return path;
+}
+
+describe('a file that', () => {
+  it.each([
+    ['is missing', async () => join(world.dir, 'inputs', 'nowhere.jpg'), 'SOURCE_MISSING'],
+    ['is no file', async () => join(world.dir, 'inputs'), 'SOURCE_UNREADABLE'],
+    ['is outside the roots', async () => join(DIST, 'src', 'index.js'), 'SOURCE_OUTSIDE_ROOTS'],
+    ['is reached by climbing out of the roots', async () => join(world.dir, 'inputs', '..', 'emulator', 'ca.pem'), 'SOURCE_OUTSIDE_ROOTS'],
+    ['is empty', async () => input('empty.jpg', ''), 'SOURCE_EMPTY'],
+    ['is too large', async () => {
+      const path = await input('large.jpg', sampleImage());
+      await truncate(path, 3_000_000);
+      return path;
+    }, 'SOURCE_TOO_LARGE'],
+    ['is Base64', async () => input('base64.txt', sampleImage().toString('base64')), 'SOURCE_NOT_BYTES'],
+    ['is a data: URL', async () => input('data.txt', `data:image/jpeg;base64,${sampleImage().toString('base64')}`), 'SOURCE_NOT_BYTES'],
+    ['is something else', async () => input('note.txt', 'hello'), 'SOURCE_WRONG_KIND'],
+  ])('%s', async (_what, path, code) => {
+    const error = await refused(given({ image: await path() }));
+    expect(error).toMatchObject({ code, field: 'resources.image' });
+    expect(error.message).toContain('resources.image');
+    expect(error.message).toContain(':'); // fault: cure
+    expect(error.advice).toMatch(/\w/);
+    expect(JSON.stringify(error)).not.toContain(world.dir);
+  });
+});
+
+describe('a field that is wrong', () => {
+  it.each([
+    ['the same resource twice', () => ({ image: live }), 'resources.image', 'INVALID_VERIFICATION'],
+    ['unknown action', () => ({ action: 'CompareFaces' }), 'action', 'INVALID_VERIFICATION'],
+    ['unknown region', () => ({ region: 'eu-frankfurt' }), 'region', 'INVALID_VERIFICATION'],
+    ['unknown upload way', () => ({ upload: 'ftp' }), 'upload', 'INVALID_VERIFICATION'],
+    ['http URL', () => ({ image: 'http://files.example.com/a.jpg' }), 'resources.image.url', 'INVALID_VERIFICATION'],
+    ['URL without a host', () => ({ image: 'https://' }), 'resources.image.url', 'INVALID_VERIFICATION'],
+    ['loopback URL', () => ({ image: 'https://127.0.0.1/a.jpg' }), 'resources.image.url', 'ADDRESS_FORBIDDEN'],
+    ['metadata service', () => ({ image: 'https://169.254.169.254/latest' }), 'resources.image.url', 'ADDRESS_FORBIDDEN'],
+    ['IPv6 loopback', () => ({ image: 'https://[::1]/a.jpg' }), 'resources.image.url', 'ADDRESS_FORBIDDEN'],
+    ['threshold above 100', () => ({ threshold: '170' }), 'similarityThreshold', 'INVALID_VERIFICATION'],
+    ['threshold that is no number', () => ({ threshold: 'high' }), 'similarityThreshold', 'INVALID_VERIFICATION'],
+    ['deadline in the past', () => ({ deadline: '2020-01-01T00:00:00Z' }), 'deadline', 'INVALID_VERIFICATION'],
+    ['deadline that is no time', () => ({ deadline: 'tomorrow' }), 'deadline', 'INVALID_VERIFICATION'],
+    ['key with a space', () => ({ key: 'order 1' }), 'key', 'INVALID_VERIFICATION'],
+    ['key that is too long', () => ({ key: 'k'.repeat(129) }), 'key', 'INVALID_VERIFICATION'],
+    ['no key', () => ({ key: null }), 'key', 'INVALID_VERIFICATION'],
+    ['no photo', () => ({ image: null }), 'resources.image', 'INVALID_VERIFICATION'],
+  ])('%s', async (_what, over, field, code) => {
+    const error = await refused(given(over()));
+    expect(error).toMatchObject({ code, field });
+    expect(error.message).toContain(field);
+  });
+
+  it('md5 that does not agree', async () => {
+    const request = await world.request('md5');
+    const { liveData, image: photo } = request.resources;
+    const wrong = { ...photo, md5: '0'.repeat(32) } as typeof photo;
+    const failure = await world.client.enqueue({ ...request, resources: { liveData, image: wrong } }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'SOURCE_MD5_MISMATCH', field: 'resources.image.md5' });
+    expect(await redis.zcard(createNames(world.config.prefix).live)).toBe(0);
+  });
+});
+
+it('Redis that is away', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  await new Promise((resolve) => server.close(resolve));
+  const error = await refused(given(), { BESTFRAME_REDIS_URL: `redis://127.0.0.1:${port}` });
+  expect(error).toMatchObject({ code: 'REDIS_UNAVAILABLE' });
+  expect(error.advice).toContain('REDIS_URL');
+});
+
+describe('a worker does not start', () => {
+  const start = (env: Record<string, string>) => cli(['start', 'verify'], { ...world.env, NODE_EXTRA_CA_CERTS: world.emulator.caFile, ...env });
+
+  it.each([
+    ['a bucket of another region', { BESTFRAME_BUCKETS: 'ap-hongkong=bestframe-dev-1250000000' }, 'BUCKET_REGION'],
+    ['a wrong key', { TENCENTCLOUD_SECRET_KEY: 'guess' }, 'NO_CREDENTIALS'],
+    ['no key', { TENCENTCLOUD_SECRET_ID: '', TENCENTCLOUD_SECRET_KEY: '' }, 'NO_CREDENTIALS'],
+    ['a setting that is none', { BESTFRAME_REGION: 'ap-singapore' }, 'INVALID_SETTINGS'],
+    ['the emulator in live mode', { BESTFRAME_MODE: 'live' }, 'EMULATOR_IN_LIVE_MODE'],
+  ])('with %s', async (_what, env, code) => {
+    const result = await start(env);
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain(code);
+    expect(result.stderr).not.toContain('    at '); // words, no stack
+  });
+
+  it('with a clock that is off, and says so', async () => {
+    await world.control.settings({ clockSkewMs: -3_600_000 });
+    const result = await start({});
+    await world.control.settings({ clockSkewMs: 0 });
+    expect(result.code).toBe(2);
+    expect(result.stderr).toMatch(/clock/);
+  });
+});

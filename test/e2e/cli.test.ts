@@ -1,0 +1,152 @@
+/** The commands as an operator types them, against a running world. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import { cli } from '../support/cli.ts';
+import { createWorld, type TestWorld } from '../support/world.ts';
+
+let world: TestWorld;
+
+beforeAll(async () => {
+  world = await createWorld({ workers: 1, settings: { BESTFRAME_QPS_DETECT: '50' } });
+});
+afterAll(() => world.dispose());
+
+const run = (...args: string[]) => cli(args, world.env);
+
+async function files(name: string, card = 'match'): Promise<{ live: string; image: string }> {
+  const live = join(world.dir, 'inputs', `${name}.gz`);
+  const image = join(world.dir, 'inputs', `${name}.jpg`);
+  await writeFile(live, sampleLiveData({ card, nonce: name }));
+  await writeFile(image, sampleImage(name));
+  return { live, image };
+}
+
+describe('--help', () => {
+  it.each(['', 'demo', 'dev', 'start', 'dashboard', 'emulator', 'enqueue', 'get', 'wait', 'list', 'cancel', 'errors'])('%s', async (command) => {
+    const { code, stdout } = await cli(command === '' ? ['--help'] : [command, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Usage: bestframe${command === '' ? '' : ` ${command}`}`);
+    expect(stdout.split('\n').length).toBeGreaterThan(5);
+  });
+
+  it('an unknown command is refused with a hint', async () => {
+    const { code, stderr } = await cli(['enqeue']);
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/unknown command 'enqeue'[\s\S]*enqueue/);
+  });
+});
+
+it('enqueue --wait, get, get --key, wait, list: for people and as JSON', async () => {
+  const { live, image } = await files('walk');
+  const enqueued = await run('enqueue', '--key', 'walk', '--live-data', live, '--image', image, '--wait', '--json');
+  expect(enqueued).toMatchObject({ code: 0, stderr: '' });
+  const view = JSON.parse(enqueued.stdout) as { id: string };
+  expect(view).toMatchObject({ key: 'walk', state: 'completed', decision: 'match', next: 'accept', upload: 'own-bucket' });
+
+  const byId = await run('get', view.id, '--json');
+  expect(JSON.parse(byId.stdout)).toEqual(view);
+  const byKey = await run('get', '--key', 'walk');
+  expect(byKey.stdout).toContain(view.id);
+  expect(byKey.stdout).toMatch(/next\s+accept/);
+  expect(byKey.stdout).toMatch(/detect\s+1 ×/);
+  const waited = await run('wait', view.id, '--ended', '--json');
+  expect(JSON.parse(waited.stdout)).toEqual(view);
+  const listed = await run('list', '--ended', '--json');
+  expect((JSON.parse(listed.stdout) as { id: string }[]).map(({ id }) => id)).toContain(view.id);
+  expect((await run('list')).stdout).toContain(view.id);
+
+  const again = await run('enqueue', '--key', 'walk', '--live-data', live, '--image', image);
+  expect(again.stdout).toContain('known already (completed)');
+  expect((await run('cancel', view.id)).stdout).toContain('had ended');
+});
+
+it('what is not there is said, and the exit code says so too', async () => {
+  for (const args of [['get', 'vnothing'], ['wait', 'vnothing'], ['cancel', 'vnothing']]) {
+    const { code, stdout } = await run(...args);
+    expect(code).toBe(1);
+    expect(stdout).toContain('no such verification');
+  }
+});
+
+describe('manifests', () => {
+  it('JSON Lines: a broken line is named, the others go on, and each line has its result', async () => {
+    const { live, image } = await files('jsonl');
+    const resources = { liveData: { from: 'file', path: live }, image: { from: 'file', path: image } };
+    const lines = [
+      JSON.stringify({ key: 'm-1', resources }),
+      '{"key": "m-2", ',
+      '',
+      JSON.stringify({ key: 'm 4', resources }),
+      JSON.stringify({ key: 'm-5', resources, upload: 'create-upload-url', similarityThreshold: 80 }),
+    ];
+    const file = join(world.dir, 'batch.jsonl');
+    await writeFile(file, lines.join('\n'));
+    const { code, stdout } = await run('enqueue', '--manifest', file, '--wait', '--json');
+    expect(code).toBe(1);
+    const rows = stdout.trim().split('\n').map((line) => JSON.parse(line));
+    expect(rows).toMatchObject([
+      { line: 1, key: 'm-1', status: 'new', error: null, view: { decision: 'match' } },
+      { line: 2, status: 'refused', error: { code: 'INVALID_MANIFEST', message: expect.stringContaining('line 2') } },
+      { line: 4, key: 'm 4', status: 'refused', error: { code: 'INVALID_VERIFICATION', field: 'key' } },
+      { line: 5, key: 'm-5', status: 'new', view: { upload: 'create-upload-url', similarityThreshold: 80, lane: 'batch' } },
+    ]);
+    const words = await run('enqueue', '--manifest', file);
+    expect(words.stderr).toMatch(/line 2: INVALID_MANIFEST[\s\S]*line 4: INVALID_VERIFICATION[\s\S]*2 enqueued, 2 refused/);
+  });
+
+  it('JSON Lines from stdin', async () => {
+    const { live, image } = await files('stdin');
+    const resources = { liveData: { from: 'file', path: live }, image: { from: 'file', path: image } };
+    const { code, stdout } = await cli(['enqueue', '--manifest', '-', '--json'], world.env, `${JSON.stringify({ key: 'stdin', resources })}\n`);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ line: 1, key: 'stdin', status: 'new' });
+  });
+
+  it('CSV: by header, sources as on the command line', async () => {
+    const { live, image } = await files('csv');
+    const file = join(world.dir, 'batch.csv');
+    const rows = ['key,liveData,image,similarityThreshold', `c-1,${live},${image},75`, `c-2,${live}`, `c-3,"${live}",${image},`];
+    await writeFile(file, `\uFEFF${rows.join('\r\n')}\r\n`);
+    const { code, stdout } = await run('enqueue', '--manifest', file, '--wait', '--json');
+    expect(code).toBe(1);
+    const results = stdout.trim().split('\n').map((line) => JSON.parse(line));
+    expect(results).toMatchObject([
+      { line: 2, key: 'c-1', view: { decision: 'match', similarityThreshold: 75 } },
+      { line: 3, status: 'refused', error: { code: 'INVALID_MANIFEST' } },
+      { line: 4, key: 'c-3', view: { decision: 'match', similarityThreshold: 70 } },
+    ]);
+  });
+
+  it('that is not there', async () => {
+    expect(await run('enqueue', '--manifest', '/nowhere.jsonl')).toMatchObject({ code: 2, stderr: expect.stringContaining('INVALID_MANIFEST') });
+  });
+});
+
+describe('errors', () => {
+  it('lists all as JSON, by the names that are promised', async () => {
+    const { stdout } = await cli(['errors', '--json']);
+    const entries = JSON.parse(stdout) as Record<string, unknown>[];
+    expect(entries.length).toBeGreaterThan(150);
+    for (const entry of entries) {
+      for (const name of ['match', 'channel', 'class', 'decision', 'retry', 'billed', 'title', 'advice']) expect(entry).toHaveProperty(name);
+    }
+  });
+
+  it.each([
+    ['DownLoadError', /plain GET from a public network/],
+    ['MD5 Error', /overwritten/],
+    ['invalid resourceUrl', /region/],
+    ['SOURCE_NOT_BYTES', /Decode/],
+  ])('%s in words', async (code, words) => {
+    const result = await cli(['errors', code]);
+    expect(result.code).toBe(0);
+    expect(result.stdout).toMatch(words);
+    expect(result.stdout).toContain('What to do:');
+  });
+
+  it('one that nobody knows', async () => {
+    expect(await cli(['errors', 'Nope.Never'])).toMatchObject({ code: 1, stderr: expect.stringContaining('not in the table') });
+  });
+});

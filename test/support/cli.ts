@@ -1,0 +1,65 @@
+/** The command line as a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { DIST } from './world.ts';
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningCli {
+  readonly child: ChildProcess;
+  /** Resolves when stdout holds it. */
+  stdoutWith(pattern: RegExp): Promise<RegExpExecArray>;
+  readonly result: Promise<CliResult>;
+}
+
+export function startCli(args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ''): RunningCli {
+  const child = spawn(process.execPath, [join(DIST, 'src', 'cli', 'main.js'), ...args], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  const looks = new Set<() => void>();
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    for (const look of looks) look();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  child.stdin.end(input);
+  const result = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }));
+  return {
+    child,
+    result,
+    stdoutWith: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const found = pattern.exec(stdout);
+          if (found !== null) resolve(found);
+        };
+        looks.add(look);
+        look();
+        result.then(({ code }) => reject(new Error(`it ended with ${code} before it said so:\n${stdout}\n${stderr}`)));
+      }),
+  };
+}
+
+export function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ''): Promise<CliResult> {
+  return startCli(args, env, input).result;
+}
+
+/** Whether a process of this pid is there. */
+export function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
