@@ -1,12 +1,10 @@
 /**
  * The only place where adapters meet the pipeline. Each `open…` gives something that runs and how to end it.
  */
-import { readFile } from 'node:fs/promises';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { dashboardLogin, openDashboard } from './api/dashboard.ts';
-import { BestframeClient } from './client/client.ts';
 import type { Config } from './config.ts';
 import type { Region } from './domain/actions.ts';
 import { CODES, classify } from './domain/errors/index.ts';
@@ -178,17 +176,6 @@ export async function openDashboardFor(config: Config, log: Logger): Promise<Run
   };
 }
 
-export function openClient(config: Config): BestframeClient {
-  return new BestframeClient({
-    redis: config.redisUrl,
-    prefix: config.prefix,
-    namespace: config.namespace,
-    mode: config.mode,
-    fileRoots: config.fileRoots,
-    checkHosts: config.proxy === undefined && !config.allowPrivateSources,
-  });
-}
-
 export async function openRedis(config: Config): Promise<{ redis: Redis; names: Names }> {
   const redis = connectWorker({ url: config.redisUrl });
   // Said by whoever waits for Redis; without a listener ioredis would print the address to stderr.
@@ -206,17 +193,6 @@ export function openEraseQueue(redis: Redis, names: Names): Queue<EraseJob> {
   const queue = new Queue<EraseJob>(ERASE_QUEUE, { connection: redis, prefix: names.prefix, skipVersionCheck: true });
   queue.on('error', () => undefined);
   return queue;
-}
-
-/** Reads the CA once, so that a wrong path is said at start and not at the first call. */
-export async function checkFiles(config: Config): Promise<void> {
-  if (config.caFile === undefined) return;
-  try {
-    await readFile(config.caFile);
-  } catch (cause) {
-    const facts = { service: 'bestframe', channel: 'local', code: CODES.INVALID_SETTINGS, sent: 'no' } as const;
-    throw new Failure(facts, 'BESTFRAME_CA_FILE cannot be read: give the path of a PEM file', { cause });
-  }
 }
 
 function leaseOf(config: Config): LeaseTimes {

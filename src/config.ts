@@ -2,10 +2,11 @@
  * From the environment to one frozen, validated object. The only reader of settings: entry points hand their environment in.
  * Every fault is reported at once, each with its variable, what was wrong and what to do. Secrets have no default.
  */
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { REGIONS, type Region } from './domain/actions.ts';
 import { CODES } from './domain/errors/index.ts';
-import { inputFailure } from './domain/failure.ts';
+import { Failure, inputFailure } from './domain/failure.ts';
 import { MODES } from './domain/verification.ts';
 import { DEFAULT_PREFIX } from './queue/names.ts';
 import type { Limits } from './runtime/gate.ts';
@@ -61,6 +62,17 @@ const regions = list.transform((names, context): Region[] => {
   if (names.length === 0) context.addIssue(`names no region: use one or more of ${REGIONS.join(', ')}`);
   return [...new Set(names.filter(isRegion))];
 });
+
+/** Reads the CA once, so that a wrong path is said at start and not at the first call. */
+export async function checkFiles(config: Config): Promise<void> {
+  if (config.caFile === undefined) return;
+  try {
+    await readFile(config.caFile);
+  } catch (cause) {
+    const facts = { service: 'bestframe', channel: 'local', code: CODES.INVALID_SETTINGS, sent: 'no' } as const;
+    throw new Failure(facts, 'BESTFRAME_CA_FILE cannot be read: give the path of a PEM file', { cause });
+  }
+}
 
 /** A bucket for another region than it stands for would make every link an `invalid resourceUrl`; that is asked at start. */
 const buckets = list.transform((entries, context): ReadonlyMap<Region, string> => {

@@ -1,7 +1,7 @@
 /** How a worker process lives: starts what it is given, drains on SIGTERM or SIGINT, and says by its exit code how that went. */
 import type { Logger } from 'pino';
-import { checkFiles, type Running } from './compose.ts';
-import { type Config, readConfig } from './config.ts';
+import type { Running } from './compose.ts';
+import { type Config, checkFiles, readConfig } from './config.ts';
 import { Failure } from './domain/failure.ts';
 import { createLogger } from './logger.ts';
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { openClient } from '../compose.ts';
+import { openClient } from '../client/open.ts';
 import { readConfig } from '../config.ts';
 import { EXIT } from '../process.ts';
 import { type Env, printJson } from './output.ts';
@@ -13,7 +13,6 @@ const WORDS = {
 
 export function cancelCommand(env: Env): Command {
   return new Command('cancel')
-    .description('ends a verification; before the paid call nothing is paid')
     .argument('<id>', 'its id')
     .option('--json', 'JSON on stdout')
     .action(async (id: string, options: { json?: boolean }) => {

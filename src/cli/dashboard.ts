@@ -7,7 +7,6 @@ import type { Env } from './output.ts';
 
 export function dashboardCommand(env: Env): Command {
   return new Command('dashboard')
-    .description('serves the Bull dashboard (read only, behind a login) until SIGTERM')
     .addHelpText(
       'after',
       '\nNeeds BESTFRAME_DASHBOARD_USER and BESTFRAME_DASHBOARD_PASSWORD; listens on 127.0.0.1:3000 unless BESTFRAME_DASHBOARD_HOST and _PORT say otherwise.',

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
-import { openClient } from '../compose.ts';
+import { openClient } from '../client/open.ts';
 import { Progress } from '../demo/progress.ts';
 import { asJson, asTable, judge, type Result, summary } from '../demo/report.ts';
 import { ownFiles, type PreparedCase, prepare, SCENARIOS } from '../demo/scenarios.ts';
@@ -26,7 +26,6 @@ const STATE_DIR = join(packageRoot, '.bestframe');
 
 export function demoCommand(env: Env): Command {
   return new Command('demo')
-    .description('a whole world on this machine, and verifications through it; exit code 0 if each ended as it should')
     .option('--verifications <n>', `how many (default ${SCENARIOS.length}, each case once; of own files 2)`, count)
     .option('--live-data <file>', 'your own liveness package, with --image')
     .option('--image <file>', 'your own photo, with --live-data')

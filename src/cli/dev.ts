@@ -10,7 +10,6 @@ import { packageRoot } from './version.ts';
 
 export function devCommand(env: Env): Command {
   return new Command('dev')
-    .description('a whole world to integrate against: Redis, emulator, workers, dashboard; stays up until Ctrl-C')
     .option('--dashboard-port <n>', 'port of the dashboard; 0 takes a free one', port, 0)
     .option('--proxy-port <n>', 'port of the emulator; 0 takes a free one', port, 0)
     .option('--control-port <n>', "port of the emulator's control API; 0 takes a free one", port, 0)

@@ -6,7 +6,6 @@ import { type Env, printJson } from './output.ts';
 
 export function emulatorCommand(_env: Env): Command {
   return new Command('emulator')
-    .description('Tencent FaceID and COS on this machine, until SIGTERM (docs/emulator.md)')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port of the HTTPS proxy; 0 takes a free one', port, 0)
     .option('--control-port <n>', 'port of the control API; 0 takes a free one', port, 0)

@@ -1,7 +1,7 @@
 import cliProgress from 'cli-progress';
 import { Command } from 'commander';
 import type { BestframeClient } from '../client/client.ts';
-import { openClient } from '../compose.ts';
+import { openClient } from '../client/open.ts';
 import { readConfig } from '../config.ts';
 import type { Source } from '../domain/sources.ts';
 import type { VerificationRequest } from '../domain/verification.ts';
@@ -29,7 +29,6 @@ interface Options {
 
 export function enqueueCommand(env: Env): Command {
   return new Command('enqueue')
-    .description('enqueues one verification, or a manifest of many')
     .option('--key <key>', 'your own key: the same key is the same verification, for ever')
     .option('--live-data <source>', 'liveness package: a file, an https URL, or cos:region/bucket/key')
     .option('--video <source>', 'video, for VideoLivenessCompare')

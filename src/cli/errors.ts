@@ -6,7 +6,6 @@ import { type Env, printJson, table } from './output.ts';
 
 export function errorsCommand(_env: Env): Command {
   return new Command('errors')
-    .description('what a code means and what to do; without a code, all of them')
     .argument('[code]', 'a code, or a part of one, e.g. DownLoadError')
     .option('--json', 'JSON on stdout: [{match, channel, class, decision, retry, billed, title, advice}]')
     .action((code: string | undefined, options: { json?: boolean }) => {

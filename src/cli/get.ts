@@ -1,12 +1,11 @@
 import { Command } from 'commander';
-import { openClient } from '../compose.ts';
+import { openClient } from '../client/open.ts';
 import { readConfig } from '../config.ts';
 import { EXIT } from '../process.ts';
 import { describe, type Env, printJson } from './output.ts';
 
 export function getCommand(env: Env): Command {
   return new Command('get')
-    .description('shows one verification')
     .argument('<id>', 'its id, or with --key the key you gave it')
     .option('--key', 'the argument is your own key')
     .option('--json', 'JSON on stdout')

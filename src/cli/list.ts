@@ -1,11 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { openClient } from '../compose.ts';
+import { openClient } from '../client/open.ts';
 import { readConfig } from '../config.ts';
 import { decisionInColour, type Env, printJson, table } from './output.ts';
 
 export function listCommand(env: Env): Command {
   return new Command('list')
-    .description('shows verifications, newest first')
     .option('--live', 'only those that have not ended')
     .option('--ended', 'only those that have ended')
     .option('--limit <n>', 'how many at most (1 to 1000)', limit, 50)

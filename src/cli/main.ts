@@ -1,21 +1,59 @@
 #!/usr/bin/env node
-/** The command line. One file a command; this one only gathers them and turns failures into words and exit codes. */
+/**
+ * The command line. One file a command, loaded when it is asked for: `bestframe get` must not wait for the vendor's SDKs.
+ * This one only names them, and turns failures into words and exit codes.
+ */
 import { Command } from 'commander';
 import { Failure } from '../domain/failure.ts';
 import { EXIT } from '../process.ts';
-import { cancelCommand } from './cancel.ts';
-import { dashboardCommand } from './dashboard.ts';
-import { demoCommand } from './demo.ts';
-import { devCommand } from './dev.ts';
-import { emulatorCommand } from './emulator.ts';
-import { enqueueCommand } from './enqueue.ts';
-import { errorsCommand } from './errors.ts';
-import { getCommand } from './get.ts';
-import { listCommand } from './list.ts';
-import { failureInWords } from './output.ts';
-import { startCommand } from './start.ts';
+import { type Env, failureInWords } from './output.ts';
 import { version } from './version.ts';
-import { waitCommand } from './wait.ts';
+
+interface Entry {
+  readonly summary: string;
+  load(): Promise<(env: Env) => Command>;
+}
+
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  demo: {
+    summary: 'a whole world on this machine, and verifications through it; exit code 0 if each ended as it should',
+    load: async () => (await import('./demo.ts')).demoCommand,
+  },
+  dev: {
+    summary: 'a whole world to integrate against: Redis, emulator, workers, dashboard; stays up until Ctrl-C',
+    load: async () => (await import('./dev.ts')).devCommand,
+  },
+  start: {
+    summary: 'runs workers until SIGTERM: verify, erase, or all in one process',
+    load: async () => (await import('./start.ts')).startCommand,
+  },
+  dashboard: {
+    summary: 'serves the Bull dashboard (read only, behind a login) until SIGTERM',
+    load: async () => (await import('./dashboard.ts')).dashboardCommand,
+  },
+  emulator: {
+    summary: 'Tencent FaceID and COS on this machine, until SIGTERM (docs/emulator.md)',
+    load: async () => (await import('./emulator.ts')).emulatorCommand,
+  },
+  enqueue: {
+    summary: 'enqueues one verification, or a manifest of many',
+    load: async () => (await import('./enqueue.ts')).enqueueCommand,
+  },
+  get: { summary: 'shows one verification', load: async () => (await import('./get.ts')).getCommand },
+  wait: {
+    summary: 'waits until a verification is decided, then shows it',
+    load: async () => (await import('./wait.ts')).waitCommand,
+  },
+  list: { summary: 'shows verifications, newest first', load: async () => (await import('./list.ts')).listCommand },
+  cancel: {
+    summary: 'ends a verification; before the paid call nothing is paid',
+    load: async () => (await import('./cancel.ts')).cancelCommand,
+  },
+  errors: {
+    summary: 'what a code means and what to do; without a code, all of them',
+    load: async () => (await import('./errors.ts')).errorsCommand,
+  },
+};
 
 const program = new Command('bestframe')
   .description(
@@ -34,21 +72,10 @@ Start here:
 Settings come from the environment (docs/settings.md). Exit codes: 0 done, 1 not as wished, 2 bad input.`,
   );
 
-const env = process.env;
-for (const make of [
-  demoCommand,
-  devCommand,
-  startCommand,
-  dashboardCommand,
-  emulatorCommand,
-  enqueueCommand,
-  getCommand,
-  waitCommand,
-  listCommand,
-  cancelCommand,
-  errorsCommand,
-]) {
-  program.addCommand(make(env));
+const asked = process.argv[2] === 'help' ? process.argv[3] : process.argv[2];
+for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+  const command = name === asked ? (await load())(process.env) : new Command(name);
+  program.addCommand(command.description(summary));
 }
 
 try {

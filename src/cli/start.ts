@@ -7,7 +7,6 @@ const ROLES = { verify: [openVerify], erase: [openErase], all: [openVerify, open
 
 export function startCommand(env: Env): Command {
   return new Command('start')
-    .description('runs workers until SIGTERM: verify, erase, or all in one process')
     .addArgument(new Argument('[role]', 'which workers').choices(Object.keys(ROLES)).default('all'))
     .addHelpText(
       'after',

@@ -1,12 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { openClient } from '../compose.ts';
+import { openClient } from '../client/open.ts';
 import { readConfig } from '../config.ts';
 import { EXIT } from '../process.ts';
 import { describe, type Env, printJson } from './output.ts';
 
 export function waitCommand(env: Env): Command {
   return new Command('wait')
-    .description('waits until a verification is decided, then shows it')
     .argument('<id>', 'its id')
     .option('--ended', 'wait for the end, frame included')
     .option('--timeout <seconds>', 'how long at most', seconds, 60)

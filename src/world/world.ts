@@ -90,10 +90,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const launched = [...Array.from({ length: options.workers }, () => 'verify' as const), 'erase' as const].map(
       async (role) => {
         const worker = await startWorker(role, {
-        env: workerEnv,
-        ...(onLog === undefined ? {} : { onLog }),
-        ...(options.workersDir === undefined ? {} : { dir: options.workersDir }),
-      });
+          env: workerEnv,
+          ...(onLog === undefined ? {} : { onLog }),
+          ...(options.workersDir === undefined ? {} : { dir: options.workersDir }),
+        });
         ends.push(() => worker.stop(STOP_MS));
         return { role, worker };
       },

@@ -43,7 +43,9 @@ async function refused(args: readonly string[], env: Record<string, string> = {}
 }
 
 const given = (over: Record<string, string | null> = {}): string[] =>
-  Object.entries({ key: 'bad-1', 'live-data': live, image, ...over }).flatMap(([name, value]) => (value === null ? [] : [`--${name}`, value]));
+  Object.entries({ key: 'bad-1', 'live-data': live, image, ...over }).flatMap(([name, value]) =>
+    value === null ? [] : [`--${name}`, value],
+  );
 
 async function input(name: string, bytes: Buffer | string): Promise<string> {
   const path = join(world.dir, 'inputs', name);
@@ -56,15 +58,27 @@ describe('a file that', () => {
     ['is missing', async () => join(world.dir, 'inputs', 'nowhere.jpg'), 'SOURCE_MISSING'],
     ['is no file', async () => join(world.dir, 'inputs'), 'SOURCE_UNREADABLE'],
     ['is outside the roots', async () => join(DIST, 'src', 'index.js'), 'SOURCE_OUTSIDE_ROOTS'],
-    ['is reached by climbing out of the roots', async () => join(world.dir, 'inputs', '..', 'emulator', 'ca.pem'), 'SOURCE_OUTSIDE_ROOTS'],
+    [
+      'is reached by climbing out of the roots',
+      async () => join(world.dir, 'inputs', '..', 'emulator', 'ca.pem'),
+      'SOURCE_OUTSIDE_ROOTS',
+    ],
     ['is empty', async () => input('empty.jpg', ''), 'SOURCE_EMPTY'],
-    ['is too large', async () => {
-      const path = await input('large.jpg', sampleImage());
-      await truncate(path, 3_000_000);
-      return path;
-    }, 'SOURCE_TOO_LARGE'],
+    [
+      'is too large',
+      async () => {
+        const path = await input('large.jpg', sampleImage());
+        await truncate(path, 3_000_000);
+        return path;
+      },
+      'SOURCE_TOO_LARGE',
+    ],
     ['is Base64', async () => input('base64.txt', sampleImage().toString('base64')), 'SOURCE_NOT_BYTES'],
-    ['is a data: URL', async () => input('data.txt', `data:image/jpeg;base64,${sampleImage().toString('base64')}`), 'SOURCE_NOT_BYTES'],
+    [
+      'is a data: URL',
+      async () => input('data.txt', `data:image/jpeg;base64,${sampleImage().toString('base64')}`),
+      'SOURCE_NOT_BYTES',
+    ],
     ['is something else', async () => input('note.txt', 'hello'), 'SOURCE_WRONG_KIND'],
   ])('%s', async (_what, path, code) => {
     const error = await refused(given({ image: await path() }));
@@ -85,7 +99,12 @@ describe('a field that is wrong', () => {
     ['http URL', () => ({ image: 'http://files.example.com/a.jpg' }), 'resources.image.url', 'INVALID_VERIFICATION'],
     ['URL without a host', () => ({ image: 'https://' }), 'resources.image.url', 'INVALID_VERIFICATION'],
     ['loopback URL', () => ({ image: 'https://127.0.0.1/a.jpg' }), 'resources.image.url', 'ADDRESS_FORBIDDEN'],
-    ['metadata service', () => ({ image: 'https://169.254.169.254/latest' }), 'resources.image.url', 'ADDRESS_FORBIDDEN'],
+    [
+      'metadata service',
+      () => ({ image: 'https://169.254.169.254/latest' }),
+      'resources.image.url',
+      'ADDRESS_FORBIDDEN',
+    ],
     ['IPv6 loopback', () => ({ image: 'https://[::1]/a.jpg' }), 'resources.image.url', 'ADDRESS_FORBIDDEN'],
     ['threshold above 100', () => ({ threshold: '170' }), 'similarityThreshold', 'INVALID_VERIFICATION'],
     ['threshold that is no number', () => ({ threshold: 'high' }), 'similarityThreshold', 'INVALID_VERIFICATION'],
@@ -105,7 +124,9 @@ describe('a field that is wrong', () => {
     const request = await world.request('md5');
     const { liveData, image: photo } = request.resources;
     const wrong = { ...photo, md5: '0'.repeat(32) } as typeof photo;
-    const failure = await world.client.enqueue({ ...request, resources: { liveData, image: wrong } }).catch((error: unknown) => error);
+    const failure = await world.client
+      .enqueue({ ...request, resources: { liveData, image: wrong } })
+      .catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: 'SOURCE_MD5_MISMATCH', field: 'resources.image.md5' });
     expect(await redis.zcard(createNames(world.config.prefix).live)).toBe(0);
   });
@@ -123,7 +144,8 @@ it('Redis that is away', async () => {
 });
 
 describe('a worker does not start', () => {
-  const start = (env: Record<string, string>) => cli(['start', 'verify'], { ...world.env, NODE_EXTRA_CA_CERTS: world.emulator.caFile, ...env });
+  const start = (env: Record<string, string>) =>
+    cli(['start', 'verify'], { ...world.env, NODE_EXTRA_CA_CERTS: world.emulator.caFile, ...env });
 
   it.each([
     ['a bucket of another region', { BESTFRAME_BUCKETS: 'ap-hongkong=bestframe-dev-1250000000' }, 'BUCKET_REGION'],

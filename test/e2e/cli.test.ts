@@ -24,12 +24,15 @@ async function files(name: string, card = 'match'): Promise<{ live: string; imag
 }
 
 describe('--help', () => {
-  it.each(['', 'demo', 'dev', 'start', 'dashboard', 'emulator', 'enqueue', 'get', 'wait', 'list', 'cancel', 'errors'])('%s', async (command) => {
-    const { code, stdout } = await cli(command === '' ? ['--help'] : [command, '--help']);
-    expect(code).toBe(0);
-    expect(stdout).toContain(`Usage: bestframe${command === '' ? '' : ` ${command}`}`);
-    expect(stdout.split('\n').length).toBeGreaterThan(5);
-  });
+  it.each(['', 'demo', 'dev', 'start', 'dashboard', 'emulator', 'enqueue', 'get', 'wait', 'list', 'cancel', 'errors'])(
+    '%s',
+    async (command) => {
+      const { code, stdout } = await cli(command === '' ? ['--help'] : [command, '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toContain(`Usage: bestframe${command === '' ? '' : ` ${command}`}`);
+      expect(stdout.split('\n').length).toBeGreaterThan(5);
+    },
+  );
 
   it('an unknown command is refused with a hint', async () => {
     const { code, stderr } = await cli(['enqeue']);
@@ -43,7 +46,13 @@ it('enqueue --wait, get, get --key, wait, list: for people and as JSON', async (
   const enqueued = await run('enqueue', '--key', 'walk', '--live-data', live, '--image', image, '--wait', '--json');
   expect(enqueued).toMatchObject({ code: 0, stderr: '' });
   const view = JSON.parse(enqueued.stdout) as { id: string };
-  expect(view).toMatchObject({ key: 'walk', state: 'completed', decision: 'match', next: 'accept', upload: 'own-bucket' });
+  expect(view).toMatchObject({
+    key: 'walk',
+    state: 'completed',
+    decision: 'match',
+    next: 'accept',
+    upload: 'own-bucket',
+  });
 
   const byId = await run('get', view.id, '--json');
   expect(JSON.parse(byId.stdout)).toEqual(view);
@@ -63,7 +72,11 @@ it('enqueue --wait, get, get --key, wait, list: for people and as JSON', async (
 });
 
 it('what is not there is said, and the exit code says so too', async () => {
-  for (const args of [['get', 'vnothing'], ['wait', 'vnothing'], ['cancel', 'vnothing']]) {
+  for (const args of [
+    ['get', 'vnothing'],
+    ['wait', 'vnothing'],
+    ['cancel', 'vnothing'],
+  ]) {
     const { code, stdout } = await run(...args);
     expect(code).toBe(1);
     expect(stdout).toContain('no such verification');
@@ -85,21 +98,35 @@ describe('manifests', () => {
     await writeFile(file, lines.join('\n'));
     const { code, stdout } = await run('enqueue', '--manifest', file, '--wait', '--json');
     expect(code).toBe(1);
-    const rows = stdout.trim().split('\n').map((line) => JSON.parse(line));
+    const rows = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     expect(rows).toMatchObject([
       { line: 1, key: 'm-1', status: 'new', error: null, view: { decision: 'match' } },
       { line: 2, status: 'refused', error: { code: 'INVALID_MANIFEST', message: expect.stringContaining('line 2') } },
       { line: 4, key: 'm 4', status: 'refused', error: { code: 'INVALID_VERIFICATION', field: 'key' } },
-      { line: 5, key: 'm-5', status: 'new', view: { upload: 'create-upload-url', similarityThreshold: 80, lane: 'batch' } },
+      {
+        line: 5,
+        key: 'm-5',
+        status: 'new',
+        view: { upload: 'create-upload-url', similarityThreshold: 80, lane: 'batch' },
+      },
     ]);
     const words = await run('enqueue', '--manifest', file);
-    expect(words.stderr).toMatch(/line 2: INVALID_MANIFEST[\s\S]*line 4: INVALID_VERIFICATION[\s\S]*2 enqueued, 2 refused/);
+    expect(words.stderr).toMatch(
+      /line 2: INVALID_MANIFEST[\s\S]*line 4: INVALID_VERIFICATION[\s\S]*2 enqueued, 2 refused/,
+    );
   });
 
   it('JSON Lines from stdin', async () => {
     const { live, image } = await files('stdin');
     const resources = { liveData: { from: 'file', path: live }, image: { from: 'file', path: image } };
-    const { code, stdout } = await cli(['enqueue', '--manifest', '-', '--json'], world.env, `${JSON.stringify({ key: 'stdin', resources })}\n`);
+    const { code, stdout } = await cli(
+      ['enqueue', '--manifest', '-', '--json'],
+      world.env,
+      `${JSON.stringify({ key: 'stdin', resources })}\n`,
+    );
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ line: 1, key: 'stdin', status: 'new' });
   });
@@ -107,11 +134,19 @@ describe('manifests', () => {
   it('CSV: by header, sources as on the command line', async () => {
     const { live, image } = await files('csv');
     const file = join(world.dir, 'batch.csv');
-    const rows = ['key,liveData,image,similarityThreshold', `c-1,${live},${image},75`, `c-2,${live}`, `c-3,"${live}",${image},`];
+    const rows = [
+      'key,liveData,image,similarityThreshold',
+      `c-1,${live},${image},75`,
+      `c-2,${live}`,
+      `c-3,"${live}",${image},`,
+    ];
     await writeFile(file, `\uFEFF${rows.join('\r\n')}\r\n`);
     const { code, stdout } = await run('enqueue', '--manifest', file, '--wait', '--json');
     expect(code).toBe(1);
-    const results = stdout.trim().split('\n').map((line) => JSON.parse(line));
+    const results = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     expect(results).toMatchObject([
       { line: 2, key: 'c-1', view: { decision: 'match', similarityThreshold: 75 } },
       { line: 3, status: 'refused', error: { code: 'INVALID_MANIFEST' } },
@@ -120,7 +155,10 @@ describe('manifests', () => {
   });
 
   it('that is not there', async () => {
-    expect(await run('enqueue', '--manifest', '/nowhere.jsonl')).toMatchObject({ code: 2, stderr: expect.stringContaining('INVALID_MANIFEST') });
+    expect(await run('enqueue', '--manifest', '/nowhere.jsonl')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('INVALID_MANIFEST'),
+    });
   });
 });
 
@@ -130,7 +168,8 @@ describe('errors', () => {
     const entries = JSON.parse(stdout) as Record<string, unknown>[];
     expect(entries.length).toBeGreaterThan(150);
     for (const entry of entries) {
-      for (const name of ['match', 'channel', 'class', 'decision', 'retry', 'billed', 'title', 'advice']) expect(entry).toHaveProperty(name);
+      for (const name of ['match', 'channel', 'class', 'decision', 'retry', 'billed', 'title', 'advice'])
+        expect(entry).toHaveProperty(name);
     }
   });
 
@@ -147,6 +186,9 @@ describe('errors', () => {
   });
 
   it('one that nobody knows', async () => {
-    expect(await cli(['errors', 'Nope.Never'])).toMatchObject({ code: 1, stderr: expect.stringContaining('not in the table') });
+    expect(await cli(['errors', 'Nope.Never'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('not in the table'),
+    });
   });
 });

@@ -60,7 +60,9 @@ describe.each(['own-bucket', 'create-upload-url'] as const)('by %s', (upload) =>
     const key = `kill-${stage}-${upload}`;
     const holds: string[] = [];
     const requests = await Promise.all(
-      Array.from({ length: MANY }, (_, index) => world.request(`${key}-${index}`, { card: 'match' }, { upload, lane: 'interactive' })),
+      Array.from({ length: MANY }, (_, index) =>
+        world.request(`${key}-${index}`, { card: 'match' }, { upload, lane: 'interactive' }),
+      ),
     );
     const ids = requests.map((request) => world.client.idOf(request.key));
     // By own bucket each object carries its id; by upload URL the first held calls are of these verifications anyway.

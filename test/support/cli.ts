@@ -50,7 +50,11 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
   };
 }
 
-export function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ''): Promise<CliResult> {
+export function cli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  input = '',
+): Promise<CliResult> {
   return startCli(args, env, input).result;
 }
 

@@ -1,0 +1,14 @@
+/** A client by settings. Apart from `compose.ts`, so that who only enqueues or asks loads no vendor SDK. */
+import type { Config } from '../config.ts';
+import { BestframeClient } from './client.ts';
+
+export function openClient(config: Config): BestframeClient {
+  return new BestframeClient({
+    redis: config.redisUrl,
+    prefix: config.prefix,
+    namespace: config.namespace,
+    mode: config.mode,
+    fileRoots: config.fileRoots,
+    checkHosts: config.proxy === undefined && !config.allowPrivateSources,
+  });
+}

@@ -1,0 +1,170 @@
+/** `demo` and `dev`: what they do, what they print, and that nothing of them stays behind. */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import { type CliResult, cli, lives, startCli } from '../support/cli.ts';
+import { HOME } from '../support/rig.ts';
+import { ROOT } from '../support/world.ts';
+
+const dir = join(HOME, `worlds-${process.pid}`);
+
+beforeAll(() => mkdir(dir, { recursive: true }));
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+/** The processes and ports that a world said it had started. */
+function startedBy({ stderr }: CliResult): { pids: number[]; urls: URL[] } {
+  const pids = [...stderr.matchAll(/pids ([\d, ]+)\)/g)].flatMap(([, list = '']) => list.split(',').map(Number));
+  return { pids, urls: [...stderr.matchAll(/http:\/\/[\d.:]+/g)].map(([url]) => new URL(url)) };
+}
+
+async function nothingIsLeft(result: CliResult): Promise<void> {
+  const { pids, urls } = startedBy(result);
+  expect(pids.length).toBeGreaterThanOrEqual(3);
+  expect(pids.filter(lives)).toEqual([]);
+  for (const { hostname, port } of urls) expect(await isOpen(hostname, Number(port))).toBe(false);
+}
+
+function isOpen(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, host);
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.unref();
+  });
+}
+
+describe('demo', () => {
+  it('carries all 24 to the ends that their inputs call for, and writes what happened', async () => {
+    const file = join(dir, 'demo.json');
+    const result = await cli(['demo', '--json', file]);
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('24 as their input calls for') });
+    const written = JSON.parse(await readFile(file, 'utf8'));
+    expect(written.summary).toMatchObject({ enqueued: 24, completed: 22, failed: 2, lost: 0 });
+    const first = written.verifications[0];
+    for (const name of [
+      'id',
+      'upload',
+      'state',
+      'decision',
+      'similarity',
+      'reason',
+      'paidCalls',
+      'requestIds',
+      'stages',
+      'bestFrame',
+    ]) {
+      expect(first).toHaveProperty(name);
+    }
+    expect(first.stages.map((stage: object) => Object.keys(stage))).toEqual(
+      Array.from({ length: 4 }, () => ['name', 'attempts', 'ms']),
+    );
+    for (const { bestFrame } of written.verifications) {
+      if (bestFrame === null) continue;
+      const bytes = await readFile(bestFrame.path);
+      expect(createHash('md5').update(bytes).digest('hex')).toBe(bestFrame.md5);
+    }
+    expect(new Set(written.verifications.map(({ decision }: { decision: string }) => decision))).toEqual(
+      new Set(['match', 'no_match', 'not_live', 'recapture', null]),
+    );
+    await nothingIsLeft(result);
+  });
+
+  it("runs one's own files, by both ways, and --keep leaves it up until Ctrl-C", async () => {
+    const [live, image] = [join(dir, 'own.gz'), join(dir, 'own.jpg')];
+    await writeFile(live, sampleLiveData({ card: 'spoof' }));
+    await writeFile(image, sampleImage());
+    const running = startCli(['demo', '--live-data', live, '--image', image, '--keep']);
+    const [, url = ''] = await running.stdoutWith(/Dashboard\s+(http:\S+)/);
+    expect((await fetch(url)).status).toBe(401);
+    running.child.kill('SIGINT');
+    const result = await running.result;
+    expect(result.code).toBe(0);
+    expect(result.stdout).toMatch(/own bucket[\s\S]*upload URL/);
+    expect(result.stdout.match(/not_live/g)).toHaveLength(2);
+    await nothingIsLeft(result);
+  });
+
+  it('ended by Ctrl-C in the middle, leaves nothing', async () => {
+    const running = startCli(['demo', '--verifications', '200']);
+    running.child.stderr?.setEncoding('utf8');
+    await new Promise<void>((resolve) =>
+      running.child.stderr?.on('data', (text: string) => /\[1\/200\]/.test(text) && resolve()),
+    );
+    running.child.kill('SIGINT');
+    const result = await running.result;
+    expect(result.code).toBe(1);
+    await nothingIsLeft(result);
+  });
+
+  it('killed outright, leaves no process either', async () => {
+    const running = startCli(['demo', '--verifications', '200']);
+    let stderr = '';
+    running.child.stderr?.setEncoding('utf8');
+    await new Promise<void>((resolve) =>
+      running.child.stderr?.on('data', (text: string) => {
+        stderr += text;
+        if (/\[1\/200\]/.test(stderr)) resolve();
+      }),
+    );
+    running.child.kill('SIGKILL');
+    await running.result;
+    const { pids } = startedBy({ code: null, stdout: '', stderr });
+    expect(pids.length).toBeGreaterThanOrEqual(3);
+    await expect.poll(() => pids.filter(lives), { timeout: 60_000 }).toEqual([]);
+  });
+
+  it.each([
+    [['--live-data', 'x.gz'], /--image is missing/],
+    [['--verifications', '0'], /1 to 10,000/],
+  ])('%o is refused', async (args, words) => {
+    const result = await cli(['demo', ...args]);
+    expect(result.code).not.toBe(0);
+    expect(result.stderr).toMatch(words);
+  });
+});
+
+describe('dev', () => {
+  it('says in one line of JSON what to point at, works, and goes without a trace', async () => {
+    const running = startCli(['dev', '--json']);
+    const [line = ''] = await running.stdoutWith(/^\{.*\}\n/);
+    const world = JSON.parse(line);
+    expect(Object.keys(world)).toEqual(['redis', 'emulator', 'proxy', 'caFile', 'dashboard', 'api', 'key', 'env']);
+    expect(world).toMatchObject({ api: null, key: null });
+
+    const home = world.env.BESTFRAME_FILE_ROOTS.split(',').at(-1);
+    await mkdir(home, { recursive: true });
+    await writeFile(join(home, 'live.gz'), sampleLiveData({ card: 'match' }));
+    await writeFile(join(home, 'photo.jpg'), sampleImage());
+    const sources = ['--live-data', join(home, 'live.gz'), '--image', join(home, 'photo.jpg')];
+    const enqueued = await cli(['enqueue', '--key', 'dev-1', ...sources, '--wait', '--json'], world.env);
+    expect(JSON.parse(enqueued.stdout)).toMatchObject({ state: 'completed', decision: 'match', mode: 'test' });
+
+    running.child.kill('SIGTERM');
+    const result = await running.result;
+    expect(result.code).toBe(0);
+    expect(result.stdout.trim().split('\n')).toHaveLength(1);
+    await nothingIsLeft(result);
+    const { hostname, port } = new URL(world.redis);
+    expect(await isOpen(hostname, Number(port))).toBe(false);
+    expect(existsSync(world.caFile)).toBe(false);
+  });
+});
+
+it('npm run -s bestframe -- ARGS runs the command line from a checkout, and prints nothing else', async () => {
+  const child = spawn('npm', ['run', '-s', 'bestframe', '--', 'errors', 'POISON', '--json'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let stdout = '';
+  child.stdout.on('data', (data) => {
+    stdout += data;
+  });
+  const [code] = await once(child, 'close');
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject([{ match: 'POISON' }]);
+});
