@@ -20,6 +20,10 @@ export async function runUntilSignal(
   let config: Config;
   let log: Logger;
   const running: Running[] = [];
+  // From the first moment on: a signal must not find the process without a handler, and kill it outright.
+  const signalled = untilSignal();
+  let early = true;
+  signalled.then(() => early && process.exit(EXIT.ok)); // while it starts there is nothing to finish
   try {
     config = readConfig(env);
     log = createLogger(config, process.stderr);
@@ -31,8 +35,9 @@ export async function runUntilSignal(
     process.stderr.write(`${error.code}: ${error.message}\n`);
     return EXIT.badInput;
   }
+  early = false;
   process.send?.('ready');
-  const signal = await untilSignal();
+  const signal = await signalled;
   log.info({ event: 'draining', signal, drainMs: config.drainMs }, `${signal}: taking no more, finishing what runs`);
   const drained = await Promise.all(running.map((each) => each.stop(config.drainMs)));
   const clean = drained.every(Boolean);

@@ -13,6 +13,6 @@ export function dashboardCommand(env: Env): Command {
     )
     .action(async () => {
       dashboardLogin(readConfig(env).dashboard);
-      process.exitCode = await runUntilSignal([openDashboardFor], env);
+      process.exit(await runUntilSignal([openDashboardFor], env));
     });
 }

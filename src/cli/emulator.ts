@@ -21,6 +21,7 @@ export function emulatorCommand(_env: Env): Command {
         linkTtl: number;
         json?: boolean;
       }) => {
+        const signalled = untilSignal();
         const { dir, host, port: proxyPort, controlPort, linkTtl } = options;
         const emulator = await startEmulator({
           dir,
@@ -40,7 +41,7 @@ export function emulatorCommand(_env: Env): Command {
             `credentials ${credentials.secretId} / ${credentials.secretKey}\nbuckets  ${buckets.map((b) => `${b.region}=${b.name}`).join(',')}\n`,
           );
         }
-        await untilSignal();
+        await signalled;
         await emulator.close();
       },
     );

@@ -13,6 +13,6 @@ export function startCommand(env: Env): Command {
       '\nExit codes: 0 drained, 2 bad settings or no Redis, 3 something was still running at BESTFRAME_DRAIN_MS (it comes back by its lease).',
     )
     .action(async (role: keyof typeof ROLES) => {
-      process.exitCode = await runUntilSignal(ROLES[role], env);
+      process.exit(await runUntilSignal(ROLES[role], env)); // what was not drained must not keep it
     });
 }

@@ -45,7 +45,6 @@ export const cosSource = z.strictObject({
 
 export const source = z.discriminatedUnion('from', [fileSource, httpsSource, cosSource]);
 
-export type FileSource = z.infer<typeof fileSource>;
 export type HttpsSource = z.infer<typeof httpsSource>;
 export type CosSource = z.infer<typeof cosSource>;
 export type Source = z.infer<typeof source>;

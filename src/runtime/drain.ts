@@ -9,8 +9,12 @@ export async function drained(worker: Worker, deadlineMs: number): Promise<boole
   const late = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), deadlineMs);
   });
-  const finished = await Promise.race([worker.close().then(() => true), late]);
+  // A second, forced close would wait for the first one: past the deadline the jobs are left to their locks.
+  const closed = worker.close().then(
+    () => true,
+    () => false,
+  );
+  const finished = await Promise.race([closed, late]);
   clearTimeout(timer);
-  if (!finished) await worker.close(true);
   return finished;
 }

@@ -59,7 +59,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   };
   const say = options.onStep ?? (() => undefined);
   try {
-    await mkdir(options.dir, { recursive: true });
+    await mkdir(join(options.dir, 'inputs'), { recursive: true });
     const redis = await provideRedis({
       redisUrl: options.redisUrl,
       dir: join(options.dir, 'redis'),
