@@ -115,6 +115,7 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
         slots: config.slots,
         objectFolder: config.objectFolder,
         recordTtlMs: RECORD_TTL_MS,
+        mode: config.mode,
         log: log.child({ region }),
       }),
   );

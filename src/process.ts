@@ -64,6 +64,9 @@ export function untilSignal(): Promise<string> {
     const abandoned = () => done('abandoned');
     process.on('SIGTERM', done);
     process.on('SIGINT', done);
-    if (process.connected) process.on('disconnect', abandoned);
+    if (process.connected) {
+      process.on('disconnect', abandoned);
+      process.channel?.unref(); // to hear of its end must not keep a process that is done
+    }
   });
 }

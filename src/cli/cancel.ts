@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { openClient } from '../client/open.ts';
 import { readConfig } from '../config.ts';
 import { EXIT } from '../process.ts';
+import { openClient } from './open-client.ts';
 import { type Env, printJson } from './output.ts';
 
 const WORDS = {

@@ -2,7 +2,6 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
-import { openClient } from '../client/open.ts';
 import { Progress } from '../demo/progress.ts';
 import { asJson, asTable, judge, type Result, summary } from '../demo/report.ts';
 import { ownFiles, type PreparedCase, prepare, SCENARIOS } from '../demo/scenarios.ts';
@@ -10,6 +9,7 @@ import { inputFailure } from '../domain/failure.ts';
 import { EmulatorControl } from '../emulator/control.ts';
 import { EXIT, untilSignal } from '../process.ts';
 import { startWorld, type World } from '../world/world.ts';
+import { openClient } from './open-client.ts';
 import type { Env } from './output.ts';
 import { packageRoot } from './version.ts';
 
@@ -57,7 +57,7 @@ export function demoCommand(env: Env): Command {
         const cases = await casesOf(own, options.verifications, world, dir);
         progress = new Progress(cases.length);
         const results = await Promise.race([carry(cases, world), signalled.then(() => null)]);
-        progress.stop();
+        if (results !== null) progress.finish();
         if (results === null) {
           process.exitCode = EXIT.failed;
           return;

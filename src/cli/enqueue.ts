@@ -1,12 +1,12 @@
 import cliProgress from 'cli-progress';
 import { Command } from 'commander';
 import type { BestframeClient } from '../client/client.ts';
-import { openClient } from '../client/open.ts';
 import { readConfig } from '../config.ts';
 import type { Source } from '../domain/sources.ts';
 import type { VerificationRequest } from '../domain/verification.ts';
 import { EXIT } from '../process.ts';
 import { readManifest } from './manifest.ts';
+import { openClient } from './open-client.ts';
 import { describe, type Env, printJson, table } from './output.ts';
 import { seconds } from './wait.ts';
 
@@ -16,6 +16,7 @@ interface Options {
   video?: string;
   image?: string;
   action?: string;
+  liveness?: string;
   region?: string;
   upload?: string;
   lane?: string;
@@ -34,6 +35,7 @@ export function enqueueCommand(env: Env): Command {
     .option('--video <source>', 'video, for VideoLivenessCompare')
     .option('--image <source>', 'photo to compare with')
     .option('--action <name>', 'DetectReflectLivenessAndCompare (default) or VideoLivenessCompare')
+    .option('--liveness <type>', 'SILENT, ACTION or LIP; VideoLivenessCompare needs it')
     .option('--region <region>', 'ap-singapore, ap-hongkong or ap-bangkok (default: the first of BESTFRAME_REGIONS)')
     .option('--upload <way>', 'own-bucket or create-upload-url (default: own-bucket where the region has one)')
     .option('--lane <lane>', 'interactive (default) or batch (default of a manifest)')
@@ -47,7 +49,7 @@ export function enqueueCommand(env: Env): Command {
       'after',
       `
 A manifest's lines are verifications as in the API ({"key", "resources": {"liveData": {"from": "file", "path": …}, …}, …}).
-A CSV has a header with key, liveData, video, image, action, region, upload, lane, similarityThreshold, deadline; sources as above.
+A CSV has a header with key, liveData, video, image, action, liveness, region, upload, lane, similarityThreshold, deadline; sources as above.
 A broken line is named and left out; the others go on, and the exit code is 1.`,
     )
     .action(async (options: Options) => {
@@ -177,7 +179,7 @@ function requestOf(
   options: Partial<Options> & { similarityThreshold?: string },
   defaults: Defaults,
 ): Record<string, unknown> {
-  const { key, liveData, video, image, action, lane, deadline } = options;
+  const { key, liveData, video, image, action, liveness, lane, deadline } = options;
   const threshold = options.threshold ?? options.similarityThreshold;
   const resources = Object.fromEntries(
     Object.entries({ liveData, video, image }).flatMap(([name, text]) =>
@@ -191,6 +193,7 @@ function requestOf(
     upload: options.upload || defaults.upload,
     resources,
     ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined && value !== '')),
+    ...(liveness === undefined || liveness === '' ? {} : { liveness: { type: liveness } }),
     ...(threshold === undefined || threshold === '' ? {} : { similarityThreshold: Number(threshold) }),
   };
 }

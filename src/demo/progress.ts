@@ -16,6 +16,7 @@ export class Progress {
   readonly #at = new Map<string, StageName | 'ended'>();
   readonly #bar: cliProgress.SingleBar | null;
   #ended = 0;
+  #done = false;
 
   constructor(total: number) {
     this.#total = total;
@@ -34,7 +35,7 @@ export class Progress {
       return; // not a log line: Node's own words, for instance
     }
     const { id, stage, event } = facts;
-    if (id === undefined || this.#at.get(id) === 'ended') return;
+    if (this.#done || id === undefined || this.#at.get(id) === 'ended') return;
     if (event === 'ended') {
       this.#at.set(id, 'ended');
       this.#ended += 1;
@@ -46,7 +47,14 @@ export class Progress {
     this.#bar?.update(this.#ended, this.#counts());
   }
 
+  /** All have ended, whatever log lines are still on their way. */
+  finish(): void {
+    if (!this.#done) this.#bar?.update(this.#total, Object.fromEntries(STAGES.map((stage) => [stage, 0])));
+    this.stop();
+  }
+
   stop(): void {
+    this.#done = true;
     this.#bar?.stop();
   }
 

@@ -1,7 +1,7 @@
 /**
  * How a verification is known. The id is a keyed hash of the caller's key, so that the same key is the same verification
- * for ever and a key that happens to be a name or a number is nowhere in clear; the fingerprint tells the same payload
- * from another one under the same key.
+ * for as long as its record lives, and a key that happens to be a name or a number is in no job, log or file name; the
+ * fingerprint tells the same payload from another one under the same key.
  */
 import { createHash, createHmac } from 'node:crypto';
 import { sourceIdentity } from './sources.ts';

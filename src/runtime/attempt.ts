@@ -13,6 +13,7 @@ import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
 import { nextMove, type Policy } from '../domain/policy.ts';
 import { type Decision, STAGES, type StageName, type State } from '../domain/states.ts';
+import type { Mode } from '../domain/verification.ts';
 import { currentStage, type JournalRecord, type Reason, whyDecided } from '../queue/record.ts';
 import { type Edges, type StageContext, type StageInput, stages } from '../stages/index.ts';
 import type { Gate } from './gate.ts';
@@ -38,6 +39,7 @@ export interface AttemptTools {
   readonly edges: Edges;
   readonly policy: Policy;
   readonly objectFolder: string;
+  readonly mode: Mode;
   readonly log: RunLog;
 }
 
@@ -84,6 +86,7 @@ export class Attempt {
       const waiting = await this.#resolveOpenIntent();
       if (waiting !== null) return waiting;
       if (this.#record.cancelled) return await this.#give(CODES.CANCELLED, null);
+      if (this.#record.mode !== this.#tools.mode) throw otherMode(this.#record.mode, this.#tools.mode);
       if (this.#record.outcomes.detect === undefined) await this.#untilAdmitted();
       for (const stage of STAGES) {
         if (this.#record.outcomes[stage] === undefined) await this.#runStage(stage);
@@ -379,6 +382,10 @@ function reasonOf(failure: Failure, stage: StageName): Reason {
     ...(failure.requestId === undefined ? {} : { requestId: failure.requestId }),
     ...(failure.field === undefined ? {} : { field: failure.field }),
   };
+}
+
+function otherMode(record: Mode, worker: Mode): Failure {
+  return local(CODES.MODE_MISMATCH, `a verification of mode ${record} does not belong to a worker of mode ${worker}`);
 }
 
 function asFailure(error: unknown): Failure {

@@ -108,7 +108,7 @@ export class Journal {
     const reply = (await run(
       this.#redis,
       'begin',
-      [this.#journal, this.#job.lock, this.#job.job, this.#gate.gate, this.#gate.admitted, this.#gate.express],
+      [this.#journal, this.#job.lock, this.#job.job, this.#gate.admitted, this.#gate.express],
       [this.#fence.token, this.#fence.ats, this.#id, lane, crashBudget, admission.capacity, admission.holdMs],
     )) as [Verdict, number, number, string[]];
     const [verdict, now, waitMs, flat] = reply;
@@ -119,7 +119,7 @@ export class Journal {
 
   /** @returns ms to wait before asking again; 0 = admitted. */
   async admit(lane: Lane, admission: Admission): Promise<number> {
-    const keys = [this.#gate.gate, this.#gate.admitted, this.#gate.express];
+    const keys = [this.#gate.admitted, this.#gate.express];
     return Number(await run(this.#redis, 'admit', keys, [this.#id, lane, admission.capacity, admission.holdMs]));
   }
 

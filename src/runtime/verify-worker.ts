@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import type { Region } from '../domain/actions.ts';
 import { CODES, explain } from '../domain/errors/index.ts';
 import type { Policy } from '../domain/policy.ts';
+import type { Mode } from '../domain/verification.ts';
 import { type Names, verifyQueue } from '../queue/names.ts';
 import { RESUME_PRIORITY, VERIFY_JOBS_KEPT, type VerifyJob } from '../queue/options.ts';
 import type { Edges } from '../stages/index.ts';
@@ -35,6 +36,7 @@ export interface VerifyWorkerOptions {
   readonly slots: number;
   readonly objectFolder: string;
   readonly recordTtlMs: number;
+  readonly mode: Mode;
   readonly log: Logger;
 }
 
@@ -132,8 +134,8 @@ export class VerifyWorker {
     try {
       const begun = await lease.guard(journal.begin(job.lane, policy.crashBudget, gate.admission(action)));
       if (begun.record === null) return { kind: begun.verdict === 'lost' ? 'lost' : 'missing' };
-      const { edges, outbox, objectFolder, log } = this.#options;
-      const tools = { journal, gate, outbox, edges, policy, objectFolder, log: new RunLog(log, id) };
+      const { edges, outbox, objectFolder, mode, log } = this.#options;
+      const tools = { journal, gate, outbox, edges, policy, objectFolder, mode, log: new RunLog(log, id) };
       return await new Attempt(tools, lease, begun, begun.record).run();
     } catch (error) {
       if (lease.lost) return { kind: 'lost' };

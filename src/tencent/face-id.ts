@@ -5,6 +5,7 @@
  * 2. A signal ends the wait at once and destroys the connection, whether it is being opened, written to or read from.
  * 3. The SDK reads `http_proxy` from the environment only where it has no agent: it always has one.
  */
+import { setMaxListeners } from 'node:events';
 import { CommonClient } from 'tencentcloud-sdk-nodejs/tencentcloud/common/common_client.js';
 import { ACTIONS, type ActionName, type Region, resourcesOf } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
@@ -54,6 +55,7 @@ export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promis
   const connector = createConnector(options);
   const kept = new ConnectorAgent(connector, { keepAlive: true, timeout: IDLE_CONNECTION_MS });
   const closed = new AbortController();
+  setMaxListeners(0, closed.signal); // one for each call that is under way
 
   async function ask(call: Call): Promise<Answered> {
     const limit = limited([call.signal, closed.signal], limitMs, timedOut);

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import { sampleImage, sampleLiveData, sampleVideo } from '../../src/emulator/samples.ts';
 import { cli } from '../support/cli.ts';
 import { createWorld, type TestWorld } from '../support/world.ts';
 
@@ -152,6 +152,20 @@ describe('manifests', () => {
       { line: 3, status: 'refused', error: { code: 'INVALID_MANIFEST' } },
       { line: 4, key: 'c-3', view: { decision: 'match', similarityThreshold: 70 } },
     ]);
+  });
+
+  it('CSV with liveness, for VideoLivenessCompare', async () => {
+    const { image } = await files('csv-video');
+    const video = join(world.dir, 'inputs', 'csv.mp4');
+    await writeFile(video, sampleVideo({ card: 'match' }));
+    const file = join(world.dir, 'video.csv');
+    await writeFile(file, `key,video,image,action,liveness\nv-1,${video},${image},VideoLivenessCompare,SILENT\n`);
+    const { code, stdout } = await run('enqueue', '--manifest', file, '--wait', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      key: 'v-1',
+      view: { action: 'VideoLivenessCompare', decision: 'match' },
+    });
   });
 
   it('that is not there', async () => {

@@ -155,6 +155,20 @@ describe('dev', () => {
   });
 });
 
+it('npm run demo ends by itself, with its exit code', async () => {
+  const child = spawn('npm', ['run', '-s', 'demo', '--', '--verifications', '1'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let stdout = '';
+  child.stdout.on('data', (data) => {
+    stdout += data;
+  });
+  const [code] = await once(child, 'close');
+  expect(code).toBe(0);
+  expect(stdout).toContain('1 as their input calls for');
+});
+
 it('npm run -s bestframe -- ARGS runs the command line from a checkout, and prints nothing else', async () => {
   const child = spawn('npm', ['run', '-s', 'bestframe', '--', 'errors', 'POISON', '--json'], {
     cwd: ROOT,

@@ -1,6 +1,7 @@
 /** A verification through the real pipeline, in-process: ends, rewinds, what is done once, and what it costs Redis. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { BestframeClient } from '../../src/client/client.ts';
 import { CARDS } from '../../src/emulator/cards.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -146,6 +147,21 @@ it('an account in arrears costs no attempts and ends nothing: it goes on once it
   const view = await rig.client.wait(id, { until: 'ended' });
   expect(view).toMatchObject({ state: 'completed', decision: 'match', paidCalls: 1 });
   expect(await rig.redis.hget(rig.names.journal(id), 'a:detect')).toBeNull();
+});
+
+it('a live verification that meets a test worker is not called, and says why: the emulator must never answer it', async () => {
+  const live = new BestframeClient({
+    redis: rig.config.redisUrl,
+    prefix: rig.config.prefix,
+    mode: 'live',
+    fileRoots: rig.config.fileRoots,
+  });
+  const { id } = await live.enqueue(await rig.request('live'));
+  await expect.poll(async () => (await live.get(id))?.reason?.code).toBe('MODE_MISMATCH');
+  expect(await live.get(id)).toMatchObject({ mode: 'live', state: 'delayed', paidCalls: 0 });
+  expect(await rig.control.calls({ object: id })).toEqual([]);
+  expect((await live.cancel(id)).status).toBe('cancelled');
+  await live.close();
 });
 
 it('the own bucket is empty again once verifications have ended', async () => {

@@ -1,7 +1,7 @@
 /** Whole worlds of processes for end-to-end tests: `startWorld` with the built workers, in a folder of their own. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openClient } from '../../src/client/open.ts';
+import { openClient } from '../../src/cli/open-client.ts';
 import type { VerificationRequest } from '../../src/domain/verification.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
 import { type SampleOptions, sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';

@@ -31,6 +31,7 @@ const NAMES = [
   'NO_BUCKET',
   'NO_CREDENTIALS',
   'EMULATOR_IN_LIVE_MODE',
+  'MODE_MISMATCH',
   // the way to the vendor
   'CONNECT_REFUSED',
   'CONNECT_TIMEOUT',

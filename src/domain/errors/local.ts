@@ -178,6 +178,13 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'Remove the emulator’s proxy and CA settings, or set BESTFRAME_MODE=test.',
   ],
 
+  MODE_MISMATCH: [
+    'account',
+    'Test and live share one Redis',
+    'The verification was enqueued in one mode and met a worker of the other: an answer of the emulator must never be taken for a real one.',
+    'Give BESTFRAME_MODE the same value for producers and workers, and each mode a BESTFRAME_PREFIX or a Redis of its own.',
+  ],
+
   CONNECT_REFUSED: [
     'transient',
     'The connection was refused',

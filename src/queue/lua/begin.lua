@@ -1,5 +1,5 @@
 -- The preamble of every run: may this attempt go on, and from where? Asks for admission in the same step.
---   KEYS  journal, lock, job, gate, admitted, express
+--   KEYS  journal, lock, job, admitted, express
 --   ARGV  token, ats, id, lane, crash budget, admission capacity, admission hold ms
 --   →     { verdict, now, waitMs, journal as field, value, … }
 --   verdict: lost | missing | terminal | held | wait (not before; waitMs) | poison | expired | go (waitMs > 0: admitted later)
@@ -34,7 +34,7 @@ else
   elseif not seen[6] and tonumber(seen[7]) <= now and not seen[9] then
     verdict = 'expired'
   elseif not seen[6] and not seen[8] then
-    wait = admit(KEYS[4], KEYS[5], KEYS[6], ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7]), now)
+    wait = admit(KEYS[4], KEYS[5], ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7]), now)
   end
 end
 return { verdict, now, wait, redis.call('HGETALL', KEYS[1]) }
