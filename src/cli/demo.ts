@@ -6,6 +6,7 @@ import { Progress } from '../demo/progress.ts';
 import { asJson, asTable, judge, type Result, summary } from '../demo/report.ts';
 import { ownFiles, type PreparedCase, prepare, SCENARIOS } from '../demo/scenarios.ts';
 import { inputFailure } from '../domain/failure.ts';
+import { isTerminal } from '../domain/states.ts';
 import { EmulatorControl } from '../emulator/control.ts';
 import { EXIT, untilSignal } from '../process.ts';
 import { startWorld, type World } from '../world/world.ts';
@@ -41,6 +42,7 @@ export function demoCommand(env: Env): Command {
         dir,
         cacheDir: join(STATE_DIR, 'cache'),
         redisUrl: env.REDIS_URL,
+        clearRedis: true,
         workers: 2,
         fileRoots: own === null ? [] : [dirname(own.liveData), dirname(own.image)],
         settings: {
@@ -55,9 +57,10 @@ export function demoCommand(env: Env): Command {
       const world = await starting;
       try {
         const cases = await casesOf(own, options.verifications, world, dir);
-        progress = new Progress(cases.length);
-        const results = await Promise.race([carry(cases, world), signalled.then(() => null)]);
-        if (results !== null) progress.finish();
+        const shown = new Progress(cases.length);
+        progress = shown;
+        const results = await Promise.race([carry(cases, world, shown), signalled.then(() => null)]);
+        shown.stop();
         if (results === null) {
           process.exitCode = EXIT.failed;
           return;
@@ -79,7 +82,7 @@ export function demoCommand(env: Env): Command {
     });
 }
 
-async function carry(cases: readonly PreparedCase[], world: World): Promise<Result[]> {
+async function carry(cases: readonly PreparedCase[], world: World, progress: Progress): Promise<Result[]> {
   const client = openClient(world.config);
   try {
     const enqueued = await client.enqueueMany(cases.map(({ request }) => request));
@@ -91,7 +94,9 @@ async function carry(cases: readonly PreparedCase[], world: World): Promise<Resu
             accepted?.status === 'refused' ? `${accepted.error.code}: ${accepted.error.message}` : 'no result';
           return { case: prepared, id: '', view: null, problems: [`refused: ${why}`] };
         }
-        return judge(prepared, accepted.id, await client.wait(accepted.id, { until: 'ended', timeoutMs: END_MS }));
+        const view = await client.wait(accepted.id, { until: 'ended', timeoutMs: END_MS });
+        if (view !== null && isTerminal(view.state)) progress.ended(view);
+        return judge(prepared, accepted.id, view);
       }),
     );
   } finally {

@@ -1,22 +1,18 @@
-/** How far the demo's verifications are, by the workers' own log lines: a bar on a terminal, else a line for each end. */
+/** How far the demo's verifications are: a bar by stage on a terminal, else a line for each end. */
 import cliProgress from 'cli-progress';
 import { STAGES, type StageName } from '../domain/states.ts';
+import type { VerificationView } from '../domain/view.ts';
 
 interface LogLine {
   readonly id?: string;
   readonly stage?: StageName;
-  readonly event?: string;
-  readonly state?: string;
-  readonly decision?: string | null;
-  readonly code?: string | null;
 }
 
 export class Progress {
   readonly #total: number;
-  readonly #at = new Map<string, StageName | 'ended'>();
+  readonly #at = new Map<string, StageName>();
+  readonly #ended = new Set<string>();
   readonly #bar: cliProgress.SingleBar | null;
-  #ended = 0;
-  #done = false;
 
   constructor(total: number) {
     this.#total = total;
@@ -26,7 +22,7 @@ export class Progress {
     this.#bar?.start(total, 0, this.#counts());
   }
 
-  /** @param line one line of a worker's JSON log. */
+  /** @param line one line of a worker's JSON log: says which stage a verification is in. */
   line(line: string): void {
     let facts: LogLine;
     try {
@@ -34,27 +30,24 @@ export class Progress {
     } catch {
       return; // not a log line: Node's own words, for instance
     }
-    const { id, stage, event } = facts;
-    if (this.#done || id === undefined || this.#at.get(id) === 'ended') return;
-    if (event === 'ended') {
-      this.#at.set(id, 'ended');
-      this.#ended += 1;
-      if (this.#bar === null)
-        process.stderr.write(
-          `[${this.#ended}/${this.#total}] ${id} ${facts.state}${facts.decision ? `: ${facts.decision}` : ''}${facts.code ? ` (${facts.code})` : ''}\n`,
-        );
-    } else if (stage !== undefined) this.#at.set(id, stage);
-    this.#bar?.update(this.#ended, this.#counts());
+    const { id, stage } = facts;
+    if (id === undefined || stage === undefined || this.#ended.has(id)) return;
+    this.#at.set(id, stage);
+    this.#bar?.update(this.#ended.size, this.#counts());
   }
 
-  /** All have ended, whatever log lines are still on their way. */
-  finish(): void {
-    if (!this.#done) this.#bar?.update(this.#total, Object.fromEntries(STAGES.map((stage) => [stage, 0])));
-    this.stop();
+  ended({ id, state, decision, reason }: VerificationView): void {
+    this.#ended.add(id);
+    this.#at.delete(id);
+    this.#bar?.update(this.#ended.size, this.#counts());
+    if (this.#bar !== null) return;
+    const words = [state, ...(decision === null ? [] : [decision]), ...(reason === null ? [] : [reason.code])].join(
+      ', ',
+    );
+    process.stderr.write(`[${this.#ended.size}/${this.#total}] ${id} ${words}\n`);
   }
 
   stop(): void {
-    this.#done = true;
     this.#bar?.stop();
   }
 

@@ -10,6 +10,7 @@ import { type Config, readConfig } from '../config.ts';
 import { type Emulator, startEmulator } from '../emulator/index.ts';
 import type { Settings as EmulatorSettings } from '../emulator/settings.ts';
 import { createLogger } from '../logger.ts';
+import { connectWorker } from '../queue/connection.ts';
 import { startWorker, type WorkerProcess } from './processes.ts';
 import { provideRedis } from './redis.ts';
 
@@ -19,6 +20,8 @@ export interface WorldOptions {
   /** Where downloaded Redis packages are kept between runs. */
   readonly cacheDir: string;
   readonly redisUrl?: string | undefined;
+  /** Takes away what this world wrote to a Redis that is not its own, at the end. */
+  readonly clearRedis?: boolean;
   /** Verify worker processes; there is one erase worker beside them. */
   readonly workers: number;
   readonly fileRoots?: readonly string[];
@@ -68,7 +71,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       log: say,
     });
     ends.push(() => redis.stop());
-    say(`Redis ${redis.version} (${redis.origin}), AOF`);
+    say(`Redis ${redis.version} (${redis.origin})${redis.pid === null ? '' : ', AOF'}`);
 
     const emulator = await startEmulator({
       dir: join(options.dir, 'emulator'),
@@ -84,6 +87,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const login = { user: 'operator', password: randomBytes(9).toString('base64url') };
     const env = { ...settingsFor(emulator, redis.url, framesDir, options, login), ...options.settings };
     const config = readConfig(env);
+    if (options.clearRedis === true && redis.pid === null) ends.push(() => clearKeys(redis.url, config.prefix));
 
     const onLog = options.onWorkerLog;
     const workerEnv = { ...env, NODE_EXTRA_CA_CERTS: emulator.caFile, BESTFRAME_LOG: 'json' };
@@ -133,6 +137,18 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 /** Redis and the workers' data go; frames and the emulator's call log stay to be looked at. */
 export async function clearWorld(dir: string): Promise<void> {
   await rm(dir, { recursive: true, force: true });
+}
+
+/** By prefix: another deployment in the same Redis keeps what it has. */
+async function clearKeys(url: string, prefix: string): Promise<void> {
+  const redis = connectWorker({ url });
+  try {
+    for await (const keys of redis.scanStream({ match: `${prefix}:*`, count: 500 }) as AsyncIterable<string[]>) {
+      if (keys.length > 0) await redis.unlink(...keys);
+    }
+  } finally {
+    redis.disconnect();
+  }
 }
 
 function settingsFor(

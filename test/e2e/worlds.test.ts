@@ -6,8 +6,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import { findRedis, startPrivateRedis } from '../../src/world/redis.ts';
 import { type CliResult, cli, lives, startCli } from '../support/cli.ts';
 import { HOME } from '../support/rig.ts';
 import { ROOT } from '../support/world.ts';
@@ -116,6 +118,18 @@ describe('demo', () => {
     const { pids } = startedBy({ code: null, stdout: '', stderr });
     expect(pids.length).toBeGreaterThanOrEqual(3);
     await expect.poll(() => pids.filter(lives), { timeout: 60_000 }).toEqual([]);
+  });
+
+  it('takes the Redis at REDIS_URL, and leaves it as it was', async () => {
+    const binary = await findRedis({ cacheDir: join(HOME, 'cache'), log: () => undefined });
+    const provided = await startPrivateRedis({ binary, dir: join(dir, 'redis'), appendonly: false });
+    const redis = new Redis(provided.url);
+    await redis.set('{bestframe}:somebody', 'else');
+    const result = await cli(['demo', '--verifications', '2'], { REDIS_URL: provided.url });
+    expect(result).toMatchObject({ code: 0, stderr: expect.stringContaining('REDIS_URL') });
+    expect(await redis.keys('*')).toEqual(['{bestframe}:somebody']);
+    redis.disconnect();
+    await provided.stop();
   });
 
   it.each([

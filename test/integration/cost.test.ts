@@ -1,4 +1,5 @@
 /** What a verification costs Redis: scripts on the happy path, and bytes that stay. A Redis of its own, so that it can be counted. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -6,6 +7,7 @@ import { findRedis, type ProvidedRedis, startPrivateRedis } from '../../src/worl
 import { createRig, HOME, type Rig } from '../support/rig.ts';
 
 const MANY = 100;
+const dir = join(HOME, `cost-${process.pid}`);
 /** Beside the verifications' own: each slot's first look into the queue, and the looks for stalled jobs. */
 const BACKGROUND_SCRIPTS = 30;
 
@@ -15,7 +17,7 @@ let rig: Rig;
 
 beforeAll(async () => {
   const binary = await findRedis({ cacheDir: join(HOME, 'cache'), log: () => undefined });
-  provided = await startPrivateRedis({ binary, dir: join(HOME, `cost-${process.pid}`), appendonly: false });
+  provided = await startPrivateRedis({ binary, dir, appendonly: false });
   redis = new Redis(provided.url);
   rig = await createRig({
     env: { BESTFRAME_REDIS_URL: provided.url, BESTFRAME_QPS_DETECT: '100000', BESTFRAME_QPS_UPLOAD_URL: '100000' },
@@ -26,6 +28,7 @@ afterAll(async () => {
   await rig.dispose();
   redis.disconnect();
   await provided.stop();
+  await rm(dir, { recursive: true, force: true });
 });
 
 it.each([
