@@ -305,6 +305,16 @@ describe('the preamble', () => {
   });
 });
 
+it('the end and its follow-ups are one step: who dies right after it leaves them to the sweeper', async () => {
+  const journal = await take('worker:1', 1);
+  const followUps = {
+    erase: { id, region: REGION, action: 'DetectReflectLivenessAndCompare', generations: 1 },
+  } as const;
+  await journal.settle({ ...settling, followUps });
+  expect(JSON.parse((await rig.redis.hget(rig.names.outbox, id)) ?? '')).toEqual(followUps);
+  await rig.redis.hdel(rig.names.outbox, id);
+});
+
 describe('admission', () => {
   it('holds batch to its capacity, lets interactive pass, and no batch one while an interactive one stands there', async () => {
     const names = rig.names.gate('ap-bangkok', 'DetectReflectLivenessAndCompare');
