@@ -12,12 +12,11 @@ import { openClient } from '../../src/cli/open-client.ts';
 import type { BestframeClient } from '../../src/client/client.ts';
 import { openErase, openVerify, type Running } from '../../src/compose.ts';
 import { type Config, readConfig } from '../../src/config.ts';
-import type { VerificationRequest } from '../../src/domain/verification.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/index.ts';
-import { type SampleOptions, sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
 import type { Settings } from '../../src/emulator/settings.ts';
 import { createNames, type Names } from '../../src/queue/names.ts';
+import { type MakeRequest, requestsIn } from './inputs.ts';
 
 export interface LogLine {
   readonly id?: string;
@@ -42,7 +41,7 @@ export interface Rig {
   openWorker(settings?: Record<string, string>): Promise<Running>;
   openErase(): Promise<Running>;
   /** A request for files that are written now. */
-  request(key: string, sample?: SampleOptions, more?: Partial<VerificationRequest>): Promise<VerificationRequest>;
+  readonly request: MakeRequest;
   /** Writes a file among the roots. */
   file(name: string, bytes: Buffer): Promise<string>;
   /** Ends what was opened, in order, and removes what was written. */
@@ -103,19 +102,7 @@ export async function createRig(
     lines,
     openWorker: (settings = {}) => keep(openVerify(readConfig({ ...env, ...settings }), log)),
     openErase: () => keep(openErase(config, log)),
-    async request(key, sample = { card: 'match' }, more = {}) {
-      const liveData = join(inputs, `${key}-live.gz`);
-      const image = join(inputs, `${key}-photo.jpg`);
-      await writeFile(liveData, sampleLiveData({ nonce: key, ...sample }));
-      await writeFile(image, sampleImage(key));
-      return {
-        key,
-        region: 'ap-singapore',
-        upload: 'own-bucket',
-        resources: { liveData: { from: 'file', path: liveData }, image: { from: 'file', path: image } },
-        ...more,
-      };
-    },
+    request: requestsIn(inputs),
     async file(fileName, bytes) {
       const path = join(inputs, fileName);
       await writeFile(path, bytes);

@@ -1,11 +1,10 @@
 /** Whole worlds of processes for end-to-end tests: `startWorld` with the built workers, in a folder of their own. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openClient } from '../../src/cli/open-client.ts';
-import type { VerificationRequest } from '../../src/domain/verification.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
-import { type SampleOptions, sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
 import { startWorld, type World, type WorldOptions } from '../../src/world/world.ts';
+import { type MakeRequest, requestsIn } from './inputs.ts';
 import { HOME } from './rig.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
@@ -15,7 +14,8 @@ export interface TestWorld extends World {
   readonly client: ReturnType<typeof openClient>;
   readonly control: EmulatorControl;
   readonly dir: string;
-  request(key: string, sample?: SampleOptions, more?: Partial<VerificationRequest>): Promise<VerificationRequest>;
+  /** A request for files that are written now. */
+  readonly request: MakeRequest;
   dispose(): Promise<void>;
 }
 
@@ -38,20 +38,7 @@ export async function createWorld(options: Partial<WorldOptions> = {}): Promise<
     client,
     control: new EmulatorControl(world.emulator.controlUrl),
     dir,
-    async request(key, sample = { card: 'match' }, more = {}) {
-      const liveData = join(inputs, `${key}-live.gz`);
-      const image = join(inputs, `${key}-photo.jpg`);
-      await writeFile(liveData, sampleLiveData({ nonce: key, ...sample }));
-      await writeFile(image, sampleImage(key));
-      return {
-        key,
-        region: 'ap-singapore',
-        upload: 'own-bucket',
-        lane: 'batch',
-        resources: { liveData: { from: 'file', path: liveData }, image: { from: 'file', path: image } },
-        ...more,
-      };
-    },
+    request: requestsIn(inputs, { lane: 'batch' }),
     async dispose() {
       await client.close();
       await world.stop();

@@ -1,0 +1,29 @@
+/** Sample inputs as files among the roots, and the request that names them. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { VerificationRequest } from '../../src/domain/verification.ts';
+import { type SampleOptions, sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+
+export type MakeRequest = (
+  key: string,
+  sample?: SampleOptions,
+  more?: Partial<VerificationRequest>,
+) => Promise<VerificationRequest>;
+
+/** @param dir a folder among the file roots. */
+export function requestsIn(dir: string, always: Partial<VerificationRequest> = {}): MakeRequest {
+  return async (key, sample = { card: 'match' }, more = {}) => {
+    const liveData = join(dir, `${key}-live.gz`);
+    const image = join(dir, `${key}-photo.jpg`);
+    await writeFile(liveData, sampleLiveData({ nonce: key, ...sample }));
+    await writeFile(image, sampleImage(key));
+    return {
+      key,
+      region: 'ap-singapore',
+      upload: 'own-bucket',
+      resources: { liveData: { from: 'file', path: liveData }, image: { from: 'file', path: image } },
+      ...always,
+      ...more,
+    };
+  };
+}
