@@ -21,13 +21,21 @@ const int = (least: number, most: number) =>
     )
     .transform(Number);
 
-const perSecond = z
-  .string()
-  .refine(
-    (text) => /^\d{1,6}(\.\d{1,6})?$/.test(text) && Number(text) > 0,
-    'is not a number above 0: write calls a second, e.g. 5 or 0.5',
-  )
-  .transform(Number);
+/** A number for every region, or `region=number,…` for some. */
+const perSecond = z.string().transform((written, context): Readonly<Partial<Record<Region, number>>> => {
+  const entries = written.includes('=')
+    ? written.split(',').map((entry) => entry.trim().split('='))
+    : REGIONS.map((name) => [name, written]);
+  const found: Partial<Record<Region, number>> = {};
+  for (const [region = '', rate = ''] of entries) {
+    if (isRegion(region) && /^\d{1,6}(\.\d{1,6})?$/.test(rate) && Number(rate) > 0) found[region] = Number(rate);
+    else {
+      context.addIssue('is not a number above 0: write calls a second, e.g. 5 or 0.5, or by region: ap-singapore=10');
+      break;
+    }
+  }
+  return found;
+});
 
 const oneOf = <const Word extends string>(words: readonly Word[]) =>
   z.enum(words, `is not known: use one of ${words.join(', ')}`);

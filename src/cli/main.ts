@@ -49,6 +49,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'ends a verification; before the paid call nothing is paid',
     load: async () => (await import('./cancel.ts')).cancelCommand,
   },
+  gate: {
+    summary: 'what holds calls back, and how an operator steers it',
+    load: async () => (await import('./gate.ts')).gateCommand,
+  },
   errors: {
     summary: 'what a code means and what to do; without a code, all of them',
     load: async () => (await import('./errors.ts')).errorsCommand,

@@ -8,9 +8,10 @@
  */
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Region } from '../domain/actions.ts';
+import type { ActionName, Region } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure, inputFailure } from '../domain/failure.ts';
+import type { GateView, Steer } from '../domain/gates.ts';
 import { packHistory } from '../domain/history.ts';
 import { fingerprint, verificationId } from '../domain/identity.ts';
 import { isTerminal, type State } from '../domain/states.ts';
@@ -23,6 +24,7 @@ import {
 } from '../domain/verification.ts';
 import type { VerificationView } from '../domain/view.ts';
 import { connectProducer, type RedisSettings, redisFailure, untilReady } from '../queue/connection.ts';
+import { readGates, steerGate } from '../queue/gates.ts';
 import { createNames, DEFAULT_PREFIX, type Names } from '../queue/names.ts';
 import { jobOptions, RECORD_TTL_MS, type VerifyJob } from '../queue/options.ts';
 import { claimFields } from '../queue/record.ts';
@@ -200,6 +202,22 @@ export class BestframeClient {
       .flatMap((view) => view ?? [])
       .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
       .slice(0, limit);
+  }
+
+  /** The gates of all regions and actions that were ever used: open, closed by trouble with the account, or paused. */
+  async gates(): Promise<GateView[]> {
+    await this.#ready();
+    return this.#command(readGates(this.#redis, this.#names, Date.now()));
+  }
+
+  /**
+   * What an operator does to a gate. `close` rests it until a probe is answered; `pause` stops it until `resume`.
+   * @param by who does it, and @param why: both are shown to whoever asks later.
+   * @returns whether that changed anything.
+   */
+  async steer(region: Region, action: ActionName, steer: Steer, by: string, why: string): Promise<boolean> {
+    await this.#ready();
+    return this.#command(steerGate(this.#redis, this.#names, region, action, steer, by, why));
   }
 
   /** Idempotent. Leaves no socket and no timer. */

@@ -31,7 +31,7 @@ export const DEFAULT_POLICY: Policy = {
   stageMs: { upload: 120_000, md5: 60_000, download: 60_000 },
   callMs: { interactive: 15_000, batch: 30_000 },
   backoffMs: { interactive: { first: 500, most: 5_000 }, batch: { first: 2_000, most: 60_000 } },
-  accountWaitMs: { interactive: 5_000, batch: 60_000 },
+  accountWaitMs: { interactive: 2_000, batch: 10_000 },
   maxPayments: 2,
   crashBudget: 5,
 };

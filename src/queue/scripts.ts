@@ -19,6 +19,10 @@ const SCRIPT_NAMES = [
   'handback',
   'settle',
   'cancel',
+  'slow',
+  'trip',
+  'heal',
+  'steer',
 ] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];
 

@@ -8,7 +8,7 @@
  * 3. A failure is turned into a move in one place (`#afterTrouble`).
  * 4. Whoever has lost the lease writes nothing but a paid outcome.
  */
-import { CODES, classify, nameOf } from '../domain/errors/index.ts';
+import { CODES, classify, type ErrorClass, nameOf } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
 import { nextMove, type Policy } from '../domain/policy.ts';
@@ -50,6 +50,8 @@ export class Attempt {
   readonly #begun: Begun;
   /** Before a decision the verification's deadline ends everything; after it, nothing does. */
   readonly #deadline = new AbortController();
+  /** Of the gate, when this attempt was let through. */
+  #epoch: string;
   /** The preflight's entry travels with the intent: one script less. */
   #preflightEntry: HistoryEntry | null = null;
   /** The download's entry travels with the settling. */
@@ -59,6 +61,7 @@ export class Attempt {
     this.#tools = tools;
     this.#lease = lease;
     this.#begun = begun;
+    this.#epoch = begun.epoch;
     this.#record = record;
   }
 
@@ -114,11 +117,13 @@ export class Attempt {
   }
 
   async #untilAdmitted(): Promise<void> {
-    const admission = this.#tools.gate.admission(this.#record.action);
+    const admission = this.#tools.gate.admission(this.#record.region, this.#record.action);
     let waitMs = this.#begun.waitMs;
     while (waitMs > 0) {
       await sleep(waitMs, this.#beforeDecision);
-      waitMs = await this.#lease.guard(this.#tools.journal.admit(this.#record.lane, admission));
+      const answer = await this.#lease.guard(this.#tools.journal.admit(this.#record.lane, admission));
+      waitMs = answer.waitMs;
+      this.#epoch = answer.epoch;
     }
   }
 
@@ -182,7 +187,10 @@ export class Attempt {
             journal,
             lease: this.#lease,
             gate,
+            id: this.#record.id,
+            region,
             action,
+            onGate: (change, code) => this.#tools.log.gate(change, code),
             generation,
             threshold,
             callMs: policy.callMs[lane],
@@ -282,6 +290,7 @@ export class Attempt {
       return this.#give(failure.code, failure, stage, ms);
 
     const classified = classify(failure);
+    await this.#tellGate(failure, classified.class, trouble.cause, stage);
     const move = nextMove(
       {
         classified,
@@ -309,7 +318,18 @@ export class Attempt {
     );
   }
 
-  async #afterWithheld({ why, waitMs }: Withheld, stage: StageName): Promise<AttemptEnd> {
+  /** Trouble with the account is everybody's: the gate closes for all. What only this request meets closes nothing. */
+  async #tellGate(failure: Failure, kind: ErrorClass, cause: unknown, stage: StageName): Promise<void> {
+    const { gate, log } = this.#tools;
+    const { id, region, action } = this.#record;
+    if (kind === 'throttled' && stage === 'upload' && failure.service === 'faceid') await gate.slowUploadUrls(region);
+    if (kind !== 'account' || OWN_TROUBLE.has(failure.code)) return;
+    const epoch = cause instanceof Recorded ? cause.epoch : this.#epoch;
+    const answer = await this.#lease.guard(gate.trip(region, action, id, epoch, nameOf(failure)));
+    if (answer === 'tripped' || answer === 'probed') log.gate(answer, nameOf(failure));
+  }
+
+  async #afterWithheld({ why, waitMs, code }: Withheld, stage: StageName): Promise<AttemptEnd> {
     switch (why) {
       case 'lost':
       case 'decided':
@@ -322,6 +342,10 @@ export class Attempt {
         return this.#give(CODES.DEADLINE_EXCEEDED, null, stage);
       case 'exhausted':
         return this.#give(CODES.OUTCOME_UNKNOWN, null, stage);
+      case 'closed': {
+        const reason: Reason = { code: code ?? 'CLOSED', class: 'account', stage };
+        return this.#handBack(stage, waitMs, false, false, reason, null);
+      }
       case 'open': {
         this.#tools.log.stage(stage, 'unknown', { code: CODES.OUTCOME_UNKNOWN });
         return this.#handBack(stage, waitMs, false, false, reasonOf(outcomePending(), stage), null);
@@ -361,6 +385,9 @@ export class Attempt {
     return AbortSignal.any([this.#lease.signal, this.#deadline.signal]);
   }
 }
+
+/** Account trouble of one request or one worker alone. */
+const OWN_TROUBLE: ReadonlySet<string> = new Set([CODES.NO_BUCKET, CODES.MODE_MISMATCH, CODES.LINK_REGION]);
 
 /** Says in which stage something went wrong, and after how long. */
 class StageTrouble extends Error {

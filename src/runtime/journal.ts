@@ -29,14 +29,24 @@ export interface Begun {
   /** `wait`: until it may run. `go`: until admission may be asked for again; 0 = admitted. */
   readonly waitMs: number;
   readonly record: JournalRecord | null;
+  /** Of the gate, as it was then. */
+  readonly epoch: string;
 }
 
 export type Commit = 'ok' | 'lost' | 'ended' | 'cancel';
 
 export type Intent =
-  | { readonly kind: 'go'; readonly now: number; readonly until: number; readonly at: number }
+  | {
+      readonly kind: 'go';
+      readonly now: number;
+      readonly until: number;
+      readonly at: number;
+      readonly epoch: string;
+      readonly probe: boolean;
+    }
   | { readonly kind: 'slot'; readonly now: number; readonly at: number }
   | { readonly kind: 'open'; readonly now: number; readonly until: number }
+  | { readonly kind: 'closed'; readonly now: number; readonly until: number; readonly code: string }
   | { readonly kind: 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired' };
 
 export interface IntentRequest {
@@ -108,19 +118,21 @@ export class Journal {
     const reply = (await run(
       this.#redis,
       'begin',
-      [this.#journal, this.#job.lock, this.#job.job, this.#gate.admitted, this.#gate.express],
+      [this.#journal, this.#job.lock, this.#job.job, this.#gate.gate, this.#gate.admitted, this.#gate.express],
       [this.#fence.token, this.#fence.ats, this.#id, lane, crashBudget, admission.capacity, admission.holdMs],
-    )) as [Verdict, number, number, string[]];
-    const [verdict, now, waitMs, flat] = reply;
+    )) as [Verdict, number, number, string[], string];
+    const [verdict, now, waitMs, flat, epoch] = reply;
     const hash: Record<string, string> = {};
     for (let i = 0; i + 1 < flat.length; i += 2) hash[flat[i] ?? ''] = flat[i + 1] ?? '';
-    return { verdict, now, waitMs, record: readRecord(this.#id, hash) };
+    return { verdict, now, waitMs, record: readRecord(this.#id, hash), epoch };
   }
 
-  /** @returns ms to wait before asking again; 0 = admitted. */
-  async admit(lane: Lane, admission: Admission): Promise<number> {
-    const keys = [this.#gate.admitted, this.#gate.express];
-    return Number(await run(this.#redis, 'admit', keys, [this.#id, lane, admission.capacity, admission.holdMs]));
+  /** `waitMs` before asking again; 0 = admitted. */
+  async admit(lane: Lane, admission: Admission): Promise<{ waitMs: number; epoch: string }> {
+    const keys = [this.#gate.gate, this.#gate.admitted, this.#gate.express];
+    const reply = await run(this.#redis, 'admit', keys, [this.#id, lane, admission.capacity, admission.holdMs]);
+    const [waitMs, epoch] = reply as [number, string];
+    return { waitMs, epoch };
   }
 
   async renew(leaseMs: number): Promise<'ok' | 'lost' | 'cancel'> {
@@ -134,7 +146,7 @@ export class Journal {
   }
 
   async intent(request: IntentRequest): Promise<Intent> {
-    const [kind, now, at, slot] = (await run(
+    const [kind, now, at, slot, epoch, probe] = (await run(
       this.#redis,
       'intent',
       [...this.#fenced, this.#gate.gate, this.#gate.admitted],
@@ -151,9 +163,10 @@ export class Journal {
         request.maxPayments,
         SLOT_TOLERANCE_MS,
       ],
-    )) as [Intent['kind'], number, number, number?];
+    )) as [Intent['kind'], number, number, (number | string)?, string?, number?];
     if (kind === 'slot') return { kind, now, at };
-    if (kind === 'go') return { kind, now, until: at, at: slot ?? now };
+    if (kind === 'go') return { kind, now, until: at, at: Number(slot), epoch: epoch ?? '0', probe: probe === 1 };
+    if (kind === 'closed') return { kind, now, until: at, code: String(slot) };
     if (kind === 'open') return { kind, now, until: at };
     return { kind };
   }
@@ -202,7 +215,7 @@ export class Journal {
     reason: Reason;
     entry: HistoryEntry | null;
   }): Promise<Commit> {
-    const keys = [...this.#fenced, this.#gate.admitted];
+    const keys = [...this.#fenced, this.#gate.admitted, this.#gate.gate];
     return (await run(this.#redis, 'handback', keys, [
       ...this.#proof,
       step.generation,
@@ -222,7 +235,7 @@ export class Journal {
     const [kind, state] = (await run(
       this.#redis,
       'settle',
-      [...this.#fenced, live, ended, outbox, this.#gate.admitted],
+      [...this.#fenced, live, ended, outbox, this.#gate.admitted, this.#gate.gate],
       [
         ...this.#proof,
         ending.generation,

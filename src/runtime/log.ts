@@ -41,6 +41,15 @@ export class RunLog {
     this.#log.warn({ ...facts, ...cause }, `${stage}: ${code}, ${move.to}`);
   }
 
+  /** What became of the gate: said by whoever changed it, and by nobody else. */
+  gate(change: 'tripped' | 'probed' | 'opened', code: string | null): void {
+    const words = { tripped: 'closed', probed: 'still closed', opened: 'open again' }[change];
+    this.#log[change === 'opened' ? 'info' : 'warn'](
+      { event: 'gate', change, code },
+      `gate ${words}${code === null ? '' : `: ${code}`}`,
+    );
+  }
+
   ended(state: State, outcome: DetectOutcome | null, reason: Reason | null): void {
     const facts = { event: 'ended', state, decision: outcome?.decision ?? null, code: reason?.code ?? null };
     this.#log.info(

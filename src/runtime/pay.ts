@@ -7,7 +7,7 @@
  * 3. A call that provably never left closes its intent as unsent. One that may have left stays open until its deadline.
  */
 import { randomUUID } from 'node:crypto';
-import type { ActionName } from '../domain/actions.ts';
+import type { ActionName, Region } from '../domain/actions.ts';
 import { CODES, classify, nameOf } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
@@ -15,27 +15,27 @@ import { judgeAnswer, judgeFailure } from '../domain/judge.ts';
 import type { DetectOutcome, Md5Outcome } from '../domain/outcomes.ts';
 import type { DetectAnswer } from '../domain/ports.ts';
 import { whyDecided } from '../queue/record.ts';
-import type { Gate } from './gate.ts';
+import { type Gate, REST_MS } from './gate.ts';
 import type { Journal } from './journal.ts';
 import type { Lease } from './lease.ts';
 import { sleep } from './sleep.ts';
 
 const NEVER = new AbortController().signal;
 
-/** Throttled all the same: nobody calls for this long. */
-const PENALTY_MS = 1_000;
-
 /** Why no call was made, or what is to be waited for; the attempt decides what that means. */
 export class Withheld extends Error {
-  readonly why: 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired' | 'open';
-  /** For `open`: ms until the open intent's deadline. */
+  readonly why: 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired' | 'open' | 'closed';
+  /** For `open`: ms until the open intent's deadline; for `closed`: until it is worth asking again. */
   readonly waitMs: number;
+  /** For `closed`: why the gate is closed. */
+  readonly code: string | null;
 
-  constructor(why: Withheld['why'], waitMs = 0) {
+  constructor(why: Withheld['why'], waitMs = 0, code: string | null = null) {
     super(`the paid call was withheld: ${why}`);
     this.name = 'Withheld';
     this.why = why;
     this.waitMs = waitMs;
+    this.code = code;
   }
 }
 
@@ -43,9 +43,13 @@ export interface Payment {
   readonly journal: Journal;
   readonly lease: Lease;
   readonly gate: Gate;
+  readonly id: string;
+  readonly region: Region;
   readonly action: ActionName;
   readonly generation: number;
   readonly threshold: number;
+  /** Told when this call has opened the gate. */
+  onGate(change: 'opened', code: null): void;
   readonly callMs: number;
   readonly maxPayments: number;
   readonly preflight: Md5Outcome;
@@ -59,7 +63,7 @@ type Call = (limits: { callMs: number; signal: AbortSignal }) => Promise<DetectA
 /** @throws Failure that was already recorded in the history (`recorded`), or Withheld. */
 export async function pay(payment: Payment, call: Call): Promise<DetectOutcome> {
   const iid = randomUUID();
-  const until = await declare(payment, iid);
+  const { untilMs, epoch, probe } = await declare(payment, iid);
   const startedAt = performance.now();
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(timedOut()), payment.callMs);
@@ -67,16 +71,19 @@ export async function pay(payment: Payment, call: Call): Promise<DetectOutcome> 
     payment.lease.check();
     const answer = await call({ callMs: payment.callMs, signal: limit.signal });
     const outcome = judgeAnswer(answer, payment.threshold);
-    return await commit(payment, iid, outcome, performance.now() - startedAt);
+    const committed = await commit(payment, iid, outcome, performance.now() - startedAt);
+    if (probe) await healed(payment);
+    return committed;
   } catch (error) {
     if (error instanceof Withheld) throw error;
     const failure = error instanceof Failure ? error : internal(error);
     const ms = performance.now() - startedAt;
     const outcome = failure.sent === 'answered' ? judgeFailure(failure) : null;
+    if (probe && failure.sent === 'answered' && saysAccountIsFine(failure)) await healed(payment);
     if (outcome !== null) return await commit(payment, iid, outcome, ms);
-    if (failure.sent === 'maybe') throw new Withheld('open', Math.max(0, until - ms));
+    if (failure.sent === 'maybe') throw new Withheld('open', Math.max(0, untilMs - ms));
     await report(payment, iid, failure, ms);
-    throw new Recorded(failure);
+    throw new Recorded(failure, epoch);
   } finally {
     clearTimeout(timer);
   }
@@ -85,16 +92,19 @@ export async function pay(payment: Payment, call: Call): Promise<DetectOutcome> 
 /** A failure of the paid call that the journal knows already. */
 export class Recorded extends Error {
   readonly failure: Failure;
+  /** Of the gate, when the call began. */
+  readonly epoch: string;
 
-  constructor(failure: Failure) {
+  constructor(failure: Failure, epoch: string) {
     super(failure.message);
     this.name = 'Recorded';
     this.failure = failure;
+    this.epoch = epoch;
   }
 }
 
-/** @returns ms from now until the intent's deadline. */
-async function declare(payment: Payment, iid: string): Promise<number> {
+/** `untilMs`: from now until the intent's deadline. */
+async function declare(payment: Payment, iid: string): Promise<{ untilMs: number; epoch: string; probe: boolean }> {
   const { journal, lease, gate, signal } = payment;
   let slotAt = 0;
   for (;;) {
@@ -107,20 +117,31 @@ async function declare(payment: Payment, iid: string): Promise<number> {
         preflight: payment.preflight,
         preflightEntry: payment.preflightEntry,
         callMs: payment.callMs,
-        intervalMs: gate.intervalMs(payment.action),
+        intervalMs: gate.intervalMs(payment.region, payment.action),
         slotAt,
         maxPayments: payment.maxPayments,
       }),
     );
     if (intent.kind === 'go') {
       if (intent.at > intent.now) await pause(intent.at, intent.now, askedAt);
-      return intent.until - Math.max(intent.now, intent.at);
+      const { until, epoch, probe } = intent;
+      return { untilMs: until - Math.max(intent.now, intent.at), epoch, probe };
     }
     if (intent.kind === 'open') throw new Withheld('open', intent.until - intent.now);
+    if (intent.kind === 'closed') throw new Withheld('closed', intent.until - intent.now, intent.code);
     if (intent.kind !== 'slot') throw new Withheld(intent.kind);
     slotAt = intent.at;
     await pause(slotAt, intent.now, askedAt, signal);
   }
+}
+
+/** A throttled or broken answer says nothing about the account. */
+function saysAccountIsFine(failure: Failure): boolean {
+  return ['rejected', 'reupload', 'caller'].includes(classify(failure).class);
+}
+
+async function healed({ gate, region, action, id, onGate }: Payment): Promise<void> {
+  if (await gate.heal(region, action, id)) onGate('opened', null);
 }
 
 /** Until a time of Redis's clock. Half the round trip is on each side of its reading; a millisecond more: never early. */
@@ -171,7 +192,7 @@ async function report(payment: Payment, iid: string, failure: Failure, ms: numbe
       ...(failure.requestId === undefined ? {} : { requestId: failure.requestId }),
       ms,
     },
-    penaltyMs: kind === 'throttled' ? PENALTY_MS : 0,
+    penaltyMs: kind === 'throttled' ? REST_MS : 0,
   });
 }
 

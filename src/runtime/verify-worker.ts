@@ -72,8 +72,8 @@ export class VerifyWorker {
   /** @param queue of the same region; gets its bound on jobs in slots. */
   async start(queue: Queue): Promise<void> {
     const qps = Math.max(
-      this.#options.gate.limit('DetectReflectLivenessAndCompare'),
-      this.#options.gate.limit('VideoLivenessCompare'),
+      this.#options.gate.limit(this.#options.region, 'DetectReflectLivenessAndCompare'),
+      this.#options.gate.limit(this.#options.region, 'VideoLivenessCompare'),
     );
     await queue.setGlobalConcurrency(Math.ceil(qps * SLOTS_PER_QPS));
     await this.#worker.waitUntilReady();
@@ -132,7 +132,7 @@ export class VerifyWorker {
     );
     const lease = new Lease(performance.now(), times, () => journal.renew(times.leaseMs));
     try {
-      const begun = await lease.guard(journal.begin(job.lane, policy.crashBudget, gate.admission(action)));
+      const begun = await lease.guard(journal.begin(job.lane, policy.crashBudget, gate.admission(region, action)));
       if (begun.record === null) return { kind: begun.verdict === 'lost' ? 'lost' : 'missing' };
       const { edges, outbox, objectFolder, mode, log } = this.#options;
       const tools = { journal, gate, outbox, edges, policy, objectFolder, mode, log: new RunLog(log, id) };

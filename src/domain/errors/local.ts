@@ -300,6 +300,18 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'Let the workers write to BESTFRAME_FRAMES_DIR; the download is tried again until its link dies.',
   ],
 
+  CLOSED_BY_OPERATOR: [
+    'account',
+    'An operator closed the gate',
+    'Calls of this region and action rest; a probe opens the gate again once it is answered.',
+    'Nothing, or `bestframe gate open`.',
+  ],
+  PAUSED_BY_OPERATOR: [
+    'account',
+    'An operator paused the gate',
+    'No calls of this region and action are made until it is resumed.',
+    '`bestframe gate status` says who and why; `bestframe gate resume` ends it.',
+  ],
   DEADLINE_EXCEEDED: [
     'caller',
     'The deadline has passed',

@@ -1,15 +1,16 @@
 -- The preamble of every run: may this attempt go on, and from where? Asks for admission in the same step.
---   KEYS  journal, lock, job, admitted, express
+--   KEYS  journal, lock, job, gate, admitted, express
 --   ARGV  token, ats, id, lane, crash budget, admission capacity, admission hold ms
---   →     { verdict, now, waitMs, journal as field, value, … }
+--   →     { verdict, now, waitMs, journal as field, value, …, epoch of the gate }
 --   verdict: lost | missing | terminal | held | wait (not before; waitMs) | poison | expired | go (waitMs > 0: admitted later)
 -- Idempotent by (token, ats): a repeated run counts no second start.
 --@include now
 --@include fence
 --@include terminal
+--@include gate
 --@include admission
-if not holds(KEYS[2], KEYS[3], ARGV[1], ARGV[2]) then return { 'lost', 0, 0, {} } end
-if redis.call('EXISTS', KEYS[1]) == 0 then return { 'missing', 0, 0, {} } end
+if not holds(KEYS[2], KEYS[3], ARGV[1], ARGV[2]) then return { 'lost', 0, 0, {}, '0' } end
+if redis.call('EXISTS', KEYS[1]) == 0 then return { 'missing', 0, 0, {}, '0' } end
 local now = clock()
 local seen = redis.call('HMGET', KEYS[1], 'state', 'notBefore', 'starts', 'yields', 'begun', 's:detect', 'deadline', 'cancel', 'open')
 local state = seen[1]
@@ -34,7 +35,7 @@ else
   elseif not seen[6] and tonumber(seen[7]) <= now and not seen[9] then
     verdict = 'expired'
   elseif not seen[6] and not seen[8] then
-    wait = admit(KEYS[4], KEYS[5], ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7]), now)
+    wait = admit(KEYS[4], KEYS[5], KEYS[6], ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7]), now)
   end
 end
-return { verdict, now, wait, redis.call('HGETALL', KEYS[1]) }
+return { verdict, now, wait, redis.call('HGETALL', KEYS[1]), redis.call('HGET', KEYS[4], 'epoch') or '0' }

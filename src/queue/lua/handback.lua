@@ -1,5 +1,5 @@
 -- Hands a verification back to the queue, to go on later: counts the attempt where it counts, rewinds where asked.
---   KEYS  journal, lock, job, history, admitted
+--   KEYS  journal, lock, job, history, admitted, gate
 --   ARGV  token, ats, generation, id, operation id, delay ms, stage, count the attempt (1 | 0), rewind to upload (1 | 0),
 --         reason JSON, history entry
 --   →     ok | lost | ended | cancel (nothing handed back: end it)
@@ -8,6 +8,7 @@
 --@include fence
 --@include terminal
 --@include history
+--@include gate
 if not holds(KEYS[2], KEYS[3], ARGV[1], ARGV[2]) then return 'lost' end
 local seen = redis.call('HMGET', KEYS[1], 'state', 'gen', 'cancel', 'op', 'open')
 if seen[4] == ARGV[5] then return 'ok' end
@@ -23,4 +24,5 @@ if ARGV[9] == '1' then
 end
 remember(KEYS[4], ARGV[11])
 redis.call('ZREM', KEYS[5], ARGV[4])
+releaseProbe(KEYS[6], ARGV[4])
 return 'ok'

@@ -8,10 +8,10 @@
 --@include now
 --@include terminal
 --@include history
+--@include pace
 local now = clock()
 if tonumber(ARGV[11]) > 0 then
-  local tat = tonumber(redis.call('HGET', KEYS[3], 'tat') or '0')
-  redis.call('HSET', KEYS[3], 'tat', tostring(math.max(tat, now + tonumber(ARGV[11]))))
+  slowDown(KEYS[3], now, tonumber(ARGV[11]))
 end
 local seen = redis.call('HMGET', KEYS[1], 'state', 'gen', 's:detect', 'open', 'lastIntent', 'u:' .. ARGV[2])
 if not seen[1] then

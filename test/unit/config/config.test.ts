@@ -73,7 +73,7 @@ describe('what is set', () => {
       BESTFRAME_FILE_ROOTS: '/in/a,/in/b',
       BESTFRAME_SLOTS: '200',
       BESTFRAME_QPS_DETECT: '2.5',
-      BESTFRAME_QPS_UPLOAD_URL: '40',
+      BESTFRAME_QPS_UPLOAD_URL: 'ap-hongkong=40',
       BESTFRAME_ALLOW_PRIVATE_SOURCES: 'true',
       BESTFRAME_DASHBOARD_PORT: '0',
     });
@@ -84,7 +84,10 @@ describe('what is set', () => {
       regions: ['ap-bangkok', 'ap-singapore'],
       fileRoots: ['/in/a', '/in/b'],
       slots: 200,
-      limits: { DetectReflectLivenessAndCompare: 2.5, CreateUploadUrl: 40 },
+      limits: {
+        DetectReflectLivenessAndCompare: { 'ap-singapore': 2.5, 'ap-hongkong': 2.5, 'ap-bangkok': 2.5 },
+        CreateUploadUrl: { 'ap-hongkong': 40 },
+      },
       allowPrivateSources: true,
     });
     expect(config.dashboard.port).toBe(0);
@@ -165,6 +168,7 @@ const BAD: readonly (readonly [name: keyof typeof SETTINGS, value: string, cure:
   ['BESTFRAME_QPS_DETECT', '0', 'write calls a second'],
   ['BESTFRAME_QPS_VIDEO', '-1', 'write calls a second'],
   ['BESTFRAME_QPS_UPLOAD_URL', '1e9', 'write calls a second'],
+  ['BESTFRAME_QPS_UPLOAD_URL', 'ap-mars=5', 'write calls a second'],
   ['BESTFRAME_LOG', 'xml', 'use one of json, pretty, silent'],
   ['BESTFRAME_LOG_LEVEL', 'trace', 'use one of debug, info, warn, error'],
   ['BESTFRAME_DASHBOARD_PORT', '65536', 'from 0 to 65535: write digits only'],
