@@ -9,7 +9,6 @@ import type { Config } from './config.ts';
 import type { Region } from './domain/actions.ts';
 import { CODES, classify } from './domain/errors/index.ts';
 import { Failure } from './domain/failure.ts';
-import { DEFAULT_POLICY } from './domain/policy.ts';
 import type { Bucket } from './domain/ports.ts';
 import { connectWorker, untilReady } from './queue/connection.ts';
 import { createNames, ERASE_QUEUE, type Names } from './queue/names.ts';
@@ -109,7 +108,7 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
         edges,
         gate,
         outbox,
-        policy: DEFAULT_POLICY,
+        policy: config.policy,
         lease,
         stalledIntervalMs: Math.round(lease.leaseMs / 4),
         slots: config.slots,

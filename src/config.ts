@@ -7,7 +7,9 @@ import { z } from 'zod';
 import { REGIONS, type Region } from './domain/actions.ts';
 import { CODES } from './domain/errors/index.ts';
 import { Failure, inputFailure } from './domain/failure.ts';
-import { MODES } from './domain/verification.ts';
+import { DEFAULT_POLICY, type Policy } from './domain/policy.ts';
+import { STAGES } from './domain/states.ts';
+import { LANES, type Lane, MODES } from './domain/verification.ts';
 import { DEFAULT_PREFIX } from './queue/names.ts';
 import type { Limits } from './runtime/gate.ts';
 
@@ -36,6 +38,25 @@ const perSecond = z.string().transform((written, context): Readonly<Partial<Reco
   }
   return found;
 });
+
+/** `name=number,…` for some of the names. */
+const named = <const Name extends string>(names: readonly Name[], least: number, most: number) =>
+  z.string().transform((written, context): Readonly<Partial<Record<Name, number>>> => {
+    const found: Partial<Record<Name, number>> = {};
+    for (const entry of written.split(',')) {
+      const [name = '', count = ''] = entry.trim().split('=');
+      const known = names.find((each) => each === name);
+      const value = Number(count);
+      if (known !== undefined && /^\d+$/.test(count) && value >= least && value <= most) found[known] = value;
+      else {
+        context.addIssue(
+          `is not name=number: write ${names.map((each) => `${each}=…`).join(',')}, each from ${least} to ${most}`,
+        );
+        break;
+      }
+    }
+    return found;
+  });
 
 const oneOf = <const Word extends string>(words: readonly Word[]) =>
   z.enum(words, `is not known: use one of ${words.join(', ')}`);
@@ -185,6 +206,34 @@ export const SETTINGS = {
   BESTFRAME_QPS_UPLOAD_URL: perSecond
     .optional()
     .describe('Calls a second of CreateUploadUrl, over all processes; Tencent’s default is 20'),
+  BESTFRAME_ATTEMPTS: named(STAGES, 1, 100)
+    .default({})
+    .describe(
+      'Attempts of each stage before a verification fails, e.g. `upload=6,md5=6,detect=5,download=8` (the defaults)',
+    ),
+  BESTFRAME_STAGE_SECONDS: named(['upload', 'md5', 'download'], 1, 3_600)
+    .default({})
+    .describe('Time limit of one attempt of a stage, e.g. `upload=120,md5=60,download=60` (the defaults)'),
+  BESTFRAME_CALL_SECONDS: named(LANES, 1, 120)
+    .default({})
+    .describe('Time limit of the paid call by lane, e.g. `interactive=15,batch=30` (the defaults)'),
+  BESTFRAME_BACKOFF_MS: named(LANES, 10, 600_000)
+    .default({})
+    .describe(
+      'First back-off by lane, doubled each time up to 10 times (interactive) or 30 times (batch) as long, e.g. `interactive=500,batch=2000` (the defaults)',
+    ),
+  BESTFRAME_REWINDS: int(0, 10).default(2).describe('Returns to upload under fresh keys, before it is held'),
+  BESTFRAME_MAX_PAYMENTS: int(1, 5)
+    .default(2)
+    .describe('Calls of one verification that were or may have been paid, at most; a person may allow more'),
+  BESTFRAME_UNKNOWN_OUTCOME: oneOf(['retry', 'review'])
+    .default('retry')
+    .describe(
+      'A batch call of which nobody knows whether it was made: `retry` it within BESTFRAME_MAX_PAYMENTS, or hold it for `review`',
+    ),
+  BESTFRAME_HOLD_HOURS: int(1, 720)
+    .default(168)
+    .describe('How long a held verification waits for a person, before it fails'),
   BESTFRAME_LOG: oneOf(['json', 'pretty', 'silent'])
     .optional()
     .describe('`json`, `pretty` or `silent`; where it is not set, pretty on a terminal, else json'),
@@ -239,6 +288,7 @@ export interface Config {
   };
   readonly allowPrivateSources: boolean;
   readonly leaseMs: number;
+  readonly policy: Policy;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -291,7 +341,31 @@ export function readConfig(env: Env): Config {
     },
     allowPrivateSources: s.BESTFRAME_ALLOW_PRIVATE_SOURCES,
     leaseMs: s.BESTFRAME_LEASE_MS,
+    policy: policyOf(s),
   });
+}
+
+type Parsed = z.output<z.ZodObject<typeof SETTINGS>>;
+
+function policyOf(s: Parsed): Policy {
+  const seconds = <Name extends string>(given: Readonly<Partial<Record<Name, number>>>) =>
+    Object.fromEntries(Object.entries<number | undefined>(given).map(([name, value]) => [name, (value ?? 0) * 1_000]));
+  const { attempts, stageMs, callMs, backoffMs } = DEFAULT_POLICY;
+  const backoff = (lane: Lane) => {
+    const first = s.BESTFRAME_BACKOFF_MS[lane] ?? backoffMs[lane].first;
+    return { first, most: Math.round((first * backoffMs[lane].most) / backoffMs[lane].first) };
+  };
+  return {
+    ...DEFAULT_POLICY,
+    attempts: { ...attempts, ...s.BESTFRAME_ATTEMPTS },
+    stageMs: { ...stageMs, ...seconds(s.BESTFRAME_STAGE_SECONDS) },
+    callMs: { ...callMs, ...seconds(s.BESTFRAME_CALL_SECONDS) },
+    backoffMs: { interactive: backoff('interactive'), batch: backoff('batch') },
+    rewinds: s.BESTFRAME_REWINDS,
+    maxPayments: s.BESTFRAME_MAX_PAYMENTS,
+    unknownOutcome: s.BESTFRAME_UNKNOWN_OUTCOME,
+    holdMs: s.BESTFRAME_HOLD_HOURS * 3_600_000,
+  };
 }
 
 function readCredentials(given: Env, faults: string[]): Config['credentials'] {
@@ -319,8 +393,8 @@ function readCredentials(given: Env, faults: string[]): Config['credentials'] {
 
 /** Inner objects too: settings are handed to everything. */
 function frozen(config: Config): Config {
-  const { regions, fileRoots, credentials, limits, dashboard } = config;
-  for (const inner of [regions, fileRoots, credentials, limits, dashboard]) Object.freeze(inner);
+  const { regions, fileRoots, credentials, limits, dashboard, policy } = config;
+  for (const inner of [regions, fileRoots, credentials, limits, dashboard, policy]) Object.freeze(inner);
   return Object.freeze(config);
 }
 

@@ -4,6 +4,7 @@ export type { ActionName, Region, ResourceName } from './domain/actions.ts';
 export { CODES, ERROR_TABLE, type ErrorClass, type ErrorEntry, explain } from './domain/errors/index.ts';
 export { Failure } from './domain/failure.ts';
 export type { GateView, Steer } from './domain/gates.ts';
+export type { Decide, Decided, HeldChoice, HeldFilter } from './domain/held.ts';
 export type { Source } from './domain/sources.ts';
 export type { Decision, FrameState, NextStep, StageName, State } from './domain/states.ts';
 export { type VerificationRequest, verificationJsonSchema } from './domain/verification.ts';

@@ -49,6 +49,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'ends a verification; before the paid call nothing is paid',
     load: async () => (await import('./cancel.ts')).cancelCommand,
   },
+  held: {
+    summary: 'verifications that wait for a person, and what to do with them',
+    load: async () => (await import('./held.ts')).heldCommand,
+  },
   gate: {
     summary: 'what holds calls back, and how an operator steers it',
     load: async () => (await import('./gate.ts')).gateCommand,

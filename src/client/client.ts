@@ -12,6 +12,7 @@ import type { ActionName, Region } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure, inputFailure } from '../domain/failure.ts';
 import type { GateView, Steer } from '../domain/gates.ts';
+import type { Decide, Decided, HeldChoice, HeldFilter } from '../domain/held.ts';
 import { packHistory } from '../domain/history.ts';
 import { fingerprint, verificationId } from '../domain/identity.ts';
 import { isTerminal, type State } from '../domain/states.ts';
@@ -137,7 +138,7 @@ export class BestframeClient {
   }
 
   /**
-   * Waits for the decision, or with `until: 'ended'` for the end (frame included).
+   * Waits for the decision, or with `until: 'ended'` for the end (frame included), or until it is held for a person.
    * @param timeoutMs default 30,000; the verification goes on all the same.
    * @returns what is known then; `next` is `wait` where the time ran out. Null where there is no such verification.
    */
@@ -148,7 +149,7 @@ export class BestframeClient {
     await this.#ready();
     const { until = 'decided', timeoutMs = 30_000, signal } = options;
     const enough = (view: VerificationView) =>
-      isTerminal(view.state) || (until === 'decided' && view.decision !== null);
+      isTerminal(view.state) || view.state === 'held' || (until === 'decided' && view.decision !== null);
     return this.#changes.until(id, timeoutMs, signal, async () => {
       const view = await this.get(id);
       return { done: view === null || enough(view), value: view };
@@ -166,8 +167,7 @@ export class BestframeClient {
     const names = this.#names;
     const gate = names.gate(region, action);
     const started = view.history.length > 0 || view.state !== 'queued';
-    const erase =
-      upload === 'own-bucket' && started ? { erase: { id, region, action, generations: MOST_GENERATIONS } } : null;
+    const erase = upload === 'own-bucket' && started ? await this.#eraseOf(view) : null;
     const keys = [
       names.journal(id),
       names.job(region, id).lock,
@@ -177,6 +177,7 @@ export class BestframeClient {
       names.outbox,
       gate.admitted,
       gate.express,
+      names.held,
     ];
     const entry = packHistory({ at: Date.now(), event: 'cancel' });
     const reason = JSON.stringify({ code: CODES.CANCELLED, class: 'caller' });
@@ -191,7 +192,7 @@ export class BestframeClient {
   /** Newest first. @param limit default 50, at most 1,000 */
   async list(options: { ended?: boolean; limit?: number } = {}): Promise<VerificationView[]> {
     await this.#ready();
-    const limit = Math.min(options.limit ?? 50, 1_000);
+    const limit = Math.min(options.limit ?? 50, MOST_LISTED);
     const indexes =
       options.ended === undefined
         ? [this.#names.live, this.#names.ended]
@@ -202,6 +203,67 @@ export class BestframeClient {
       .flatMap((view) => view ?? [])
       .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
       .slice(0, limit);
+  }
+
+  /** Verifications that were set aside for a person. */
+  async held(filter: HeldFilter = {}): Promise<VerificationView[]> {
+    await this.#ready();
+    const ids = await this.#command(this.#redis.zrange(this.#names.held, '0', String(MOST_LISTED - 1)));
+    const views = await this.#command(readViews(this.#redis, this.#names, ids));
+    const now = Date.now();
+    const { reason, region, olderThanMs = 0, limit = 50 } = filter;
+    return views
+      .flatMap((view) => view ?? [])
+      .filter((view) => view.state === 'held')
+      .filter((view) => reason === undefined || view.reason?.code === reason || view.reason?.class === reason)
+      .filter((view) => region === undefined || view.region === region)
+      .filter((view) => now - heldSince(view) >= olderThanMs)
+      .slice(0, Math.min(limit, MOST_LISTED));
+  }
+
+  /** What a person decides about a held one. @param decide `by` and `why` go into its history. */
+  async resolve(id: string, choice: HeldChoice, decide: Decide): Promise<Decided> {
+    const view = await this.get(id);
+    if (view === null) return { status: 'missing', state: null };
+    const { region, lane, upload } = view;
+    const names = this.#names;
+    const { by, why, payAgain = false } = decide;
+    const erase = await this.#eraseOf(view);
+    const outbox =
+      upload === 'own-bucket' && (choice === 'fail' || choice === 'recapture') ? JSON.stringify(erase) : '';
+    const entry = packHistory({ at: Date.now(), event: 'resolved', code: choice, by, why });
+    const keys = [names.journal(id), names.history(id), names.live, names.ended, names.outbox, names.held];
+    const args = [
+      id,
+      names.channel,
+      choice,
+      entry,
+      DEFAULT_DEADLINE_MS[lane],
+      payAgain ? 1 : 0,
+      RECORD_TTL_MS,
+      outbox,
+      by,
+    ];
+    const reply = await this.#command(run(this.#redis, 'resolve', keys, args));
+    const [status, state] = reply as [Decided['status'], State | ''];
+    if (status === 'ok') await this.#wake(region, id, state !== '' && isTerminal(state));
+    return { status, state: state === '' ? null : state };
+  }
+
+  /** A job that sleeps while its verification may go on; the sweeper would find it too. */
+  async #wake(region: Region, id: string, ended: boolean): Promise<void> {
+    const queue = this.#queue(region);
+    if (ended) {
+      await this.#command(queue.remove(id));
+      return;
+    }
+    const job = await this.#command(queue.getJob(id));
+    if (job !== undefined && (await this.#command(job.isDelayed()))) await this.#command(job.promote());
+  }
+
+  async #eraseOf({ id, region, action }: VerificationView) {
+    const generation = Number((await this.#command(this.#redis.hget(this.#names.journal(id), 'gen'))) ?? 0);
+    return { erase: { id, region, action, generations: generation + 1 } };
   }
 
   /** The gates of all regions and actions that were ever used: open, closed by trouble with the account, or paused. */
@@ -330,8 +392,11 @@ export class BestframeClient {
   }
 }
 
-/** More rewinds than any policy allows: deleting what was never there is harmless. */
-const MOST_GENERATIONS = 4;
+const MOST_LISTED = 1_000;
+
+function heldSince({ history }: VerificationView): number {
+  return history.findLast(({ event }) => event === 'held')?.at ?? 0;
+}
 
 type Item = { index: number; id: string; request: Verification };
 

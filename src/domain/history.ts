@@ -4,7 +4,18 @@
  */
 import type { StageName } from './states.ts';
 
-export type HistoryEvent = 'done' | 'retry' | 'rewind' | 'error' | 'unsent' | 'unknown' | 'cancel' | 'ended' | 'late';
+export type HistoryEvent =
+  | 'done'
+  | 'retry'
+  | 'rewind'
+  | 'error'
+  | 'unsent'
+  | 'unknown'
+  | 'cancel'
+  | 'ended'
+  | 'late'
+  | 'held'
+  | 'resolved';
 
 export interface HistoryEntry {
   /** ms since 1970, by the worker's clock. */
@@ -16,6 +27,9 @@ export interface HistoryEntry {
   readonly billed?: boolean;
   /** How long the attempt took. */
   readonly ms?: number;
+  /** Who, and why: of what a person did. */
+  readonly by?: string;
+  readonly why?: string;
 }
 
 /** One letter a field: this is written four times or more for each verification, and kept. */
@@ -27,6 +41,8 @@ interface Packed {
   r?: string;
   b?: 1;
   m?: number;
+  p?: string;
+  w?: string;
 }
 
 export function packHistory(entry: HistoryEntry): string {
@@ -36,6 +52,8 @@ export function packHistory(entry: HistoryEntry): string {
   if (entry.requestId !== undefined) packed.r = entry.requestId;
   if (entry.billed === true) packed.b = 1;
   if (entry.ms !== undefined) packed.m = Math.round(entry.ms);
+  if (entry.by !== undefined) packed.p = entry.by;
+  if (entry.why !== undefined) packed.w = entry.why;
   return JSON.stringify(packed);
 }
 
@@ -49,5 +67,7 @@ export function unpackHistory(text: string): HistoryEntry {
     ...(packed.r === undefined ? {} : { requestId: packed.r }),
     ...(packed.b === undefined ? {} : { billed: true }),
     ...(packed.m === undefined ? {} : { ms: packed.m }),
+    ...(packed.p === undefined ? {} : { by: packed.p }),
+    ...(packed.w === undefined ? {} : { why: packed.w }),
   };
 }

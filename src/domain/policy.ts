@@ -20,6 +20,10 @@ export interface Policy {
   readonly accountWaitMs: Readonly<Record<Lane, number>>;
   /** Paid and possibly paid calls of one verification, at most. */
   readonly maxPayments: number;
+  /** An unknown outcome of a batch verification: repeated within `maxPayments`, or held for a person at once. */
+  readonly unknownOutcome: 'retry' | 'review';
+  /** How long a held verification waits for a person before it fails. */
+  readonly holdMs: number;
   /** Runs that ended without a word (crashes) before a verification is poison. */
   readonly crashBudget: number;
 }
@@ -33,13 +37,17 @@ export const DEFAULT_POLICY: Policy = {
   backoffMs: { interactive: { first: 500, most: 5_000 }, batch: { first: 2_000, most: 60_000 } },
   accountWaitMs: { interactive: 2_000, batch: 10_000 },
   maxPayments: 2,
+  unknownOutcome: 'retry',
+  holdMs: 7 * 24 * 3_600_000,
   crashBudget: 5,
 };
 
-/** What is done about a failure. `later` hands the verification back to the queue; `rewind` does so from upload. */
+/** What is done about a failure. `later` hands the verification back to the queue; `rewind` does so from upload; `hold` sets it
+ * aside for a person. */
 export type Move =
   | { readonly to: 'later'; readonly delayMs: number; readonly counts: boolean }
   | { readonly to: 'rewind'; readonly delayMs: number }
+  | { readonly to: 'hold' }
   | { readonly to: 'fail' };
 
 export interface Trouble {
@@ -66,11 +74,11 @@ export function nextMove(trouble: Trouble, policy: Policy): Move {
     case 'account':
       return { to: 'later', delayMs: jittered(policy.accountWaitMs[lane], trouble.random), counts: false };
     case 'reupload':
-      return trouble.rewinds < policy.rewinds ? { to: 'rewind', delayMs: backoff(trouble.rewinds) } : { to: 'fail' };
+      return trouble.rewinds < policy.rewinds ? { to: 'rewind', delayMs: backoff(trouble.rewinds) } : { to: 'hold' };
     case 'transient':
     case 'unknown': {
       const most = classified.class === 'unknown' ? policy.unknownAttempts : policy.attempts[stage];
-      if (attempts + 1 >= most) return { to: 'fail' };
+      if (attempts + 1 >= most) return { to: classified.class === 'unknown' ? 'hold' : 'fail' };
       return { to: 'later', delayMs: Math.max(asked, backoff(attempts)), counts: true };
     }
     case 'rejected':

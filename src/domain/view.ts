@@ -35,6 +35,12 @@ export interface VerificationView {
   readonly createdAt: string;
   readonly deadline: string;
   readonly decidedAt: string | null;
+  /** `vendor`, or the person who accepted a late answer or asked for a recapture. */
+  readonly decidedBy: string | null;
+  /** When a held one fails, if nobody decides. */
+  readonly heldUntil: string | null;
+  /** The vendor answered too late for the answer to count by itself; a person may accept it while it is held. */
+  readonly lateAnswer: boolean;
   readonly endedAt: string | null;
   readonly metadata: Readonly<Record<string, string>>;
   readonly history: readonly HistoryEntry[];

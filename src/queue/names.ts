@@ -23,6 +23,8 @@ export interface Names {
   readonly prefix: string;
   readonly live: string;
   readonly ended: string;
+  /** Held verifications by when their holding ends. */
+  readonly held: string;
   readonly outbox: string;
   readonly counters: string;
   readonly sweeper: string;
@@ -44,6 +46,7 @@ export function createNames(prefix: string): Names {
     prefix,
     live: `${prefix}:live`,
     ended: `${prefix}:ended`,
+    held: `${prefix}:held`,
     outbox: `${prefix}:outbox`,
     counters: `${prefix}:counters`,
     sweeper: `${prefix}:sweeper`,

@@ -47,6 +47,14 @@ export interface JournalRecord {
   readonly stored: StoredFrame | null;
   readonly reason: Reason | null;
   readonly generation: number;
+  /** Generations before this one count no more: a person has let it go on since. */
+  readonly freshFrom: number;
+  /** ms since 1970, while it is held. */
+  readonly heldUntil: number | null;
+  /** The vendor, or the person who did. */
+  readonly decidedBy: string | null;
+  /** An answer that came too late to count by itself. */
+  readonly late: boolean;
   readonly createdAt: number;
   readonly deadline: number;
   readonly notBefore: number | null;
@@ -114,6 +122,10 @@ export function readRecord(id: string, hash: Readonly<Record<string, string>>): 
     stored: json<StoredFrame>(hash.stored),
     reason: json<Reason>(hash.reason),
     generation: number(hash.gen) ?? 0,
+    freshFrom: number(hash.gen0) ?? 0,
+    heldUntil: number(hash.heldUntil),
+    decidedBy: hash.decidedBy ?? (hash.decision === undefined ? null : 'vendor'),
+    late: hash.late !== undefined,
     createdAt: number(hash.at) ?? 0,
     deadline: number(hash.deadline) ?? 0,
     notBefore: number(hash.notBefore),

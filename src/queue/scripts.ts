@@ -23,6 +23,9 @@ const SCRIPT_NAMES = [
   'trip',
   'heal',
   'steer',
+  'hold',
+  'resolve',
+  'expire',
 ] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];
 

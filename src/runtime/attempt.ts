@@ -28,7 +28,7 @@ import { sleep } from './sleep.ts';
 export type AttemptEnd =
   | { readonly kind: 'done'; readonly state: State; readonly decision: Decision | null; readonly code: string | null }
   | { readonly kind: 'later'; readonly delayMs: number }
-  | { readonly kind: 'held' }
+  | { readonly kind: 'held'; readonly leftMs: number }
   | { readonly kind: 'missing' }
   | { readonly kind: 'lost' };
 
@@ -71,13 +71,15 @@ export class Attempt {
       case 'terminal':
         return this.#repeatFollowUps();
       case 'held':
-        return { kind: 'held' };
+        return { kind: 'held', leftMs: this.#begun.waitMs };
       case 'wait':
         return { kind: 'later', delayMs: this.#begun.waitMs };
       case 'poison':
         return this.#give(CODES.POISON, null);
       case 'expired':
         return this.#give(CODES.DEADLINE_EXCEEDED, null);
+      case 'unheld':
+        return this.#afterHolding();
       case 'lost':
       case 'missing':
         return { kind: verdict };
@@ -102,6 +104,19 @@ export class Attempt {
     }
   }
 
+  /** Nobody decided in time: it fails, for the reason that it was held for. */
+  #afterHolding(): Promise<AttemptEnd> {
+    const { reason, cancelled } = this.#record;
+    if (cancelled || reason === null) return this.#give(cancelled ? CODES.CANCELLED : CODES.INTERNAL, null);
+    const entry: HistoryEntry = {
+      at: Date.now(),
+      event: 'ended',
+      ...(reason.stage === undefined ? {} : { stage: reason.stage }),
+      code: reason.code,
+    };
+    return this.#settle({ state: 'failed', reason, entry, frame: 'none', stored: null });
+  }
+
   // ── before the stages ────────────────────────────────────────────────────────────────────────────────────────────
 
   /** An intent that a crashed attempt left open: wait for its deadline, then it is unknown. */
@@ -113,7 +128,9 @@ export class Attempt {
       return this.#handBack('detect', leftMs, false, false, reasonOf(outcomePending(), 'detect'), null);
     if (kind === 'lost') return { kind: 'lost' };
     if (kind === 'unknown') this.#tools.log.stage('detect', 'unknown', { code: CODES.OUTCOME_UNKNOWN });
-    return null;
+    const review =
+      kind === 'unknown' && this.#tools.policy.unknownOutcome === 'review' && this.#record.lane === 'batch';
+    return review ? this.#hold(reasonOf(outcomePending(), 'detect'), null) : null;
   }
 
   async #untilAdmitted(): Promise<void> {
@@ -297,14 +314,16 @@ export class Attempt {
         stage,
         lane: this.#record.lane,
         attempts: this.#record.attempts[stage],
-        rewinds: this.#record.generation,
+        rewinds: this.#record.generation - this.#record.freshFrom,
         retryAfterMs: failure.retryAfterMs,
         random: Math.random(),
       },
       this.#tools.policy,
     );
     this.#tools.log.trouble(stage, failure, classified.class, move);
-    if (move.to === 'fail') return this.#give(nameOf(failure), failure, stage, ms);
+    if (move.to === 'hold' && this.#record.outcomes.detect === undefined)
+      return this.#hold(reasonOf(failure, stage), recorded ? null : ms);
+    if (move.to === 'fail' || move.to === 'hold') return this.#give(nameOf(failure), failure, stage, ms);
     const rewind = move.to === 'rewind';
     const event = rewind ? 'rewind' : 'retry';
     const entry: HistoryEntry | null = recorded ? null : { at: Date.now(), event, stage, code: nameOf(failure), ms };
@@ -341,6 +360,8 @@ export class Attempt {
       case 'expired':
         return this.#give(CODES.DEADLINE_EXCEEDED, null, stage);
       case 'exhausted':
+        // Who waits in front of a camera is told at once; a batch may wait for a person.
+        if (this.#record.lane === 'batch') return this.#hold(reasonOf(outcomePending(), stage), null);
         return this.#give(CODES.OUTCOME_UNKNOWN, null, stage);
       case 'closed': {
         const reason: Reason = { code: code ?? 'CLOSED', class: 'account', stage };
@@ -351,6 +372,26 @@ export class Attempt {
         return this.#handBack(stage, waitMs, false, false, reasonOf(outcomePending(), stage), null);
       }
     }
+  }
+
+  /** Sets it aside for a person. @param ms of the attempt that led here, where the history does not have it yet. */
+  async #hold(reason: Reason, ms: number | null): Promise<AttemptEnd> {
+    const { generation } = this.#record;
+    const { journal, policy, log } = this.#tools;
+    const stage = reason.stage ?? currentStage(this.#record);
+    const entry: HistoryEntry = {
+      at: Date.now(),
+      event: 'held',
+      stage,
+      code: reason.code,
+      ...(ms === null ? {} : { ms }),
+    };
+    const answer = await this.#lease.guard(journal.hold(generation, reason, policy.holdMs, entry));
+    log.held(reason);
+    if (answer === 'ok') return { kind: 'held', leftMs: policy.holdMs };
+    if (answer === 'cancel') return this.#give(CODES.CANCELLED, null, stage);
+    if (answer === 'lost') return { kind: 'lost' };
+    return { kind: 'done', state: 'cancelled', decision: null, code: CODES.CANCELLED };
   }
 
   async #handBack(

@@ -20,7 +20,7 @@ export interface Fence {
   readonly ats: number;
 }
 
-export type Verdict = 'lost' | 'missing' | 'terminal' | 'held' | 'wait' | 'poison' | 'expired' | 'go';
+export type Verdict = 'lost' | 'missing' | 'terminal' | 'held' | 'wait' | 'poison' | 'expired' | 'unheld' | 'go';
 
 export interface Begun {
   readonly verdict: Verdict;
@@ -177,7 +177,7 @@ export class Journal {
     return (await run(
       this.#redis,
       'outcome',
-      [this.#journal, this.#history, this.#gate.gate, this.#names.counters],
+      [this.#journal, this.#history, this.#gate.gate, this.#names.counters, this.#names.held],
       [
         this.#id,
         report.iid,
@@ -230,12 +230,27 @@ export class Journal {
     ])) as Commit;
   }
 
+  /** Sets it aside for a person. */
+  async hold(generation: number, reason: Reason, holdMs: number, entry: HistoryEntry): Promise<Commit> {
+    const keys = [...this.#fenced, this.#gate.admitted, this.#gate.gate, this.#names.held];
+    const args = [
+      ...this.#proof,
+      generation,
+      this.#id,
+      JSON.stringify(reason),
+      holdMs,
+      packHistory(entry),
+      this.#names.channel,
+    ];
+    return (await run(this.#redis, 'hold', keys, args)) as Commit;
+  }
+
   async settle(ending: Ending): Promise<{ kind: 'ok' | 'ended' | 'lost'; state: State | null }> {
     const { live, ended, outbox, channel } = this.#names;
     const [kind, state] = (await run(
       this.#redis,
       'settle',
-      [...this.#fenced, live, ended, outbox, this.#gate.admitted, this.#gate.gate],
+      [...this.#fenced, live, ended, outbox, this.#gate.admitted, this.#gate.gate, this.#names.held],
       [
         ...this.#proof,
         ending.generation,

@@ -35,10 +35,14 @@ export class RunLog {
   trouble(stage: StageName, failure: Failure, kind: ErrorClass, move: Move): void {
     const { requestId, httpStatus, field } = failure;
     const code = nameOf(failure);
-    const next = move.to === 'fail' ? {} : { inMs: move.delayMs };
+    const next = move.to === 'fail' || move.to === 'hold' ? {} : { inMs: move.delayMs };
     const facts = { stage, event: 'trouble', code, class: kind, requestId, httpStatus, field, move: move.to, ...next };
     const cause = code === 'INTERNAL' ? { stack: stackOf(failure.cause) } : {};
     this.#log.warn({ ...facts, ...cause }, `${stage}: ${code}, ${move.to}`);
+  }
+
+  held(reason: Reason): void {
+    this.#log.warn({ event: 'held', stage: reason.stage, code: reason.code }, `held for a person: ${reason.code}`);
   }
 
   /** What became of the gate: said by whoever changed it, and by nobody else. */

@@ -7,10 +7,13 @@ import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Region } from '../domain/actions.ts';
+import { CODES } from '../domain/errors/index.ts';
+import { packHistory } from '../domain/history.ts';
 import { isTerminal } from '../domain/states.ts';
 import type { Names } from '../queue/names.ts';
-import type { VerifyJob } from '../queue/options.ts';
-import { readRecord } from '../queue/record.ts';
+import { RECORD_TTL_MS, type VerifyJob } from '../queue/options.ts';
+import { type JournalRecord, readRecord } from '../queue/record.ts';
+import { run } from '../queue/scripts.ts';
 import { addVerifyJob } from '../queue/verify-queue.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -96,7 +99,14 @@ export class Sweeper {
         }
         const queue = queues.get(record.region);
         if (queue === undefined) continue;
+        if (await this.#expire(record)) {
+          await queue.remove(id);
+          continue;
+        }
         const state = await queue.getJobState(id);
+        if (state === 'delayed' && record.state === 'delayed' && (record.notBefore ?? 0) <= Date.now()) {
+          await (await queue.getJob(id))?.promote(); // woken by a late answer, or by a person whose client died
+        }
         if (state !== 'unknown' && state !== 'failed' && state !== 'completed') continue;
         await queue.remove(id);
         await addVerifyJob(queue, record);
@@ -104,6 +114,31 @@ export class Sweeper {
       }
     } while (cursor !== '0');
     return requeued;
+  }
+
+  /** Past its deadline, with nobody at it: behind a closed gate or a long backlog nobody would come to say so. */
+  async #expire(record: JournalRecord): Promise<boolean> {
+    if (record.deadline > Date.now() || record.state === 'active') return false;
+    const { redis, names } = this.#options;
+    const { id, region, action, upload, generation } = record;
+    const gate = names.gate(region, action);
+    const { lock } = names.job(region, id);
+    const keys = [
+      names.journal(id),
+      lock,
+      names.history(id),
+      names.live,
+      names.ended,
+      names.outbox,
+      names.held,
+      gate.admitted,
+      gate.express,
+    ];
+    const outbox =
+      upload === 'own-bucket' ? JSON.stringify({ erase: { id, region, action, generations: generation + 1 } }) : '';
+    const entry = packHistory({ at: Date.now(), event: 'ended', code: CODES.DEADLINE_EXCEEDED });
+    const reason = JSON.stringify({ code: CODES.DEADLINE_EXCEEDED, class: 'caller' });
+    return (await run(redis, 'expire', keys, [id, names.channel, outbox, RECORD_TTL_MS, entry, reason])) === 'expired';
   }
 
   /** Records expire by themselves; their places in the index do not. */

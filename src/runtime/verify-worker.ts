@@ -42,8 +42,6 @@ export interface VerifyWorkerOptions {
 
 /** Jobs in slots over all workers, for each call a second: enough for six seconds on the way, few enough to wait in place. */
 const SLOTS_PER_QPS = 6;
-/** A held verification is looked at again this seldom; whoever releases it wakes it. */
-const HELD_LOOK_MS = 60_000;
 const NEVER = 2 ** 31 - 1;
 
 export class VerifyWorker {
@@ -111,7 +109,7 @@ export class VerifyWorker {
   }
 
   async #moveLater(job: Job<VerifyJob>, token: string, end: AttemptEnd): Promise<void> {
-    const delayMs = end.kind === 'later' ? end.delayMs : HELD_LOOK_MS;
+    const delayMs = end.kind === 'later' ? end.delayMs : end.kind === 'held' ? end.leftMs : 0;
     // A delayed job is promoted behind everything that waits, unless it has the one priority that comes first.
     await job.changePriority({ priority: RESUME_PRIORITY });
     await job.moveToDelayed(Date.now() + delayMs, token);

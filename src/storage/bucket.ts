@@ -48,7 +48,7 @@ export function createBucket(options: BucketOptions): CheckedBucket {
       Bucket: place.bucket,
       Region: place.region,
       Pathname: `/${place.key}`,
-      Expires: Math.max(1, Math.ceil(ttlMs / 1000)),
+      Expires: Math.max(1, Math.ceil(ttlMs / 1000)) + 1, // it counts from a second ago
     });
     const session = token === undefined ? '' : `&x-cos-security-token=${encodeURIComponent(token)}`;
     return `https://${place.bucket}.cos.${place.region}.myqcloud.com/${escaped(place.key)}?${signature}${session}`;

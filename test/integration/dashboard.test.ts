@@ -53,7 +53,7 @@ it('shows stage, decision and attempts, and no link, secret, path, key or name',
   await rig.client.wait(id, { until: 'ended' });
 
   const texts: string[] = [];
-  for (const status of ['completed', 'failed', 'latest']) {
+  for (const status of ['completed', 'delayed', 'latest']) {
     const answer = await page(`/api/queues?activeQueue=verify-ap-singapore&status=${status}&page=1`);
     expect(answer.status).toBe(200);
     texts.push(await answer.text());

@@ -296,7 +296,7 @@ describe('the preamble', () => {
     expect((await journal.begin('interactive', 5, ADMISSION)).verdict).toBe('lost');
     const later = await take('worker:1', 3);
     expect((await later.begin('interactive', 5, ADMISSION)).verdict).toBe('expired');
-    await rig.redis.hset(rig.names.journal(id), 'state', 'held');
+    await rig.redis.hset(rig.names.journal(id), 'state', 'held', 'heldUntil', Date.now() + 60_000);
     expect((await later.begin('interactive', 5, ADMISSION)).verdict).toBe('held');
     await rig.redis.hset(rig.names.journal(id), 'state', 'completed');
     expect((await later.begin('interactive', 5, ADMISSION)).verdict).toBe('terminal');

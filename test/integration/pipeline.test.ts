@@ -67,9 +67,9 @@ describe.each(['own-bucket', 'create-upload-url'] as const)('by %s', (upload) =>
     expect(view.stages.find(({ name }) => name === 'upload')?.attempts).toBe(2);
   });
 
-  it('is failed with DownLoadError when it stays unreadable: two rewinds, three uploads, nothing paid', async () => {
+  it('is held for a person when it stays unreadable: two rewinds, three uploads, nothing paid', async () => {
     const view = await through(`never-${upload}`, { card: 'match', first: { unreadable: 9 } }, { upload });
-    expect(view).toMatchObject({ state: 'failed', decision: null, next: 'investigate', paidCalls: 0 });
+    expect(view).toMatchObject({ state: 'held', decision: null, next: 'investigate', paidCalls: 0 });
     expect(view.reason).toMatchObject({ code: 'FailedOperation.DownLoadError', class: 'reupload', stage: 'detect' });
     expect(view.stages.find(({ name }) => name === 'upload')?.attempts).toBe(3);
   });

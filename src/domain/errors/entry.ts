@@ -41,9 +41,9 @@ export interface ErrorEntry {
 export const RETRIES: Readonly<Record<ErrorClass, string>> = {
   transient: 'later, a bounded number of times',
   throttled: 'later, as often as it takes before the deadline',
-  reupload: 'from upload under fresh keys and links, at most twice',
+  reupload: 'from upload under fresh keys and links, at most twice; then it is held for a person',
   rejected: 'no',
   account: 'later, until it is mended or the deadline passes',
   caller: 'no',
-  unknown: 'later, at most three attempts',
+  unknown: 'later, at most three attempts; then it is held for a person',
 };

@@ -2,7 +2,8 @@
 --   KEYS  journal, lock, job, gate, admitted, express
 --   ARGV  token, ats, id, lane, crash budget, admission capacity, admission hold ms
 --   →     { verdict, now, waitMs, journal as field, value, …, epoch of the gate }
---   verdict: lost | missing | terminal | held | wait (not before; waitMs) | poison | expired | go (waitMs > 0: admitted later)
+--   verdict: lost | missing | terminal | held | wait (not before; waitMs) | poison | expired
+--            | unheld (held until now, and nobody decided) | go (waitMs > 0: admitted later)
 -- Idempotent by (token, ats): a repeated run counts no second start.
 --@include now
 --@include fence
@@ -12,13 +13,14 @@
 if not holds(KEYS[2], KEYS[3], ARGV[1], ARGV[2]) then return { 'lost', 0, 0, {}, '0' } end
 if redis.call('EXISTS', KEYS[1]) == 0 then return { 'missing', 0, 0, {}, '0' } end
 local now = clock()
-local seen = redis.call('HMGET', KEYS[1], 'state', 'notBefore', 'starts', 'yields', 'begun', 's:detect', 'deadline', 'cancel', 'open')
+local seen = redis.call('HMGET', KEYS[1], 'state', 'notBefore', 'starts', 'yields', 'begun', 's:detect', 'deadline', 'cancel', 'open', 'heldUntil')
 local state = seen[1]
 local verdict, wait = 'go', 0
 if isTerminal(state) then
   verdict = 'terminal'
-elseif state == 'held' then
+elseif state == 'held' and not seen[8] and tonumber(seen[10]) > now then
   verdict = 'held'
+  wait = tonumber(seen[10]) - now
 elseif tonumber(seen[2] or '0') > now and not seen[8] then
   verdict = 'wait'
   wait = tonumber(seen[2]) - now
@@ -29,12 +31,13 @@ else
     starts = redis.call('HINCRBY', KEYS[1], 'starts', 1)
     redis.call('HSET', KEYS[1], 'begun', run)
   end
+  if state == 'held' then verdict = 'unheld' end -- nobody decided in time, or its caller gave it up
   redis.call('HSET', KEYS[1], 'state', 'active')
-  if starts - 1 - tonumber(seen[4] or '0') >= tonumber(ARGV[5]) then
+  if verdict == 'go' and starts - 1 - tonumber(seen[4] or '0') >= tonumber(ARGV[5]) then
     verdict = 'poison'
-  elseif not seen[6] and tonumber(seen[7]) <= now and not seen[9] then
+  elseif verdict == 'go' and not seen[6] and tonumber(seen[7]) <= now and not seen[9] then
     verdict = 'expired'
-  elseif not seen[6] and not seen[8] then
+  elseif verdict == 'go' and not seen[6] and not seen[8] then
     wait = admit(KEYS[4], KEYS[5], KEYS[6], ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7]), now)
   end
 end

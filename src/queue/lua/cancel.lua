@@ -1,6 +1,6 @@
 -- Asks for an end. Where nobody works on the verification and no paid call is open or answered, it ends here and nothing is
 -- paid; otherwise it is marked, and the worker that holds it (or runs it next) ends it.
---   KEYS  journal, lock, history, live, ended, outbox, admitted, express
+--   KEYS  journal, lock, history, live, ended, outbox, admitted, express, held
 --   ARGV  id, channel, outbox entry JSON or '', record life ms, history entry, reason JSON
 --   →     { 'cancelled' | 'cancelling' | 'missing' | 'ended', state }
 --@include now
@@ -17,6 +17,8 @@ end
 if seen[2] or seen[3] or redis.call('EXISTS', KEYS[2]) == 1 then return { 'cancelling', seen[1] } end
 redis.call('ZREM', KEYS[7], ARGV[1])
 redis.call('ZREM', KEYS[8], ARGV[1])
+redis.call('ZREM', KEYS[9], ARGV[1])
+redis.call('HDEL', KEYS[1], 'heldUntil')
 finish({ journal = KEYS[1], history = KEYS[3], live = KEYS[4], ended = KEYS[5], outbox = KEYS[6], channel = ARGV[2] },
   ARGV[1], clock(), { 'state', 'cancelled', 'reason', ARGV[6], 'frame', 'none' }, ARGV[3], ARGV[4])
 return { 'cancelled', 'cancelled' }

@@ -16,7 +16,7 @@
 --@include pace
 local now = clock()
 if not holds(KEYS[2], KEYS[3], ARGV[1], ARGV[2]) then return { 'lost', now, 0 } end
-local seen = redis.call('HMGET', KEYS[1], 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5')
+local seen = redis.call('HMGET', KEYS[1], 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5', 'allowed')
 if not seen[1] or isTerminal(seen[1]) then return { 'ended', now, 0 } end
 if seen[2] ~= ARGV[3] then return { 'lost', now, 0 } end
 if seen[4] then return { 'decided', now, 0 } end
@@ -26,7 +26,7 @@ if seen[5] then
   return { 'open', now, open['until'] }
 end
 if seen[3] then return { 'cancel', now, 0 } end
-if tonumber(seen[6] or '0') + tonumber(seen[7] or '0') >= tonumber(ARGV[11]) then return { 'exhausted', now, 0 } end
+if tonumber(seen[6] or '0') + tonumber(seen[7] or '0') >= tonumber(ARGV[11]) + tonumber(seen[10] or '0') then return { 'exhausted', now, 0 } end
 if tonumber(seen[8]) <= now then return { 'expired', now, 0 } end
 
 local denied = gateDenies(KEYS[5], ARGV[4], now)

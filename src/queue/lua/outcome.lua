@@ -1,10 +1,10 @@
 -- Records what became of an intent. Needs no lock: a paid answer is never thrown away.
---   KEYS  journal, history, gate, counters, channel-name place (journal)
+--   KEYS  journal, history, gate, counters, held
 --   ARGV  id, intent id, generation, kind (decision | error | unsent), outcome JSON, decision, similarity, frame state,
 --         billed (1 | 0), history entry, penalty ms (throttled: the gate rests), channel, reason JSON of a decision or ''
 --   →     committed (the decision stands) | closed (an error answer; unbilled) | late (history only) | again (seen before)
 --         | orphan (no journal: nothing written, counted)
--- First writer wins; a terminal record, an older generation or an earlier decision is never overwritten.
+-- A held verification is decided by it, and goes on. First writer wins; a terminal record, an older generation or an earlier decision is never overwritten.
 --@include now
 --@include terminal
 --@include history
@@ -36,10 +36,18 @@ if ARGV[4] ~= 'decision' then return 'closed' end
 
 if not known or isTerminal(seen[1]) or seen[2] ~= ARGV[3] or seen[3] then
   redis.call('HINCRBY', KEYS[4], 'lateOutcomes', 1)
+  if not isTerminal(seen[1]) and not seen[3] then -- a person may accept it
+    redis.call('HSET', KEYS[1], 'late', cjson.encode({ outcome = ARGV[5], decision = ARGV[6], similarity = ARGV[7], frame = ARGV[8] }))
+  end
   return 'late'
 end
 redis.call('HSET', KEYS[1], 's:detect', ARGV[5], 'decision', ARGV[6], 'similarity', ARGV[7], 'frame', ARGV[8], 'decidedAt', now)
 redis.call('HDEL', KEYS[1], 'reason') -- of an earlier wait
 if ARGV[13] ~= '' then redis.call('HSET', KEYS[1], 'reason', ARGV[13]) end
+if seen[1] == 'held' then
+  redis.call('HSET', KEYS[1], 'state', 'delayed', 'notBefore', now)
+  redis.call('HDEL', KEYS[1], 'heldUntil')
+  redis.call('ZREM', KEYS[5], ARGV[1])
+end
 redis.call('PUBLISH', ARGV[12], ARGV[1])
 return 'committed'

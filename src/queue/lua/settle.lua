@@ -1,5 +1,5 @@
 -- Ends a verification: terminal record and outbox entry in one step.
---   KEYS  journal, lock, job, history, live, ended, outbox, admitted, gate
+--   KEYS  journal, lock, job, history, live, ended, outbox, admitted, gate, held
 --   ARGV  token, ats, generation, id, channel, state, reason JSON or '', outbox entry JSON or '', record life ms,
 --         history entry, frame state, stored frame JSON or ''
 --   →     { 'ok' | 'ended', state } | { 'lost', '' }
@@ -32,6 +32,8 @@ put('reason', state == ARGV[6] and ARGV[7] or '{"code":"CANCELLED","class":"call
 remember(KEYS[4], ARGV[10])
 redis.call('ZREM', KEYS[8], ARGV[4])
 releaseProbe(KEYS[9], ARGV[4])
+redis.call('ZREM', KEYS[10], ARGV[4])
+redis.call('HDEL', KEYS[1], 'heldUntil')
 finish({ journal = KEYS[1], history = KEYS[4], live = KEYS[5], ended = KEYS[6], outbox = KEYS[7], channel = ARGV[5] },
   ARGV[4], clock(), fields, ARGV[8], ARGV[9])
 return { 'ok', state }

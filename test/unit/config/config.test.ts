@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig, SETTINGS } from '../../../src/config.ts';
 import { Failure } from '../../../src/domain/failure.ts';
+import { DEFAULT_POLICY } from '../../../src/domain/policy.ts';
 
 type Env = Record<string, string>;
 
@@ -43,6 +44,7 @@ describe('defaults', () => {
       dashboard: { host: '127.0.0.1', port: 3_000, user: undefined, password: undefined },
       allowPrivateSources: false,
       leaseMs: 8_000,
+      policy: DEFAULT_POLICY,
     });
   });
 
@@ -59,6 +61,38 @@ describe('defaults', () => {
       const schema = SETTINGS[name as keyof typeof SETTINGS];
       expect([name, schema.safeParse(undefined)]).toEqual([name, { success: true, data: undefined }]);
     }
+  });
+});
+
+describe('the policy', () => {
+  it('is changed by name, and keeps its defaults elsewhere', () => {
+    const { policy } = readConfig({
+      BESTFRAME_ATTEMPTS: 'detect=2,download=9',
+      BESTFRAME_STAGE_SECONDS: 'md5=5',
+      BESTFRAME_CALL_SECONDS: 'batch=20',
+      BESTFRAME_BACKOFF_MS: 'batch=1000',
+      BESTFRAME_REWINDS: '0',
+      BESTFRAME_MAX_PAYMENTS: '1',
+      BESTFRAME_UNKNOWN_OUTCOME: 'review',
+      BESTFRAME_HOLD_HOURS: '2',
+    });
+    expect(policy).toEqual({
+      ...DEFAULT_POLICY,
+      attempts: { ...DEFAULT_POLICY.attempts, detect: 2, download: 9 },
+      stageMs: { ...DEFAULT_POLICY.stageMs, md5: 5_000 },
+      callMs: { interactive: 15_000, batch: 20_000 },
+      backoffMs: { interactive: DEFAULT_POLICY.backoffMs.interactive, batch: { first: 1_000, most: 30_000 } },
+      rewinds: 0,
+      maxPayments: 1,
+      unknownOutcome: 'review',
+      holdMs: 7_200_000,
+    });
+  });
+
+  it.each(['detect', 'detect=0', 'sleep=3', 'detect=1,upload=x'])('BESTFRAME_ATTEMPTS=%s is refused', (text) => {
+    expect(() => readConfig({ BESTFRAME_ATTEMPTS: text })).toThrow(
+      /BESTFRAME_ATTEMPTS is not name=number: write upload=/,
+    );
   });
 });
 

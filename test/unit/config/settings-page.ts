@@ -33,6 +33,19 @@ export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])
     ],
   ],
   ['Network', ['BESTFRAME_PROXY', 'HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy', 'BESTFRAME_CA_FILE']],
+  [
+    'Policy',
+    [
+      'BESTFRAME_ATTEMPTS',
+      'BESTFRAME_STAGE_SECONDS',
+      'BESTFRAME_CALL_SECONDS',
+      'BESTFRAME_BACKOFF_MS',
+      'BESTFRAME_REWINDS',
+      'BESTFRAME_MAX_PAYMENTS',
+      'BESTFRAME_UNKNOWN_OUTCOME',
+      'BESTFRAME_HOLD_HOURS',
+    ],
+  ],
   ['Workers', ['BESTFRAME_SLOTS', 'BESTFRAME_DRAIN_MS', 'BESTFRAME_LEASE_MS', 'BESTFRAME_LOG', 'BESTFRAME_LOG_LEVEL']],
   [
     'Dashboard',

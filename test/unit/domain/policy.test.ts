@@ -51,7 +51,7 @@ describe('transient', () => {
 
 describe('unknown', () => {
   it.each(STAGES)('%s is tried three times in all', (stage) => {
-    expect([0, 1, 2].map((attempts) => move('unknown', { stage, attempts }).to)).toEqual(['later', 'later', 'fail']);
+    expect([0, 1, 2].map((attempts) => move('unknown', { stage, attempts }).to)).toEqual(['later', 'later', 'hold']);
     expect(move('unknown', { stage })).toMatchObject({ counts: true });
   });
 });
@@ -61,8 +61,8 @@ describe('reupload', () => {
     expect([0, 1, 2, 3].map((rewinds) => move('reupload', { rewinds }))).toEqual([
       { to: 'rewind', delayMs: 500 },
       { to: 'rewind', delayMs: 1_000 },
-      { to: 'fail' },
-      { to: 'fail' },
+      { to: 'hold' },
+      { to: 'hold' },
     ]);
   });
 
@@ -86,8 +86,8 @@ describe('throttled and account', () => {
   });
 
   it('account waits for a person, not for a machine', () => {
-    expect(move('account')).toMatchObject({ delayMs: 5_000 });
-    expect(move('account', { lane: 'batch' })).toMatchObject({ delayMs: 60_000 });
+    expect(move('account')).toMatchObject({ delayMs: 2_000 });
+    expect(move('account', { lane: 'batch' })).toMatchObject({ delayMs: 10_000 });
   });
 });
 

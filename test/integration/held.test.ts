@@ -1,0 +1,184 @@
+/** Held verifications: what leads there, what a person can decide, and what nobody can. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Running } from '../../src/compose.ts';
+import type { VerificationRequest } from '../../src/domain/verification.ts';
+import type { SampleOptions } from '../../src/emulator/samples.ts';
+import { createRig, type Rig } from '../support/rig.ts';
+
+const DETECT = 'DetectReflectLivenessAndCompare';
+const BY = { by: 'maria', why: 'looked at the bill' };
+
+let rig: Rig;
+let worker: Running;
+
+beforeAll(async () => {
+  const env = {
+    BESTFRAME_QPS_DETECT: '200',
+    BESTFRAME_BACKOFF_MS: 'batch=50,interactive=50',
+    BESTFRAME_CALL_SECONDS: 'batch=2,interactive=2',
+  };
+  rig = await createRig({ env, emulator: { qps: {} } });
+  worker = await rig.openWorker();
+});
+afterEach(() => rig.control.clearFaults());
+afterAll(() => rig.dispose());
+
+async function held(key: string, sample?: SampleOptions, more: Partial<VerificationRequest> = {}) {
+  const { id } = await rig.client.enqueue(await rig.request(key, sample, { lane: 'batch', ...more }));
+  const view = await rig.client.wait(id, { until: 'ended', timeoutMs: 50_000 });
+  expect(view).toMatchObject({ state: 'held', next: 'investigate' });
+  if (view === null) throw new Error('lost');
+  return view;
+}
+
+const unreadable = (times: number): SampleOptions => ({ card: 'match', first: { unreadable: times } });
+
+describe('what leads there', () => {
+  it('rewinds that are used up, and an unknown code after three attempts', async () => {
+    expect(await held('rewinds', unreadable(9))).toMatchObject({
+      reason: { code: 'FailedOperation.DownLoadError', class: 'reupload' },
+      paidCalls: 0,
+    });
+    await rig.control.fault({ kind: 'error', action: DETECT, code: 'FailedOperation.BrandNew', times: null });
+    expect(await held('unknown')).toMatchObject({
+      reason: { code: 'FailedOperation.BrandNew', class: 'unknown' },
+      paidCalls: 0,
+    });
+    expect(await rig.control.calls({ code: 'FailedOperation.BrandNew' })).toHaveLength(3);
+    const listed = await rig.client.held({ reason: 'unknown' });
+    expect(listed.map(({ key }) => key)).toEqual(['unknown']);
+    expect(await rig.client.held({ olderThanMs: 3_600_000 })).toEqual([]);
+    expect(await rig.client.held({ region: 'ap-bangkok' })).toEqual([]);
+  });
+
+  it('by policy `review`, a batch call of which nobody knows whether it was made; an interactive one is repeated once', async () => {
+    await worker.stop(10_000);
+    const reviewer = await rig.openWorker({ BESTFRAME_UNKNOWN_OUTCOME: 'review' });
+    await rig.control.fault({ kind: 'drop', action: DETECT, object: rig.client.idOf('review') });
+    expect(await held('review')).toMatchObject({
+      reason: { code: 'OUTCOME_UNKNOWN' },
+      paidCalls: 0,
+      possiblyPaidCalls: 1,
+    });
+    await rig.control.fault({ kind: 'drop', action: DETECT, object: rig.client.idOf('in-person') });
+    const { id } = await rig.client.enqueue(await rig.request('in-person'));
+    expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({
+      state: 'completed',
+      paidCalls: 1,
+      possiblyPaidCalls: 1,
+    });
+    await reviewer.stop(10_000);
+    worker = await rig.openWorker();
+  });
+});
+
+describe('what a person can decide', () => {
+  it('retry goes on from where it was, and nothing that was uploaded is uploaded again', async () => {
+    await rig.control.fault({
+      kind: 'error',
+      action: DETECT,
+      code: 'FailedOperation.BrandNew',
+      times: 3,
+      object: rig.client.idOf('retry'),
+    });
+    const { id } = await held('retry');
+    expect(await rig.client.resolve(id, 'retry', BY)).toEqual({ status: 'ok', state: 'delayed' });
+    const view = await rig.client.wait(id, { until: 'ended' });
+    expect(view).toMatchObject({ state: 'completed', decision: 'match', decidedBy: 'vendor', frame: 'stored' });
+    expect(view?.history.find(({ event }) => event === 'resolved')).toMatchObject({ code: 'retry', ...BY });
+    expect(await rig.control.calls({ service: 'cos', action: 'PutObject', object: id })).toHaveLength(2);
+  });
+
+  it('rewind goes back to upload under fresh keys, with rewinds of its own again', async () => {
+    const { id } = await held('rewind', unreadable(4));
+    expect(await rig.client.resolve(id, 'rewind', BY)).toMatchObject({ status: 'ok' });
+    const view = await rig.client.wait(id, { until: 'ended' });
+    expect(view).toMatchObject({ state: 'completed', decision: 'match' });
+    const puts = await rig.control.calls({ service: 'cos', action: 'PutObject', object: id });
+    expect(new Set(puts.map(({ objects }) => objects?.[0])).size).toBe(puts.length);
+  });
+
+  it('after a call that may have been paid, another one must be said', async () => {
+    await rig.control.fault({ kind: 'drop', action: DETECT, times: 2, object: rig.client.idOf('twice') });
+    const { id } = await held('twice');
+    expect(await rig.client.get(id)).toMatchObject({ possiblyPaidCalls: 2, reason: { code: 'OUTCOME_UNKNOWN' } });
+    expect(await rig.client.resolve(id, 'retry', BY)).toEqual({ status: 'pay again', state: 'held' });
+    expect(await rig.client.resolve(id, 'retry', { ...BY, payAgain: true })).toMatchObject({ status: 'ok' });
+    expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({
+      state: 'completed',
+      paidCalls: 1,
+      possiblyPaidCalls: 2,
+    });
+  });
+
+  it('recapture and fail end it, and say who decided', async () => {
+    const first = await held('recapture', unreadable(9));
+    expect(await rig.client.resolve(first.id, 'recapture', BY)).toEqual({ status: 'ok', state: 'completed' });
+    expect(await rig.client.get(first.id)).toMatchObject({
+      decision: 'recapture',
+      next: 'recapture',
+      decidedBy: 'maria',
+      frame: 'none',
+    });
+    const second = await held('fail', unreadable(9));
+    expect(await rig.client.resolve(second.id, 'fail', BY)).toEqual({ status: 'ok', state: 'failed' });
+    expect(await rig.client.get(second.id)).toMatchObject({
+      state: 'failed',
+      decision: null,
+      reason: { code: 'FailedOperation.DownLoadError' },
+    });
+    expect(await rig.client.held()).not.toContainEqual(expect.objectContaining({ id: first.id }));
+    expect(await rig.client.resolve(second.id, 'retry', BY)).toEqual({ status: 'not held', state: 'failed' });
+    expect(await rig.client.resolve('vnothing', 'retry', BY)).toEqual({ status: 'missing', state: null });
+  });
+
+  it('accept-late takes the answer that the vendor gave too late, and no other', async () => {
+    const { id } = await held('late', unreadable(9));
+    expect(await rig.client.resolve(id, 'accept-late', BY)).toEqual({ status: 'nothing late', state: 'held' });
+    const late = {
+      outcome: JSON.stringify({
+        decision: 'no_match',
+        similarity: 12,
+        result: 'Success',
+        requestId: 'r',
+        billed: true,
+        bestFrame: null,
+      }),
+      decision: 'no_match',
+      similarity: '12',
+      frame: 'none',
+    };
+    await rig.redis.hset(rig.names.journal(id), 'late', JSON.stringify(late));
+    expect(await rig.client.get(id)).toMatchObject({ lateAnswer: true });
+    expect(await rig.client.resolve(id, 'accept-late', BY)).toMatchObject({ status: 'ok' });
+    expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({
+      state: 'completed',
+      decision: 'no_match',
+      similarity: 12,
+      decidedBy: 'maria',
+    });
+  });
+
+  it('no choice makes a match', async () => {
+    const { id } = await held('no-match', unreadable(9));
+    for (const choice of ['recapture', 'fail'] as const) {
+      await rig.client.resolve(id, choice, BY);
+      expect((await rig.client.get(id))?.decision).not.toBe('match');
+    }
+  });
+});
+
+it('cancel ends a held one', async () => {
+  const { id } = await held('cancelled', unreadable(9));
+  expect(await rig.client.cancel(id)).toEqual({ status: 'cancelled', state: 'cancelled' });
+  expect((await rig.client.held()).map((view) => view.id)).not.toContain(id);
+});
+
+it('what nobody decides fails when its holding ends, for the reason that it was held for', async () => {
+  const { id } = await held('forgotten', unreadable(9));
+  await rig.redis.hset(rig.names.journal(id), 'heldUntil', 1);
+  await rig.redis.zadd(`${rig.names.prefix}:verify-ap-singapore:delayed`, 0, id); // as if the time had come
+  const view = await rig.client.wait(id, { until: 'ended' });
+  await expect.poll(async () => (await rig.client.get(id))?.state, { timeout: 20_000 }).toBe('failed');
+  expect(view?.reason?.code).toBe('FailedOperation.DownLoadError');
+});
