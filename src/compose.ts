@@ -115,6 +115,7 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
         objectFolder: config.objectFolder,
         recordTtlMs: RECORD_TTL_MS,
         mode: config.mode,
+        reuse: { namespace: config.namespace, ...config.reuse },
         log: log.child({ region }),
       }),
   );

@@ -234,6 +234,14 @@ export const SETTINGS = {
   BESTFRAME_HOLD_HOURS: int(1, 720)
     .default(168)
     .describe('How long a held verification waits for a person, before it fails'),
+  BESTFRAME_REUSED_LIVE_DATA: oneOf(['refuse', 'warn'])
+    .default('refuse')
+    .describe(
+      'A liveness package that was answered in another verification: `refuse` it before it is paid for, or only remember it',
+    ),
+  BESTFRAME_REUSE_DAYS: int(1, 365)
+    .default(30)
+    .describe('How long an answered liveness package is remembered, as a keyed digest'),
   BESTFRAME_LOG: oneOf(['json', 'pretty', 'silent'])
     .optional()
     .describe('`json`, `pretty` or `silent`; where it is not set, pretty on a terminal, else json'),
@@ -289,6 +297,7 @@ export interface Config {
   readonly allowPrivateSources: boolean;
   readonly leaseMs: number;
   readonly policy: Policy;
+  readonly reuse: { readonly refuse: boolean; readonly ttlMs: number };
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -342,6 +351,7 @@ export function readConfig(env: Env): Config {
     allowPrivateSources: s.BESTFRAME_ALLOW_PRIVATE_SOURCES,
     leaseMs: s.BESTFRAME_LEASE_MS,
     policy: policyOf(s),
+    reuse: { refuse: s.BESTFRAME_REUSED_LIVE_DATA === 'refuse', ttlMs: s.BESTFRAME_REUSE_DAYS * 86_400_000 },
   });
 }
 
@@ -393,8 +403,8 @@ function readCredentials(given: Env, faults: string[]): Config['credentials'] {
 
 /** Inner objects too: settings are handed to everything. */
 function frozen(config: Config): Config {
-  const { regions, fileRoots, credentials, limits, dashboard, policy } = config;
-  for (const inner of [regions, fileRoots, credentials, limits, dashboard, policy]) Object.freeze(inner);
+  const { regions, fileRoots, credentials, limits, dashboard, policy, reuse } = config;
+  for (const inner of [regions, fileRoots, credentials, limits, dashboard, policy, reuse]) Object.freeze(inner);
   return Object.freeze(config);
 }
 

@@ -55,4 +55,6 @@ export interface ViewReason {
   /** Field of the input that is at fault. */
   readonly field?: string;
   readonly requestId?: string;
+  /** When the package was answered before, ISO 8601; of REUSED_LIVE_DATA. */
+  readonly answeredAt?: string;
 }

@@ -25,6 +25,8 @@ export interface Names {
   readonly ended: string;
   /** Held verifications by when their holding ends. */
   readonly held: string;
+  /** Digests of liveness packages that were answered, by when. */
+  readonly answered: string;
   readonly outbox: string;
   readonly counters: string;
   readonly sweeper: string;
@@ -47,6 +49,7 @@ export function createNames(prefix: string): Names {
     live: `${prefix}:live`,
     ended: `${prefix}:ended`,
     held: `${prefix}:held`,
+    answered: `${prefix}:answered`,
     outbox: `${prefix}:outbox`,
     counters: `${prefix}:counters`,
     sweeper: `${prefix}:sweeper`,

@@ -18,6 +18,8 @@ export interface Reason {
   readonly stage?: StageName;
   readonly requestId?: string;
   readonly field?: string;
+  /** When, ms since 1970; of a reused liveness package. */
+  readonly at?: number;
 }
 
 export interface OpenIntent {
@@ -55,6 +57,8 @@ export interface JournalRecord {
   readonly decidedBy: string | null;
   /** An answer that came too late to count by itself. */
   readonly late: boolean;
+  /** What was sent, once it has ended: for the vendor's support. */
+  readonly sent: Sent | null;
   readonly createdAt: number;
   readonly deadline: number;
   readonly notBefore: number | null;
@@ -75,18 +79,27 @@ export function whyDecided({ result, requestId }: DetectOutcome): Reason | null 
   return { code: result, class: 'rejected', stage: 'detect', ...(requestId === null ? {} : { requestId }) };
 }
 
+/** What a claim writes and nobody changes: one field, since each costs Redis more than its text. */
+function readRequest(packed: string | undefined) {
+  const [version, mode, action, region, upload, lane, threshold] = (packed ?? '').split('|');
+  return {
+    version: number(version) ?? PIPELINE_VERSION,
+    mode: mode as Mode,
+    action: action as ActionName,
+    region: region as Region,
+    upload: upload as UploadWay,
+    lane: lane as Lane,
+    threshold: number(threshold) ?? 100,
+  };
+}
+
 /** The fields that a claim writes. */
 export function claimFields(request: Verification, mode: Mode): string[] {
   const { resources, frame, liveness } = request;
+  const { action, region, upload, lane, similarityThreshold } = request;
   const fields: Record<string, string | number> = {
-    v: PIPELINE_VERSION,
     key: request.key,
-    mode,
-    action: request.action,
-    region: request.region,
-    upload: request.upload,
-    lane: request.lane,
-    threshold: request.similarityThreshold,
+    rq: [PIPELINE_VERSION, mode, action, region, upload, lane, similarityThreshold].join('|'),
     src: JSON.stringify({ resources, frame, liveness }),
   };
   if (request.metadata !== undefined) fields.meta = JSON.stringify(request.metadata);
@@ -96,6 +109,7 @@ export function claimFields(request: Verification, mode: Mode): string[] {
 /** @returns null where there is no journal (or only a tombstone). */
 export function readRecord(id: string, hash: Readonly<Record<string, string>>): JournalRecord | null {
   if (hash.state === undefined) return null;
+  const request = readRequest(hash.rq);
   const outcomes: StageOutcomes = {};
   const upload = json<UploadOutcome>(hash['s:upload']);
   if (upload !== null) outcomes.upload = upload;
@@ -106,15 +120,9 @@ export function readRecord(id: string, hash: Readonly<Record<string, string>>): 
   return {
     id,
     key: hash.key ?? '',
-    version: number(hash.v) ?? PIPELINE_VERSION,
-    mode: hash.mode as Mode,
-    action: hash.action as ActionName,
-    region: hash.region as Region,
-    upload: hash.upload as UploadWay,
-    lane: hash.lane as Lane,
-    threshold: number(hash.threshold) ?? 100,
+    ...request,
     metadata: json<Record<string, string>>(hash.meta) ?? {},
-    order: readOrder(hash),
+    order: readOrder(hash, request),
     state: hash.state as State,
     decision: (hash.decision as Decision | undefined) ?? null,
     similarity: number(hash.similarity),
@@ -126,6 +134,7 @@ export function readRecord(id: string, hash: Readonly<Record<string, string>>): 
     heldUntil: number(hash.heldUntil),
     decidedBy: hash.decidedBy ?? (hash.decision === undefined ? null : 'vendor'),
     late: hash.late !== undefined,
+    sent: readSent(hash, outcomes.upload),
     createdAt: number(hash.at) ?? 0,
     deadline: number(hash.deadline) ?? 0,
     notBefore: number(hash.notBefore),
@@ -144,10 +153,11 @@ export function readRecord(id: string, hash: Readonly<Record<string, string>>): 
   };
 }
 
-function readOrder(hash: Readonly<Record<string, string>>): Order | null {
+function readOrder(hash: Readonly<Record<string, string>>, request: ReturnType<typeof readRequest>): Order | null {
   const kept = json<Pick<Order, 'resources' | 'frame' | 'liveness'>>(hash.src);
   if (kept === null) return null;
-  return { action: hash.action, region: hash.region, upload: hash.upload, ...kept } as Order;
+  const { action, region, upload } = request;
+  return { action, region, upload, ...kept };
 }
 
 /** The first stage that has left no outcome; of one that has ended, where it ended. */
@@ -162,6 +172,31 @@ export function stageTimes(history: readonly HistoryEntry[]): { name: StageName;
     const entries = history.filter((entry) => entry.stage === name && entry.ms !== undefined);
     return { name, attempts: entries.length, ms: entries.reduce((sum, entry) => sum + (entry.ms ?? 0), 0) };
   });
+}
+
+/**
+ * What the vendor was given, kept for its support. Of links only the place: `at` is what they share (host and folder, no
+ * signature), the third entry what is their own. Objects in the own bucket follow from the id.
+ */
+export interface Sent {
+  readonly at?: string;
+  readonly resources: Readonly<Record<string, readonly [bytes: number, md5: string, name?: string]>>;
+}
+
+export function sentOf(upload: UploadOutcome | undefined): Sent | null {
+  if (upload === undefined) return null;
+  let at: string | undefined;
+  const entries = Object.entries(upload.resources).map(([name, { bytes, md5, link }]) => {
+    const [, folder, own] = /^https:\/\/(.*(?:\/|%2F))([^?]*)/.exec(link ?? '') ?? [];
+    at ??= folder;
+    if (own === undefined) return [name, [bytes, md5]];
+    return [name, [bytes, md5, folder === at ? own : `${folder}${own}`]];
+  });
+  return { ...(at === undefined ? {} : { at }), resources: Object.fromEntries(entries) };
+}
+
+function readSent(hash: Readonly<Record<string, string>>, upload: UploadOutcome | undefined) {
+  return json<Sent>(hash.sent) ?? sentOf(upload);
 }
 
 function number(text: string | undefined): number | null {

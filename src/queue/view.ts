@@ -64,7 +64,8 @@ function reasonInWords(reason: Reason): ViewReason {
   const entry = explain(reason.code);
   const title = entry?.title ?? 'A code that is not in our table';
   const advice = entry?.advice ?? 'Keep the RequestId and ask Tencent Cloud support what this code means.';
-  return { ...reason, title, advice };
+  const { at, ...rest } = reason;
+  return { ...rest, title, advice, ...(at === undefined ? {} : { answeredAt: iso(at) }) };
 }
 
 function iso(ms: number): string {

@@ -8,16 +8,18 @@
  * 3. A failure is turned into a move in one place (`#afterTrouble`).
  * 4. Whoever has lost the lease writes nothing but a paid outcome.
  */
+import { createHmac } from 'node:crypto';
+import { resourcesOf } from '../domain/actions.ts';
 import { CODES, classify, type ErrorClass, nameOf } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
 import { nextMove, type Policy } from '../domain/policy.ts';
 import { type Decision, STAGES, type StageName, type State } from '../domain/states.ts';
 import type { Mode } from '../domain/verification.ts';
-import { currentStage, type JournalRecord, type Reason, whyDecided } from '../queue/record.ts';
+import { currentStage, type JournalRecord, type Reason, sentOf, whyDecided } from '../queue/record.ts';
 import { type Edges, type StageContext, type StageInput, stages } from '../stages/index.ts';
 import type { Gate } from './gate.ts';
-import type { Begun, Journal } from './journal.ts';
+import type { Begun, Journal, PackageDigest } from './journal.ts';
 import type { Lease } from './lease.ts';
 import type { RunLog } from './log.ts';
 import type { FollowUps, Outbox } from './outbox.ts';
@@ -40,7 +42,16 @@ export interface AttemptTools {
   readonly policy: Policy;
   readonly objectFolder: string;
   readonly mode: Mode;
+  readonly reuse: ReusePolicy;
   readonly log: RunLog;
+}
+
+/** A liveness package proves that somebody was there once: answered before, it is a replay. */
+export interface ReusePolicy {
+  /** Makes digests of this deployment's own, so that an MD5 cannot be looked up. */
+  readonly namespace: string;
+  readonly ttlMs: number;
+  readonly refuse: boolean;
 }
 
 export class Attempt {
@@ -212,6 +223,7 @@ export class Attempt {
             threshold,
             callMs: policy.callMs[lane],
             maxPayments: policy.maxPayments,
+            package: this.#packageDigest(),
             preflight: this.#record.outcomes.md5 ?? { checkedAt: 0 },
             preflightEntry: this.#preflightEntry,
             signal,
@@ -219,6 +231,17 @@ export class Attempt {
           call,
         ),
     };
+  }
+
+  #packageDigest(): PackageDigest {
+    const { namespace, ttlMs, refuse } = this.#tools.reuse;
+    const [[name] = []] = resourcesOf(this.#record.action);
+    const md5 = name === undefined ? undefined : this.#record.outcomes.upload?.resources[name]?.md5;
+    const digest = createHmac('sha256', `${namespace}/package`)
+      .update(md5 ?? '')
+      .digest('base64url')
+      .slice(0, 22);
+    return { digest, ttlMs, refuse };
   }
 
   async #commitUpload(ms: number): Promise<void> {
@@ -249,23 +272,29 @@ export class Attempt {
     failure: Failure | null,
     stage: StageName = currentStage(this.#record),
     ms?: number,
+    more: Pick<Reason, 'at'> = {},
   ): Promise<AttemptEnd> {
     const { detect } = this.#record.outcomes;
     const why = failure ?? new Failure({ service: 'bestframe', channel: 'local', code, sent: 'no' }, code);
     const entry: HistoryEntry = { at: Date.now(), event: 'ended', stage, code, ...(ms === undefined ? {} : { ms }) };
     return this.#settle({
       state: code === CODES.CANCELLED ? 'cancelled' : detect === undefined ? 'failed' : 'completed',
-      reason: reasonOf(why, stage),
+      reason: { ...reasonOf(why, stage), ...more },
       entry,
       frame: detect?.bestFrame == null ? 'none' : 'lost',
       stored: null,
     });
   }
 
-  async #settle(end: Omit<Parameters<Journal['settle']>[0], 'generation' | 'followUps'>): Promise<AttemptEnd> {
+  async #settle(end: Omit<Parameters<Journal['settle']>[0], 'generation' | 'followUps' | 'sent'>): Promise<AttemptEnd> {
     const followUps = this.#followUps();
     const settled = await this.#lease.guard(
-      this.#tools.journal.settle({ ...end, generation: this.#record.generation, followUps }),
+      this.#tools.journal.settle({
+        ...end,
+        generation: this.#record.generation,
+        followUps,
+        sent: sentOf(this.#record.outcomes.upload),
+      }),
     );
     if (settled.kind === 'lost') return { kind: 'lost' };
     if (followUps !== null) await this.#lease.guard(this.#tools.outbox.deliver(this.#record.id, followUps));
@@ -363,6 +392,11 @@ export class Attempt {
         // Who waits in front of a camera is told at once; a batch may wait for a person.
         if (this.#record.lane === 'batch') return this.#hold(reasonOf(outcomePending(), stage), null);
         return this.#give(CODES.OUTCOME_UNKNOWN, null, stage);
+      case 'reused': {
+        this.#tools.log.stage(stage, 'reused', { code: CODES.REUSED_LIVE_DATA });
+        const failure = local(CODES.REUSED_LIVE_DATA, 'this liveness package was answered in another verification');
+        return this.#give(failure.code, failure, stage, undefined, { at: waitMs });
+      }
       case 'closed': {
         const reason: Reason = { code: code ?? 'CLOSED', class: 'account', stage };
         return this.#handBack(stage, waitMs, false, false, reason, null);

@@ -9,7 +9,7 @@ import type { DetectOutcome, Md5Outcome, StoredFrame } from '../domain/outcomes.
 import type { FrameState, StageName, State } from '../domain/states.ts';
 import type { Lane } from '../domain/verification.ts';
 import type { GateKeys, JobKeys, Names } from '../queue/names.ts';
-import { type JournalRecord, type Reason, readRecord } from '../queue/record.ts';
+import { type JournalRecord, type Reason, readRecord, type Sent } from '../queue/record.ts';
 import { run } from '../queue/scripts.ts';
 import type { FollowUps } from './outbox.ts';
 
@@ -46,6 +46,7 @@ export type Intent =
     }
   | { readonly kind: 'slot'; readonly now: number; readonly at: number }
   | { readonly kind: 'open'; readonly now: number; readonly until: number }
+  | { readonly kind: 'reused'; readonly at: number }
   | { readonly kind: 'closed'; readonly now: number; readonly until: number; readonly code: string }
   | { readonly kind: 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired' };
 
@@ -59,6 +60,15 @@ export interface IntentRequest {
   /** A slot that `slot` named before; 0 = none yet. */
   readonly slotAt: number;
   readonly maxPayments: number;
+  /** Digest of the liveness package, and how long an answered one is remembered. */
+  readonly package: PackageDigest;
+}
+
+export interface PackageDigest {
+  readonly digest: string;
+  readonly ttlMs: number;
+  /** Refuse one that was answered in another verification. */
+  readonly refuse: boolean;
 }
 
 export type OutcomeAnswer = 'committed' | 'closed' | 'late' | 'again' | 'orphan';
@@ -75,6 +85,7 @@ export interface OutcomeReport {
   readonly entry: HistoryEntry;
   /** The vendor throttled: nobody calls for this long. */
   readonly penaltyMs: number;
+  readonly package: PackageDigest;
 }
 
 export interface Admission {
@@ -90,6 +101,7 @@ export interface Ending {
   readonly entry: HistoryEntry | null;
   readonly frame: FrameState;
   readonly stored: StoredFrame | null;
+  readonly sent: Sent | null;
 }
 
 /** A slot later than this is given up and taken anew, ms. */
@@ -149,7 +161,7 @@ export class Journal {
     const [kind, now, at, slot, epoch, probe] = (await run(
       this.#redis,
       'intent',
-      [...this.#fenced, this.#gate.gate, this.#gate.admitted],
+      [...this.#fenced, this.#gate.gate, this.#gate.admitted, this.#names.answered],
       [
         ...this.#proof,
         request.generation,
@@ -162,11 +174,14 @@ export class Journal {
         request.slotAt,
         request.maxPayments,
         SLOT_TOLERANCE_MS,
+        request.package.refuse ? request.package.digest : '',
+        request.package.ttlMs,
       ],
     )) as [Intent['kind'], number, number, (number | string)?, string?, number?];
     if (kind === 'slot') return { kind, now, at };
     if (kind === 'go') return { kind, now, until: at, at: Number(slot), epoch: epoch ?? '0', probe: probe === 1 };
     if (kind === 'closed') return { kind, now, until: at, code: String(slot) };
+    if (kind === 'reused') return { kind, at };
     if (kind === 'open') return { kind, now, until: at };
     return { kind };
   }
@@ -177,7 +192,7 @@ export class Journal {
     return (await run(
       this.#redis,
       'outcome',
-      [this.#journal, this.#history, this.#gate.gate, this.#names.counters, this.#names.held],
+      [this.#journal, this.#history, this.#gate.gate, this.#names.counters, this.#names.held, this.#names.answered],
       [
         this.#id,
         report.iid,
@@ -192,6 +207,8 @@ export class Journal {
         report.penaltyMs,
         this.#names.channel,
         report.reason === null ? '' : JSON.stringify(report.reason),
+        report.package.digest,
+        report.package.ttlMs,
       ],
     )) as OutcomeAnswer;
   }
@@ -263,6 +280,7 @@ export class Journal {
         ending.entry === null ? '' : packHistory(ending.entry),
         ending.frame,
         ending.stored === null ? '' : JSON.stringify(ending.stored),
+        ending.sent === null ? '' : JSON.stringify(ending.sent),
       ],
     )) as ['ok' | 'ended' | 'lost', State | ''];
     return { kind, state: state === '' ? null : state };

@@ -10,7 +10,7 @@ import type { Move } from '../domain/policy.ts';
 import type { StageName, State } from '../domain/states.ts';
 import type { Reason } from '../queue/record.ts';
 
-export type StageEvent = 'start' | 'done' | 'unknown';
+export type StageEvent = 'start' | 'done' | 'unknown' | 'reused';
 
 export class RunLog {
   readonly #log: Logger;

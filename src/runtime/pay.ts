@@ -16,7 +16,7 @@ import type { DetectOutcome, Md5Outcome } from '../domain/outcomes.ts';
 import type { DetectAnswer } from '../domain/ports.ts';
 import { whyDecided } from '../queue/record.ts';
 import { type Gate, REST_MS } from './gate.ts';
-import type { Journal } from './journal.ts';
+import type { Journal, PackageDigest } from './journal.ts';
 import type { Lease } from './lease.ts';
 import { sleep } from './sleep.ts';
 
@@ -24,8 +24,9 @@ const NEVER = new AbortController().signal;
 
 /** Why no call was made, or what is to be waited for; the attempt decides what that means. */
 export class Withheld extends Error {
-  readonly why: 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired' | 'open' | 'closed';
-  /** For `open`: ms until the open intent's deadline; for `closed`: until it is worth asking again. */
+  readonly why: 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired' | 'open' | 'closed' | 'reused';
+  /** For `open`: ms until the open intent's deadline; for `closed`: until it is worth asking again; for `reused`: when the
+   * package was answered, ms since 1970. */
   readonly waitMs: number;
   /** For `closed`: why the gate is closed. */
   readonly code: string | null;
@@ -52,6 +53,7 @@ export interface Payment {
   onGate(change: 'opened', code: null): void;
   readonly callMs: number;
   readonly maxPayments: number;
+  readonly package: PackageDigest;
   readonly preflight: Md5Outcome;
   readonly preflightEntry: HistoryEntry | null;
   /** Ends the wait for a slot: lease, cancel, deadline. */
@@ -120,6 +122,7 @@ async function declare(payment: Payment, iid: string): Promise<{ untilMs: number
         intervalMs: gate.intervalMs(payment.region, payment.action),
         slotAt,
         maxPayments: payment.maxPayments,
+        package: payment.package,
       }),
     );
     if (intent.kind === 'go') {
@@ -128,6 +131,7 @@ async function declare(payment: Payment, iid: string): Promise<{ untilMs: number
       return { untilMs: until - Math.max(intent.now, intent.at), epoch, probe };
     }
     if (intent.kind === 'open') throw new Withheld('open', intent.until - intent.now);
+    if (intent.kind === 'reused') throw new Withheld('reused', intent.at);
     if (intent.kind === 'closed') throw new Withheld('closed', intent.until - intent.now, intent.code);
     if (intent.kind !== 'slot') throw new Withheld(intent.kind);
     slotAt = intent.at;
@@ -168,6 +172,7 @@ async function commit(payment: Payment, iid: string, outcome: DetectOutcome, ms:
       ms,
     },
     penaltyMs: 0,
+    package: payment.package,
   });
   if (answer === 'committed' || answer === 'again') return outcome;
   throw new Withheld('lost'); // late or orphan: the answer is in the history or counted, and this attempt has no more say
@@ -193,6 +198,7 @@ async function report(payment: Payment, iid: string, failure: Failure, ms: numbe
       ms,
     },
     penaltyMs: kind === 'throttled' ? REST_MS : 0,
+    package: payment.package,
   });
 }
 

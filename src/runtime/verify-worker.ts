@@ -14,7 +14,7 @@ import type { Mode } from '../domain/verification.ts';
 import { type Names, verifyQueue } from '../queue/names.ts';
 import { RESUME_PRIORITY, VERIFY_JOBS_KEPT, type VerifyJob } from '../queue/options.ts';
 import type { Edges } from '../stages/index.ts';
-import { Attempt, type AttemptEnd } from './attempt.ts';
+import { Attempt, type AttemptEnd, type ReusePolicy } from './attempt.ts';
 import { drained } from './drain.ts';
 import type { Gate } from './gate.ts';
 import { Journal } from './journal.ts';
@@ -37,6 +37,7 @@ export interface VerifyWorkerOptions {
   readonly objectFolder: string;
   readonly recordTtlMs: number;
   readonly mode: Mode;
+  readonly reuse: ReusePolicy;
   readonly log: Logger;
 }
 
@@ -132,8 +133,8 @@ export class VerifyWorker {
     try {
       const begun = await lease.guard(journal.begin(job.lane, policy.crashBudget, gate.admission(region, action)));
       if (begun.record === null) return { kind: begun.verdict === 'lost' ? 'lost' : 'missing' };
-      const { edges, outbox, objectFolder, mode, log } = this.#options;
-      const tools = { journal, gate, outbox, edges, policy, objectFolder, mode, log: new RunLog(log, id) };
+      const { edges, outbox, objectFolder, mode, reuse, log } = this.#options;
+      const tools = { journal, gate, outbox, edges, policy, objectFolder, mode, reuse, log: new RunLog(log, id) };
       return await new Attempt(tools, lease, begun, begun.record).run();
     } catch (error) {
       if (lease.lost) return { kind: 'lost' };

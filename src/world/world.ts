@@ -170,6 +170,8 @@ function settingsFor(
     BESTFRAME_CA_FILE: emulator.caFile,
     BESTFRAME_FRAMES_DIR: framesDir,
     BESTFRAME_FILE_ROOTS: [...(options.fileRoots ?? []), join(options.dir, 'inputs')].join(','),
+    // The samples of one who tries things out come again and again.
+    BESTFRAME_REUSED_LIVE_DATA: 'warn',
     BESTFRAME_DASHBOARD_USER: login.user,
     BESTFRAME_DASHBOARD_PASSWORD: login.password,
     BESTFRAME_DASHBOARD_PORT: String(options.dashboardPort ?? 0),

@@ -11,7 +11,7 @@ let rig: Rig;
 
 beforeAll(async () => {
   rig = await createRig({
-    env: { BESTFRAME_QPS_DETECT: '100', BESTFRAME_QPS_UPLOAD_URL: '100' },
+    env: { BESTFRAME_QPS_DETECT: '100', BESTFRAME_QPS_UPLOAD_URL: '100', BESTFRAME_REUSED_LIVE_DATA: 'warn' },
     emulator: { qps: {} },
   });
 });

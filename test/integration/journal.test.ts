@@ -8,6 +8,7 @@ import { Journal } from '../../src/runtime/journal.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 const REGION = 'ap-singapore';
+const PACKAGE = { digest: 'package', ttlMs: 60_000, refuse: false };
 const ADMISSION = { capacity: 10, holdMs: 60_000 };
 const DECIDED: DetectOutcome = {
   decision: 'match',
@@ -63,6 +64,7 @@ function intentOf(iid: string, generation = 0) {
     intervalMs: 0.01,
     slotAt: 0,
     maxPayments: 2,
+    package: PACKAGE,
   };
 }
 
@@ -77,6 +79,7 @@ function outcomeOf(iid: string, decided: DetectOutcome | null, generation = 0) {
     billed: decided?.billed ?? false,
     entry: entry(decided === null ? 'error' : 'done'),
     penaltyMs: 0,
+    package: PACKAGE,
   } as const;
 }
 
@@ -97,6 +100,7 @@ const settling = {
   entry: entry(),
   frame: 'none',
   stored: null,
+  sent: null,
 } as const;
 
 async function field(name: string): Promise<string | null> {

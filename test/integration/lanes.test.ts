@@ -12,7 +12,7 @@ const DETECT = 'DetectReflectLivenessAndCompare';
 let rig: Rig;
 
 beforeAll(async () => {
-  rig = await createRig({ env: { BESTFRAME_SLOTS: '30' } });
+  rig = await createRig({ env: { BESTFRAME_SLOTS: '30', BESTFRAME_REUSED_LIVE_DATA: 'warn' } });
 });
 afterAll(() => rig.dispose());
 

@@ -42,6 +42,12 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'Comparing a thing with itself proves nothing, and would be billed.',
     'Give the liveness package and a photo from another origin.',
   ],
+  REUSED_LIVE_DATA: [
+    'caller',
+    'The liveness package was used before',
+    'The same package was answered in another verification: it proves that somebody was there then, not now. Nothing was paid.',
+    'Capture again. Where one package is checked against several photos on purpose, set BESTFRAME_REUSED_LIVE_DATA=warn.',
+  ],
   SOURCE_MISSING: [
     'caller',
     'The resource does not exist',

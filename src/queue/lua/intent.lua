@@ -1,9 +1,11 @@
 -- Declares a paid call before it is made. At most one is open, and never more than `max` that may have been paid.
---   KEYS  journal, lock, job, history, gate, admitted
+--   KEYS  journal, lock, job, history, gate, admitted, answered packages
 --   ARGV  token, ats, generation, id, intent id, preflight outcome JSON, preflight history entry, call limit ms,
---         interval ms, reserved slot (ms since 1970, or 0), max payments, tolerance ms
+--         interval ms, reserved slot (ms since 1970, or 0), max payments, tolerance ms,
+--         digest of the liveness package (or '': not asked), how long an answered one is remembered ms
 --   →     { 'go', now, deadline of the intent, slot (call no earlier), epoch of the gate, prober of it (1 | 0) } | { 'slot', now, ms since 1970 } (wait, ask again with it)
 --         | { 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired', now, 0 } | { 'open', now, deadline of the other }
+--         | { 'reused', now, when another verification had an answer for this package }
 --         | { 'closed', now, ms since 1970 when it is worth asking again, code }
 -- Idempotent by intent id. The slot is the vendor's rate limit over all processes (GCRA, burst 1): it is taken when the
 -- caller is ready to call, so that an upload that takes long wastes none. A slot that is only `tolerance` away is not worth
@@ -29,6 +31,10 @@ if seen[3] then return { 'cancel', now, 0 } end
 if tonumber(seen[6] or '0') + tonumber(seen[7] or '0') >= tonumber(ARGV[11]) + tonumber(seen[10] or '0') then return { 'exhausted', now, 0 } end
 if tonumber(seen[8]) <= now then return { 'expired', now, 0 } end
 
+if ARGV[13] ~= '' then
+  local at = redis.call('ZSCORE', KEYS[7], ARGV[13])
+  if at and tonumber(at) > now - tonumber(ARGV[14]) then return { 'reused', now, tonumber(at) } end
+end
 local denied = gateDenies(KEYS[5], ARGV[4], now)
 local gate = redis.call('HMGET', KEYS[5], 'epoch', 'state', 'code')
 if denied > 0 then return { 'closed', now, now + denied, gate[3] or 'PAUSED_BY_OPERATOR' } end

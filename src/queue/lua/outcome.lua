@@ -1,7 +1,8 @@
 -- Records what became of an intent. Needs no lock: a paid answer is never thrown away.
---   KEYS  journal, history, gate, counters, held
+--   KEYS  journal, history, gate, counters, held, answered packages
 --   ARGV  id, intent id, generation, kind (decision | error | unsent), outcome JSON, decision, similarity, frame state,
---         billed (1 | 0), history entry, penalty ms (throttled: the gate rests), channel, reason JSON of a decision or ''
+--         billed (1 | 0), history entry, penalty ms (throttled: the gate rests), channel, reason JSON of a decision or '',
+--         digest of the liveness package, how long it is remembered ms
 --   →     committed (the decision stands) | closed (an error answer; unbilled) | late (history only) | again (seen before)
 --         | orphan (no journal: nothing written, counted)
 -- A held verification is decided by it, and goes on. First writer wins; a terminal record, an older generation or an earlier decision is never overwritten.
@@ -42,6 +43,8 @@ if not known or isTerminal(seen[1]) or seen[2] ~= ARGV[3] or seen[3] then
   return 'late'
 end
 redis.call('HSET', KEYS[1], 's:detect', ARGV[5], 'decision', ARGV[6], 'similarity', ARGV[7], 'frame', ARGV[8], 'decidedAt', now)
+redis.call('ZADD', KEYS[6], 'NX', now, ARGV[14])
+redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - tonumber(ARGV[15]))
 redis.call('HDEL', KEYS[1], 'reason') -- of an earlier wait
 if ARGV[13] ~= '' then redis.call('HSET', KEYS[1], 'reason', ARGV[13]) end
 if seen[1] == 'held' then

@@ -45,6 +45,7 @@ describe('defaults', () => {
       allowPrivateSources: false,
       leaseMs: 8_000,
       policy: DEFAULT_POLICY,
+      reuse: { refuse: true, ttlMs: 30 * 86_400_000 },
     });
   });
 

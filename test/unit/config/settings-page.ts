@@ -44,6 +44,8 @@ export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])
       'BESTFRAME_MAX_PAYMENTS',
       'BESTFRAME_UNKNOWN_OUTCOME',
       'BESTFRAME_HOLD_HOURS',
+      'BESTFRAME_REUSED_LIVE_DATA',
+      'BESTFRAME_REUSE_DAYS',
     ],
   ],
   ['Workers', ['BESTFRAME_SLOTS', 'BESTFRAME_DRAIN_MS', 'BESTFRAME_LEASE_MS', 'BESTFRAME_LOG', 'BESTFRAME_LOG_LEVEL']],
