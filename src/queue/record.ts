@@ -57,8 +57,6 @@ export interface JournalRecord {
   readonly decidedBy: string | null;
   /** An answer that came too late to count by itself. */
   readonly late: boolean;
-  /** What was sent, once it has ended: for the vendor's support. */
-  readonly sent: Sent | null;
   readonly createdAt: number;
   readonly deadline: number;
   readonly notBefore: number | null;
@@ -134,7 +132,6 @@ export function readRecord(id: string, hash: Readonly<Record<string, string>>): 
     heldUntil: number(hash.heldUntil),
     decidedBy: hash.decidedBy ?? (hash.decision === undefined ? null : 'vendor'),
     late: hash.late !== undefined,
-    sent: readSent(hash, outcomes.upload),
     createdAt: number(hash.at) ?? 0,
     deadline: number(hash.deadline) ?? 0,
     notBefore: number(hash.notBefore),
@@ -172,31 +169,6 @@ export function stageTimes(history: readonly HistoryEntry[]): { name: StageName;
     const entries = history.filter((entry) => entry.stage === name && entry.ms !== undefined);
     return { name, attempts: entries.length, ms: entries.reduce((sum, entry) => sum + (entry.ms ?? 0), 0) };
   });
-}
-
-/**
- * What the vendor was given, kept for its support. Of links only the place: `at` is what they share (host and folder, no
- * signature), the third entry what is their own. Objects in the own bucket follow from the id.
- */
-export interface Sent {
-  readonly at?: string;
-  readonly resources: Readonly<Record<string, readonly [bytes: number, md5: string, name?: string]>>;
-}
-
-export function sentOf(upload: UploadOutcome | undefined): Sent | null {
-  if (upload === undefined) return null;
-  let at: string | undefined;
-  const entries = Object.entries(upload.resources).map(([name, { bytes, md5, link }]) => {
-    const [, folder, own] = /^https:\/\/(.*(?:\/|%2F))([^?]*)/.exec(link ?? '') ?? [];
-    at ??= folder;
-    if (own === undefined) return [name, [bytes, md5]];
-    return [name, [bytes, md5, folder === at ? own : `${folder}${own}`]];
-  });
-  return { ...(at === undefined ? {} : { at }), resources: Object.fromEntries(entries) };
-}
-
-function readSent(hash: Readonly<Record<string, string>>, upload: UploadOutcome | undefined) {
-  return json<Sent>(hash.sent) ?? sentOf(upload);
 }
 
 function number(text: string | undefined): number | null {

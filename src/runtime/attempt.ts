@@ -16,7 +16,7 @@ import type { HistoryEntry } from '../domain/history.ts';
 import { nextMove, type Policy } from '../domain/policy.ts';
 import { type Decision, STAGES, type StageName, type State } from '../domain/states.ts';
 import type { Mode } from '../domain/verification.ts';
-import { currentStage, type JournalRecord, type Reason, sentOf, whyDecided } from '../queue/record.ts';
+import { currentStage, type JournalRecord, type Reason, whyDecided } from '../queue/record.ts';
 import { type Edges, type StageContext, type StageInput, stages } from '../stages/index.ts';
 import type { Gate } from './gate.ts';
 import type { Begun, Journal, PackageDigest } from './journal.ts';
@@ -286,14 +286,13 @@ export class Attempt {
     });
   }
 
-  async #settle(end: Omit<Parameters<Journal['settle']>[0], 'generation' | 'followUps' | 'sent'>): Promise<AttemptEnd> {
+  async #settle(end: Omit<Parameters<Journal['settle']>[0], 'generation' | 'followUps'>): Promise<AttemptEnd> {
     const followUps = this.#followUps();
     const settled = await this.#lease.guard(
       this.#tools.journal.settle({
         ...end,
         generation: this.#record.generation,
         followUps,
-        sent: sentOf(this.#record.outcomes.upload),
       }),
     );
     if (settled.kind === 'lost') return { kind: 'lost' };

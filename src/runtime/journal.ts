@@ -9,7 +9,7 @@ import type { DetectOutcome, Md5Outcome, StoredFrame } from '../domain/outcomes.
 import type { FrameState, StageName, State } from '../domain/states.ts';
 import type { Lane } from '../domain/verification.ts';
 import type { GateKeys, JobKeys, Names } from '../queue/names.ts';
-import { type JournalRecord, type Reason, readRecord, type Sent } from '../queue/record.ts';
+import { type JournalRecord, type Reason, readRecord } from '../queue/record.ts';
 import { run } from '../queue/scripts.ts';
 import type { FollowUps } from './outbox.ts';
 
@@ -101,7 +101,6 @@ export interface Ending {
   readonly entry: HistoryEntry | null;
   readonly frame: FrameState;
   readonly stored: StoredFrame | null;
-  readonly sent: Sent | null;
 }
 
 /** A slot later than this is given up and taken anew, ms. */
@@ -280,7 +279,6 @@ export class Journal {
         ending.entry === null ? '' : packHistory(ending.entry),
         ending.frame,
         ending.stored === null ? '' : JSON.stringify(ending.stored),
-        ending.sent === null ? '' : JSON.stringify(ending.sent),
       ],
     )) as ['ok' | 'ended' | 'lost', State | ''];
     return { kind, state: state === '' ? null : state };

@@ -100,7 +100,6 @@ const settling = {
   entry: entry(),
   frame: 'none',
   stored: null,
-  sent: null,
 } as const;
 
 async function field(name: string): Promise<string | null> {

@@ -1,7 +1,7 @@
 -- Ends a verification: terminal record and outbox entry in one step.
 --   KEYS  journal, lock, job, history, live, ended, outbox, admitted, gate, held
 --   ARGV  token, ats, generation, id, channel, state, reason JSON or '', outbox entry JSON or '', record life ms,
---         history entry, frame state, stored frame JSON or '', what was sent JSON or ''
+--         history entry, frame state, stored frame JSON or ''
 --   →     { 'ok' | 'ended', state } | { 'lost', '' }
 -- Idempotent: a second run finds the terminal state. A verification that was cancelled ends as cancelled.
 --@include now
@@ -27,7 +27,6 @@ local function put(name, value)
 end
 put('frame', ARGV[11])
 put('stored', ARGV[12])
-put('sent', ARGV[13])
 redis.call('HDEL', KEYS[1], 'reason')
 put('reason', state == ARGV[6] and ARGV[7] or '{"code":"CANCELLED","class":"caller"}')
 remember(KEYS[4], ARGV[10])
