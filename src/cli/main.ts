@@ -49,6 +49,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'ends a verification; before the paid call nothing is paid',
     load: async () => (await import('./cancel.ts')).cancelCommand,
   },
+  doctor: {
+    summary: 'looks at everything that a verification needs; exit code 1 if something fails',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  bucket: {
+    summary: 'makes the own buckets as they must be (bucket init)',
+    load: async () => (await import('./bucket.ts')).bucketCommand,
+  },
   errors: {
     summary: 'what a code means and what to do; without a code, all of them',
     load: async () => (await import('./errors.ts')).errorsCommand,
