@@ -4,12 +4,15 @@
  */
 import type { Region } from '../domain/actions.ts';
 import { classify } from '../domain/errors/index.ts';
+import { DEFAULT_POLICY } from '../domain/policy.ts';
 import type { FaceIdClient, Inspected } from '../tencent/index.ts';
 import { type Check, type Finding, failed } from './check.ts';
 
-/** Where the vendor says so. */
+/** From here on the vendor refuses every call. */
 const REFUSED_CLOCK_S = 300;
-const NOTABLE_CLOCK_S = 30;
+/** From here on, on a clock that is behind, links to the own bucket are dead when FaceID gets them. */
+const DEAD_LINK_CLOCK_S = DEFAULT_POLICY.callMs.interactive / 1_000;
+const NOTABLE_CLOCK_S = 5;
 const TARGET = 'DetectReflectLivenessAndCompare';
 
 export interface VendorOptions {
@@ -29,7 +32,11 @@ export function vendorChecks({ faceId, regions, ownBuckets }: VendorOptions): Ch
   const [first = 'ap-singapore'] = regions;
   return [
     { name: 'credentials', run: async (signal) => keysFinding(await call(first, signal)) },
-    { name: 'clock', after: ['credentials'], run: async (signal) => clockFinding(await call(first, signal)) },
+    {
+      name: 'clock',
+      after: ['credentials'],
+      run: async (signal) => clockFinding(await call(first, signal), ownBuckets.size > 0),
+    },
     ...regions.map((region) => ({
       name: `faceid.${region}`,
       needs: ['credentials'],
@@ -46,7 +53,7 @@ function keysFinding({ reply, failure }: Inspected): Finding {
   return { status: 'ok', found: `the keys are known (${failure.code}, RequestId ${failure.requestId ?? 'none'})` };
 }
 
-function clockFinding({ clockAheadMs }: Inspected): Finding {
+function clockFinding({ clockAheadMs }: Inspected, ownBuckets: boolean): Finding {
   if (clockAheadMs === null) {
     return { status: 'skipped', found: 'not looked at: the vendor did not answer, or without its time' };
   }
@@ -54,8 +61,12 @@ function clockFinding({ clockAheadMs }: Inspected): Finding {
   if (Math.abs(seconds) <= 1) return { status: 'ok', found: 'within a second of the vendor’s' };
   const found = `this machine’s clock is ${Math.abs(seconds)} s ${seconds > 0 ? 'behind' : 'ahead of'} the vendor’s`;
   if (Math.abs(seconds) < NOTABLE_CLOCK_S) return { status: 'ok', found };
-  const advice = 'Set it by NTP: from 5 minutes on every call is refused, and links are dead or live too long.';
-  return { status: Math.abs(seconds) < REFUSED_CLOCK_S ? 'warn' : 'fail', found, advice };
+  const refused = Math.abs(seconds) >= REFUSED_CLOCK_S;
+  const dead = ownBuckets && seconds >= DEAD_LINK_CLOCK_S;
+  const advice = refused
+    ? 'Set it by NTP: from 5 minutes on every call is refused.'
+    : `Set it by NTP: a clock that is ${DEAD_LINK_CLOCK_S} s behind gives FaceID links that have ended, and 5 minutes are refused.`;
+  return { status: refused || dead ? 'fail' : 'warn', found, advice };
 }
 
 function permissionFinding({ failure, reply }: Inspected, hasBucket: boolean): Finding {
