@@ -57,7 +57,14 @@ export function noBucketCheck(region: Region): Check {
 
 async function placeFinding(settings: BucketSettings, signal: AbortSignal): Promise<Finding> {
   const { region } = settings;
-  const where = await settings.locate(signal);
+  let where: Region | null;
+  try {
+    where = await settings.locate(signal);
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+    const advice = 'Permit name/cos:HeadBucket to these keys, or correct the name: it may be somebody else’s bucket.';
+    return { ...failed(error, 'the keys may not look at it'), advice };
+  }
   if (where === region) return { status: 'ok', found: `it is there, in ${region}` };
   if (where === null) {
     const advice = `Correct its name in BESTFRAME_BUCKETS, or run \`bestframe bucket init --region ${region}\` to make it.`;

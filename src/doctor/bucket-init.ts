@@ -45,7 +45,7 @@ async function makeThere(settings: BucketSettings, signal: AbortSignal): Promise
   await settings.create(signal);
   for (let tries = 1; (await settings.locate(signal)) !== region; tries += 1) {
     if (tries === THERE_TRIES) throw notSeen();
-    await pause(THERE_WAIT_MS, undefined, { signal });
+    await pause(THERE_WAIT_MS);
   }
   return { changed: true, found: `made in ${region}, private` };
 }

@@ -172,7 +172,10 @@ const text = z.string().optional();
 const ruleShape = z.object({
   Rule: z.object({
     ID: text,
-    Status: text,
+    Status: z
+      .string()
+      .trim()
+      .pipe(z.enum(['Enabled', 'Disabled'])),
     Prefix: text,
     Filter: z.union([z.literal(''), z.object({ Prefix: text }).loose()]).optional(),
     Expiration: z.object({ Days: z.coerce.number().optional() }).loose().optional(),

@@ -1,5 +1,5 @@
 /** `doctor` and `bucket init` against the emulator and real Redis servers: all well, and each thing that can be wrong. */
-import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -127,6 +127,13 @@ describe('all well', () => {
     const [detect, ...more] = await rig.control.calls({ action: 'DetectReflectLivenessAndCompare' });
     expect(detect).toMatchObject({ code: 'InvalidParameterValue', billed: false });
     expect(more).toEqual([]);
+  });
+
+  it('docs/doctor.md lists the checks as they are, in their order', async () => {
+    const page = await readFile(join(import.meta.dirname, '..', '..', 'docs', 'doctor.md'), 'utf8');
+    const listed = [...page.matchAll(/^\| `([a-z<>.-]+)` \|/gm)].map(([, name]) => name);
+    const checks = (await doctor({}, true)).checks.map(({ name }) => name.replace(REGION, '<region>'));
+    expect(listed).toEqual(checks);
   });
 
   it.each(['ap-hongkong', 'ap-bangkok'])('--live in %s', async (region) => {
@@ -291,6 +298,15 @@ describe('a bucket', () => {
     expect(named(report, `bucket.${REGION}.lifecycle`)).toMatchObject({
       status: 'warn',
       found: expect.stringMatching(/^no rule/),
+    });
+  });
+
+  it('that the keys may not look at', async () => {
+    const fault = { kind: 'error', service: 'cos', action: 'HeadBucket', code: 'AccessDenied', status: 403 } as const;
+    await rig.control.fault({ ...fault, times: null });
+    expect(named(await doctor(), `bucket.${REGION}`)).toMatchObject({
+      status: 'fail',
+      advice: expect.stringContaining('name/cos:HeadBucket'),
     });
   });
 
