@@ -7,6 +7,8 @@ import { asText } from '../doctor/report.ts';
 import { EXIT } from '../process.ts';
 import { type Env, printJson } from './output.ts';
 
+const LAST_MS = 1_000;
+
 export function doctorCommand(env: Env): Command {
   return new Command('doctor')
     .option('--live', 'also make one Detect that Tencent should refuse unbilled, and compare with the emulator')
@@ -29,6 +31,8 @@ Exit codes: 0 all well or something to look at, 1 something fails, 2 bad setting
         if (!report.ok) process.exitCode = EXIT.failed;
       } finally {
         await tools.close();
+        // A check that was given up may wait for a dead network drive for ever: it must not keep the process.
+        setTimeout(() => process.exit(), LAST_MS).unref();
       }
     });
 }
