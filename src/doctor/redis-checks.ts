@@ -1,6 +1,5 @@
 /** Redis, by PING and INFO alone: nothing is written. */
 import type { Redis } from 'ioredis';
-import { explain } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import { untilReady } from '../queue/connection.ts';
 import type { Check, Finding } from './check.ts';
@@ -55,6 +54,6 @@ function unreachable(error: unknown): Finding {
   const cause = error instanceof Failure ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const word = code || (/^[A-Z]{4,}\b/.exec(cause instanceof Error ? cause.message : '')?.[0] ?? 'no answer');
-  const advice = explain('REDIS_UNAVAILABLE')?.advice ?? '';
+  const advice = 'Check that it runs and can be reached from here, BESTFRAME_REDIS_URL, and user and password in it.';
   return { status: 'fail', found: `Redis cannot be used (${word})`, advice };
 }
