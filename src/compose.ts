@@ -6,11 +6,12 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { dashboardLogin, openDashboard } from './api/dashboard.ts';
 import type { Config } from './config.ts';
+import type { Instruments } from './doctor/instruments.ts';
 import type { Region } from './domain/actions.ts';
 import { CODES, classify } from './domain/errors/index.ts';
 import { Failure } from './domain/failure.ts';
 import type { Bucket } from './domain/ports.ts';
-import { connectWorker, untilReady } from './queue/connection.ts';
+import { connectProducer, connectWorker, untilReady } from './queue/connection.ts';
 import { createNames, ERASE_QUEUE, type Names } from './queue/names.ts';
 import { RECORD_TTL_MS, type VerifyJob } from './queue/options.ts';
 import { openVerifyQueue } from './queue/verify-queue.ts';
@@ -21,7 +22,7 @@ import { type EraseJob, Outbox } from './runtime/outbox.ts';
 import { Sweeper } from './runtime/sweeper.ts';
 import { VerifyWorker } from './runtime/verify-worker.ts';
 import type { Edges } from './stages/index.ts';
-import { type CheckedBucket, createBucket, createFrameSink, createSources } from './storage/index.ts';
+import { bucketSettings, type CheckedBucket, createBucket, createFrameSink, createSources } from './storage/index.ts';
 import { type CredentialsProvider, createFaceId, fileCredentials, staticCredentials } from './tencent/index.ts';
 import { createLinkIo, createTransport } from './transport/index.ts';
 
@@ -45,12 +46,7 @@ export interface OpenEdges {
 
 /** Everything outside: vendor, buckets, links, sources, sink. */
 export function openEdges(config: Config): OpenEdges {
-  const way = {
-    mode: config.mode,
-    ...(config.proxy === undefined ? {} : { proxy: config.proxy }),
-    ...(config.noProxy === undefined ? {} : { noProxy: config.noProxy }),
-    ...(config.caFile === undefined ? {} : { caFile: config.caFile }),
-  };
+  const way = wayOf(config);
   const transport = createTransport({ ...way, allowPrivateAddresses: config.allowPrivateSources });
   const credentials = credentialsOf(config);
   const buckets = new Map<Region, CheckedBucket>(
@@ -75,6 +71,34 @@ export function openEdges(config: Config): OpenEdges {
       await Promise.all([...buckets.values()].map((bucket) => checkBucket(bucket, log)));
     },
     close: async () => {
+      await faceId.close();
+      await transport.close();
+    },
+  };
+}
+
+/** What `doctor` and `bucket init` look with. Opens nothing yet: a check must be able to say what cannot be opened. */
+export function openInstruments(config: Config): Instruments {
+  const way = wayOf(config);
+  const transport = createTransport(way);
+  const credentials =
+    config.credentials === null ? { get: async () => Promise.reject(noCredentials()) } : credentialsOf(config);
+  const faceId = createFaceId({ ...way, credentials, endpoint: config.endpoint });
+  const redis = connectProducer({ url: config.redisUrl });
+  redis.on('error', () => undefined); // the check says it; without a listener ioredis would print the address
+  return {
+    redis,
+    faceId,
+    transport,
+    links: createLinkIo(transport),
+    buckets: new Map(
+      [...config.buckets].map(([region, name]) => {
+        const place = { name, region, credentials, transport };
+        return [region, { objects: createBucket(place), settings: bucketSettings(place) }];
+      }),
+    ),
+    close: async () => {
+      redis.disconnect();
       await faceId.close();
       await transport.close();
     },
@@ -196,6 +220,15 @@ export function openEraseQueue(redis: Redis, names: Names): Queue<EraseJob> {
   return queue;
 }
 
+function wayOf(config: Config) {
+  return {
+    mode: config.mode,
+    ...(config.proxy === undefined ? {} : { proxy: config.proxy }),
+    ...(config.noProxy === undefined ? {} : { noProxy: config.noProxy }),
+    ...(config.caFile === undefined ? {} : { caFile: config.caFile }),
+  };
+}
+
 function leaseOf(config: Config): LeaseTimes {
   const { leaseMs, renewMs } = DEFAULT_LEASE;
   return { leaseMs: config.leaseMs, renewMs: Math.round((config.leaseMs * renewMs) / leaseMs) };
@@ -203,14 +236,15 @@ function leaseOf(config: Config): LeaseTimes {
 
 function credentialsOf(config: Config): CredentialsProvider {
   const { credentials } = config;
-  if (credentials === null) {
-    const facts = { service: 'bestframe', channel: 'local', code: CODES.NO_CREDENTIALS, sent: 'no' } as const;
-    throw new Failure(
-      facts,
-      'there are no credentials: set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or BESTFRAME_CREDENTIALS_FILE',
-    );
-  }
+  if (credentials === null) throw noCredentials();
   return 'file' in credentials ? fileCredentials(credentials.file) : staticCredentials(credentials);
+}
+
+function noCredentials(): Failure {
+  return new Failure(
+    { service: 'bestframe', channel: 'local', code: CODES.NO_CREDENTIALS, sent: 'no' },
+    'there are no credentials: set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or BESTFRAME_CREDENTIALS_FILE',
+  );
 }
 
 async function checkBucket(bucket: CheckedBucket, log: Logger): Promise<void> {

@@ -57,6 +57,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'what holds calls back, and how an operator steers it',
     load: async () => (await import('./gate.ts')).gateCommand,
   },
+  doctor: {
+    summary: 'looks at everything that a verification needs; exit code 1 if something fails',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  bucket: {
+    summary: 'makes the own buckets as they must be (bucket init)',
+    load: async () => (await import('./bucket.ts')).bucketCommand,
+  },
   errors: {
     summary: 'what a code means and what to do; without a code, all of them',
     load: async () => (await import('./errors.ts')).errorsCommand,

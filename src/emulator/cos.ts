@@ -1,10 +1,12 @@
 /**
- * COS as far as verifications need it: objects (PUT, copy, GET with Range, HEAD, DELETE) and buckets (HEAD, PUT), private,
- * on the default domain of their region, with COS's own signatures and XML errors.
+ * COS as far as verifications need it: objects (PUT, copy, GET with Range, HEAD, DELETE) and buckets (HEAD, PUT, and GET
+ * and PUT of their ACL, versioning and lifecycle), private unless they are set otherwise, on the default domain of their
+ * region, with COS's own signatures and XML errors.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type CosError, cosProblem, decoded } from './cos-signature.ts';
+import { aclOf, BUCKET_SETTINGS, invalidAcl, isAcl, readSetting, writeSetting } from './bucket-settings.ts';
+import { type CosError, cosProblem, decoded, type SignedRequest } from './cos-signature.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import type { Objects, StoredObject } from './objects.ts';
 import type { Bucket, Credentials } from './settings.ts';
@@ -88,7 +90,7 @@ export class Cos {
     if (path === null) return null;
     const known = this.#options.buckets.some((each) => each.name === bucket && each.region === region);
     const request = { method: 'GET', path, query: url.searchParams, headers: { host: url.host } };
-    if (!known || cosProblem(request, this.#options.credentials, this.#options.now()) !== null) return null;
+    if (!known || this.#problem(request, bucket, path.slice(1)) !== null) return null;
     return this.#options.objects.get(bucket, path.slice(1)) ?? null;
   }
 
@@ -103,8 +105,10 @@ export class Cos {
         query: asked.query,
         headers: request.headers,
       };
-      const problem = cosProblem(signed, this.#options.credentials, this.#options.now());
+      const problem = this.#problem(signed, asked.bucket, key);
       if (problem !== null) throw new CosFault(problem);
+      const setting = settingOf(asked);
+      if (setting !== null) return await this.#setting(request, asked, setting);
       for (const name of asked.query.keys()) if (SUB_RESOURCE.test(name)) throw new CosFault(notDone());
       return await (key === '' ? this.#bucket(request, asked) : this.#object(request, { ...asked, key }));
     } catch (error) {
@@ -112,6 +116,35 @@ export class Cos {
       if (error instanceof CosFault) return failed(request, asked, error.answer);
       throw error;
     }
+  }
+
+  /** Objects of a public bucket are read, and where it says so written, by whoever comes without a signature. */
+  #problem(request: SignedRequest, bucketName: string, key: string): CosError | null {
+    const bucket = this.#options.buckets.find(({ name }) => name === bucketName);
+    const acl = bucket === undefined ? 'private' : aclOf(bucket);
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    const open = reads ? acl !== 'private' : acl === 'public-read-write';
+    const plain = [...request.query.keys()].every((name) => !SUB_RESOURCE.test(name));
+    if (open && key !== '' && plain && isUnsigned(request)) return null;
+    return cosProblem(request, this.#options.credentials, this.#options.now());
+  }
+
+  async #setting(request: IncomingMessage, asked: Asked, name: string): Promise<Answer> {
+    const bucket = this.#options.buckets.find((each) => each.name === asked.bucket && each.region === asked.region);
+    if (bucket === undefined) throw new CosFault(noSuchBucket());
+    if (request.method === 'GET') {
+      const answer = readSetting(bucket, name);
+      if ('code' in answer) throw new CosFault(answer);
+      const headers = { 'content-type': 'application/xml', 'x-cos-request-id': randomUUID(), ...answer.headers };
+      return { status: 200, headers, body: Buffer.from(answer.xml), facts: { code: 'OK' } };
+    }
+    if (request.method !== 'PUT') throw new CosFault(notDone());
+    const header = (field: string) => request.headers[field]?.toString();
+    const body = Buffer.concat(await request.toArray());
+    const given = { acl: header('x-cos-acl'), contentMd5: header('content-md5'), body };
+    const problem = writeSetting(bucket, name, given);
+    if (problem !== null) throw new CosFault(problem);
+    return plain(200);
   }
 
   async #bucket(request: IncomingMessage, asked: Asked): Promise<Answer> {
@@ -122,7 +155,9 @@ export class Cos {
       if (buckets.some(({ name }) => name === asked.bucket)) {
         throw new CosFault({ status: 409, code: 'BucketAlreadyOwnedByYou', message: 'The bucket exists already.' });
       }
-      buckets.push({ name: asked.bucket, region: asked.region });
+      const acl = request.headers['x-cos-acl']?.toString() ?? 'private';
+      if (!isAcl(acl)) throw new CosFault(invalidAcl());
+      buckets.push({ name: asked.bucket, region: asked.region, acl });
       return plain(200);
     }
     if (known === undefined) throw new CosFault(noSuchBucket());
@@ -221,10 +256,20 @@ function rangeOf(header: string | undefined, sizeBytes: number): { first: number
   return { first: Number(from), last: to === '' ? sizeBytes - 1 : Math.min(Number(to), sizeBytes - 1) };
 }
 
-function actionOf(request: IncomingMessage, { key }: Asked): string {
+/** Which setting of the bucket is meant; null where none is. */
+function settingOf({ key, query }: Asked): string | null {
+  return key === '' ? ([...query.keys()].find((name) => Object.hasOwn(BUCKET_SETTINGS, name)) ?? null) : null;
+}
+
+function isUnsigned({ headers, query }: SignedRequest): boolean {
+  return headers.authorization === undefined && !query.has('q-sign-algorithm');
+}
+
+function actionOf(request: IncomingMessage, asked: Asked): string {
+  const { key } = asked;
   const verb =
     { PUT: 'Put', GET: 'Get', HEAD: 'Head', DELETE: 'Delete' }[request.method ?? ''] ?? String(request.method);
-  if (key === '') return `${verb}Bucket`;
+  if (key === '') return `${verb}Bucket${BUCKET_SETTINGS[settingOf(asked) ?? ''] ?? ''}`;
   return request.headers['x-cos-copy-source'] === undefined ? `${verb}Object` : 'CopyObject';
 }
 

@@ -66,7 +66,8 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     { name: resourceBucket(region), region },
     { name: frameBucket(region), region },
   ]);
-  const buckets: Bucket[] = [...ownBuckets, ...vendors];
+  // Copies: what COS's calls change is this emulator's alone.
+  const buckets: Bucket[] = [...ownBuckets, ...vendors].map((bucket) => ({ ...bucket }));
   const now = () => Date.now() + settings.clockSkewMs;
 
   const objects = new Objects(join(dir, 'objects'));

@@ -1,11 +1,21 @@
 /** What the emulator can be told, and what it does when it is told nothing. Figures are Tencent's documented defaults. */
 import { z } from 'zod';
 
+export type Acl = 'private' | 'public-read' | 'public-read-write';
+export type Versioning = 'Enabled' | 'Suspended';
+
+/** What is not readonly can be set by COS's own calls. */
 export interface Bucket {
   readonly name: string;
   readonly region: string;
   /** As with SSE-KMS: the ETag is no MD5. */
   readonly opaqueEtag?: boolean;
+  /** Private, where it is not set. */
+  acl?: Acl;
+  /** Where it is not set, it never was on. */
+  versioning?: Versioning;
+  /** `<Rule>` elements as they were given. */
+  lifecycle?: string;
 }
 
 export interface Credentials {

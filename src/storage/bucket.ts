@@ -5,7 +5,6 @@
  * Links are for the default domain (the only one that FaceID is documented to take), for one method and one object, and
  * sign no header but `host`: a PUT may carry Content-MD5.
  */
-import COS from 'cos-nodejs-sdk-v5';
 import type { Region } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
@@ -14,15 +13,13 @@ import type { Bucket } from '../domain/ports.ts';
 import { refusalOf, reworded } from '../transport/cos-answers.ts';
 import { withQuickRetries } from '../transport/retry.ts';
 import type { Transport } from '../transport/transport.ts';
+import { type Method, type SigningKeys, signedLink } from './signing.ts';
 
-/** What signing needs to know of the keys; `CredentialsProvider` of `tencent/` gives it. */
 export interface BucketOptions {
   /** `name-appid`. */
   readonly name: string;
   readonly region: Region;
-  readonly credentials: {
-    get(): Promise<{ readonly secretId: string; readonly secretKey: string; readonly token?: string }>;
-  };
+  readonly credentials: SigningKeys;
   readonly transport: Transport;
 }
 
@@ -32,27 +29,12 @@ export interface CheckedBucket extends Bucket {
   check(signal: AbortSignal): Promise<void>;
 }
 
-type Method = 'GET' | 'PUT' | 'DELETE' | 'HEAD';
-
 const OWN_LINK_MS = 5 * 60_000;
 
 export function createBucket(options: BucketOptions): CheckedBucket {
   const { name, region, credentials, transport } = options;
 
-  async function sign(method: Method, place: ObjectPlace, ttlMs: number): Promise<string> {
-    const { secretId, secretKey, token } = await credentials.get();
-    const signature = COS.getAuthorization({
-      SecretId: secretId,
-      SecretKey: secretKey,
-      Method: method as 'GET', // its types know no HEAD, which it signs all the same
-      Bucket: place.bucket,
-      Region: place.region,
-      Pathname: `/${place.key}`,
-      Expires: Math.max(1, Math.ceil(ttlMs / 1000)) + 1, // it counts from a second ago
-    });
-    const session = token === undefined ? '' : `&x-cos-security-token=${encodeURIComponent(token)}`;
-    return `https://${place.bucket}.cos.${place.region}.myqcloud.com/${escaped(place.key)}?${signature}${session}`;
-  }
+  const sign = (method: Method, place: ObjectPlace, ttlMs: number) => signedLink(credentials, { method, place, ttlMs });
 
   async function ask(method: Method, key: string, signal: AbortSignal): Promise<number> {
     const url = await sign(method, { bucket: name, region, key }, OWN_LINK_MS);
@@ -103,12 +85,4 @@ function checkFailure(failure: Failure, region: string): Failure {
     return reworded(failure, CODES.NO_CREDENTIALS, message);
   }
   return failure;
-}
-
-/** As the SDK writes a key into a URL. */
-function escaped(key: string): string {
-  const percent = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
-  return encodeURIComponent(key)
-    .replace(/%2F/g, '/')
-    .replace(/[!'()*]/g, percent);
 }

@@ -6,6 +6,7 @@
  * 3. The SDK reads `http_proxy` from the environment only where it has no agent: it always has one.
  */
 import { setMaxListeners } from 'node:events';
+import type { IncomingHttpHeaders } from 'node:http';
 import { CommonClient } from 'tencentcloud-sdk-nodejs/tencentcloud/common/common_client.js';
 import { ACTIONS, type ActionName, type Region, resourcesOf } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
@@ -42,6 +43,8 @@ interface Call {
   /** A connection for this call alone, or one that is kept alive. */
   readonly connection: 'fresh' | 'kept';
   readonly signal: AbortSignal;
+  /** Told the headers of an answer, whatever it says. */
+  readonly onHeaders?: (headers: IncomingHttpHeaders) => void;
 }
 
 interface Answered {
@@ -49,7 +52,27 @@ interface Answered {
   readonly agent: CallAgent;
 }
 
-export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promise<void> } {
+/** One call, looked at: for checks, which want to know more than whether it went well. */
+export interface Inspected {
+  /** The normal answer as it came; null where there is none. */
+  readonly reply: Readonly<Record<string, unknown>> | null;
+  readonly failure: Failure | null;
+  /** The vendor's clock minus this machine's, by the Date header and so to a second; null where there was no answer. */
+  readonly clockAheadMs: number | null;
+}
+
+export interface FaceIdClient extends FaceId {
+  /** Any call, once, on a connection of its own. A Failure is returned, not thrown. */
+  inspect(
+    name: string,
+    region: Region,
+    parameters: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Inspected>;
+  close(): Promise<void>;
+}
+
+export function createFaceId(options: FaceIdOptions): FaceIdClient {
   const endpoint = options.endpoint ?? ENDPOINT;
   const limitMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
   const connector = createConnector(options);
@@ -81,6 +104,7 @@ export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promis
       agent.response?.destroy(); // the SDK leaves the body of an error status unread, and its connection occupied
       throw callFailure(error, agent, signal);
     } finally {
+      if (agent.response !== null) call.onHeaders?.(agent.response.headers);
       own?.destroy();
     }
   }
@@ -103,6 +127,22 @@ export function createFaceId(options: FaceIdOptions): FaceId & { close(): Promis
       const answer = parseDetectReply(reply, Date.now());
       if (answer === null) throw malformedReply(reply, agent);
       return answer;
+    },
+
+    async inspect(name, region, parameters, signal) {
+      let clockAheadMs: number | null = null;
+      const onHeaders = ({ date = '' }: IncomingHttpHeaders) => {
+        // The header is cut to whole seconds: in the mean, the time is half of one later.
+        const ahead = Date.parse(date) + 500 - Date.now();
+        clockAheadMs = Number.isFinite(ahead) ? ahead : null;
+      };
+      try {
+        const { reply } = await ask({ name, region, parameters, connection: 'fresh', signal, onHeaders });
+        return { reply: reply as Readonly<Record<string, unknown>>, failure: null, clockAheadMs };
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        return { reply: null, failure: error, clockAheadMs };
+      }
     },
 
     async close() {

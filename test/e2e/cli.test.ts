@@ -24,15 +24,27 @@ async function files(name: string, card = 'match'): Promise<{ live: string; imag
 }
 
 describe('--help', () => {
-  it.each(['', 'demo', 'dev', 'start', 'dashboard', 'emulator', 'enqueue', 'get', 'wait', 'list', 'cancel', 'errors'])(
-    '%s',
-    async (command) => {
-      const { code, stdout } = await cli(command === '' ? ['--help'] : [command, '--help']);
-      expect(code).toBe(0);
-      expect(stdout).toContain(`Usage: bestframe${command === '' ? '' : ` ${command}`}`);
-      expect(stdout.split('\n').length).toBeGreaterThan(5);
-    },
-  );
+  it.each([
+    '',
+    'demo',
+    'dev',
+    'start',
+    'dashboard',
+    'emulator',
+    'enqueue',
+    'get',
+    'wait',
+    'list',
+    'cancel',
+    'doctor',
+    'bucket',
+    'errors',
+  ])('%s', async (command) => {
+    const { code, stdout } = await cli(command === '' ? ['--help'] : [command, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Usage: bestframe${command === '' ? '' : ` ${command}`}`);
+    expect(stdout.split('\n').length).toBeGreaterThan(5);
+  });
 
   it('an unknown command is refused with a hint', async () => {
     const { code, stderr } = await cli(['enqeue']);
@@ -173,6 +185,80 @@ describe('manifests', () => {
       code: 2,
       stderr: expect.stringContaining('INVALID_MANIFEST'),
     });
+  });
+});
+
+describe('doctor', () => {
+  const statuses = (stdout: string) =>
+    (JSON.parse(stdout).checks as { name: string; status: string }[]).map(({ name, status }) => `${status} ${name}`);
+
+  it('all well: exit code 0, in words and as JSON, and --live says what it does', async () => {
+    await run('bucket', 'init');
+    const words = await run('doctor');
+    expect(words).toMatchObject({ code: 0, stderr: '' });
+    expect(words.stdout).toMatch(/^ok {7}redis {2}[\s\S]*\n\d+ ok, 0 to look at, 0 failed, 1 skipped\n$/);
+    const live = await run('doctor', '--live', '--json');
+    expect(live).toMatchObject({ code: 0, stderr: expect.stringContaining('not guaranteed') });
+    const report = JSON.parse(live.stdout) as { ok: boolean; checks: object[] };
+    expect(report.ok).toBe(true);
+    expect(new Set(report.checks.map((check) => Object.keys(check).join()))).toEqual(
+      new Set(['name,status,found,advice']),
+    );
+    expect(statuses(live.stdout).filter((each) => !each.startsWith('ok '))).toEqual([]);
+  });
+
+  it('something fails: exit code 1; bad settings: 2', async () => {
+    const failing = await cli(['doctor', '--json'], { ...world.env, TENCENTCLOUD_SECRET_KEY: 'another' });
+    expect(failing).toMatchObject({ code: 1, stderr: '' });
+    expect(JSON.parse(failing.stdout).ok).toBe(false);
+    expect(statuses(failing.stdout)).toContain('fail credentials');
+    const bad = await cli(['doctor', '--json'], { ...world.env, BESTFRAME_SLOTS: 'many' });
+    expect(bad).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('INVALID_SETTINGS') });
+    const noCa = await cli(['doctor'], { ...world.env, BESTFRAME_CA_FILE: '/nowhere.pem' });
+    expect(noCa).toMatchObject({ code: 2, stderr: expect.stringContaining('BESTFRAME_CA_FILE') });
+  });
+});
+
+describe('bucket init', () => {
+  const region = 'ap-singapore';
+
+  it('makes one, says what it did, and then finds it there', async () => {
+    const env = { ...world.env, BESTFRAME_BUCKETS: `${region}=cli-made-1250000000` };
+    const made = await cli(['bucket', 'init', '--json'], env);
+    expect(made).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(made.stdout)).toMatchObject({
+      ok: true,
+      buckets: [
+        {
+          region,
+          bucket: 'cli-made-1250000000',
+          error: null,
+          steps: [
+            { name: 'bucket', changed: true },
+            { name: 'acl', changed: false },
+            { name: 'versioning', changed: false },
+            { name: 'lifecycle', changed: true },
+          ],
+        },
+      ],
+    });
+    const again = await cli(['bucket', 'init', '--region', region], env);
+    expect(again.code).toBe(0);
+    expect(again.stdout).toContain('a rule of one day was there');
+  });
+
+  it('one that cannot be made: exit code 1; none to make: 2', async () => {
+    const elsewhere = world.emulator.buckets.find((bucket) => bucket.region === 'ap-hongkong')?.name;
+    const failed = await cli(['bucket', 'init', '--json'], {
+      ...world.env,
+      BESTFRAME_BUCKETS: `${region}=${elsewhere}`,
+    });
+    expect(failed.code).toBe(1);
+    expect(JSON.parse(failed.stdout)).toMatchObject({ ok: false, buckets: [{ error: { code: 'BUCKET_REGION' } }] });
+    const none = await cli(['bucket', 'init'], { ...world.env, BESTFRAME_BUCKETS: '' });
+    expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('BESTFRAME_BUCKETS names no bucket') });
+    const other = await run('bucket', 'init', '--region', 'eu-frankfurt');
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('no bucket for eu-frankfurt') });
   });
 });
 

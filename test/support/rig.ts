@@ -14,7 +14,7 @@ import { openErase, openVerify, type Running } from '../../src/compose.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/index.ts';
-import type { Settings } from '../../src/emulator/settings.ts';
+import type { Bucket, Settings } from '../../src/emulator/settings.ts';
 import { createNames, type Names } from '../../src/queue/names.ts';
 import { type MakeRequest, requestsIn } from './inputs.ts';
 
@@ -51,7 +51,7 @@ export interface Rig {
 export const HOME = join(import.meta.dirname, '..', '..', '.bestframe');
 
 export async function createRig(
-  options: { env?: Record<string, string>; emulator?: Partial<Settings> } = {},
+  options: { env?: Record<string, string>; emulator?: Partial<Settings>; buckets?: readonly Bucket[] } = {},
 ): Promise<Rig> {
   const name = `rig-${process.pid}-${randomBytes(4).toString('hex')}`;
   const dir = join(HOME, name);
@@ -60,6 +60,7 @@ export async function createRig(
   const emulator = await startEmulator({
     dir: join(dir, 'emulator'),
     settings: { latencyMs: {}, ...options.emulator },
+    ...(options.buckets === undefined ? {} : { buckets: options.buckets }),
   });
   const env = {
     BESTFRAME_MODE: 'test',

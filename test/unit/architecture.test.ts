@@ -28,10 +28,20 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/api',
     'src/client',
     'src/config.ts',
+    'src/doctor/instruments.ts',
     'src/domain',
     'src/queue',
     'src/runtime',
     'src/stages',
+    'src/storage',
+    'src/tencent',
+    'src/transport',
+  ],
+  // Looks at what the pipeline uses, with what `compose.ts` hands it; of the queue, it knows how to connect.
+  'src/doctor': [
+    'src/config.ts',
+    'src/domain',
+    'src/queue/connection.ts',
     'src/storage',
     'src/tencent',
     'src/transport',
@@ -45,6 +55,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/compose.ts',
     'src/config.ts',
     'src/demo',
+    'src/doctor',
     'src/domain',
     'src/emulator',
     'src/process.ts',
@@ -178,6 +189,8 @@ describe('arrows', () => {
     ['src/emulator/cos.ts', 'src/domain/actions.ts'],
     ['src/runtime/attempt.ts', 'src/compose.ts'],
     ['src/api/dashboard.ts', 'src/compose.ts'],
+    ['src/doctor/diagnose.ts', 'src/compose.ts'],
+    ['src/doctor/live-points.ts', 'src/emulator/faceid.ts'],
   ])('would say that %s knows %s', (file, to) => expect(mayKnow(file, to)).toBe(false));
 
   it('lead to compose.ts from programs only', () => {
@@ -224,10 +237,10 @@ describe('what is loaded', () => {
     expect(heavy).toEqual([]);
   });
 
-  it('with the workers is neither emulator nor demo', () => {
+  it('with the workers is neither emulator nor demo nor doctor', () => {
     const loaded = [...loadedWith(['workers/all.ts'], false)];
     expect(loaded.some((name) => name.startsWith('tencentcloud-sdk-nodejs/'))).toBe(true);
-    expect(loaded.filter((name) => /^src\/(emulator|world|demo|cli)\//.test(name))).toEqual([]);
+    expect(loaded.filter((name) => /^src\/(emulator|world|demo|doctor|cli)\//.test(name))).toEqual([]);
   });
 
   it('from any entry leaves no file over', () => {

@@ -1,5 +1,6 @@
 /** COS by `cos-nodejs-sdk-v5`, in header signatures and in links. */
 import { randomBytes } from 'node:crypto';
+import COS from 'cos-nodejs-sdk-v5';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BUCKET, bytes, EXPIRED, type Lab, md5Of, openLab, REGION, TEMPORARY } from './lab.ts';
 
@@ -14,6 +15,7 @@ beforeAll(async () => {
       { name: BUCKET, region: REGION },
       { name: 'other-1250000000', region: 'ap-hongkong' },
       { name: 'opaque-1250000000', region: REGION, opaqueEtag: true },
+      { name: 'open-1250000000', region: REGION, acl: 'public-read-write', versioning: 'Enabled' },
     ],
   });
   const { ok } = await lab.cos('putObject', { Key: 'ready', Body: bytes(content), ContentType: 'image/jpeg' });
@@ -163,6 +165,92 @@ describe('buckets', () => {
       expect(error).toMatchObject({ statusCode: 405, code: 'MethodNotAllowed' });
     }
     expect((await lab.cos('headObject', { Key: 'ready' })).ok?.headers).toMatchObject({ 'content-length': '100000' });
+  });
+});
+
+describe('settings of buckets', () => {
+  const everybody = expect.objectContaining({ URI: 'http://cam.qcloud.com/groups/global/AllUsers' });
+
+  it('GET and PUT ?acl: private by default, and a public bucket is public', async () => {
+    expect((await lab.cos('getBucketAcl', {})).ok).toMatchObject({ ACL: 'private', Grants: [{}] });
+    const url = `https://${host}/ready`;
+    expect((await lab.http('GET', url)).status).toBe(403);
+    expect((await lab.cos('putBucketAcl', { ACL: 'public-read' })).ok).toMatchObject({ statusCode: 200 });
+    const { ok } = await lab.cos('getBucketAcl', {});
+    expect(ok).toMatchObject({ ACL: 'public-read', Grants: [{}, { Grantee: everybody, Permission: 'READ' }] });
+    expect((await lab.http('GET', url)).body).toEqual(content);
+    expect((await lab.http('GET', `https://${host}/nothing`)).status).toBe(404);
+    expect((await lab.http('PUT', `https://${host}/by-nobody`, { body: content })).status).toBe(403);
+    expect((await lab.http('GET', `https://${host}/?acl`)).status).toBe(403);
+    expect((await lab.cos('putBucketAcl', { ACL: 'private' })).ok).toMatchObject({ statusCode: 200 });
+    expect((await lab.http('GET', url)).status).toBe(403);
+  });
+
+  it('begin as startEmulator was told, or as PutBucket says', async () => {
+    const Bucket = 'open-1250000000';
+    expect((await lab.cos('getBucketAcl', { Bucket })).ok).toMatchObject({ ACL: 'public-read-write' });
+    const open = `https://${Bucket}.cos.${REGION}.myqcloud.com/x`;
+    expect((await lab.http('PUT', open, { body: content })).status).toBe(200);
+    expect((await lab.cos('getBucketVersioning', { Bucket })).ok).toMatchObject({
+      VersioningConfiguration: { Status: 'Enabled' },
+    });
+    await lab.cos('putBucket', { Bucket: 'readable-1250000000', ACL: 'public-read' });
+    expect((await lab.cos('getBucketAcl', { Bucket: 'readable-1250000000' })).ok).toMatchObject({ ACL: 'public-read' });
+  });
+
+  it('GET and PUT ?versioning: never on, on, suspended', async () => {
+    const status = async () => (await lab.cos('getBucketVersioning', {})).ok?.VersioningConfiguration;
+    expect(await status()).toEqual({});
+    for (const Status of ['Enabled', 'Suspended']) {
+      const put = await lab.cos('putBucketVersioning', { VersioningConfiguration: { Status } });
+      expect(put.ok).toMatchObject({ statusCode: 200 });
+      expect(await status()).toEqual({ Status });
+    }
+  });
+
+  it('GET and PUT ?lifecycle: none, then the rules that were given', async () => {
+    const none = await lab.cos('getBucketLifecycle', {});
+    expect(none.ok).toMatchObject({ Rules: [], statusCode: 404 });
+    const [missing] = await lab.control.calls({ action: 'GetBucketLifecycle' });
+    expect(missing).toMatchObject({ code: 'NoSuchLifecycleConfiguration' });
+    const Rules = ['a/', 'b & c/'].map((Prefix, index) => ({
+      ID: `rule-${index}`,
+      Status: 'Enabled',
+      Filter: { Prefix },
+      Expiration: { Days: '1' },
+    }));
+    expect((await lab.cos('putBucketLifecycle', { Rules })).ok).toMatchObject({ statusCode: 200 });
+    expect((await lab.cos('getBucketLifecycle', {})).ok).toMatchObject({ Rules });
+  });
+
+  it('InvalidArgument, MalformedXML: settings that are none, and nothing changes', async () => {
+    const { error } = await lab.cos('putBucketAcl', { ACL: 'everybody' });
+    expect(error).toMatchObject({ statusCode: 400, code: 'InvalidArgument' });
+    const versioning = await lab.cos('putBucketVersioning', { VersioningConfiguration: { Status: 'Off' } });
+    expect(versioning.error).toMatchObject({ statusCode: 400, code: 'MalformedXML' });
+    const rule = { ID: 'twice', Status: 'Enabled', Filter: { Prefix: '' }, Expiration: { Days: '1' } };
+    for (const Rules of [[rule, rule], [{ ...rule, Status: 'On' }], [{ ID: 'idle', Status: 'Enabled', Filter: {} }]]) {
+      const { error } = await lab.cos('putBucketLifecycle', { Rules });
+      expect(error).toMatchObject({ statusCode: 400, code: 'MalformedXML' });
+    }
+    expect((await lab.cos('getBucketAcl', {})).ok).toMatchObject({ ACL: 'private' });
+    expect((await lab.cos('getBucketLifecycle', {})).ok?.Rules).toHaveLength(2);
+  });
+
+  it('are of a bucket that is there, and read and written only', async () => {
+    const missing = await lab.cos('getBucketAcl', { Bucket: 'nobody-1250000000' });
+    expect(missing.error).toMatchObject({ statusCode: 404, code: 'NoSuchBucket' });
+    const removed = await lab.cos('deleteBucketLifecycle', {});
+    expect(removed.error).toMatchObject({ statusCode: 405, code: 'MethodNotAllowed' });
+  });
+
+  it('are signed with their name: a link for one is none for another', async () => {
+    const { secretId: SecretId, secretKey: SecretKey } = lab.emulator.credentials;
+    const asked = { Method: 'GET', Bucket: BUCKET, Region: REGION, Pathname: '/', Query: { acl: '' } } as const;
+    const signature = COS.getAuthorization({ SecretId, SecretKey, ...asked });
+    const read = await lab.http('GET', `https://${host}/?acl&${signature}`);
+    expect(read.body.toString()).toContain('<AccessControlPolicy>');
+    expect((await lab.http('GET', `https://${host}/?versioning&${signature}`)).status).toBe(403);
   });
 });
 

@@ -46,10 +46,16 @@ const COVERED: Readonly<Record<string, string>> = {
   'cos DeleteBucket': 'MethodNotAllowed: what the emulator does not do, without harm to objects',
   'cos DeleteObject': 'DELETE removes, and again is the same as once',
   'cos GetBucket': 'MethodNotAllowed: what the emulator does not do, without harm to objects',
+  'cos GetBucketACL': 'GET and PUT ?acl: private by default, and a public bucket is public',
+  'cos GetBucketLifecycle': 'GET and PUT ?lifecycle: none, then the rules that were given',
+  'cos GetBucketVersioning': 'GET and PUT ?versioning: never on, on, suspended',
   'cos GetObject': 'Range %s',
   'cos HeadBucket': 'HEAD finds its own, in its region only',
   'cos HeadObject': 'HEAD shows size, type and ETag, and no body says why it fails',
   'cos PutBucket': 'PUT makes one, once',
+  'cos PutBucketACL': 'GET and PUT ?acl: private by default, and a public bucket is public',
+  'cos PutBucketLifecycle': 'GET and PUT ?lifecycle: none, then the rules that were given',
+  'cos PutBucketVersioning': 'GET and PUT ?versioning: never on, on, suspended',
   'cos PutObject': 'takes a Content-MD5 that is right, and any key',
 
   'code AccessDenied': 'AccessDenied: no signature, one without a time',
@@ -57,12 +63,15 @@ const COVERED: Readonly<Record<string, string>> = {
   'code BucketAlreadyOwnedByYou': 'PUT makes one, once',
   'code ExpiredToken': 'ExpiredToken',
   'code InvalidAccessKeyId': 'InvalidAccessKeyId: an unknown id, or a token that is not its own',
+  'code InvalidArgument': 'InvalidArgument, MalformedXML: settings that are none, and nothing changes',
   'code InvalidDigest': 'InvalidDigest: a Content-MD5 that is none',
   'code InvalidRange': 'InvalidRange: behind the end',
   'code InvalidURI': 'InvalidURI: a path that is no percent encoding',
+  'code MalformedXML': 'InvalidArgument, MalformedXML: settings that are none, and nothing changes',
   'code MethodNotAllowed': 'MethodNotAllowed: what the emulator does not do, without harm to objects',
   'code NoSuchBucket': 'NoSuchBucket: another region, another name',
   'code NoSuchKey': 'NoSuchKey',
+  'code NoSuchLifecycleConfiguration': 'GET and PUT ?lifecycle: none, then the rules that were given',
   'code OK': 'copies, with the type of the source',
   'code RequestTimeTooSkewed': '%s: clocks that are apart, which the SDK then mends by the Date header',
   'code SignatureDoesNotMatch': 'SignatureDoesNotMatch: a wrong secret',
@@ -103,6 +112,7 @@ function all(text: string, pattern: RegExp): string[] {
 function answered(): string[] {
   const source = textOf(SOURCE, '.ts');
   const [, actionOf = ''] = /function actionOf\(([\s\S]*?)\n}/.exec(source) ?? [];
+  const [, settings = ''] = /const BUCKET_SETTINGS[^{]*\{([\s\S]*?)\n}/.exec(source) ?? [];
   const verbs = all(actionOf, /[A-Z]+: '([A-Z][a-z]+)'/g);
   const names = [
     ...all(source, /(?:ApiFault\(|code:|wrong\(|denied\()\s*'([A-Za-z.]+)'/g).map((code) => `code ${code}`),
@@ -110,6 +120,7 @@ function answered(): string[] {
     ...all(source, /^ {2}(\w+): \{ required: /gm).map((action) => `faceid ${action}`),
     ...verbs.flatMap((verb) => [`cos ${verb}Object`, `cos ${verb}Bucket`]),
     'cos CopyObject',
+    ...all(settings, /: '(\w+)'/g).flatMap((name) => [`cos GetBucket${name}`, `cos PutBucket${name}`]),
     ...all(source, /kind: z\.literal\('(\w+)'\)/g).map((kind) => `fault ${kind}`),
     ...all(source, /'((?:GET|PUT|POST|PATCH|DELETE) \/[a-z/]+)'/g).map((route) => `control ${route}`),
   ];

@@ -24,6 +24,7 @@ function described(error) {
 function encoded(value) {
   if (Buffer.isBuffer(value)) return { base64: value.toString('base64') };
   if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map(encoded);
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, encoded(each)]));
 }
 
