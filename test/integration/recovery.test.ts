@@ -102,3 +102,18 @@ it('past its deadline a verification is failed, and detect is never called', asy
   expect(await rig.control.calls({ action: 'DetectReflectLivenessAndCompare', object: id })).toEqual([]);
   await worker.stop(5_000);
 });
+
+it('past its deadline with nobody at it, the sweeper ends it: nobody has to come by', async () => {
+  const deadline = new Date(Date.now() + 1_200).toISOString();
+  const { id } = await rig.client.enqueue(await rig.request('nobody', { card: 'match' }, { deadline }));
+  await sweeper.sweep(0);
+  expect(await rig.client.get(id)).toMatchObject({ state: 'queued' });
+  await expect.poll(() => Date.now(), { timeout: 10_000 }).toBeGreaterThan(Date.parse(deadline));
+  await sweeper.sweep(0);
+  expect(await rig.client.get(id)).toMatchObject({
+    state: 'failed',
+    paidCalls: 0,
+    reason: { code: 'DEADLINE_EXCEEDED' },
+  });
+  expect(await queue.getJobState(id)).toBe('unknown');
+});
