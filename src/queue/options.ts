@@ -1,6 +1,6 @@
 /** How jobs are added. BullMQ never decides an end: one attempt each, since attempts and back-off are the journal's. */
 import type { JobsOptions } from 'bullmq';
-import type { Lane } from '../domain/verification.ts';
+import type { Lane, Mode, UploadWay } from '../domain/verification.ts';
 
 /** Served in this order. 0, which BullMQ serves before all others, is kept for work that resumes. */
 const PRIORITY: Readonly<Record<Lane, number>> = { interactive: 1, batch: 10 };
@@ -18,11 +18,7 @@ export const VERIFY_JOBS_KEPT = {
 };
 
 export const jobOptions = {
-  verify: (lane: Lane): JobsOptions => ({
-    priority: PRIORITY[lane],
-    attempts: 1,
-    stackTraceLimit: 0,
-  }),
+  verify: (lane: Lane): JobsOptions => ({ priority: PRIORITY[lane], attempts: 1 }),
   erase: {
     attempts: 2_000,
     backoff: { type: 'capped' },
@@ -32,10 +28,12 @@ export const jobOptions = {
   } satisfies JobsOptions,
 };
 
-/** What a dashboard may show; everything else is in the journal. */
+/**
+ * What a dashboard may show; everything else is in the journal. The job's name is its action. Short on purpose: with no value
+ * over 64 bytes Redis packs the job's hash, and it takes half the memory.
+ */
 export interface VerifyJob {
-  readonly action: string;
-  readonly upload: string;
+  readonly way: UploadWay;
   readonly lane: Lane;
-  readonly mode: string;
+  readonly mode: Mode;
 }

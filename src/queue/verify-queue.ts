@@ -1,7 +1,7 @@
 /** The queue of a region, as producers and the sweeper use it. */
-import { Queue } from 'bullmq';
+import { type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Region } from '../domain/actions.ts';
+import type { ActionName, Region } from '../domain/actions.ts';
 import { type Names, verifyQueue } from './names.ts';
 import { jobOptions, type VerifyJob } from './options.ts';
 import type { JournalRecord } from './record.ts';
@@ -26,15 +26,20 @@ export async function addVerifyJob(
   queue: Queue<VerifyJob>,
   record: Pick<JournalRecord, 'id' | 'action' | 'upload' | 'lane' | 'mode'>,
 ): Promise<void> {
-  const { id } = record;
-  await queue.add('verify', jobData(record), { ...jobOptions.verify(record.lane), jobId: id });
+  const { name, data, opts } = verifyJob(record);
+  await queue.add(name, data, opts);
 }
 
-export function jobData({
+export function verifyJob({
+  id,
   action,
-  upload,
+  upload: way,
   lane,
   mode,
-}: Pick<JournalRecord, 'action' | 'upload' | 'lane' | 'mode'>): VerifyJob {
-  return { action, upload, lane, mode };
+}: Pick<JournalRecord, 'id' | 'action' | 'upload' | 'lane' | 'mode'>): {
+  name: ActionName;
+  data: VerifyJob;
+  opts: JobsOptions & { jobId: string };
+} {
+  return { name: action, data: { way, lane, mode }, opts: { ...jobOptions.verify(lane), jobId: id } };
 }

@@ -96,7 +96,7 @@ export class VerifyWorker {
     if (token === undefined || job.id === undefined) throw new DelayedError('a job without token or id');
     let end: AttemptEnd;
     try {
-      end = await this.#attempt(job.id, job.data, token, job.attemptsStarted);
+      end = await this.#attempt(job.id, job, token, job.attemptsStarted);
       if (end.kind === 'later' || end.kind === 'held') await this.#moveLater(job, token, end);
     } catch (error) {
       const facts = { id: job.id, event: 'attempt broke off', error: error instanceof Error ? error.name : 'unknown' };
@@ -104,8 +104,8 @@ export class VerifyWorker {
       throw new DelayedError('attempt broke off');
     }
     if (end.kind === 'done' && end.state !== 'failed') return { state: end.state, decision: end.decision };
-    if (end.kind === 'done') throw new UnrecoverableError(inWords(end.code ?? CODES.INTERNAL));
-    if (end.kind === 'missing') throw new UnrecoverableError(inWords(CODES.RECORD_MISSING));
+    if (end.kind === 'done') throw ended(end.code ?? CODES.INTERNAL);
+    if (end.kind === 'missing') throw ended(CODES.RECORD_MISSING);
     throw new DelayedError(end.kind);
   }
 
@@ -116,9 +116,9 @@ export class VerifyWorker {
     await job.moveToDelayed(Date.now() + delayMs, token);
   }
 
-  async #attempt(id: string, job: VerifyJob, token: string, ats: number): Promise<AttemptEnd> {
+  async #attempt(id: string, { name, data }: Job<VerifyJob>, token: string, ats: number): Promise<AttemptEnd> {
     const { redis, names, region, gate, policy, lease: times } = this.#options;
-    const action = job.action === 'VideoLivenessCompare' ? job.action : 'DetectReflectLivenessAndCompare';
+    const action = name === 'VideoLivenessCompare' ? name : 'DetectReflectLivenessAndCompare';
     const fence = { token, ats };
     const journal = new Journal(
       redis,
@@ -131,7 +131,7 @@ export class VerifyWorker {
     );
     const lease = new Lease(performance.now(), times, () => journal.renew(times.leaseMs));
     try {
-      const begun = await lease.guard(journal.begin(job.lane, policy.crashBudget, gate.admission(region, action)));
+      const begun = await lease.guard(journal.begin(data.lane, policy.crashBudget, gate.admission(region, action)));
       if (begun.record === null) return { kind: begun.verdict === 'lost' ? 'lost' : 'missing' };
       const { edges, outbox, objectFolder, mode, reuse, log } = this.#options;
       const tools = { journal, gate, outbox, edges, policy, objectFolder, mode, reuse, log: new RunLog(log, id) };
@@ -145,6 +145,9 @@ export class VerifyWorker {
   }
 }
 
-function inWords(code: string): string {
-  return `${code}: ${explain(code)?.title ?? 'no answer could be had'}`;
+/** BullMQ keeps and shows the text and the stack of what ends a job: our code with its title, and no stack. */
+function ended(code: string): UnrecoverableError {
+  const error = new UnrecoverableError(`${code}: ${explain(code)?.title ?? 'no answer could be had'}`);
+  delete error.stack;
+  return error;
 }
