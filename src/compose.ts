@@ -1,7 +1,7 @@
 /**
  * The only place where adapters meet the pipeline. Each `open…` gives something that runs and how to end it.
  */
-import { Queue } from 'bullmq';
+import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { dashboardLogin, openDashboard } from './api/dashboard.ts';
@@ -12,13 +12,14 @@ import { CODES, classify } from './domain/errors/index.ts';
 import { Failure } from './domain/failure.ts';
 import type { Bucket } from './domain/ports.ts';
 import { connectProducer, connectWorker, untilReady } from './queue/connection.ts';
-import { createNames, ERASE_QUEUE, type Names } from './queue/names.ts';
+import { openEraseQueue } from './queue/erase-queue.ts';
+import { createNames, type Names } from './queue/names.ts';
 import { RECORD_TTL_MS, type VerifyJob } from './queue/options.ts';
 import { openVerifyQueue } from './queue/verify-queue.ts';
 import { EraseWorker } from './runtime/erase-worker.ts';
 import { Gate } from './runtime/gate.ts';
 import { DEFAULT_LEASE, type LeaseTimes } from './runtime/lease.ts';
-import { type EraseJob, Outbox } from './runtime/outbox.ts';
+import { Outbox } from './runtime/outbox.ts';
 import { Sweeper } from './runtime/sweeper.ts';
 import { VerifyWorker } from './runtime/verify-worker.ts';
 import type { Edges } from './stages/index.ts';
@@ -212,12 +213,6 @@ export async function openRedis(config: Config): Promise<{ redis: Redis; names: 
     throw error;
   }
   return { redis, names: createNames(config.prefix) };
-}
-
-export function openEraseQueue(redis: Redis, names: Names): Queue<EraseJob> {
-  const queue = new Queue<EraseJob>(ERASE_QUEUE, { connection: redis, prefix: names.prefix, skipVersionCheck: true });
-  queue.on('error', () => undefined);
-  return queue;
 }
 
 function wayOf(config: Config) {

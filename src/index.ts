@@ -5,7 +5,9 @@ export { CODES, ERROR_TABLE, type ErrorClass, type ErrorEntry, explain } from '.
 export { Failure } from './domain/failure.ts';
 export type { GateView, Steer } from './domain/gates.ts';
 export type { Decide, Decided, HeldChoice, HeldFilter } from './domain/held.ts';
+export type { Metrics } from './domain/metrics.ts';
 export type { Source } from './domain/sources.ts';
 export type { Decision, FrameState, NextStep, StageName, State } from './domain/states.ts';
+export type { SupportBundle } from './domain/support.ts';
 export { type VerificationRequest, verificationJsonSchema } from './domain/verification.ts';
 export type { VerificationView } from './domain/view.ts';

@@ -1,5 +1,6 @@
 /**
- * The Bull dashboard: what the queues hold, with each verification's stage, decision and attempts beside its job.
+ * The Bull dashboard: what the queues hold, with each verification's stage, decision and attempts beside its job; and
+ * `/metrics` for Prometheus.
  *
  * What must hold: behind basic auth; nothing but GET is answered (a button that moves a job would go round the journal);
  * nothing from outside is loaded or may be (strict CSP); no link, secret, path or name in any field. The last follows from
@@ -17,8 +18,10 @@ import type { Region } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { inputFailure } from '../domain/failure.ts';
 import type { Mode } from '../domain/verification.ts';
+import { readMetrics } from '../queue/metrics.ts';
 import type { Names } from '../queue/names.ts';
 import { readViews } from '../queue/view.ts';
+import { METRICS_TYPE, metricsText } from './metrics.ts';
 
 export interface DashboardOptions {
   readonly redis: Redis;
@@ -72,6 +75,12 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
       .code(405)
       .header('allow', 'GET')
       .send({ error: 'read only: moving a job here would go round its journal' });
+  });
+
+  app.get('/metrics', async (_request, reply) => {
+    const { redis, names, verify, erase } = options;
+    reply.type(METRICS_TYPE);
+    return metricsText(await readMetrics(redis, names, verify, erase));
   });
 
   const board = new FastifyAdapter();

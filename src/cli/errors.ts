@@ -21,7 +21,7 @@ export function errorsCommand(_env: Env): Command {
         );
       else
         process.stderr.write(
-          `${code}: not in the table. An unknown code is tried again a few times, then the verification fails.\n`,
+          `${code}: not in the table. An unknown code is tried again a few times, then the verification is held for a person.\n`,
         );
       if (entries.length === 0) process.exitCode = EXIT.failed;
     });

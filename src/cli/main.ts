@@ -57,6 +57,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'what holds calls back, and how an operator steers it',
     load: async () => (await import('./gate.ts')).gateCommand,
   },
+  metrics: {
+    summary: 'what can be counted, as Prometheus reads it',
+    load: async () => (await import('./metrics.ts')).metricsCommand,
+  },
+  support: {
+    summary: "what Tencent's support asks for about one verification: RequestIds, times, parameters",
+    load: async () => (await import('./support.ts')).supportCommand,
+  },
   doctor: {
     summary: 'looks at everything that a verification needs; exit code 1 if something fails',
     load: async () => (await import('./doctor.ts')).doctorCommand,

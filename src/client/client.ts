@@ -8,14 +8,16 @@
  */
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { ActionName, Region } from '../domain/actions.ts';
+import { type ActionName, REGIONS, type Region } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure, inputFailure } from '../domain/failure.ts';
 import type { GateView, Steer } from '../domain/gates.ts';
 import type { Decide, Decided, HeldChoice, HeldFilter } from '../domain/held.ts';
 import { packHistory } from '../domain/history.ts';
 import { fingerprint, verificationId } from '../domain/identity.ts';
+import type { Metrics } from '../domain/metrics.ts';
 import { isTerminal, type State } from '../domain/states.ts';
+import { type SupportBundle, supportBundle } from '../domain/support.ts';
 import {
   DEFAULT_DEADLINE_MS,
   type Mode,
@@ -25,12 +27,14 @@ import {
 } from '../domain/verification.ts';
 import type { VerificationView } from '../domain/view.ts';
 import { connectProducer, type RedisSettings, redisFailure, untilReady } from '../queue/connection.ts';
+import { type EraseJob, openEraseQueue } from '../queue/erase-queue.ts';
 import { readGates, steerGate } from '../queue/gates.ts';
+import { readMetrics } from '../queue/metrics.ts';
 import { createNames, DEFAULT_PREFIX, type Names } from '../queue/names.ts';
-import { jobOptions, RECORD_TTL_MS, type VerifyJob } from '../queue/options.ts';
+import { RECORD_TTL_MS, type VerifyJob } from '../queue/options.ts';
 import { claimFields } from '../queue/record.ts';
 import { run, runMany } from '../queue/scripts.ts';
-import { jobData, openVerifyQueue } from '../queue/verify-queue.ts';
+import { openVerifyQueue, verifyJob } from '../queue/verify-queue.ts';
 import { readViews } from '../queue/view.ts';
 import { checkAtBorder } from './border.ts';
 import { Changes } from './changes.ts';
@@ -81,6 +85,7 @@ export class BestframeClient {
   readonly #redis: Redis;
   readonly #names: Names;
   readonly #queues = new Map<Region, Queue<VerifyJob>>();
+  #erase: Queue<EraseJob> | undefined;
   readonly #changes: Changes;
 
   constructor(options: ClientOptions) {
@@ -126,6 +131,12 @@ export class BestframeClient {
     await this.#ready();
     const [view] = await this.#command(readViews(this.#redis, this.#names, [id]));
     return view ?? null;
+  }
+
+  /** What the vendor's support asks for about one verification. @returns null where there is none. */
+  async support(id: string): Promise<SupportBundle | null> {
+    const view = await this.get(id);
+    return view === null ? null : supportBundle(view);
   }
 
   /** By the caller's own key. */
@@ -272,6 +283,14 @@ export class BestframeClient {
     return this.#command(readGates(this.#redis, this.#names, Date.now()));
   }
 
+  /** What can be counted of the whole deployment, now. */
+  async metrics(): Promise<Metrics> {
+    await this.#ready();
+    const verify = new Map(REGIONS.map((region) => [region, this.#queue(region)]));
+    this.#erase ??= openEraseQueue(this.#redis, this.#names);
+    return this.#command(readMetrics(this.#redis, this.#names, verify, this.#erase));
+  }
+
   /**
    * What an operator does to a gate. `close` rests it until a probe is answered; `pause` stops it until `resume`.
    * @param by who does it, and @param why: both are shown to whoever asks later.
@@ -286,6 +305,7 @@ export class BestframeClient {
   async close(): Promise<void> {
     await this.#changes.close();
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    await this.#erase?.close();
     this.#redis.disconnect();
   }
 
@@ -330,11 +350,7 @@ export class BestframeClient {
     const byRegion = groupByRegion(items);
     await Promise.all(
       [...byRegion].map(async ([region, group]) => {
-        const jobs = group.map(({ id, request }) => ({
-          name: 'verify',
-          data: jobData({ ...request, mode: this.#mode }),
-          opts: { ...jobOptions.verify(request.lane), jobId: id },
-        }));
+        const jobs = group.map(({ id, request }) => verifyJob({ ...request, id, mode: this.#mode }));
         try {
           await this.#queue(region).addBulk(jobs);
         } catch (error) {

@@ -1,7 +1,9 @@
 /**
- * What happened to a verification, an entry an event, newest last, bounded. No link, path or name: codes, times and the
- * vendor's RequestIds, which its support asks for.
+ * What happened to a verification, an entry an event, newest last, bounded. No link, path or name: codes, times, the vendor's
+ * RequestIds and what it was given (`sent.ts`), which its support asks for.
  */
+import type { Service } from './failure.ts';
+import { type PackedSent, packSent, type Sent, unpackSent } from './sent.ts';
 import type { StageName } from './states.ts';
 
 export type HistoryEvent =
@@ -24,12 +26,16 @@ export interface HistoryEntry {
   readonly stage?: StageName;
   readonly code?: string;
   readonly requestId?: string;
+  /** Who gave the RequestId, of a stage that calls more than one. */
+  readonly service?: Service;
   readonly billed?: boolean;
   /** How long the attempt took. */
   readonly ms?: number;
   /** Who, and why: of what a person did. */
   readonly by?: string;
   readonly why?: string;
+  /** Of an upload that is done: what the vendor is given from now on. */
+  readonly sent?: Sent;
 }
 
 /** One letter a field: this is written four times or more for each verification, and kept. */
@@ -43,6 +49,8 @@ interface Packed {
   m?: number;
   p?: string;
   w?: string;
+  v?: Service;
+  o?: PackedSent;
 }
 
 export function packHistory(entry: HistoryEntry): string {
@@ -54,6 +62,8 @@ export function packHistory(entry: HistoryEntry): string {
   if (entry.ms !== undefined) packed.m = Math.round(entry.ms);
   if (entry.by !== undefined) packed.p = entry.by;
   if (entry.why !== undefined) packed.w = entry.why;
+  if (entry.service !== undefined) packed.v = entry.service;
+  if (entry.sent !== undefined) packed.o = packSent(entry.sent);
   return JSON.stringify(packed);
 }
 
@@ -69,5 +79,7 @@ export function unpackHistory(text: string): HistoryEntry {
     ...(packed.m === undefined ? {} : { ms: packed.m }),
     ...(packed.p === undefined ? {} : { by: packed.p }),
     ...(packed.w === undefined ? {} : { why: packed.w }),
+    ...(packed.v === undefined ? {} : { service: packed.v }),
+    ...(packed.o === undefined ? {} : { sent: unpackSent(packed.o) }),
   };
 }

@@ -14,6 +14,8 @@ export interface UploadedResource {
   readonly object?: ObjectPlace;
   /** CreateUploadUrl: the vendor's own link, never re-encoded. */
   readonly link?: string;
+  /** Of the CreateUploadUrl call that gave the link. */
+  readonly requestId?: string;
 }
 
 export interface ObjectPlace {
@@ -26,7 +28,6 @@ export interface UploadOutcome {
   readonly resources: Readonly<Partial<Record<ResourceName, UploadedResource>>>;
   /** When the first link dies, ms since 1970; absent where links are signed on demand. */
   readonly linksExpireAt?: number;
-  readonly requestIds?: readonly string[];
 }
 
 /** The preflight has seen, by the links that Tencent will use, what Tencent will see. */

@@ -45,7 +45,7 @@ export function viewOf(record: JournalRecord, history: readonly HistoryEntry[]):
     bestFrame: record.stored,
     paidCalls: record.paid,
     possiblyPaidCalls: record.possiblyPaid,
-    requestIds: [...new Set(history.flatMap((entry) => entry.requestId ?? []))],
+    requestIds: [...new Set(history.flatMap(requestIdsOf))],
     stage: currentStage(record),
     stages: stageTimes(history),
     createdAt: iso(record.createdAt),
@@ -58,6 +58,10 @@ export function viewOf(record: JournalRecord, history: readonly HistoryEntry[]):
     metadata: record.metadata,
     history,
   };
+}
+
+function requestIdsOf({ requestId, sent }: HistoryEntry): string[] {
+  return [requestId, ...(sent?.resources ?? []).map((each) => each.requestId)].flatMap((each) => each ?? []);
 }
 
 function reasonInWords(reason: Reason): ViewReason {

@@ -14,6 +14,7 @@ import { CODES, classify, type ErrorClass, nameOf } from '../domain/errors/index
 import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
 import { nextMove, type Policy } from '../domain/policy.ts';
+import { sentOf } from '../domain/sent.ts';
 import { type Decision, STAGES, type StageName, type State } from '../domain/states.ts';
 import type { Mode } from '../domain/verification.ts';
 import { currentStage, type JournalRecord, type Reason, whyDecided } from '../queue/record.ts';
@@ -245,11 +246,12 @@ export class Attempt {
   }
 
   async #commitUpload(ms: number): Promise<void> {
-    const entry: HistoryEntry = { at: Date.now(), event: 'done', stage: 'upload', ms };
-    const { journal } = this.#tools;
-    const answer = await this.#lease.guard(
-      journal.commit('upload', this.#record.generation, this.#record.outcomes.upload, entry),
-    );
+    const { id, generation, order, outcomes } = this.#record;
+    const { journal, objectFolder } = this.#tools;
+    const { upload } = outcomes;
+    const sent = upload === undefined ? {} : { sent: sentOf(upload, `${objectFolder}/${id}`, order?.liveness) };
+    const entry: HistoryEntry = { at: Date.now(), event: 'done', stage: 'upload', ms, ...sent };
+    const answer = await this.#lease.guard(journal.commit('upload', generation, upload, entry));
     if (answer !== 'ok') throw new Withheld(answer);
   }
 
@@ -276,7 +278,8 @@ export class Attempt {
   ): Promise<AttemptEnd> {
     const { detect } = this.#record.outcomes;
     const why = failure ?? new Failure({ service: 'bestframe', channel: 'local', code, sent: 'no' }, code);
-    const entry: HistoryEntry = { at: Date.now(), event: 'ended', stage, code, ...(ms === undefined ? {} : { ms }) };
+    const took = ms === undefined ? {} : { ms };
+    const entry: HistoryEntry = { at: Date.now(), event: 'ended', stage, code, ...took, ...answerOf(why) };
     return this.#settle({
       state: code === CODES.CANCELLED ? 'cancelled' : detect === undefined ? 'failed' : 'completed',
       reason: { ...reasonOf(why, stage), ...more },
@@ -335,6 +338,7 @@ export class Attempt {
       return this.#give(failure.code, failure, stage, ms);
 
     const classified = classify(failure);
+    if (classified.class === 'unknown') await this.#lease.guard(this.#tools.journal.countUnknownCode());
     await this.#tellGate(failure, classified.class, trouble.cause, stage);
     const move = nextMove(
       {
@@ -350,11 +354,13 @@ export class Attempt {
     );
     this.#tools.log.trouble(stage, failure, classified.class, move);
     if (move.to === 'hold' && this.#record.outcomes.detect === undefined)
-      return this.#hold(reasonOf(failure, stage), recorded ? null : ms);
+      return this.#hold(reasonOf(failure, stage), recorded ? null : { ms, ...answerOf(failure) });
     if (move.to === 'fail' || move.to === 'hold') return this.#give(nameOf(failure), failure, stage, ms);
     const rewind = move.to === 'rewind';
     const event = rewind ? 'rewind' : 'retry';
-    const entry: HistoryEntry | null = recorded ? null : { at: Date.now(), event, stage, code: nameOf(failure), ms };
+    const entry: HistoryEntry | null = recorded
+      ? null
+      : { at: Date.now(), event, stage, code: nameOf(failure), ms, ...answerOf(failure) };
     return this.#handBack(
       stage,
       move.delayMs,
@@ -407,18 +413,12 @@ export class Attempt {
     }
   }
 
-  /** Sets it aside for a person. @param ms of the attempt that led here, where the history does not have it yet. */
-  async #hold(reason: Reason, ms: number | null): Promise<AttemptEnd> {
+  /** Sets it aside for a person. @param attempt that led here, where the history does not have it yet. */
+  async #hold(reason: Reason, attempt: Pick<HistoryEntry, 'ms' | 'requestId' | 'service'> | null): Promise<AttemptEnd> {
     const { generation } = this.#record;
     const { journal, policy, log } = this.#tools;
     const stage = reason.stage ?? currentStage(this.#record);
-    const entry: HistoryEntry = {
-      at: Date.now(),
-      event: 'held',
-      stage,
-      code: reason.code,
-      ...(ms === null ? {} : { ms }),
-    };
+    const entry: HistoryEntry = { at: Date.now(), event: 'held', stage, code: reason.code, ...attempt };
     const answer = await this.#lease.guard(journal.hold(generation, reason, policy.holdMs, entry));
     log.held(reason);
     if (answer === 'ok') return { kind: 'held', leftMs: policy.holdMs };
@@ -483,6 +483,11 @@ function reasonOf(failure: Failure, stage: StageName): Reason {
     ...(failure.requestId === undefined ? {} : { requestId: failure.requestId }),
     ...(failure.field === undefined ? {} : { field: failure.field }),
   };
+}
+
+/** Whose answer it was, where the vendor's support could look it up. */
+function answerOf({ requestId, service }: Failure): Pick<HistoryEntry, 'requestId' | 'service'> {
+  return requestId === undefined ? {} : { requestId, service };
 }
 
 function otherMode(record: Mode, worker: Mode): Failure {

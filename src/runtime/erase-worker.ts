@@ -9,9 +9,9 @@ import { type Region, resourcesOf } from '../domain/actions.ts';
 import { Failure } from '../domain/failure.ts';
 import { objectKey } from '../domain/identity.ts';
 import type { Bucket } from '../domain/ports.ts';
+import type { EraseJob } from '../queue/erase-queue.ts';
 import { ERASE_QUEUE, type Names } from '../queue/names.ts';
 import { drained } from './drain.ts';
-import type { EraseJob } from './outbox.ts';
 
 export interface EraseWorkerOptions {
   readonly redis: Redis;

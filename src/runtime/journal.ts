@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { type HistoryEntry, packHistory } from '../domain/history.ts';
+import type { Counter } from '../domain/metrics.ts';
 import type { DetectOutcome, Md5Outcome, StoredFrame } from '../domain/outcomes.ts';
 import type { FrameState, StageName, State } from '../domain/states.ts';
 import type { Lane } from '../domain/verification.ts';
@@ -244,6 +245,11 @@ export class Journal {
       JSON.stringify(step.reason),
       step.entry === null ? '' : packHistory(step.entry),
     ])) as Commit;
+  }
+
+  /** A failure whose code is in no table: counted for the whole deployment. */
+  async countUnknownCode(): Promise<void> {
+    await this.#redis.hincrby(this.#names.counters, 'unknownCodes' satisfies Counter, 1);
   }
 
   /** Sets it aside for a person. */

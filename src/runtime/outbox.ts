@@ -5,17 +5,9 @@
  */
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { ActionName, Region } from '../domain/actions.ts';
+import type { EraseJob } from '../queue/erase-queue.ts';
 import type { Names } from '../queue/names.ts';
 import { jobOptions } from '../queue/options.ts';
-
-/** Objects in the own bucket, to be found again from id and generation. */
-export interface EraseJob {
-  readonly id: string;
-  readonly region: Region;
-  readonly action: ActionName;
-  readonly generations: number;
-}
 
 export interface FollowUps {
   readonly erase?: EraseJob;

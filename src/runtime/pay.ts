@@ -6,7 +6,7 @@
  *    that was paid for is recorded even if this attempt has lost its lease or its caller has cancelled.
  * 3. A call that provably never left closes its intent as unsent. One that may have left stays open until its deadline.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { ActionName, Region } from '../domain/actions.ts';
 import { CODES, classify, nameOf } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
@@ -64,7 +64,7 @@ type Call = (limits: { callMs: number; signal: AbortSignal }) => Promise<DetectA
 
 /** @throws Failure that was already recorded in the history (`recorded`), or Withheld. */
 export async function pay(payment: Payment, call: Call): Promise<DetectOutcome> {
-  const iid = randomUUID();
+  const iid = randomBytes(12).toString('base64url');
   const { untilMs, epoch, probe } = await declare(payment, iid);
   const startedAt = performance.now();
   const limit = new AbortController();

@@ -25,7 +25,6 @@ interface Opened {
 interface Uploaded {
   readonly resource: UploadedResource;
   readonly expiresAt?: number;
-  readonly requestId?: string;
 }
 
 export async function upload(input: StageInput, context: StageContext): Promise<UploadOutcome> {
@@ -35,11 +34,9 @@ export async function upload(input: StageInput, context: StageContext): Promise<
     const place = input.order.upload === 'own-bucket' ? intoOwnBucket : await throughUploadUrl(opened.length, context);
     const uploaded = await both(opened, (each, index) => place(each, index, input, context));
     const expiries = uploaded.flatMap((each) => each.expiresAt ?? []);
-    const requestIds = uploaded.flatMap((each) => each.requestId ?? []);
     return {
       resources: Object.fromEntries(opened.map(({ name }, index) => [name, uploaded[index]?.resource])),
       ...(expiries.length === 0 ? {} : { linksExpireAt: Math.min(...expiries) }),
-      ...(requestIds.length === 0 ? {} : { requestIds }),
     };
   } finally {
     await Promise.all(opened.map(({ source }) => source.close()));
@@ -92,8 +89,8 @@ async function throughUploadUrl(count: number, context: StageContext): Promise<P
     await slots[index]?.();
     const pair = await context.edges.faceId.createUploadUrl(order.action, order.region, context.signal);
     await context.edges.links.put(pair.putLink, () => source.stream(), headOf(rule, source), context.signal);
-    const resource = { bytes: source.sizeBytes, md5: source.md5, link: pair.getLink };
-    return { resource, expiresAt: pair.expiresAt, requestId: pair.requestId };
+    const { getLink: link, requestId, expiresAt } = pair;
+    return { resource: { bytes: source.sizeBytes, md5: source.md5, link, requestId }, expiresAt };
   };
 }
 

@@ -1,5 +1,5 @@
 /** The commands as an operator types them, against a running world. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sampleImage, sampleLiveData, sampleVideo } from '../../src/emulator/samples.ts';
@@ -36,6 +36,10 @@ describe('--help', () => {
     'wait',
     'list',
     'cancel',
+    'held',
+    'gate',
+    'metrics',
+    'support',
     'doctor',
     'bucket',
     'errors',
@@ -81,6 +85,27 @@ it('enqueue --wait, get, get --key, wait, list: for people and as JSON', async (
   const again = await run('enqueue', '--key', 'walk', '--live-data', live, '--image', image);
   expect(again.stdout).toContain('known already (completed)');
   expect((await run('cancel', view.id)).stdout).toContain('had ended');
+});
+
+it('support: what the vendor asks for, to paste or as JSON or into a file; metrics: as Prometheus reads them', async () => {
+  const { live, image } = await files('ticket');
+  await run('enqueue', '--key', 'ticket', '--live-data', live, '--image', image, '--wait', '--json');
+  const [call] = await world.control.calls({
+    action: 'DetectReflectLivenessAndCompare',
+    object: world.client.idOf('ticket'),
+  });
+  const { code, stdout } = await run('support', '--key', 'ticket');
+  expect(code).toBe(0);
+  expect(stdout).toContain(`RequestId  ${call?.requestId}`);
+  expect(stdout).toMatch(/LiveDataUrl {2}https:\/\/\S+\/liveData {2}\(\d+ bytes\)/);
+  const out = join(world.dir, 'ticket.json');
+  expect(await run('support', '--key', 'ticket', '--json', '--out', out)).toMatchObject({ code: 0, stdout: '' });
+  const written = JSON.parse(await readFile(out, 'utf8'));
+  expect(JSON.parse((await run('support', '--key', 'ticket', '--json')).stdout)).toEqual(written);
+  expect(await run('support', 'vnothing')).toMatchObject({ code: 1, stdout: '' });
+
+  expect((await run('metrics')).stdout).toMatch(/^bestframe_gate_open\{.*\} 1$/m);
+  expect(JSON.parse((await run('metrics', '--json')).stdout)).toMatchObject({ counters: { unknownCodes: 0 } });
 });
 
 it('what is not there is said, and the exit code says so too', async () => {

@@ -2,8 +2,8 @@
 import type { Queue } from 'bullmq';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { openEraseQueue } from '../../src/compose.ts';
 import type { Region } from '../../src/domain/actions.ts';
+import { openEraseQueue } from '../../src/queue/erase-queue.ts';
 import type { VerifyJob } from '../../src/queue/options.ts';
 import { openVerifyQueue } from '../../src/queue/verify-queue.ts';
 import { Outbox } from '../../src/runtime/outbox.ts';

@@ -1,7 +1,32 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RESOURCE_NAMES } from '../../../src/domain/actions.ts';
 import { type HistoryEntry, packHistory, unpackHistory } from '../../../src/domain/history.ts';
 import { STAGES } from '../../../src/domain/states.ts';
+
+const host = 'faceid-resource-sg-1250000000.cos.ap-singapore.myqcloud.com';
+const sent = fc.record(
+  {
+    resources: fc.array(
+      fc.record(
+        {
+          name: fc.constantFrom(...RESOURCE_NAMES),
+          bytes: fc.nat(),
+          md5: fc.string(),
+          place: fc.oneof(
+            fc.string(),
+            fc.string().map((rest) => `${host}/faceid%2F${rest}`),
+            fc.string().map((rest) => `${host}/bestframe/${rest}`),
+          ),
+          requestId: fc.string(),
+        },
+        { requiredKeys: ['name', 'bytes', 'md5', 'place'] },
+      ),
+    ),
+    liveness: fc.record({ type: fc.constant('ACTION'), validateData: fc.string() }),
+  },
+  { requiredKeys: ['resources'] },
+);
 
 const entry = fc.record(
   {
@@ -12,6 +37,10 @@ const entry = fc.record(
     requestId: fc.string(),
     billed: fc.constant(true),
     ms: fc.nat(),
+    service: fc.constantFrom('faceid', 'cos'),
+    by: fc.string(),
+    why: fc.string(),
+    sent,
   },
   { requiredKeys: ['at', 'event'] },
 ) as fc.Arbitrary<HistoryEntry>;

@@ -1,0 +1,88 @@
+/** What can be counted: seen by the client, the command line's text and the dashboard's /metrics. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { metricsText } from '../../src/api/metrics.ts';
+import { openDashboardFor } from '../../src/compose.ts';
+import { readConfig } from '../../src/config.ts';
+import { createRig, type Rig } from '../support/rig.ts';
+
+const DETECT = 'DetectReflectLivenessAndCompare';
+const PLACE = `{region="ap-singapore",action="${DETECT}"}`;
+
+let rig: Rig;
+
+beforeAll(async () => {
+  const env = {
+    BESTFRAME_QPS_DETECT: '200',
+    BESTFRAME_BACKOFF_MS: 'batch=20,interactive=20',
+    BESTFRAME_CALL_SECONDS: 'batch=1,interactive=1',
+    BESTFRAME_DASHBOARD_USER: 'operator',
+    BESTFRAME_DASHBOARD_PASSWORD: 'open-sesame',
+    BESTFRAME_DASHBOARD_PORT: '0',
+  };
+  rig = await createRig({ env, emulator: { qps: {} } });
+});
+afterAll(() => rig.dispose());
+
+it('counts what waits, since when, and what is held', async () => {
+  expect(await rig.client.metrics()).toMatchObject({ live: 0, held: 0, oldestMs: null, outbox: 0, gates: [] });
+  const { id } = await rig.client.enqueue(await rig.request('waits'));
+  const waits = await rig.client.metrics();
+  expect(waits).toMatchObject({ live: 1 });
+  expect(waits.oldestMs).toBeGreaterThanOrEqual(0);
+  expect(waits.queues).toContainEqual({ region: 'ap-singapore', waiting: 1, active: 0, delayed: 0 });
+  await rig.client.cancel(id);
+
+  const worker = await rig.openWorker();
+  await rig.control.fault({ kind: 'error', action: DETECT, code: 'FailedOperation.BrandNew', times: 3 });
+  const held = await rig.client.enqueue(await rig.request('held'));
+  await rig.client.wait(held.id, { until: 'ended' });
+  const found = await rig.client.metrics();
+  expect(found).toMatchObject({ live: 1, held: 1, oldestMs: null, counters: { unknownCodes: 3 } });
+  await rig.client.resolve(held.id, 'fail', { by: 'maria', why: 'test' });
+  await worker.stop(5_000);
+});
+
+it('counts calls that were possibly paid twice', async () => {
+  const worker = await rig.openWorker();
+  await rig.control.fault({ kind: 'drop', action: DETECT });
+  const { id } = await rig.client.enqueue(await rig.request('dropped'));
+  expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', possiblyPaidCalls: 1 });
+  expect((await rig.client.metrics()).counters).toMatchObject({ unknownOutcomes: 1 });
+  await worker.stop(5_000);
+});
+
+it('a closed gate says why and since when, on the dashboard’s page too, behind its login', async () => {
+  await rig.client.steer('ap-singapore', DETECT, 'close', 'maria', 'test');
+  const dashboard = await openDashboardFor(readConfig(rig.env), pino({ level: 'silent' }));
+  try {
+    const url = new URL('/metrics', dashboard.url);
+    expect((await fetch(url)).status).toBe(401);
+    const authorization = `Basic ${Buffer.from('operator:open-sesame').toString('base64')}`;
+    const answer = await fetch(url, { headers: { authorization } });
+    expect(answer.headers.get('content-type')).toContain('text/plain');
+    const text = await answer.text();
+    const [gate] = (await rig.client.metrics()).gates;
+    const since = Date.parse(gate?.since ?? '') / 1_000;
+    expect(text).toContain(`bestframe_gate_open${PLACE} 0`);
+    expect(text).toContain(`${PLACE.slice(0, -1)},code="CLOSED_BY_OPERATOR"} ${since}`);
+    expect(text).toContain('bestframe_unknown_outcomes_total 1');
+    await rig.client.steer('ap-singapore', DETECT, 'open', 'maria', 'test');
+    const open = await (await fetch(url, { headers: { authorization } })).text();
+    expect(open).toContain(`bestframe_gate_open${PLACE} 1`);
+    expect(open).not.toContain('CLOSED_BY_OPERATOR');
+  } finally {
+    await dashboard.stop(0);
+  }
+});
+
+it('has the names that docs/metrics.md promises, and no others', async () => {
+  const text = await metricsText(await rig.client.metrics());
+  const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'metrics.md'), 'utf8');
+  const promised = [...page.matchAll(/^\| `(bestframe_\w+)` \| /gm)].map(([, name]) => name);
+  expect(promised.length).toBeGreaterThan(10);
+  expect(names.sort()).toEqual(promised.sort());
+});
