@@ -1,6 +1,6 @@
 /**
- * What a bucket is set to, as COS says it in XML: who may read it, versioning, lifecycle. Settings only: objects have no
- * versions here, and no rule ever deletes one; a public bucket, however, is public.
+ * What a bucket is set to, as COS says it in XML: who may read it, versioning, lifecycle. A public bucket is public, and
+ * versioning makes versions; lifecycle is a setting only: no rule ever deletes an object.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import type { CosError } from './cos-signature.ts';

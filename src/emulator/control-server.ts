@@ -78,6 +78,16 @@ export async function startControl(options: ControlOptions): Promise<{ url: stri
       return log.wait(query, atLeast, timeoutMs);
     },
     'GET /objects': () => objects.list().map(({ bucket, key, sizeBytes, md5 }) => ({ bucket, key, sizeBytes, md5 })),
+    'GET /versions': () =>
+      objects.histories().flatMap((versions) =>
+        versions.map(({ bucket, key, versionId, kind }, index) => ({
+          bucket,
+          key,
+          versionId,
+          latest: index === 0,
+          deleted: kind === 'marker',
+        })),
+      ),
     'PUT /objects': async ({ url, body }) => {
       const { bucket, key } = parsed(queries.object, given(url));
       if (!buckets.some(({ name }) => name === bucket)) throw new BadRequest(`there is no bucket ${bucket}`);

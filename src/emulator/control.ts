@@ -49,6 +49,11 @@ export class EmulatorControl {
     return this.#ask('GET', '/objects');
   }
 
+  /** All versions of all objects, and what says that one is deleted; of each object the newest first. */
+  versions(): Promise<{ bucket: string; key: string; versionId: string; latest: boolean; deleted: boolean }[]> {
+    return this.#ask('GET', '/versions');
+  }
+
   /** As if somebody had written an object without being asked who they are. */
   putObject(bucket: string, key: string, body: Buffer): Promise<{ sizeBytes: number; md5: string }> {
     return this.#ask('PUT', `/objects?${parameters({ bucket, key })}`, body);

@@ -13,6 +13,7 @@ export interface CosError {
   readonly status: number;
   readonly code: string;
   readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface SignedRequest {

@@ -1,13 +1,26 @@
 /**
- * COS as far as verifications need it: objects (PUT, copy, GET with Range, HEAD, DELETE) and buckets (HEAD, PUT, and GET
- * and PUT of their ACL, versioning and lifecycle), private unless they are set otherwise, on the default domain of their
- * region, with COS's own signatures and XML errors.
+ * COS as far as verifications need it: objects and their versions (PUT, copy, GET with Range, HEAD, DELETE) and buckets
+ * (HEAD, PUT, lists of objects and of versions, GET and PUT of their ACL, versioning and lifecycle), private unless they
+ * are set otherwise, on the default domain of their region, with COS's own signatures and XML errors.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { aclOf, BUCKET_SETTINGS, invalidAcl, isAcl, readSetting, writeSetting } from './bucket-settings.ts';
+import {
+  DELETED,
+  etagOf,
+  failed,
+  headOf,
+  madeVersion,
+  noSuchBucket,
+  noSuchKey,
+  noSuchVersion,
+  notDone,
+  plain,
+} from './cos-answers.ts';
 import { type CosError, cosProblem, decoded, type SignedRequest } from './cos-signature.ts';
 import type { Answer, Exchange } from './exchange.ts';
+import { objectsXml, versionsXml } from './listing.ts';
 import type { Objects, StoredObject } from './objects.ts';
 import type { Bucket, Credentials } from './settings.ts';
 
@@ -72,7 +85,7 @@ export class Cos {
       call,
       perform: () => this.#perform(request, asked),
       refuse: (fault) =>
-        failed(request, asked, {
+        failed(request.method, resourceOf(asked), {
           status: (fault.kind === 'error' ? fault.status : undefined) ?? 503,
           code: fault.code,
           message: fault.code,
@@ -91,7 +104,7 @@ export class Cos {
     const known = this.#options.buckets.some((each) => each.name === bucket && each.region === region);
     const request = { method: 'GET', path, query: url.searchParams, headers: { host: url.host } };
     if (!known || this.#problem(request, bucket, path.slice(1)) !== null) return null;
-    return this.#options.objects.get(bucket, path.slice(1)) ?? null;
+    return this.#options.objects.get(bucket, path.slice(1), versionIdOf(url.searchParams)) ?? null;
   }
 
   async #perform(request: IncomingMessage, asked: Asked): Promise<Answer> {
@@ -109,11 +122,13 @@ export class Cos {
       if (problem !== null) throw new CosFault(problem);
       const setting = settingOf(asked);
       if (setting !== null) return await this.#setting(request, asked, setting);
-      for (const name of asked.query.keys()) if (SUB_RESOURCE.test(name)) throw new CosFault(notDone());
+      for (const name of asked.query.keys()) {
+        if (SUB_RESOURCE.test(name) && !isOfVersions(name, asked, request.method)) throw new CosFault(notDone());
+      }
       return await (key === '' ? this.#bucket(request, asked) : this.#object(request, { ...asked, key }));
     } catch (error) {
       request.resume();
-      if (error instanceof CosFault) return failed(request, asked, error.answer);
+      if (error instanceof CosFault) return failed(request.method, resourceOf(asked), error.answer);
       throw error;
     }
   }
@@ -162,7 +177,20 @@ export class Cos {
     }
     if (known === undefined) throw new CosFault(noSuchBucket());
     if (request.method === 'HEAD') return plain(200, { 'x-cos-bucket-region': asked.region });
+    if (request.method === 'GET' && !asked.query.has('delimiter')) return this.#list(asked.query, known);
     throw new CosFault(notDone());
+  }
+
+  #list(query: URLSearchParams, bucket: Bucket): Answer {
+    const { name } = bucket;
+    const histories = this.#options.objects.histories().filter(([latest]) => latest?.bucket === name);
+    const listed = { name, histories, etagOf: (stored: StoredObject) => etagOf(stored, bucket) };
+    const xml = query.has('versions')
+      ? versionsXml(listed, query, bucket.versioning !== undefined)
+      : objectsXml(listed, query);
+    if (typeof xml !== 'string') throw new CosFault(xml);
+    const headers = { 'content-type': 'application/xml', 'x-cos-request-id': randomUUID() };
+    return { status: 200, headers, body: Buffer.from(xml), facts: { code: 'OK' } };
   }
 
   async #object(request: IncomingMessage, asked: AskedObject): Promise<Answer> {
@@ -170,14 +198,19 @@ export class Cos {
     if (bucket === undefined) throw new CosFault(noSuchBucket());
     const { objects } = this.#options;
     if (request.method === 'PUT') return this.#put(request, asked, bucket);
+    const versionId = versionIdOf(asked.query);
     if (request.method === 'DELETE') {
-      await objects.remove(asked.bucket, asked.key);
-      return plain(204);
+      const touched = await objects.remove(asked.bucket, asked.key, versionId);
+      if (bucket.versioning === undefined) return plain(204);
+      const id = touched?.versionId ?? versionId;
+      const marker = touched?.kind === 'marker' ? DELETED : {};
+      return plain(204, { ...marker, ...(id === undefined ? {} : { 'x-cos-version-id': id }) });
     }
-    const stored = objects.get(asked.bucket, asked.key);
     if (request.method !== 'HEAD' && request.method !== 'GET') throw new CosFault(notDone());
-    if (stored === undefined) throw new CosFault(noSuchKey());
-    return request.method === 'HEAD' ? headOf(stored, bucket) : this.#get(request, asked, stored, bucket);
+    const version = objects.find(asked.bucket, asked.key, versionId);
+    if (version === undefined) throw new CosFault(versionId === undefined ? noSuchKey() : noSuchVersion());
+    if (version.kind === 'marker') throw new CosFault({ ...noSuchKey(), headers: DELETED });
+    return request.method === 'HEAD' ? headOf(version, bucket) : this.#get(request, asked, version, bucket);
   }
 
   async #put(request: IncomingMessage, asked: AskedObject, bucket: Bucket): Promise<Answer> {
@@ -203,7 +236,7 @@ export class Cos {
         });
       }
     });
-    const answer = plain(200, { etag: etagOf(stored, bucket) });
+    const answer = plain(200, { etag: etagOf(stored, bucket), ...madeVersion(stored, bucket) });
     return { ...answer, facts: { ...answer.facts, bytes: stored.sizeBytes } };
   }
 
@@ -214,14 +247,15 @@ export class Cos {
     const [, name = '', region = ''] = COS_HOST.exec(from?.hostname ?? '') ?? [];
     const known = this.#options.buckets.some((each) => each.name === name && each.region === region);
     const key = decoded(from?.pathname ?? '')?.slice(1);
-    const stored = known && key !== undefined ? objects.get(name, key) : undefined;
+    const versionId = versionIdOf(from?.searchParams ?? new URLSearchParams());
+    const stored = known && key !== undefined ? objects.get(name, key, versionId) : undefined;
     const content = stored === undefined ? null : await objects.stream(stored);
     if (stored === undefined || content === null) throw new CosFault(noSuchKey());
     const copied = await objects.put(asked.bucket, asked.key, content, stored.contentType);
     const body = `<CopyObjectResult><ETag>${etagOf(copied, bucket)}</ETag><LastModified>${new Date(copied.at).toISOString()}</LastModified></CopyObjectResult>`;
     return {
       status: 200,
-      headers: { 'content-type': 'application/xml', etag: etagOf(copied, bucket) },
+      headers: { 'content-type': 'application/xml', etag: etagOf(copied, bucket), ...madeVersion(copied, bucket) },
       body: Buffer.from(body),
       facts: { code: 'OK', bytes: copied.sizeBytes },
     };
@@ -261,6 +295,20 @@ function settingOf({ key, query }: Asked): string | null {
   return key === '' ? ([...query.keys()].find((name) => Object.hasOwn(BUCKET_SETTINGS, name)) ?? null) : null;
 }
 
+function resourceOf({ bucket, region, key }: Asked): string {
+  return `${bucket}.cos.${region}.myqcloud.com/${key ?? ''}`;
+}
+
+/** Requests of versions that are done: lists of a bucket's, and one of an object's. */
+function isOfVersions(name: string, { key }: Asked, method: string | undefined): boolean {
+  if (name === 'versions') return key === '' && method === 'GET';
+  return name === 'versionId' && key !== '' && method !== 'PUT';
+}
+
+function versionIdOf(query: URLSearchParams): string | undefined {
+  return query.get('versionId') ?? undefined;
+}
+
 function isUnsigned({ headers, query }: SignedRequest): boolean {
   return headers.authorization === undefined && !query.has('q-sign-algorithm');
 }
@@ -269,52 +317,7 @@ function actionOf(request: IncomingMessage, asked: Asked): string {
   const { key } = asked;
   const verb =
     { PUT: 'Put', GET: 'Get', HEAD: 'Head', DELETE: 'Delete' }[request.method ?? ''] ?? String(request.method);
+  if (key === '' && asked.query.has('versions')) return `${verb}BucketObjectVersions`;
   if (key === '') return `${verb}Bucket${BUCKET_SETTINGS[settingOf(asked) ?? ''] ?? ''}`;
   return request.headers['x-cos-copy-source'] === undefined ? `${verb}Object` : 'CopyObject';
-}
-
-function etagOf(stored: StoredObject, bucket: Bucket): string {
-  return bucket.opaqueEtag === true ? `"${createHash('sha1').update(stored.file).digest('hex')}"` : `"${stored.md5}"`;
-}
-
-function headOf(stored: StoredObject, bucket: Bucket): Answer {
-  const headers = {
-    'content-type': stored.contentType,
-    'content-length': String(stored.sizeBytes),
-    etag: etagOf(stored, bucket),
-    'last-modified': new Date(stored.at).toUTCString(),
-    'accept-ranges': 'bytes',
-    'x-cos-request-id': randomUUID(),
-  };
-  return { status: 200, headers, facts: { code: 'OK' } };
-}
-
-function plain(status: number, headers: Record<string, string> = {}): Answer {
-  return { status, headers: { 'x-cos-request-id': randomUUID(), ...headers }, facts: { code: 'OK' } };
-}
-
-function noSuchKey(): CosError {
-  return { status: 404, code: 'NoSuchKey', message: 'The specified key does not exist.' };
-}
-
-function notDone(): CosError {
-  return { status: 405, code: 'MethodNotAllowed', message: 'The emulator does not do this: see docs/emulator.md.' };
-}
-
-function noSuchBucket(): CosError {
-  return { status: 404, code: 'NoSuchBucket', message: 'The specified bucket does not exist.' };
-}
-
-function failed(request: IncomingMessage, asked: Asked, { status, code, message }: CosError): Answer {
-  const requestId = randomUUID();
-  const resource = `${asked.bucket}.cos.${asked.region}.myqcloud.com/${asked.key ?? ''}`;
-  const fields = { Code: code, Message: message, Resource: resource, RequestId: requestId, TraceId: randomUUID() };
-  const inner = Object.entries(fields).map(([name, text]) => `\t<${name}>${escapeXml(text)}</${name}>\n`);
-  const body = Buffer.from(`<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n${inner.join('')}</Error>\n`);
-  const headers = { 'content-type': 'application/xml', 'x-cos-request-id': requestId };
-  return { status, headers, ...(request.method === 'HEAD' ? {} : { body }), facts: { code, requestId } };
-}
-
-function escapeXml(text: string): string {
-  return text.replace(/[<>&]/g, (char) => ({ '<': '&lt;', '>': '&gt;' })[char] ?? '&amp;');
 }

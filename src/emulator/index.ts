@@ -70,7 +70,8 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const buckets: Bucket[] = [...ownBuckets, ...vendors].map((bucket) => ({ ...bucket }));
   const now = () => Date.now() + settings.clockSkewMs;
 
-  const objects = new Objects(join(dir, 'objects'));
+  const versioningOf = (bucket: string) => buckets.find(({ name }) => name === bucket)?.versioning;
+  const objects = new Objects(join(dir, 'objects'), versioningOf);
   await objects.open();
   const log = await CallLog.open(join(dir, 'calls.jsonl'));
   const faults = new Faults();

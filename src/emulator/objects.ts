@@ -1,31 +1,55 @@
-/** Objects as COS keeps them: bytes in files, what is known of them in memory. A PUT is seen whole or not at all. */
+/**
+ * Objects as COS keeps them, with their versions: bytes in files, what is known of them in memory. A PUT is seen whole or
+ * not at all.
+ *
+ * A version whose id is `null` is the one that was written while versioning was not on: there is one of an object at most.
+ */
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Versioning } from './settings.ts';
 
 /** As `randomUUID` makes them. */
 const FILE_NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export interface StoredObject {
+interface Versioned {
   readonly bucket: string;
   readonly key: string;
+  readonly versionId: string;
+  readonly at: number;
+}
+
+export interface StoredObject extends Versioned {
+  readonly kind: 'object';
   readonly sizeBytes: number;
   /** 32 hex digits. */
   readonly md5: string;
   readonly contentType: string;
-  readonly at: number;
   readonly file: string;
 }
 
+/** What a DELETE leaves where versions are kept. */
+export interface DeleteMarker extends Versioned {
+  readonly kind: 'marker';
+}
+
+export type Version = StoredObject | DeleteMarker;
+
+const NULL = 'null';
+
 export class Objects {
   readonly #dir: string;
-  readonly #known = new Map<string, StoredObject>();
+  readonly #versioningOf: (bucket: string) => Versioning | undefined;
+  /** By bucket and key, each with its versions, the newest first. None is empty. */
+  readonly #known = new Map<string, readonly Version[]>();
+  #lastMicros = 0;
 
-  constructor(dir: string) {
+  constructor(dir: string, versioningOf: (bucket: string) => Versioning | undefined) {
     this.#dir = dir;
+    this.#versioningOf = versioningOf;
   }
 
   async open(): Promise<void> {
@@ -60,10 +84,9 @@ export class Objects {
       );
       const md5 = hash.digest('hex');
       accept({ sizeBytes, md5 });
-      const stored: StoredObject = { bucket, key, sizeBytes, md5, contentType, at: Date.now(), file };
-      const before = this.get(bucket, key);
-      this.#known.set(`${bucket}/${key}`, stored);
-      if (before !== undefined) await rm(before.file, { force: true });
+      const versioned = { bucket, key, versionId: this.#idIn(bucket), at: Date.now() };
+      const stored: StoredObject = { kind: 'object', ...versioned, sizeBytes, md5, contentType, file };
+      await this.#add(stored);
       return stored;
     } catch (error) {
       await rm(file, { force: true });
@@ -71,11 +94,25 @@ export class Objects {
     }
   }
 
-  get(bucket: string, key: string): StoredObject | undefined {
-    return this.#known.get(`${bucket}/${key}`);
+  /** @returns undefined where there is no such version, or no object at all; the newest where none is named. */
+  find(bucket: string, key: string, versionId?: string): Version | undefined {
+    const versions = this.#known.get(`${bucket}/${key}`) ?? [];
+    return versionId === undefined ? versions[0] : versions.find((version) => version.versionId === versionId);
   }
 
+  /** @returns undefined where it is deleted, too. */
+  get(bucket: string, key: string, versionId?: string): StoredObject | undefined {
+    const version = this.find(bucket, key, versionId);
+    return version?.kind === 'object' ? version : undefined;
+  }
+
+  /** What a GET of each would see. */
   list(): StoredObject[] {
+    return this.histories().flatMap(([latest]) => (latest?.kind === 'object' ? [latest] : []));
+  }
+
+  /** All versions and delete markers, object by object, the newest first. */
+  histories(): (readonly Version[])[] {
     return [...this.#known.values()];
   }
 
@@ -102,12 +139,46 @@ export class Objects {
     }
   }
 
-  async remove(bucket: string, key: string): Promise<void> {
-    const stored = this.get(bucket, key);
-    if (stored === undefined) return;
-    this.#known.delete(`${bucket}/${key}`);
-    await rm(stored.file, { force: true });
+  /**
+   * Removes one version for good; where none is named, what the bucket's versioning makes of it.
+   *
+   * @returns the version that is gone, or the marker that was made; null where there was nothing to remove.
+   */
+  async remove(bucket: string, key: string, versionId?: string): Promise<Version | null> {
+    if (versionId === undefined && this.#versioningOf(bucket) !== undefined) {
+      const marker: DeleteMarker = { kind: 'marker', bucket, key, versionId: this.#idIn(bucket), at: Date.now() };
+      await this.#add(marker);
+      return marker;
+    }
+    const gone = this.find(bucket, key, versionId);
+    if (gone === undefined) return null;
+    const name = `${bucket}/${key}`;
+    const left = (this.#known.get(name) ?? []).filter((version) => version !== gone);
+    if (left.length > 0) this.#known.set(name, left);
+    else this.#known.delete(name);
+    await removeFile(gone);
+    return gone;
   }
+
+  /** As the newest; one of the same id is replaced. */
+  async #add(version: Version): Promise<void> {
+    const name = `${version.bucket}/${version.key}`;
+    const before = this.#known.get(name) ?? [];
+    const replaced = before.find(({ versionId }) => versionId === version.versionId);
+    this.#known.set(name, [version, ...before.filter((each) => each !== replaced)]);
+    if (replaced !== undefined) await removeFile(replaced);
+  }
+
+  /** Made like COS's, which count down: 2⁶⁴ less the time in microseconds. */
+  #idIn(bucket: string): string {
+    if (this.#versioningOf(bucket) !== 'Enabled') return NULL;
+    this.#lastMicros = Math.max(this.#lastMicros + 1, Date.now() * 1_000);
+    return Buffer.from(String(2n ** 64n - BigInt(this.#lastMicros))).toString('base64url');
+  }
+}
+
+async function removeFile(version: Version): Promise<void> {
+  if (version.kind === 'object') await rm(version.file, { force: true });
 }
 
 async function opened(stored: StoredObject): Promise<FileHandle | null> {

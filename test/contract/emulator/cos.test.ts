@@ -159,7 +159,7 @@ describe('buckets', () => {
     const acl = await lab.cos('putObjectAcl', { Key: 'ready', ACL: 'public-read' });
     const part = await lab.cos('multipartUpload', { Key: 'ready', UploadId: 'x', PartNumber: 1, Body: bytes('x') });
     const start = await lab.cos('multipartInit', { Key: 'ready' });
-    const list = await lab.cos('getBucket', {});
+    const list = await lab.cos('getBucket', { Delimiter: '/' });
     const remove = await lab.cos('deleteBucket', {});
     for (const { error } of [acl, part, start, list, remove]) {
       expect(error).toMatchObject({ statusCode: 405, code: 'MethodNotAllowed' });
