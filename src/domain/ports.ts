@@ -31,7 +31,7 @@ export interface Sources {
 
 // ── where Tencent fetches them ─────────────────────────────────────────────────────────────────────────────────────
 
-/** The company's own bucket for one region. Only signs; bytes travel through `Http`. */
+/** The company's own bucket for one region. Signs and deletes; bytes travel through `LinkIo`. */
 export interface Bucket {
   readonly name: string;
   readonly region: Region;
@@ -40,6 +40,16 @@ export interface Bucket {
   signGet(place: ObjectPlace, ttlMs: number): Promise<string>;
   /** Deletes and confirms (HEAD answers 404). An object that is already away is fine. */
   remove(key: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Deletes every version and delete marker of every object whose key begins so, until the bucket lists none. COS says of
+   * its lists that an object may be late in them: what is known by its key is removed by its key, too. Failures of class
+   * `account` name the permission that is missing.
+   *
+   * @param prefix names a folder and ends with a slash; with any other it deletes nothing and throws.
+   */
+  removeAll(prefix: string, signal: AbortSignal): Promise<{ readonly versions: number }>;
+  /** The same for one object: its versions and delete markers, and nobody else's. */
+  removeVersions(key: string, signal: AbortSignal): Promise<{ readonly versions: number }>;
 }
 
 export interface Probe {

@@ -70,11 +70,11 @@ export function bucketSettings({ name, region, credentials, transport }: BucketS
   }
 
   async function ask(asking: Asking, signal: AbortSignal): Promise<TransportResponse> {
-    const { method, setting, body, headers = {}, fine = [] } = asking;
+    const { method, query, body, headers = {}, fine = [] } = asking;
     const content = body === undefined ? {} : { 'content-md5': createHash('md5').update(body).digest('base64') };
     const signed = { ...headers, ...content };
     const place = { bucket: name, region: asking.in ?? region, key: '' };
-    const signing = { method, place, ttlMs: LINK_MS, headers: signed, ...(setting === undefined ? {} : { setting }) };
+    const signing = { method, place, ttlMs: LINK_MS, headers: signed, ...(query === undefined ? {} : { query }) };
     const url = await signedLink(credentials, signing);
     const bytes = Buffer.from(body ?? '');
     const sent =
@@ -97,7 +97,10 @@ export function bucketSettings({ name, region, credentials, transport }: BucketS
     }, signal);
 
   const read = (setting: 'acl' | 'lifecycle' | 'versioning', signal: AbortSignal) =>
-    withQuickRetries(async () => (await ask({ method: 'GET', setting }, signal)).text(MAX_XML_BYTES), signal);
+    withQuickRetries(
+      async () => (await ask({ method: 'GET', query: { [setting]: '' } }, signal)).text(MAX_XML_BYTES),
+      signal,
+    );
 
   return {
     name,
@@ -120,7 +123,7 @@ export function bucketSettings({ name, region, credentials, transport }: BucketS
     },
 
     async makePrivate(signal) {
-      await done({ method: 'PUT', setting: 'acl', headers: { 'x-cos-acl': 'private' } }, signal);
+      await done({ method: 'PUT', query: { acl: '' }, headers: { 'x-cos-acl': 'private' } }, signal);
     },
 
     async versioning(signal) {
@@ -132,7 +135,7 @@ export function bucketSettings({ name, region, credentials, transport }: BucketS
 
     async suspendVersioning(signal) {
       const body = '<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>';
-      await done({ method: 'PUT', setting: 'versioning', body }, signal);
+      await done({ method: 'PUT', query: { versioning: '' }, body }, signal);
     },
 
     async rules(signal) {
@@ -146,7 +149,7 @@ export function bucketSettings({ name, region, credentials, transport }: BucketS
 
     async writeRules(rules, signal) {
       const body = `<LifecycleConfiguration>${rules.join('')}</LifecycleConfiguration>`;
-      await done({ method: 'PUT', setting: 'lifecycle', body }, signal);
+      await done({ method: 'PUT', query: { lifecycle: '' }, body }, signal);
     },
 
     statusForStrangers(key, signal) {

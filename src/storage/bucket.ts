@@ -13,7 +13,8 @@ import type { Bucket } from '../domain/ports.ts';
 import { refusalOf, reworded } from '../transport/cos-answers.ts';
 import { withQuickRetries } from '../transport/retry.ts';
 import type { Transport } from '../transport/transport.ts';
-import { type Method, type SigningKeys, signedLink } from './signing.ts';
+import { type Method, type Signing, type SigningKeys, signedLink } from './signing.ts';
+import { removeVersions, type VersionIo } from './versions.ts';
 
 export interface BucketOptions {
   /** `name-appid`. */
@@ -30,14 +31,17 @@ export interface CheckedBucket extends Bucket {
 }
 
 const OWN_LINK_MS = 5 * 60_000;
+/** A page of a list: keys of 850 bytes at most, percent-encoded, and what is said of each. */
+const MAX_LIST_BYTES = 256 * 1024;
 
 export function createBucket(options: BucketOptions): CheckedBucket {
   const { name, region, credentials, transport } = options;
 
-  const sign = (method: Method, place: ObjectPlace, ttlMs: number) => signedLink(credentials, { method, place, ttlMs });
+  const sign = (method: Method, place: ObjectPlace, ttlMs: number, query?: Signing['query']) =>
+    signedLink(credentials, { method, place, ttlMs, ...(query === undefined ? {} : { query }) });
 
-  async function ask(method: Method, key: string, signal: AbortSignal): Promise<number> {
-    const url = await sign(method, { bucket: name, region, key }, OWN_LINK_MS);
+  async function ask(method: Method, key: string, signal: AbortSignal, query?: Signing['query']): Promise<number> {
+    const url = await sign(method, { bucket: name, region, key }, OWN_LINK_MS, query);
     const response = await transport.request({ method, url, purpose: 'link', signal });
     if (response.status < 300) await response.dump();
     else {
@@ -47,6 +51,24 @@ export function createBucket(options: BucketOptions): CheckedBucket {
     }
     return response.status;
   }
+
+  const versions: VersionIo = {
+    list: (query, signal) =>
+      withQuickRetries(async () => {
+        const url = await sign('GET', { bucket: name, region, key: '' }, OWN_LINK_MS, query);
+        const response = await transport.request({ method: 'GET', url, purpose: 'link', signal });
+        if (response.status !== 200) throw permitting('name/cos:GetBucketObjectVersions', await refusalOf(response));
+        return response.text(MAX_LIST_BYTES);
+      }, signal),
+    remove: ({ key, versionId }, signal) =>
+      withQuickRetries(async () => {
+        try {
+          await ask('DELETE', key, signal, versionId === '' ? undefined : { versionId });
+        } catch (error) {
+          throw error instanceof Failure ? permitting('name/cos:DeleteObject', error) : error;
+        }
+      }, signal),
+  };
 
   return {
     name,
@@ -63,6 +85,17 @@ export function createBucket(options: BucketOptions): CheckedBucket {
       }, signal);
     },
 
+    async removeAll(prefix, signal) {
+      // The whole bucket, or `folder/id` where `folder/id2` lies beside it, is nobody's intention.
+      if (!/^[^/].*\/$/s.test(prefix))
+        throw new Error('a prefix to delete under must name a folder, and end with a slash');
+      return { versions: await removeVersions(versions, prefix, () => true, signal) };
+    },
+
+    async removeVersions(key, signal) {
+      return { versions: await removeVersions(versions, key, (each) => each === key, signal) };
+    },
+
     check(signal) {
       return withQuickRetries(async () => {
         const url = await sign('HEAD', { bucket: name, region, key: '' }, OWN_LINK_MS);
@@ -72,6 +105,13 @@ export function createBucket(options: BucketOptions): CheckedBucket {
       }, signal);
     },
   };
+}
+
+/** A refusal of keys that lack a right, in words that name it. */
+function permitting(permission: string, failure: Failure): Failure {
+  if (failure.code !== 'AccessDenied') return failure;
+  const message = `the keys lack a right that deleting all versions needs: permit ${permission} on this bucket`;
+  return reworded(failure, failure.code, message, { channel: failure.channel });
 }
 
 function checkFailure(failure: Failure, region: string): Failure {

@@ -17,8 +17,8 @@ export interface Signing {
   /** An empty key is the bucket itself. */
   readonly place: ObjectPlace;
   readonly ttlMs: number;
-  /** What of the bucket is meant. Signed too. */
-  readonly setting?: 'acl' | 'lifecycle' | 'versioning';
+  /** What of the place is meant: a setting of the bucket, one version of the object. Signed too. */
+  readonly query?: Readonly<Record<string, string>>;
   /** Beside `host`. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -33,12 +33,14 @@ export async function signedLink(keys: SigningKeys, { method, place, ttlMs, ...m
     Region: place.region,
     Pathname: `/${place.key}`,
     Expires: Math.max(1, Math.ceil(ttlMs / 1000)) + 1, // it counts from a second ago
-    ...(more.setting === undefined ? {} : { Query: { [more.setting]: '' } }),
+    ...(more.query === undefined ? {} : { Query: { ...more.query } }),
     ...(more.headers === undefined ? {} : { Headers: { ...more.headers } }),
   });
-  const setting = more.setting === undefined ? '' : `${more.setting}&`;
+  const asked = Object.entries(more.query ?? {}).map(([name, value]) =>
+    value === '' ? name : `${name}=${encodeURIComponent(value)}`,
+  );
   const session = token === undefined ? '' : `&x-cos-security-token=${encodeURIComponent(token)}`;
-  return `${plainLink(place)}?${setting}${signature}${session}`;
+  return `${plainLink(place)}?${[...asked, signature].join('&')}${session}`;
 }
 
 /** Without a signature: what anybody can ask for. */

@@ -1,6 +1,6 @@
 /** What COS says when it does not do what it was asked: XML with a code, a message and a RequestId. */
 import { CODES } from '../domain/errors/index.ts';
-import { Failure, type Service } from '../domain/failure.ts';
+import { type Channel, Failure, type Service } from '../domain/failure.ts';
 import type { TransportResponse } from './transport.ts';
 
 const ERROR_BODY_BYTES = 8 * 1024;
@@ -30,7 +30,7 @@ export function reworded(
   failure: Failure,
   code: string,
   message: string,
-  more: { readonly service?: Service; readonly field?: string } = {},
+  more: { readonly service?: Service; readonly channel?: Channel; readonly field?: string } = {},
 ): Failure {
   const { service, sent, requestId, httpStatus, retryAfterMs } = failure;
   return new Failure(

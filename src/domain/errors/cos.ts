@@ -51,7 +51,7 @@ const ROWS: readonly Row[] = [
     'account',
     'COS refuses access',
     'The keys lack a right on the bucket, or a signed link has expired.',
-    'Grant the keys GetObject, PutObject, DeleteObject and HeadBucket on this bucket, and check the clock.',
+    'Grant the keys GetObject, PutObject, HeadObject, DeleteObject, GetBucketObjectVersions and HeadBucket on this bucket, and check the clock.',
   ],
   [
     'RequestTimeTooSkewed',
