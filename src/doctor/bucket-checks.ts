@@ -22,11 +22,13 @@ const REMOVE_MS = 5_000;
 const CONTENT = Buffer.from('bestframe doctor: may be deleted\n');
 const MD5 = createHash('md5').update(CONTENT).digest('hex');
 const INIT = 'Run `bestframe bucket init`';
+const ERASURE = 'Permit it: an erasure is confirmed only when the bucket lists no version of the pictures.';
 
 export function bucketChecks(options: BucketOptions): Check[] {
   const { region, objects, settings, links, objectFolder } = options;
   const base = `bucket.${region}`;
-  const key = `${objectFolder}/doctor/${randomUUID()}`;
+  const folder = `${objectFolder}/doctor/${randomUUID()}/`;
+  const key = `${folder}object`;
   const here = [base];
   return [
     { name: base, needs: ['credentials'], run: (signal) => placeFinding(settings, signal) },
@@ -43,6 +45,12 @@ export function bucketChecks(options: BucketOptions): Check[] {
       needs: [`${base}.put`],
       after: [`${base}.get`, `${base}.private`],
       run: (signal) => deleteFinding(objects, key, signal),
+    },
+    {
+      name: `${base}.versions`,
+      needs: here,
+      after: [`${base}.delete`],
+      run: (signal) => versionsFinding(objects, folder, signal),
     },
     { name: `${base}.versioning`, needs: here, run: (signal) => versioningFinding(settings, signal) },
     { name: `${base}.lifecycle`, needs: here, run: (signal) => lifecycleFinding(settings, objectFolder, signal) },
@@ -122,6 +130,18 @@ async function deleteFinding(objects: CheckedBucket, key: string, signal: AbortS
     const finding = denied(error, 'name/cos:DeleteObject and name/cos:HeadObject');
     const left = `Then delete ${key}, an object of ${CONTENT.byteLength} bytes that may still be there.`;
     return { ...finding, advice: `${finding.advice ?? ''} ${left}`.trim() };
+  }
+}
+
+/** As an erasure does it: whatever is left of the object is deleted, too. */
+async function versionsFinding(objects: CheckedBucket, folder: string, signal: AbortSignal): Promise<Finding> {
+  try {
+    const { versions } = await objects.removeAll(folder, signal);
+    if (versions === 0) return { status: 'ok', found: 'they can be listed, and the object has left none' };
+    return { status: 'ok', found: `they can be listed; the object had left ${versions}, which were deleted` };
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+    return { ...failed(error), status: 'warn', advice: ERASURE };
   }
 }
 

@@ -96,6 +96,7 @@ describe('all well', () => {
       `bucket.${REGION}.get`,
       `bucket.${REGION}.private`,
       `bucket.${REGION}.delete`,
+      `bucket.${REGION}.versions`,
       `bucket.${REGION}.versioning`,
       `bucket.${REGION}.lifecycle`,
       'frames',
@@ -273,7 +274,7 @@ describe('a bucket', () => {
       status: 'fail',
       advice: expect.stringContaining('bucket init'),
     });
-    expect(wrong(report).filter((each) => each.startsWith('skipped bucket'))).toHaveLength(6);
+    expect(wrong(report).filter((each) => each.startsWith('skipped bucket'))).toHaveLength(7);
   });
 
   it('in another region', async () => {
@@ -295,6 +296,11 @@ describe('a bucket', () => {
   it('with versioning, and with no rule for the folder', async () => {
     const report = await doctor(bucket(VERSIONED));
     expect(named(report, `bucket.${REGION}.versioning`)).toMatchObject({ status: 'fail', found: 'on' });
+    expect(named(report, `bucket.${REGION}.versions`)).toMatchObject({
+      status: 'ok',
+      found: 'they can be listed; the object had left 2, which were deleted', // the version, and the marker above it
+    });
+    expect((await rig.control.versions()).filter(({ bucket: name }) => name === VERSIONED)).toEqual([]);
     expect(named(report, `bucket.${REGION}.lifecycle`)).toMatchObject({
       status: 'warn',
       found: expect.stringMatching(/^no rule/),
@@ -313,7 +319,8 @@ describe('a bucket', () => {
   it.each([
     ['PutObject', ['fail put', 'skipped get', 'skipped delete']],
     ['GetObject', ['fail get']],
-    ['DeleteObject', ['fail delete']],
+    ['DeleteObject', ['fail delete', 'warn versions']],
+    ['GetBucketObjectVersions', ['warn versions']],
     ['GetBucketVersioning', ['warn versioning']],
     ['GetBucketLifecycle', ['warn lifecycle']],
     ['GetBucketACL', []],
@@ -329,6 +336,8 @@ describe('a bucket', () => {
     ).toEqual(expected);
     const failed = report.checks.find(({ name, status }) => name.startsWith(base) && status === 'fail');
     if (failed !== undefined) expect(failed).toMatchObject({ advice: expect.stringContaining(`name/cos:${action}`) });
+    const warned = report.checks.find(({ name, status }) => name === `${base}versions` && status === 'warn');
+    if (warned !== undefined) expect(warned.found).toContain(`permit name/cos:${action} `);
     const left = (await keys()).filter((key) => !before.includes(key));
     expect(left).toHaveLength(action === 'DeleteObject' ? 1 : 0);
     for (const key of left) expect(failed?.advice).toContain(key); // what could not be deleted is named
