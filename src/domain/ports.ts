@@ -4,6 +4,7 @@
  */
 import type { ActionName, Region, ResourceName, ResourceRule } from './actions.ts';
 import type { BestFrameLink, ObjectPlace, StoredFrame } from './outcomes.ts';
+import type { FrameReceipt } from './receipt.ts';
 import type { Source } from './sources.ts';
 import type { FrameTarget } from './verification.ts';
 
@@ -109,7 +110,8 @@ export interface FaceId {
 
 export interface FrameSink {
   /**
-   * Writes atomically under a name that is the same for every attempt, checks the MD5 first (`FRAME_MD5_MISMATCH`).
+   * Writes atomically under a name that is the same for every attempt, checks the MD5 first (`FRAME_MD5_MISMATCH`); then,
+   * beside it, the receipt.
    * @param md5 32 hex digits, or null where the vendor gave none.
    */
   store(
@@ -117,6 +119,22 @@ export interface FrameSink {
     target: FrameTarget,
     frame: AsyncIterable<Uint8Array>,
     md5: string | null,
+    receipt: Omit<FrameReceipt, 'frame'>,
     signal: AbortSignal,
   ): Promise<StoredFrame>;
+  /**
+   * What `store` left for this verification: it was decided, and its frame is there. Null where there is no receipt that can
+   * be read, where it is another verification's, and where the frame beside it is gone or is not the one that it was
+   * written for. A bucket that does not answer is a Failure, and no null.
+   */
+  receipt(
+    id: string,
+    target: FrameTarget,
+    signal: AbortSignal,
+  ): Promise<{ readonly receipt: FrameReceipt; readonly stored: StoredFrame } | null>;
+  /**
+   * Deletes what lies under this name, and its receipt, and confirms it: a file is gone, of an object no version is listed.
+   * What is away already is fine. Where it is not this sink's (`FRAME_ELSEWHERE`, `NO_BUCKET`), nothing is touched.
+   */
+  remove(stored: StoredFrame, signal: AbortSignal): Promise<void>;
 }

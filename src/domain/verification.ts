@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { ACTION_NAMES, ACTIONS, REGIONS, RESOURCE_NAMES, resourcesOf } from './actions.ts';
 import { type Failure, inputFailure } from './failure.ts';
+import { RECEIPT_ENDING } from './receipt.ts';
 import { sameSource, source } from './sources.ts';
 
 export const UPLOAD_WAYS = ['own-bucket', 'create-upload-url'] as const;
@@ -27,16 +28,25 @@ const sources = Object.fromEntries(RESOURCE_NAMES.map((name) => [name, source.op
   z.ZodOptional<typeof source>
 >;
 
+const NO_RECEIPT = `ends with ${RECEIPT_ENDING}, as receipts of other frames do: give it another ending`;
+const isNoReceipt = (name: string) => !name.endsWith(RECEIPT_ENDING);
+
 const frame = z.discriminatedUnion('to', [
   z.strictObject({
     to: z.literal('file'),
     name: z
       .string()
       .regex(/^(?!\.)[A-Za-z0-9._-]{1,120}$/, 'is not a plain file name: letters, digits, ".", "_" and "-" only')
+      .refine(isNoReceipt, NO_RECEIPT)
       .optional()
       .describe('File name inside the frames folder; default: <id>.jpg'),
   }),
-  z.strictObject({ to: z.literal('cos'), bucket: z.string().min(1), region: z.enum(REGIONS), key: z.string().min(1) }),
+  z.strictObject({
+    to: z.literal('cos'),
+    bucket: z.string().min(1),
+    region: z.enum(REGIONS),
+    key: z.string().min(1).refine(isNoReceipt, NO_RECEIPT),
+  }),
   z.strictObject({ to: z.literal('none') }),
 ]);
 export type FrameTarget = z.infer<typeof frame>;

@@ -25,6 +25,12 @@ export async function refusalOf(response: TransportResponse): Promise<Failure> {
   );
 }
 
+/** Asked again it would be refused again; 429 and 5xx may pass. */
+export function isRefusal(failure: Failure): boolean {
+  const status = failure.httpStatus ?? 0;
+  return failure.sent === 'answered' && status >= 300 && status < 500 && status !== 429;
+}
+
 /** The same facts under a code that says what it means to the caller of this request. */
 export function reworded(
   failure: Failure,

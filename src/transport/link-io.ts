@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { LinkIo, Probe } from '../domain/ports.ts';
-import { refusalOf, reworded } from './cos-answers.ts';
+import { isRefusal, refusalOf, reworded } from './cos-answers.ts';
 import { withQuickRetries } from './retry.ts';
 import { bodyOf, type Transport, type TransportResponse } from './transport.ts';
 
@@ -96,11 +96,6 @@ async function present(response: Promise<TransportResponse>): Promise<TransportR
     }
     throw error;
   }
-}
-
-function isRefusal(failure: Failure): boolean {
-  const status = failure.httpStatus ?? 0;
-  return failure.sent === 'answered' && status >= 300 && status < 500 && status !== 429;
 }
 
 function probeOf(response: TransportResponse): Probe {

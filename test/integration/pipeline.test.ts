@@ -36,6 +36,16 @@ describe.each(['own-bucket', 'create-upload-url'] as const)('by %s', (upload) =>
     });
     const frame = await readFile(view.bestFrame?.path ?? '');
     expect(frame.length).toBe(view.bestFrame?.bytes);
+    const receipt = JSON.parse(await readFile(`${view.bestFrame?.path}.receipt.json`, 'utf8'));
+    const { md5, bytes } = view.bestFrame ?? {};
+    const of = { id: view.id, decision: 'match', similarity: view.similarity, result: 'Success', paid: true };
+    expect(receipt).toEqual({
+      ...of,
+      requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      decidedAt: expect.any(Number),
+      frame: { md5, bytes },
+    });
+    expect(JSON.stringify(receipt)).not.toContain(view.key);
     expect(view.stages.map(({ name, attempts }) => [name, attempts])).toEqual([
       ['upload', 1],
       ['md5', 1],

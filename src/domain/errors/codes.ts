@@ -51,6 +51,7 @@ const NAMES = [
   'FRAME_MISSING',
   'FRAME_EXPIRED',
   'FRAME_MD5_MISMATCH',
+  'FRAME_ELSEWHERE',
   'SINK_FULL',
   'SINK_UNWRITABLE',
   // the pipeline

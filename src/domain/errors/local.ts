@@ -293,6 +293,12 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'Its MD5 is not the one that the vendor gave.',
     'Nothing: it is downloaded again.',
   ],
+  FRAME_ELSEWHERE: [
+    'account',
+    'The frame lies elsewhere',
+    'It was to be deleted, and is not in the frames folder of this process. Nothing was touched.',
+    'Give this process the BESTFRAME_FRAMES_DIR that the frame was stored under, or delete it and its receipt by hand.',
+  ],
   SINK_FULL: [
     'transient',
     'No space for the frame',

@@ -1,0 +1,27 @@
+/**
+ * What lies beside a stored frame: that its verification was decided, and how. Where Redis was lost, it says that there is
+ * nothing to pay for any more. Nothing in it is personal: the id is a keyed hash, and there is no key and no place.
+ */
+import { z } from 'zod';
+import { DECISIONS } from './states.ts';
+
+export const frameReceipt = z.object({
+  /** Of the verification. */
+  id: z.string().min(1),
+  decision: z.enum(DECISIONS),
+  /** 0–100; null where the vendor gave none. */
+  similarity: z.number().nullable(),
+  /** The vendor's code or Result. */
+  result: z.string().min(1),
+  requestId: z.string().nullable(),
+  /** ms since 1970; not before the decision. */
+  decidedAt: z.number().int(),
+  /** Whether the vendor bills the answer. */
+  paid: z.boolean(),
+  /** Of the picture that it was written for: beside another one it counts for nothing. */
+  frame: z.object({ md5: z.string().regex(/^[0-9a-f]{32}$/), bytes: z.number().int().positive() }),
+});
+export type FrameReceipt = z.infer<typeof frameReceipt>;
+
+/** Behind the frame's own name or key. No frame may be called so: it could be another one's receipt. */
+export const RECEIPT_ENDING = '.receipt.json';
