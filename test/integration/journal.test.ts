@@ -2,28 +2,21 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HistoryEntry } from '../../src/domain/history.ts';
-import { unpackHistory } from '../../src/domain/history.ts';
-import type { DetectOutcome } from '../../src/domain/outcomes.ts';
 import { Journal } from '../../src/runtime/journal.ts';
+import {
+  ADMISSION,
+  DECIDED,
+  entry,
+  handOver,
+  historyOf,
+  intentOf,
+  letGo,
+  outcomeOf,
+  REGION,
+  settling,
+  take as takeJob,
+} from '../support/attempts.ts';
 import { createRig, type Rig } from '../support/rig.ts';
-
-const REGION = 'ap-singapore';
-const PACKAGE = { digest: 'package', ttlMs: 60_000, refuse: false };
-const ADMISSION = { capacity: 10, holdMs: 60_000 };
-const DECIDED: DetectOutcome = {
-  decision: 'match',
-  similarity: 90,
-  result: 'Success',
-  requestId: 'r-1',
-  billed: true,
-  bestFrame: null,
-};
-const entry = (event: HistoryEntry['event'] = 'done'): HistoryEntry => ({
-  at: Date.now(),
-  event,
-  stage: 'detect',
-  ms: 5,
-});
 
 let rig: Rig;
 let id: string;
@@ -38,83 +31,18 @@ beforeEach(async () => {
   id = (await rig.client.enqueue(await rig.request(`journal-${count}`))).id;
 });
 
-/** A job as BullMQ hands it out: a lock with a token, and the count of started attempts. */
-async function take(token: string, ats: number, leaseMs = 60_000): Promise<Journal> {
-  const job = rig.names.job(REGION, id);
-  await rig.redis.set(job.lock, token, 'PX', leaseMs);
-  await rig.redis.hset(job.job, 'ats', ats);
-  return new Journal(
-    rig.redis,
-    rig.names,
-    id,
-    { token, ats },
-    job,
-    rig.names.gate(REGION, 'DetectReflectLivenessAndCompare'),
-    60_000,
-  );
-}
-
-function intentOf(iid: string, generation = 0) {
-  return {
-    iid,
-    generation,
-    preflight: { checkedAt: 1 },
-    preflightEntry: null,
-    callMs: 1_000,
-    intervalMs: 0.01,
-    slotAt: 0,
-    maxPayments: 2,
-    package: PACKAGE,
-  };
-}
-
-function outcomeOf(iid: string, decided: DetectOutcome | null, generation = 0) {
-  return {
-    iid,
-    generation,
-    decided,
-    reason: null,
-    frame: 'none',
-    sent: true,
-    billed: decided?.billed ?? false,
-    entry: entry(decided === null ? 'error' : 'done'),
-    penaltyMs: 0,
-    package: PACKAGE,
-  } as const;
-}
-
-const handOver = {
-  generation: 0,
-  delayMs: 0,
-  stage: 'upload',
-  counts: true,
-  rewind: false,
-  reason: { code: 'TIMEOUT', class: 'transient' },
-  entry: entry('retry'),
-} as const;
-const settling = {
-  generation: 0,
-  state: 'completed',
-  reason: null,
-  followUps: null,
-  entry: entry(),
-  frame: 'none',
-  stored: null,
-} as const;
+const take = (token: string, ats: number): Promise<Journal> => takeJob(rig, id, token, ats);
+const history = (): Promise<HistoryEntry[]> => historyOf(rig, id);
 
 async function field(name: string): Promise<string | null> {
   return rig.redis.hget(rig.names.journal(id), name);
-}
-
-async function history(): Promise<HistoryEntry[]> {
-  return (await rig.redis.lrange(rig.names.history(id), 0, -1)).map(unpackHistory);
 }
 
 describe('the fence', () => {
   it.each([
     ['another token', async () => take('other:1', 1)],
     ['the same token in a later attempt', async () => take('worker:1', 2)],
-    ['nobody: the lock ran out', async () => void (await rig.redis.del(rig.names.job(REGION, id).lock))],
+    ['nobody: the lock ran out', async () => letGo(rig, id)],
   ])('a worker that lost it to %s writes nothing', async (_who, lose) => {
     const zombie = await take('worker:1', 1);
     expect((await zombie.begin('interactive', 5, ADMISSION)).verdict).toBe('go');
