@@ -185,6 +185,27 @@ describe('at most one paid call for each intent', () => {
     expect(await rig.redis.hget(rig.names.counters, 'orphanOutcomes')).toBe('1');
   });
 
+  it('late, after it was erased: what is left is a tombstone, and no writer adds to it', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent(intentOf('a'));
+    const key = rig.names.journal(id);
+    await rig.redis.multi().del(key, rig.names.history(id)).hset(key, 'erased', 1).exec();
+    const orphans = async () => Number(await rig.redis.hget(rig.names.counters, 'orphanOutcomes'));
+    const before = await orphans();
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('orphan');
+    expect(await orphans()).toBe(before + 1);
+    expect((await journal.begin('interactive', 5, ADMISSION)).verdict).toBe('missing');
+    expect(await journal.commit('upload', 0, { resources: {} }, entry())).toBe('ended');
+    expect((await journal.intent(intentOf('b'))).kind).toBe('ended');
+    expect((await journal.unknown(entry('unknown'))).kind).toBe('ended');
+    expect(await journal.handback(handOver)).toBe('ended');
+    expect(await journal.hold(0, handOver.reason, 60_000, entry('held'))).toBe('ended');
+    expect(await journal.settle(settling)).toEqual({ kind: 'ended', state: null });
+    expect((await rig.client.cancel(id)).status).toBe('missing');
+    expect(await rig.redis.hgetall(key)).toEqual({ erased: '1' });
+    expect(await history()).toEqual([]);
+  });
+
   it('an error answer closes the intent unbilled, and another may follow', async () => {
     const journal = await take('worker:1', 1);
     await journal.intent(intentOf('a'));

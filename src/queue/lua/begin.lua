@@ -11,10 +11,10 @@
 --@include gate
 --@include admission
 if not holds(KEYS[2], KEYS[3], ARGV[1], ARGV[2]) then return { 'lost', 0, 0, {}, '0' } end
-if redis.call('EXISTS', KEYS[1]) == 0 then return { 'missing', 0, 0, {}, '0' } end
 local now = clock()
 local seen = redis.call('HMGET', KEYS[1], 'state', 'notBefore', 'starts', 'yields', 'begun', 's:detect', 'deadline', 'cancel', 'open', 'heldUntil')
 local state = seen[1]
+if not state then return { 'missing', now, 0, {}, '0' } end -- gone, or a tombstone
 local verdict, wait = 'go', 0
 if isTerminal(state) then
   verdict = 'terminal'
