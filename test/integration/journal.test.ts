@@ -12,6 +12,7 @@ import {
   intentOf,
   letGo,
   outcomeOf,
+  payUnknown,
   REGION,
   settling,
   take as takeJob,
@@ -254,6 +255,22 @@ describe('the preamble', () => {
     expect((await later.begin('interactive', 5, ADMISSION)).verdict).toBe('terminal');
     await rig.redis.del(rig.names.journal(id));
     expect((await later.begin('interactive', 5, ADMISSION)).verdict).toBe('missing');
+  });
+
+  it('what nobody decided in time fails, though a worker dies over it or its reply is dropped', async () => {
+    const first = await take('worker:1', 1);
+    await first.begin('interactive', 5, ADMISSION);
+    await payUnknown(first, 'a');
+    await first.hold(0, handOver.reason, 0, entry('held'));
+    const died = await take('worker:1', 2);
+    expect((await died.begin('interactive', 5, ADMISSION)).verdict).toBe('unheld');
+    expect((await died.begin('interactive', 5, ADMISSION)).verdict).toBe('unheld');
+    const next = await take('worker:2', 3);
+    expect((await next.begin('interactive', 5, ADMISSION)).verdict).toBe('unheld');
+    // Unless an answer has come in the meantime.
+    expect(await next.outcome(outcomeOf('a', DECIDED))).toBe('committed');
+    expect((await next.settle({ ...settling, state: 'failed' })).kind).toBe('lost');
+    expect((await (await take('worker:1', 4)).begin('interactive', 5, ADMISSION)).verdict).toBe('go');
   });
 });
 

@@ -52,6 +52,13 @@ export function intentOf(iid: string, generation = 0) {
   };
 }
 
+/** Declares a call of which nobody ever hears, and gives it up. */
+export async function payUnknown(journal: Journal, iid: string, generation = 0): Promise<void> {
+  const { kind } = await journal.intent({ ...intentOf(iid, generation), callMs: 0 });
+  const given = await journal.unknown(entry('unknown'));
+  if (kind !== 'go' || given.kind !== 'unknown') throw new Error(`no call to give up: ${kind}, ${given.kind}`);
+}
+
 export function outcomeOf(iid: string, decided: DetectOutcome | null, generation = 0): OutcomeReport {
   return {
     iid,
