@@ -274,6 +274,14 @@ describe('the preamble', () => {
   });
 });
 
+it('a held one is nobody’s: cancel ends it, though the lock of who set it aside is still there', async () => {
+  const journal = await take('worker:1', 1);
+  await journal.begin('interactive', 5, ADMISSION);
+  await journal.hold(0, handOver.reason, 60_000, entry('held'));
+  expect(await rig.client.cancel(id)).toEqual({ status: 'cancelled', state: 'cancelled' });
+  expect(await rig.redis.zscore(rig.names.held, id)).toBeNull();
+});
+
 it('the end and its follow-ups are one step: who dies right after it leaves them to the sweeper', async () => {
   const journal = await take('worker:1', 1);
   const followUps = {
