@@ -6,6 +6,7 @@ import { Journal } from '../../src/runtime/journal.ts';
 import {
   ADMISSION,
   DECIDED,
+  DETECT,
   entry,
   handOver,
   historyOf,
@@ -171,6 +172,24 @@ describe('at most one paid call for each intent', () => {
     await journal.handback({ ...handOver, rewind: true });
     expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('late');
     expect(await field('decision')).toBeNull();
+    expect(await field('paid')).toBe('1');
+  });
+
+  it('an outcome that is sent again is known, though other calls were answered in the meantime', async () => {
+    const journal = await take('worker:1', 1);
+    await payUnknown(journal, 'a');
+    await payUnknown(journal, 'b');
+    await journal.handback({ ...handOver, rewind: true });
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('late');
+    const throttled = { ...outcomeOf('b', null), penaltyMs: 1 };
+    expect(await journal.outcome(throttled)).toBe('closed');
+    const before = await rig.redis.hgetall(rig.names.journal(id));
+    const { gate } = rig.names.gate(REGION, DETECT);
+    const pace = await rig.redis.hget(gate, 'pace');
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('again');
+    expect(await journal.outcome(throttled)).toBe('again');
+    expect(await rig.redis.hgetall(rig.names.journal(id))).toEqual(before);
+    expect(await rig.redis.hget(gate, 'pace')).toBe(pace);
     expect(await field('paid')).toBe('1');
   });
 

@@ -5,7 +5,7 @@ import { Journal, type OutcomeReport } from '../../src/runtime/journal.ts';
 import type { Rig } from './rig.ts';
 
 export const REGION = 'ap-singapore';
-const DETECT = 'DetectReflectLivenessAndCompare';
+export const DETECT = 'DetectReflectLivenessAndCompare';
 export const ADMISSION = { capacity: 10, holdMs: 60_000 };
 const PACKAGE = { digest: 'package', ttlMs: 60_000, refuse: false };
 
