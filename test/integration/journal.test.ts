@@ -144,6 +144,17 @@ describe('at most one paid call for each intent', () => {
     expect(next).toMatchObject({ verdict: 'go', record: { decision: 'match' } });
   });
 
+  it('a late answer that decided it is not uploaded again: a rewind comes too late', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.commit('upload', 0, { resources: {} }, entry());
+    await payUnknown(journal, 'a');
+    await journal.intent(intentOf('b'));
+    await journal.outcome(outcomeOf('b', null));
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('committed');
+    expect(await journal.handback({ ...handOver, rewind: true })).toBe('lost');
+    expect([await field('gen'), await field('s:upload')]).toEqual(['0', JSON.stringify({ resources: {} })]);
+  });
+
   it('a decision takes the place of the reason of an earlier wait', async () => {
     const journal = await take('worker:1', 1);
     await journal.begin('interactive', 5, ADMISSION);
