@@ -216,6 +216,38 @@ describe('at most one paid call for each intent', () => {
     expect(await rig.redis.hget(rig.names.counters, 'orphanOutcomes')).toBe('1');
   });
 
+  it('late, after a cancel: in the history, billed, and nothing else', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.begin('interactive', 5, ADMISSION);
+    await payUnknown(journal, 'a');
+    await letGo(rig, id);
+    expect(await rig.client.cancel(id)).toEqual({ status: 'cancelled', state: 'cancelled' });
+    expect(await journal.outcome({ ...outcomeOf('a', DECIDED), entry: { ...entry(), billed: true } })).toBe('late');
+    expect(await rig.client.get(id)).toMatchObject({
+      state: 'cancelled',
+      next: 'investigate',
+      decision: null,
+      lateAnswer: false,
+      paidCalls: 1,
+      possiblyPaidCalls: 0,
+    });
+    expect((await history()).at(-1)).toMatchObject({ event: 'done', billed: true });
+  });
+
+  it('a call that provably never left closes its intent unpaid, and another may follow', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent(intentOf('a'));
+    const unsent = { ...outcomeOf('a', null), sent: false, entry: entry('unsent') };
+    expect(await journal.outcome(unsent)).toBe('closed');
+    expect(await rig.client.get(id)).toMatchObject({ decision: null, paidCalls: 0, possiblyPaidCalls: 0 });
+    expect(await history()).toMatchObject([{ event: 'unsent' }]);
+    // As often as it takes: what was not sent is not counted against the most that may be paid.
+    for (const iid of ['b', 'c', 'd']) {
+      expect((await journal.intent(intentOf(iid))).kind).toBe('go');
+      expect(await journal.outcome({ ...unsent, iid })).toBe('closed');
+    }
+  });
+
   it('late, after it was erased: what is left is a tombstone, and no writer adds to it', async () => {
     const journal = await take('worker:1', 1);
     await journal.intent(intentOf('a'));
@@ -310,6 +342,42 @@ it('a held one is nobody’s: cancel ends it, though the lock of who set it asid
   await journal.hold(0, handOver.reason, 60_000, entry('held'));
   expect(await rig.client.cancel(id)).toEqual({ status: 'cancelled', state: 'cancelled' });
   expect(await rig.redis.zscore(rig.names.held, id)).toBeNull();
+});
+
+it('a person may accept the answer that came too late, and it decides as the vendor said', async () => {
+  const BY = { by: 'maria', why: 'looked at the bill' };
+  const reason = { code: 'OUTCOME_UNKNOWN', class: 'transient' };
+  const decided = { ...DECIDED, decision: 'no_match', similarity: 12 } as const;
+  const first = await take('worker:1', 1);
+  await first.begin('interactive', 5, ADMISSION);
+  await payUnknown(first, 'a');
+  expect(await first.hold(0, reason, 60_000, entry('held'))).toBe('ok');
+  await letGo(rig, id);
+  expect(await rig.client.resolve(id, 'accept-late', BY)).toEqual({ status: 'nothing late', state: 'held' });
+  expect(await rig.client.resolve(id, 'rewind', BY)).toEqual({ status: 'pay again', state: 'held' });
+  expect(await rig.client.resolve(id, 'rewind', { ...BY, payAgain: true })).toEqual({ status: 'ok', state: 'delayed' });
+
+  const second = await take('worker:2', 2);
+  expect(await second.begin('interactive', 5, ADMISSION)).toMatchObject({ verdict: 'go', record: { generation: 1 } });
+  expect(await first.outcome(outcomeOf('a', decided))).toBe('late');
+  expect(await rig.client.get(id)).toMatchObject({ state: 'active', decision: null, lateAnswer: true, paidCalls: 1 });
+  expect(await second.hold(1, reason, 60_000, entry('held'))).toBe('ok');
+  await letGo(rig, id);
+  expect(await rig.client.resolve(id, 'accept-late', BY)).toEqual({ status: 'ok', state: 'delayed' });
+
+  const third = await take('worker:1', 3);
+  expect((await third.begin('interactive', 5, ADMISSION)).verdict).toBe('go');
+  expect((await third.intent(intentOf('b', 1))).kind).toBe('decided');
+  expect(await third.settle({ ...settling, generation: 1 })).toEqual({ kind: 'ok', state: 'completed' });
+  expect(await rig.client.get(id)).toMatchObject({
+    state: 'completed',
+    decision: 'no_match',
+    similarity: 12,
+    decidedBy: 'maria',
+    lateAnswer: false,
+    paidCalls: 1,
+    possiblyPaidCalls: 0,
+  });
 });
 
 it('the end and its follow-ups are one step: who dies right after it leaves them to the sweeper', async () => {
