@@ -70,6 +70,21 @@ describe('what leads there', () => {
     await reviewer.stop(10_000);
     worker = await rig.openWorker();
   });
+
+  it('by policy `review`, whoever comes after a worker that died over an unknown call asks a person too', async () => {
+    await worker.stop(10_000);
+    const { id } = await rig.client.enqueue(await rig.request('died', { card: 'match' }, { lane: 'batch' }));
+    await payUnknown(await take(rig, id, 'worker:1', 1), 'a');
+    await letGo(rig, id);
+    const reviewer = await rig.openWorker({ BESTFRAME_UNKNOWN_OUTCOME: 'review' });
+    const view = await rig.client.wait(id, { until: 'ended' });
+    expect(view).toMatchObject({ state: 'held', reason: { code: 'OUTCOME_UNKNOWN' }, possiblyPaidCalls: 1 });
+    expect(await rig.control.calls({ action: DETECT, object: id })).toEqual([]);
+    expect(await rig.client.resolve(id, 'retry', { ...BY, payAgain: true })).toMatchObject({ status: 'ok' });
+    expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', paidCalls: 1 });
+    await reviewer.stop(10_000);
+    worker = await rig.openWorker();
+  });
 });
 
 describe('what a person can decide', () => {
