@@ -42,6 +42,11 @@ export const DEFAULT_POLICY: Policy = {
   crashBudget: 5,
 };
 
+/** Calls that were or may have been paid, before a person is asked about another. */
+export function paymentsUnasked({ unknownOutcome, maxPayments }: Policy, lane: Lane): number {
+  return unknownOutcome === 'review' && lane === 'batch' ? 1 : maxPayments;
+}
+
 /** What is done about a failure. `later` hands the verification back to the queue; `rewind` does so from upload; `hold` sets it
  * aside for a person. */
 export type Move =

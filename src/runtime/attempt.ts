@@ -13,7 +13,7 @@ import { resourcesOf } from '../domain/actions.ts';
 import { CODES, classify, type ErrorClass, nameOf } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
-import { nextMove, type Policy } from '../domain/policy.ts';
+import { nextMove, type Policy, paymentsUnasked } from '../domain/policy.ts';
 import { sentOf } from '../domain/sent.ts';
 import { type Decision, STAGES, type StageName, type State } from '../domain/states.ts';
 import type { Mode } from '../domain/verification.ts';
@@ -223,7 +223,7 @@ export class Attempt {
             generation,
             threshold,
             callMs: policy.callMs[lane],
-            maxPayments: policy.maxPayments,
+            maxPayments: paymentsUnasked(policy, lane),
             package: this.#packageDigest(),
             preflight: this.#record.outcomes.md5 ?? { checkedAt: 0 },
             preflightEntry: this.#preflightEntry,

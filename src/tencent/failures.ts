@@ -5,28 +5,23 @@
  * or a status below 500 says that it was not asked. Everything between is `maybe`: a 5xx (a gateway may have lost the answer
  * of a call that was done), a cut or unreadable answer, a reset.
  */
+import { z } from 'zod';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure, type Sent } from '../domain/failure.ts';
 import { abortFailure } from '../transport/abort.ts';
 import { retryAfter, statusCode } from '../transport/cos-answers.ts';
 import type { CallAgent } from './call-agent.ts';
 
-/** What the SDK's exception carries, by the fields that were seen. */
-interface SdkException {
-  readonly code?: string;
-  readonly requestId?: string;
-  readonly message?: string;
-}
+/** The SDK's exception for an error answer. It hands on unseen what the vendor wrote: a code may be anything. */
+const errorAnswer = z.object({ code: z.string(), requestId: z.string().min(1), message: z.string() });
 
 export function callFailure(error: unknown, agent: CallAgent, signal: AbortSignal): Failure {
   const { handed, response } = agent;
   const sent: Sent = handed ? 'maybe' : 'no';
   const status = response?.statusCode;
   if (response !== null && status !== undefined && status !== 200) return statusFailure(error, status, agent);
-  const { code, requestId, message } = (error instanceof Error ? error : {}) as SdkException;
-  if (code !== undefined && message !== undefined && requestId !== undefined && requestId !== '') {
-    return apiFailure(code, requestId, message, agent);
-  }
+  const { data: answer } = errorAnswer.safeParse(error);
+  if (answer !== undefined) return apiFailure(answer.code, answer.requestId, answer.message, agent);
   const fail = (own: string, words: string) =>
     new Failure({ service: 'faceid', channel: 'local', code: own, sent, ...statusOf(agent) }, words, { cause: error });
   if (signal.aborted) {

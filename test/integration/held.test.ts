@@ -3,9 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Running } from '../../src/compose.ts';
 import type { VerificationRequest } from '../../src/domain/verification.ts';
 import type { SampleOptions } from '../../src/emulator/samples.ts';
+import { DECIDED, DETECT, entry, handOver, letGo, outcomeOf, payUnknown, take } from '../support/attempts.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
-const DETECT = 'DetectReflectLivenessAndCompare';
 const BY = { by: 'maria', why: 'looked at the bill' };
 
 let rig: Rig;
@@ -67,6 +67,21 @@ describe('what leads there', () => {
       paidCalls: 1,
       possiblyPaidCalls: 1,
     });
+    await reviewer.stop(10_000);
+    worker = await rig.openWorker();
+  });
+
+  it('by policy `review`, whoever comes after a worker that died over an unknown call asks a person too', async () => {
+    await worker.stop(10_000);
+    const { id } = await rig.client.enqueue(await rig.request('died', { card: 'match' }, { lane: 'batch' }));
+    await payUnknown(await take(rig, id, 'worker:1', 1), 'a');
+    await letGo(rig, id);
+    const reviewer = await rig.openWorker({ BESTFRAME_UNKNOWN_OUTCOME: 'review' });
+    const view = await rig.client.wait(id, { until: 'ended' });
+    expect(view).toMatchObject({ state: 'held', reason: { code: 'OUTCOME_UNKNOWN' }, possiblyPaidCalls: 1 });
+    expect(await rig.control.calls({ action: DETECT, object: id })).toEqual([]);
+    expect(await rig.client.resolve(id, 'retry', { ...BY, payAgain: true })).toMatchObject({ status: 'ok' });
+    expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', paidCalls: 1 });
     await reviewer.stop(10_000);
     worker = await rig.openWorker();
   });
@@ -133,30 +148,29 @@ describe('what a person can decide', () => {
   });
 
   it('accept-late takes the answer that the vendor gave too late, and no other', async () => {
-    const { id } = await held('late', unreadable(9));
+    await worker.stop(10_000);
+    const { id } = await rig.client.enqueue(await rig.request('late', { card: 'match' }, { lane: 'batch' }));
+    const zombie = await take(rig, id, 'worker:1', 1);
+    await payUnknown(zombie, 'a');
+    await zombie.handback({ ...handOver, rewind: true });
+    const next = await take(rig, id, 'worker:2', 2);
+    await next.hold(1, handOver.reason, 60_000, entry('held'));
+    await letGo(rig, id);
     expect(await rig.client.resolve(id, 'accept-late', BY)).toEqual({ status: 'nothing late', state: 'held' });
-    const late = {
-      outcome: JSON.stringify({
-        decision: 'no_match',
-        similarity: 12,
-        result: 'Success',
-        requestId: 'r',
-        billed: true,
-        bestFrame: null,
-      }),
-      decision: 'no_match',
-      similarity: '12',
-      frame: 'none',
-    };
-    await rig.redis.hset(rig.names.journal(id), 'late', JSON.stringify(late));
-    expect(await rig.client.get(id)).toMatchObject({ lateAnswer: true });
+    const decided = { ...DECIDED, decision: 'no_match', similarity: 12 } as const;
+    expect(await zombie.outcome(outcomeOf('a', decided))).toBe('late');
+
+    worker = await rig.openWorker();
+    expect(await rig.client.get(id)).toMatchObject({ state: 'held', decision: null, lateAnswer: true });
     expect(await rig.client.resolve(id, 'accept-late', BY)).toMatchObject({ status: 'ok' });
     expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({
       state: 'completed',
       decision: 'no_match',
       similarity: 12,
       decidedBy: 'maria',
+      paidCalls: 1,
     });
+    expect(await rig.control.calls({ action: DETECT, object: id })).toEqual([]);
   });
 
   it('no choice makes a match', async () => {

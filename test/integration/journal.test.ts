@@ -2,28 +2,23 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HistoryEntry } from '../../src/domain/history.ts';
-import { unpackHistory } from '../../src/domain/history.ts';
-import type { DetectOutcome } from '../../src/domain/outcomes.ts';
 import { Journal } from '../../src/runtime/journal.ts';
+import {
+  ADMISSION,
+  DECIDED,
+  DETECT,
+  entry,
+  handOver,
+  historyOf,
+  intentOf,
+  letGo,
+  outcomeOf,
+  payUnknown,
+  REGION,
+  settling,
+  take as takeJob,
+} from '../support/attempts.ts';
 import { createRig, type Rig } from '../support/rig.ts';
-
-const REGION = 'ap-singapore';
-const PACKAGE = { digest: 'package', ttlMs: 60_000, refuse: false };
-const ADMISSION = { capacity: 10, holdMs: 60_000 };
-const DECIDED: DetectOutcome = {
-  decision: 'match',
-  similarity: 90,
-  result: 'Success',
-  requestId: 'r-1',
-  billed: true,
-  bestFrame: null,
-};
-const entry = (event: HistoryEntry['event'] = 'done'): HistoryEntry => ({
-  at: Date.now(),
-  event,
-  stage: 'detect',
-  ms: 5,
-});
 
 let rig: Rig;
 let id: string;
@@ -38,83 +33,18 @@ beforeEach(async () => {
   id = (await rig.client.enqueue(await rig.request(`journal-${count}`))).id;
 });
 
-/** A job as BullMQ hands it out: a lock with a token, and the count of started attempts. */
-async function take(token: string, ats: number, leaseMs = 60_000): Promise<Journal> {
-  const job = rig.names.job(REGION, id);
-  await rig.redis.set(job.lock, token, 'PX', leaseMs);
-  await rig.redis.hset(job.job, 'ats', ats);
-  return new Journal(
-    rig.redis,
-    rig.names,
-    id,
-    { token, ats },
-    job,
-    rig.names.gate(REGION, 'DetectReflectLivenessAndCompare'),
-    60_000,
-  );
-}
-
-function intentOf(iid: string, generation = 0) {
-  return {
-    iid,
-    generation,
-    preflight: { checkedAt: 1 },
-    preflightEntry: null,
-    callMs: 1_000,
-    intervalMs: 0.01,
-    slotAt: 0,
-    maxPayments: 2,
-    package: PACKAGE,
-  };
-}
-
-function outcomeOf(iid: string, decided: DetectOutcome | null, generation = 0) {
-  return {
-    iid,
-    generation,
-    decided,
-    reason: null,
-    frame: 'none',
-    sent: true,
-    billed: decided?.billed ?? false,
-    entry: entry(decided === null ? 'error' : 'done'),
-    penaltyMs: 0,
-    package: PACKAGE,
-  } as const;
-}
-
-const handOver = {
-  generation: 0,
-  delayMs: 0,
-  stage: 'upload',
-  counts: true,
-  rewind: false,
-  reason: { code: 'TIMEOUT', class: 'transient' },
-  entry: entry('retry'),
-} as const;
-const settling = {
-  generation: 0,
-  state: 'completed',
-  reason: null,
-  followUps: null,
-  entry: entry(),
-  frame: 'none',
-  stored: null,
-} as const;
+const take = (token: string, ats: number): Promise<Journal> => takeJob(rig, id, token, ats);
+const history = (): Promise<HistoryEntry[]> => historyOf(rig, id);
 
 async function field(name: string): Promise<string | null> {
   return rig.redis.hget(rig.names.journal(id), name);
-}
-
-async function history(): Promise<HistoryEntry[]> {
-  return (await rig.redis.lrange(rig.names.history(id), 0, -1)).map(unpackHistory);
 }
 
 describe('the fence', () => {
   it.each([
     ['another token', async () => take('other:1', 1)],
     ['the same token in a later attempt', async () => take('worker:1', 2)],
-    ['nobody: the lock ran out', async () => void (await rig.redis.del(rig.names.job(REGION, id).lock))],
+    ['nobody: the lock ran out', async () => letGo(rig, id)],
   ])('a worker that lost it to %s writes nothing', async (_who, lose) => {
     const zombie = await take('worker:1', 1);
     expect((await zombie.begin('interactive', 5, ADMISSION)).verdict).toBe('go');
@@ -214,6 +144,17 @@ describe('at most one paid call for each intent', () => {
     expect(next).toMatchObject({ verdict: 'go', record: { decision: 'match' } });
   });
 
+  it('a late answer that decided it is not uploaded again: a rewind comes too late', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.commit('upload', 0, { resources: {} }, entry());
+    await payUnknown(journal, 'a');
+    await journal.intent(intentOf('b'));
+    await journal.outcome(outcomeOf('b', null));
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('committed');
+    expect(await journal.handback({ ...handOver, rewind: true })).toBe('lost');
+    expect([await field('gen'), await field('s:upload')]).toEqual(['0', JSON.stringify({ resources: {} })]);
+  });
+
   it('a decision takes the place of the reason of an earlier wait', async () => {
     const journal = await take('worker:1', 1);
     await journal.begin('interactive', 5, ADMISSION);
@@ -245,6 +186,24 @@ describe('at most one paid call for each intent', () => {
     expect(await field('paid')).toBe('1');
   });
 
+  it('an outcome that is sent again is known, though other calls were answered in the meantime', async () => {
+    const journal = await take('worker:1', 1);
+    await payUnknown(journal, 'a');
+    await payUnknown(journal, 'b');
+    await journal.handback({ ...handOver, rewind: true });
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('late');
+    const throttled = { ...outcomeOf('b', null), penaltyMs: 1 };
+    expect(await journal.outcome(throttled)).toBe('closed');
+    const before = await rig.redis.hgetall(rig.names.journal(id));
+    const { gate } = rig.names.gate(REGION, DETECT);
+    const pace = await rig.redis.hget(gate, 'pace');
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('again');
+    expect(await journal.outcome(throttled)).toBe('again');
+    expect(await rig.redis.hgetall(rig.names.journal(id))).toEqual(before);
+    expect(await rig.redis.hget(gate, 'pace')).toBe(pace);
+    expect(await field('paid')).toBe('1');
+  });
+
   it('after the end, and where there is no journal, nothing is overwritten or made', async () => {
     const journal = await take('worker:1', 1);
     await journal.intent(intentOf('a'));
@@ -255,6 +214,59 @@ describe('at most one paid call for each intent', () => {
     expect(await journal.outcome(outcomeOf('b', DECIDED))).toBe('orphan');
     expect(await rig.redis.exists(rig.names.journal(id))).toBe(0);
     expect(await rig.redis.hget(rig.names.counters, 'orphanOutcomes')).toBe('1');
+  });
+
+  it('late, after a cancel: in the history, billed, and nothing else', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.begin('interactive', 5, ADMISSION);
+    await payUnknown(journal, 'a');
+    await letGo(rig, id);
+    expect(await rig.client.cancel(id)).toEqual({ status: 'cancelled', state: 'cancelled' });
+    expect(await journal.outcome({ ...outcomeOf('a', DECIDED), entry: { ...entry(), billed: true } })).toBe('late');
+    expect(await rig.client.get(id)).toMatchObject({
+      state: 'cancelled',
+      next: 'investigate',
+      decision: null,
+      lateAnswer: false,
+      paidCalls: 1,
+      possiblyPaidCalls: 0,
+    });
+    expect((await history()).at(-1)).toMatchObject({ event: 'done', billed: true });
+  });
+
+  it('a call that provably never left closes its intent unpaid, and another may follow', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent(intentOf('a'));
+    const unsent = { ...outcomeOf('a', null), sent: false, entry: entry('unsent') };
+    expect(await journal.outcome(unsent)).toBe('closed');
+    expect(await rig.client.get(id)).toMatchObject({ decision: null, paidCalls: 0, possiblyPaidCalls: 0 });
+    expect(await history()).toMatchObject([{ event: 'unsent' }]);
+    // As often as it takes: what was not sent is not counted against the most that may be paid.
+    for (const iid of ['b', 'c', 'd']) {
+      expect((await journal.intent(intentOf(iid))).kind).toBe('go');
+      expect(await journal.outcome({ ...unsent, iid })).toBe('closed');
+    }
+  });
+
+  it('late, after it was erased: what is left is a tombstone, and no writer adds to it', async () => {
+    const journal = await take('worker:1', 1);
+    await journal.intent(intentOf('a'));
+    const key = rig.names.journal(id);
+    await rig.redis.multi().del(key, rig.names.history(id)).hset(key, 'erased', 1).exec();
+    const orphans = async () => Number(await rig.redis.hget(rig.names.counters, 'orphanOutcomes'));
+    const before = await orphans();
+    expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('orphan');
+    expect(await orphans()).toBe(before + 1);
+    expect((await journal.begin('interactive', 5, ADMISSION)).verdict).toBe('missing');
+    expect(await journal.commit('upload', 0, { resources: {} }, entry())).toBe('ended');
+    expect((await journal.intent(intentOf('b'))).kind).toBe('ended');
+    expect((await journal.unknown(entry('unknown'))).kind).toBe('ended');
+    expect(await journal.handback(handOver)).toBe('ended');
+    expect(await journal.hold(0, handOver.reason, 60_000, entry('held'))).toBe('ended');
+    expect(await journal.settle(settling)).toEqual({ kind: 'ended', state: null });
+    expect((await rig.client.cancel(id)).status).toBe('missing');
+    expect(await rig.redis.hgetall(key)).toEqual({ erased: '1' });
+    expect(await history()).toEqual([]);
   });
 
   it('an error answer closes the intent unbilled, and another may follow', async () => {
@@ -305,6 +317,66 @@ describe('the preamble', () => {
     expect((await later.begin('interactive', 5, ADMISSION)).verdict).toBe('terminal');
     await rig.redis.del(rig.names.journal(id));
     expect((await later.begin('interactive', 5, ADMISSION)).verdict).toBe('missing');
+  });
+
+  it('what nobody decided in time fails, though a worker dies over it or its reply is dropped', async () => {
+    const first = await take('worker:1', 1);
+    await first.begin('interactive', 5, ADMISSION);
+    await payUnknown(first, 'a');
+    await first.hold(0, handOver.reason, 0, entry('held'));
+    const died = await take('worker:1', 2);
+    expect((await died.begin('interactive', 5, ADMISSION)).verdict).toBe('unheld');
+    expect((await died.begin('interactive', 5, ADMISSION)).verdict).toBe('unheld');
+    const next = await take('worker:2', 3);
+    expect((await next.begin('interactive', 5, ADMISSION)).verdict).toBe('unheld');
+    // Unless an answer has come in the meantime.
+    expect(await next.outcome(outcomeOf('a', DECIDED))).toBe('committed');
+    expect((await next.settle({ ...settling, state: 'failed' })).kind).toBe('lost');
+    expect((await (await take('worker:1', 4)).begin('interactive', 5, ADMISSION)).verdict).toBe('go');
+  });
+});
+
+it('a held one is nobody’s: cancel ends it, though the lock of who set it aside is still there', async () => {
+  const journal = await take('worker:1', 1);
+  await journal.begin('interactive', 5, ADMISSION);
+  await journal.hold(0, handOver.reason, 60_000, entry('held'));
+  expect(await rig.client.cancel(id)).toEqual({ status: 'cancelled', state: 'cancelled' });
+  expect(await rig.redis.zscore(rig.names.held, id)).toBeNull();
+});
+
+it('a person may accept the answer that came too late, and it decides as the vendor said', async () => {
+  const BY = { by: 'maria', why: 'looked at the bill' };
+  const reason = { code: 'OUTCOME_UNKNOWN', class: 'transient' };
+  const decided = { ...DECIDED, decision: 'no_match', similarity: 12 } as const;
+  const first = await take('worker:1', 1);
+  await first.begin('interactive', 5, ADMISSION);
+  await payUnknown(first, 'a');
+  expect(await first.hold(0, reason, 60_000, entry('held'))).toBe('ok');
+  await letGo(rig, id);
+  expect(await rig.client.resolve(id, 'accept-late', BY)).toEqual({ status: 'nothing late', state: 'held' });
+  expect(await rig.client.resolve(id, 'rewind', BY)).toEqual({ status: 'pay again', state: 'held' });
+  expect(await rig.client.resolve(id, 'rewind', { ...BY, payAgain: true })).toEqual({ status: 'ok', state: 'delayed' });
+
+  const second = await take('worker:2', 2);
+  expect(await second.begin('interactive', 5, ADMISSION)).toMatchObject({ verdict: 'go', record: { generation: 1 } });
+  expect(await first.outcome(outcomeOf('a', decided))).toBe('late');
+  expect(await rig.client.get(id)).toMatchObject({ state: 'active', decision: null, lateAnswer: true, paidCalls: 1 });
+  expect(await second.hold(1, reason, 60_000, entry('held'))).toBe('ok');
+  await letGo(rig, id);
+  expect(await rig.client.resolve(id, 'accept-late', BY)).toEqual({ status: 'ok', state: 'delayed' });
+
+  const third = await take('worker:1', 3);
+  expect((await third.begin('interactive', 5, ADMISSION)).verdict).toBe('go');
+  expect((await third.intent(intentOf('b', 1))).kind).toBe('decided');
+  expect(await third.settle({ ...settling, generation: 1 })).toEqual({ kind: 'ok', state: 'completed' });
+  expect(await rig.client.get(id)).toMatchObject({
+    state: 'completed',
+    decision: 'no_match',
+    similarity: 12,
+    decidedBy: 'maria',
+    lateAnswer: false,
+    paidCalls: 1,
+    possiblyPaidCalls: 0,
   });
 });
 

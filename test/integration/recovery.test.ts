@@ -8,6 +8,7 @@ import type { VerifyJob } from '../../src/queue/options.ts';
 import { openVerifyQueue } from '../../src/queue/verify-queue.ts';
 import { Outbox } from '../../src/runtime/outbox.ts';
 import { Sweeper } from '../../src/runtime/sweeper.ts';
+import { handOver, intentOf, letGo, outcomeOf, take } from '../support/attempts.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -116,4 +117,17 @@ it('past its deadline with nobody at it, the sweeper ends it: nobody has to come
     reason: { code: 'DEADLINE_EXCEEDED' },
   });
   expect(await queue.getJobState(id)).toBe('unknown');
+});
+
+it('past its deadline, what was cancelled ends as cancelled', async () => {
+  const { id } = await rig.client.enqueue(await rig.request('given-up'));
+  const journal = await take(rig, id, 'worker:1', 1);
+  await journal.intent(intentOf('a'));
+  expect((await rig.client.cancel(id)).status).toBe('cancelling');
+  expect(await journal.handback(handOver)).toBe('ok'); // a call is out: its answer is waited for
+  await letGo(rig, id);
+  await journal.outcome({ ...outcomeOf('a', null), sent: false });
+  await rig.redis.hset(rig.names.journal(id), 'deadline', 1);
+  await sweeper.sweep(0);
+  expect(await rig.client.get(id)).toMatchObject({ state: 'cancelled', reason: { code: 'CANCELLED' } });
 });

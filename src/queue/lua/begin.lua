@@ -11,14 +11,15 @@
 --@include gate
 --@include admission
 if not holds(KEYS[2], KEYS[3], ARGV[1], ARGV[2]) then return { 'lost', 0, 0, {}, '0' } end
-if redis.call('EXISTS', KEYS[1]) == 0 then return { 'missing', 0, 0, {}, '0' } end
 local now = clock()
 local seen = redis.call('HMGET', KEYS[1], 'state', 'notBefore', 'starts', 'yields', 'begun', 's:detect', 'deadline', 'cancel', 'open', 'heldUntil')
 local state = seen[1]
+if not state then return { 'missing', now, 0, {}, '0' } end -- gone, or a tombstone
+local holding = seen[10] and not seen[6] -- and not the state: who began it may have died, or never heard the answer
 local verdict, wait = 'go', 0
 if isTerminal(state) then
   verdict = 'terminal'
-elseif state == 'held' and not seen[8] and tonumber(seen[10]) > now then
+elseif holding and not seen[8] and tonumber(seen[10]) > now then
   verdict = 'held'
   wait = tonumber(seen[10]) - now
 elseif tonumber(seen[2] or '0') > now and not seen[8] then
@@ -31,7 +32,7 @@ else
     starts = redis.call('HINCRBY', KEYS[1], 'starts', 1)
     redis.call('HSET', KEYS[1], 'begun', run)
   end
-  if state == 'held' then verdict = 'unheld' end -- nobody decided in time, or its caller gave it up
+  if holding then verdict = 'unheld' end -- nobody decided in time, or its caller gave it up
   redis.call('HSET', KEYS[1], 'state', 'active')
   if verdict == 'go' and starts - 1 - tonumber(seen[4] or '0') >= tonumber(ARGV[5]) then
     verdict = 'poison'

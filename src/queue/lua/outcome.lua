@@ -10,16 +10,16 @@
 --@include terminal
 --@include history
 --@include pace
+local TOLD_KEPT = 8 -- intents whose outcome was told, the newest first: known again when it is sent again
 local now = clock()
-if tonumber(ARGV[11]) > 0 then
-  slowDown(KEYS[3], now, tonumber(ARGV[11]))
-end
-local seen = redis.call('HMGET', KEYS[1], 'state', 'gen', 's:detect', 'open', 'lastIntent', 'u:' .. ARGV[2])
+local seen = redis.call('HMGET', KEYS[1], 'state', 'gen', 's:detect', 'open', 'told', 'u:' .. ARGV[2])
+local told = seen[5] or ''
+if string.find(' ' .. told .. ' ', ' ' .. ARGV[2] .. ' ', 1, true) then return 'again' end
+if tonumber(ARGV[11]) > 0 then slowDown(KEYS[3], now, tonumber(ARGV[11])) end
 if not seen[1] then
   redis.call('HINCRBY', KEYS[4], 'orphanOutcomes', 1)
   return 'orphan'
 end
-if seen[5] == ARGV[2] then return 'again' end
 
 local known = false
 if seen[4] and cjson.decode(seen[4]).iid == ARGV[2] then
@@ -30,7 +30,11 @@ elseif seen[6] then
   redis.call('HINCRBY', KEYS[1], 'maybe', -1)
   known = true
 end
-redis.call('HSET', KEYS[1], 'lastIntent', ARGV[2])
+local kept = { ARGV[2] }
+for iid in string.gmatch(told, '%S+') do
+  if #kept < TOLD_KEPT then kept[#kept + 1] = iid end
+end
+redis.call('HSET', KEYS[1], 'told', table.concat(kept, ' '))
 if ARGV[9] == '1' then redis.call('HINCRBY', KEYS[1], 'paid', 1) end
 remember(KEYS[2], ARGV[10])
 if ARGV[4] ~= 'decision' then return 'closed' end

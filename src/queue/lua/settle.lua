@@ -28,7 +28,7 @@ end
 put('frame', ARGV[11])
 put('stored', ARGV[12])
 redis.call('HDEL', KEYS[1], 'reason')
-put('reason', state == ARGV[6] and ARGV[7] or '{"code":"CANCELLED","class":"caller"}')
+put('reason', state == ARGV[6] and ARGV[7] or CANCELLED)
 remember(KEYS[4], ARGV[10])
 redis.call('ZREM', KEYS[8], ARGV[4])
 releaseProbe(KEYS[9], ARGV[4])

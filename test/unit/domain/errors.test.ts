@@ -244,6 +244,7 @@ describe('classify', () => {
           expect(found.entry === null ? 'unknown' : found.entry.class).toBe(found.class);
         },
       ),
+      { numRuns: 10_000 },
     );
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Classified, ERROR_CLASSES, type ErrorClass } from '../../../src/domain/errors/index.ts';
-import { DEFAULT_POLICY, nextMove, type Trouble } from '../../../src/domain/policy.ts';
+import { DEFAULT_POLICY, nextMove, paymentsUnasked, type Trouble } from '../../../src/domain/policy.ts';
 import { STAGES } from '../../../src/domain/states.ts';
 import { LANES } from '../../../src/domain/verification.ts';
 
@@ -146,4 +146,13 @@ describe('every pause', () => {
 
 describe('the policy', () => {
   it('allows at most two calls that may have been paid', () => expect(DEFAULT_POLICY.maxPayments).toBe(2));
+
+  it('`review` asks a person before the second one, in the batch lane', () => {
+    const review = { ...DEFAULT_POLICY, unknownOutcome: 'review' } as const;
+    expect(LANES.map((lane) => [lane, paymentsUnasked(review, lane)])).toEqual([
+      ['interactive', 2],
+      ['batch', 1],
+    ]);
+    expect(LANES.map((lane) => paymentsUnasked(DEFAULT_POLICY, lane))).toEqual([2, 2]);
+  });
 });

@@ -1,3 +1,5 @@
+local CANCELLED = '{"code":"CANCELLED","class":"caller"}'
+
 -- The one way into a terminal state: record, outbox entry, index, redaction, expiry and signal in one step.
 -- Sources, links and what only a run needs go; what was found out, and the caller's metadata, stays for the record's life.
 local function finish(keys, id, now, fields, outboxEntry, recordTtlMs)
