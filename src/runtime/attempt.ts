@@ -208,8 +208,8 @@ export class Attempt {
       signal,
       objectFolder,
       now: () => Date.now(),
-      uploadUrlSlots: (count) => gate.uploadUrlSlots(region, count, signal),
-      pay: (call) =>
+      uploadUrlTurn: () => gate.uploadUrlTurn(region, signal),
+      pay: (prepare, call) =>
         pay(
           {
             journal,
@@ -228,6 +228,7 @@ export class Attempt {
             preflightEntry: this.#preflightEntry,
             signal,
           },
+          prepare,
           call,
         ),
     };

@@ -61,8 +61,8 @@ function intentOf(iid: string, generation = 0) {
     preflight: { checkedAt: 1 },
     preflightEntry: null,
     callMs: 1_000,
-    intervalMs: 0.01,
-    slotAt: 0,
+    rate: { lanes: 1, laneMs: 0.01, soonMs: 0, aheadMs: 0 },
+    slot: null,
     maxPayments: 2,
     package: PACKAGE,
   };
