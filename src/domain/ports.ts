@@ -91,6 +91,18 @@ export interface DetectInput {
   readonly liveness?: { readonly type: string; readonly validateData?: string | undefined };
 }
 
+/** A call's moment in the vendor's rate. */
+export interface Turn {
+  /** Asked at the last moment: true where nothing may leave any more, and another turn is to be waited for. */
+  missed(): boolean;
+}
+
+export interface PaidTurn extends Turn {
+  readonly input: DetectInput;
+  /** Ends the call. */
+  readonly signal: AbortSignal;
+}
+
 /** A normal answer; `result` other than `Success` is for the classifier. */
 export interface DetectAnswer {
   readonly result: string;
@@ -100,10 +112,24 @@ export interface DetectAnswer {
   readonly bestFrame: BestFrameLink | null;
 }
 
+/**
+ * A call's `turn` is waited for on an open connection, and then the request leaves at once: how long a handshake takes says
+ * nothing about when a call reaches the vendor. It is waited for again where it was missed. What it throws is thrown, and
+ * nothing has left.
+ */
 export interface FaceId {
-  createUploadUrl(action: ActionName, region: Region, signal: AbortSignal): Promise<UploadLink>;
-  /** The paid call: one request, on a connection that was never used, no retry inside, no redirect followed. */
-  detect(action: ActionName, region: Region, input: DetectInput, signal: AbortSignal): Promise<DetectAnswer>;
+  /** Tried again after a hiccup, each time in a turn of its own. */
+  createUploadUrl(
+    action: ActionName,
+    region: Region,
+    turn: () => Promise<Turn>,
+    signal: AbortSignal,
+  ): Promise<UploadLink>;
+  /**
+   * The paid call: one request, on a connection that was never used, no retry inside, no redirect followed.
+   * @param signal ends opening and waiting; after that, only the turn's own does.
+   */
+  detect(action: ActionName, region: Region, turn: () => Promise<PaidTurn>, signal: AbortSignal): Promise<DetectAnswer>;
 }
 
 // ── where the frame goes ───────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,8 @@ export interface CallEntry {
   readonly seq: number;
   /** ms since 1970, by this machine's clock; when the call came in. */
   readonly at: number;
+  /** The emulator's process was stopped when it came in: it may have come in so much earlier. */
+  readonly waitedMs?: number;
   /** `held`: it is being held back by a fault, before it is done or before it is answered. */
   readonly event: 'call' | 'held';
   readonly service: 'faceid' | 'cos' | 'origin';

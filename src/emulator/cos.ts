@@ -23,6 +23,7 @@ import type { Answer, Exchange } from './exchange.ts';
 import { objectsXml, versionsXml } from './listing.ts';
 import type { Objects, StoredObject } from './objects.ts';
 import type { Bucket, Credentials } from './settings.ts';
+import type { Arrival } from './stops.ts';
 
 /** Other things that an object or a bucket has. A PUT of one taken for a PUT of the object would overwrite it. */
 const SUB_RESOURCE =
@@ -74,7 +75,7 @@ export class Cos {
     this.#options = options;
   }
 
-  exchange(request: IncomingMessage, response: ServerResponse, url: URL): Exchange {
+  exchange(request: IncomingMessage, response: ServerResponse, url: URL, arrival: Arrival): Exchange {
     const [, bucket = '', region = ''] = COS_HOST.exec(url.hostname) ?? [];
     const asked: Asked = { bucket, region, key: decoded(url.pathname)?.slice(1) ?? null, query: url.searchParams };
     const subject = asked.key === '' ? bucket : `${bucket}/${asked.key ?? '?'}`;
@@ -83,6 +84,7 @@ export class Cos {
       request,
       response,
       call,
+      arrival,
       perform: () => this.#perform(request, asked),
       refuse: (fault) =>
         failed(request.method, resourceOf(asked), {

@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { CallEntry, CallLog } from './call-log.ts';
 import type { CallFacts, Fault, Faults } from './faults.ts';
+import type { Arrival } from './stops.ts';
 
 export interface Answer {
   readonly status: number;
@@ -21,6 +22,7 @@ export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly call: CallFacts;
+  readonly arrival: Arrival;
   /** Does the call. */
   perform(): Promise<Answer>;
   /** The answer to an `error` or `result` fault, with nothing done. */
@@ -35,13 +37,17 @@ export interface ServeOptions {
 }
 
 export async function serve(
-  { request, response, call, perform, refuse }: Exchange,
+  { request, response, call, arrival, perform, refuse }: Exchange,
   { log, faults, closing }: ServeOptions,
 ): Promise<void> {
-  const at = Date.now();
   const taken = faults.take(call);
   const fault = taken?.fault;
-  const base = { at, ...call, ...(fault === undefined ? {} : { fault: fault.kind }) };
+  const base = {
+    at: arrival.at,
+    ...(arrival.waitedMs === 0 ? {} : { waitedMs: arrival.waitedMs }),
+    ...call,
+    ...(fault === undefined ? {} : { fault: fault.kind }),
+  };
   const held = async () => {
     await log.add({ ...base, event: 'held' });
     await taken?.released;

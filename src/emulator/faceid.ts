@@ -24,6 +24,7 @@ import {
   VENDOR_APP_ID,
   VENDOR_CREDENTIALS,
 } from './settings.ts';
+import type { Arrival } from './stops.ts';
 
 export const FACEID_HOST = /^faceid(?:\.intl|\.ap-[a-z]+)?\.tencentcloudapi\.com$/;
 const HEAD_BYTES = 65_536;
@@ -62,7 +63,7 @@ type Downloaded = StoredObject & { readonly head: Buffer };
 
 export class FaceId {
   readonly #options: FaceIdOptions;
-  /** When calls were let through in the last second, by action and region. */
+  /** When calls that were let through had come in, in the last second, by action and region; at the earliest. */
   readonly #recent = new Map<string, number[]>();
   /** How often a package's first calls have gone wrong already, by kind. */
   readonly #firsts = new Map<string, number>();
@@ -71,7 +72,7 @@ export class FaceId {
     this.#options = options;
   }
 
-  async exchange(request: IncomingMessage, response: ServerResponse, url: URL): Promise<Exchange> {
+  async exchange(request: IncomingMessage, response: ServerResponse, url: URL, arrival: Arrival): Promise<Exchange> {
     const body = Buffer.concat(await request.toArray());
     const { method = '', headers } = request;
     const asked = readApiRequest({ method, url, headers, body });
@@ -81,7 +82,8 @@ export class FaceId {
       request,
       response,
       call,
-      perform: () => this.#perform(asked),
+      arrival,
+      perform: () => this.#perform(asked, arrival),
       refuse: (fault) => {
         const requestId = randomUUID();
         if (fault.kind === 'error')
@@ -96,7 +98,7 @@ export class FaceId {
     this.#firsts.clear();
   }
 
-  async #perform(request: ApiRequest): Promise<Answer> {
+  async #perform(request: ApiRequest, arrival: Arrival): Promise<Answer> {
     const requestId = randomUUID();
     try {
       const { credentials, settings } = this.#options;
@@ -105,7 +107,7 @@ export class FaceId {
       const { action, region, language } = request;
       const asked: Asked = { action, region, language, parameters: readParameters(request) };
       if (settings.accountError !== null) throw new ApiFault(settings.accountError, settings.accountError);
-      this.#rate(asked);
+      this.#rate(asked, arrival);
       await this.#takeTime(settings.latencyMs[asked.action] ?? 0);
       return asked.action === 'CreateUploadUrl'
         ? this.#createUploadUrl(asked, requestId)
@@ -116,13 +118,12 @@ export class FaceId {
     }
   }
 
-  /** At most so many calls in any second. */
-  #rate({ action, region }: Asked): void {
+  /** At most so many calls in any second; what a stop of this process has brought together is given the benefit of the doubt. */
+  #rate({ action, region }: Asked, { at, waitedMs }: Arrival): void {
     const limit = this.#options.settings.qps[action];
     if (limit === undefined) return;
     const name = `${action} ${region}`;
-    const now = performance.now();
-    const recent = (this.#recent.get(name) ?? []).filter((at) => at > now - 1_000);
+    const recent = (this.#recent.get(name) ?? []).filter((before) => before > at - 1_000);
     this.#recent.set(name, recent);
     if (recent.length >= limit) {
       throw new ApiFault(
@@ -130,7 +131,7 @@ export class FaceId {
         `The request rate exceeds the frequency limit ${limit}/s of this API.`,
       );
     }
-    recent.push(now);
+    recent.push(at - waitedMs);
   }
 
   async #takeTime(ms: number): Promise<void> {

@@ -30,6 +30,7 @@ import {
   type Settings,
   VENDOR_CREDENTIALS,
 } from './settings.ts';
+import { Stops } from './stops.ts';
 
 export interface EmulatorOptions {
   /** CA, objects and call log lie in here. */
@@ -84,10 +85,13 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const caFile = join(dir, 'ca.pem');
   await writeFile(caFile, authority.pem);
 
+  const stops = new Stops();
+
   async function exchangeOf(request: IncomingMessage, response: ServerResponse, url: URL): Promise<Exchange> {
-    if (FACEID_HOST.test(url.hostname)) return faceId.exchange(request, response, url);
-    if (COS_HOST.test(url.hostname)) return cos.exchange(request, response, url);
-    return origins.exchange(request, response, url);
+    const arrival = stops.arrival();
+    if (FACEID_HOST.test(url.hostname)) return faceId.exchange(request, response, url, arrival);
+    if (COS_HOST.test(url.hostname)) return cos.exchange(request, response, url, arrival);
+    return origins.exchange(request, response, url, arrival);
   }
 
   const proxy = await startProxy({
@@ -120,6 +124,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   });
   async function close(): Promise<void> {
     closing.abort();
+    stops.close();
     faults.clear();
     await control.close();
     await proxy.close();

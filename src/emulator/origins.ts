@@ -1,6 +1,7 @@
 /** Other people's web servers, so far as a test puts them there: what an `https` source points at. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Exchange } from './exchange.ts';
+import type { Arrival } from './stops.ts';
 
 export interface Page {
   readonly body: Buffer;
@@ -27,12 +28,13 @@ export class Origins {
     this.#pages.clear();
   }
 
-  exchange(request: IncomingMessage, response: ServerResponse, url: URL): Exchange {
+  exchange(request: IncomingMessage, response: ServerResponse, url: URL, arrival: Arrival): Exchange {
     const name = `${url.host}${url.pathname}`;
     return {
       request,
       response,
       call: { service: 'origin', action: request.method ?? 'GET', objects: [name] },
+      arrival,
       perform: async () => {
         request.resume();
         const page = this.#pages.get(name);

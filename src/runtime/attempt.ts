@@ -209,8 +209,8 @@ export class Attempt {
       signal,
       objectFolder,
       now: () => Date.now(),
-      uploadUrlSlots: (count) => gate.uploadUrlSlots(region, count, signal),
-      pay: (call) =>
+      uploadUrlTurn: () => gate.uploadUrlTurn(region, signal),
+      pay: (prepare, call) =>
         pay(
           {
             journal,
@@ -229,6 +229,7 @@ export class Attempt {
             preflightEntry: this.#preflightEntry,
             signal,
           },
+          prepare,
           call,
         ),
     };

@@ -45,7 +45,7 @@ export type Intent =
       readonly epoch: string;
       readonly probe: boolean;
     }
-  | { readonly kind: 'slot'; readonly now: number; readonly at: number }
+  | { readonly kind: 'slot'; readonly now: number; readonly slot: Slot }
   | { readonly kind: 'open'; readonly now: number; readonly until: number }
   | { readonly kind: 'reused'; readonly at: number }
   | { readonly kind: 'closed'; readonly now: number; readonly until: number; readonly code: string }
@@ -57,9 +57,9 @@ export interface IntentRequest {
   readonly preflight: Md5Outcome;
   readonly preflightEntry: HistoryEntry | null;
   readonly callMs: number;
-  readonly intervalMs: number;
-  /** A slot that `slot` named before; 0 = none yet. */
-  readonly slotAt: number;
+  readonly rate: Rate;
+  /** That `slot` named before; null = none yet. */
+  readonly slot: Slot | null;
   readonly maxPayments: number;
   /** Digest of the liveness package, and how long an answered one is remembered. */
   readonly package: PackageDigest;
@@ -89,6 +89,23 @@ export interface OutcomeReport {
   readonly package: PackageDigest;
 }
 
+/** The vendor's limit for a call, as lanes: see lua/parts/slot.lua. */
+export interface Rate {
+  readonly lanes: number;
+  /** From one call in a lane to the next. */
+  readonly laneMs: number;
+  /** No slot is sooner than this after it was asked for. */
+  readonly soonMs: number;
+  /** How long before its slot an intent is declared, at most. */
+  readonly aheadMs: number;
+}
+
+/** When a call may leave, by Redis's clock, in ms since 1970. */
+export interface Slot {
+  readonly lane: number;
+  readonly at: number;
+}
+
 export interface Admission {
   readonly capacity: number;
   readonly holdMs: number;
@@ -103,9 +120,6 @@ export interface Ending {
   readonly frame: FrameState;
   readonly stored: StoredFrame | null;
 }
-
-/** A slot later than this is given up and taken anew, ms. */
-const SLOT_TOLERANCE_MS = 20;
 
 export class Journal {
   readonly #redis: Redis;
@@ -170,15 +184,18 @@ export class Journal {
         JSON.stringify(request.preflight),
         request.preflightEntry === null ? '' : packHistory(request.preflightEntry),
         request.callMs,
-        request.intervalMs,
-        request.slotAt,
+        request.slot?.lane ?? '',
+        request.slot?.at ?? 0,
         request.maxPayments,
-        SLOT_TOLERANCE_MS,
+        request.rate.lanes,
+        request.rate.laneMs,
+        request.rate.soonMs,
+        request.rate.aheadMs,
         request.package.refuse ? request.package.digest : '',
         request.package.ttlMs,
       ],
     )) as [Intent['kind'], number, number, (number | string)?, string?, number?];
-    if (kind === 'slot') return { kind, now, at };
+    if (kind === 'slot') return { kind, now, slot: { at, lane: Number(slot) } };
     if (kind === 'go') return { kind, now, until: at, at: Number(slot), epoch: epoch ?? '0', probe: probe === 1 };
     if (kind === 'closed') return { kind, now, until: at, code: String(slot) };
     if (kind === 'reused') return { kind, at };

@@ -1,10 +1,12 @@
 /**
  * The paid call: at most one for each intent.
  *
- * 1. The intent is in Redis before a byte leaves, and is asked for again nowhere: one intent, one call.
- * 2. The lease is checked between the intent and the call. After that nothing but the call's own limit stops it: an answer
- *    that was paid for is recorded even if this attempt has lost its lease or its caller has cancelled.
- * 3. A call that provably never left closes its intent as unsent. One that may have left stays open until its deadline.
+ * 1. The intent is in Redis before a byte leaves: one intent, at most one call.
+ * 2. It is declared shortly before its slot of the rate, with the connection open. In the slot the lease is checked once more,
+ *    and the call leaves. Where the slot was missed, nothing leaves, and the intent moves to a later one.
+ * 3. After that nothing but the call's own limit stops it: an answer that was paid for is recorded even if this attempt has
+ *    lost its lease or its caller has cancelled.
+ * 4. A call that provably never left closes its intent as unsent. One that may have left stays open until its deadline.
  */
 import { randomBytes } from 'node:crypto';
 import type { ActionName, Region } from '../domain/actions.ts';
@@ -13,14 +15,12 @@ import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
 import { judgeAnswer, judgeFailure } from '../domain/judge.ts';
 import type { DetectOutcome, Md5Outcome } from '../domain/outcomes.ts';
-import type { DetectAnswer } from '../domain/ports.ts';
+import type { DetectAnswer, DetectInput, PaidTurn } from '../domain/ports.ts';
 import { whyDecided } from '../queue/record.ts';
 import { type Gate, REST_MS } from './gate.ts';
-import type { Journal, PackageDigest } from './journal.ts';
+import type { Intent, Journal, PackageDigest, Slot } from './journal.ts';
 import type { Lease } from './lease.ts';
 import { sleep } from './sleep.ts';
-
-const NEVER = new AbortController().signal;
 
 /** Why no call was made, or what is to be waited for; the attempt decides what that means. */
 export class Withheld extends Error {
@@ -60,30 +60,50 @@ export interface Payment {
   readonly signal: AbortSignal;
 }
 
-type Call = (limits: { callMs: number; signal: AbortSignal }) => Promise<DetectAnswer>;
+type Prepare = (callMs: number) => Promise<DetectInput>;
+type Call = (turn: () => Promise<PaidTurn>, signal: AbortSignal) => Promise<DetectAnswer>;
 
-/** @throws Failure that was already recorded in the history (`recorded`), or Withheld. */
-export async function pay(payment: Payment, call: Call): Promise<DetectOutcome> {
-  const iid = randomBytes(12).toString('base64url');
-  const { untilMs, epoch, probe } = await declare(payment, iid);
-  const startedAt = performance.now();
+/**
+ * @param prepare makes what is sent, under the declared intent.
+ * @throws Failure where no intent was declared, Recorded (a Failure that the history has already), or Withheld.
+ */
+export async function pay(payment: Payment, prepare: Prepare, call: Call): Promise<DetectOutcome> {
+  const iid = randomUUID();
   const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(timedOut()), payment.callMs);
-  try {
+  let timer: NodeJS.Timeout | undefined;
+  let startedAt = 0;
+  /** The intent that is open, where one is. */
+  let open = null as Declared | null;
+
+  /** Ends in the slot, when nothing but sending is left to be done. Asked again, it moves the intent to a later slot. */
+  async function turn(): Promise<PaidTurn> {
+    open = await declare(payment, iid);
+    startedAt = performance.now();
+    const input = await prepare(payment.callMs);
+    const { missed } = await payment.gate.reach(open.slot, payment.signal);
     payment.lease.check();
-    const answer = await call({ callMs: payment.callMs, signal: limit.signal });
+    startedAt = performance.now();
+    clearTimeout(timer);
+    timer = setTimeout(() => limit.abort(timedOut()), payment.gate.clock.until(open.until));
+    return { input, signal: limit.signal, missed };
+  }
+
+  try {
+    const answer = await call(turn, payment.signal);
+    if (open === null) throw new Error('a call was answered that had no turn');
     const outcome = judgeAnswer(answer, payment.threshold);
     const committed = await commit(payment, iid, outcome, performance.now() - startedAt);
-    if (probe) await healed(payment);
+    if (open.probe) await healed(payment);
     return committed;
   } catch (error) {
-    if (error instanceof Withheld) throw error;
+    if (error instanceof Withheld || open === null) throw error;
+    const { epoch, probe } = open;
     const failure = error instanceof Failure ? error : internal(error);
     const ms = performance.now() - startedAt;
     const outcome = failure.sent === 'answered' ? judgeFailure(failure) : null;
     if (probe && failure.sent === 'answered' && saysAccountIsFine(failure)) await healed(payment);
     if (outcome !== null) return await commit(payment, iid, outcome, ms);
-    if (failure.sent === 'maybe') throw new Withheld('open', Math.max(0, untilMs - ms));
+    if (failure.sent === 'maybe') throw new Withheld('open', Math.max(0, payment.gate.clock.until(open.until)));
     await report(payment, iid, failure, ms);
     throw new Recorded(failure, epoch);
   } finally {
@@ -105,37 +125,47 @@ export class Recorded extends Error {
   }
 }
 
-/** `untilMs`: from now until the intent's deadline. */
-async function declare(payment: Payment, iid: string): Promise<{ untilMs: number; epoch: string; probe: boolean }> {
+interface Declared {
+  /** When the call may leave, and when it must be over, by Redis's clock. */
+  readonly slot: number;
+  readonly until: number;
+  readonly epoch: string;
+  /** This call probes a closed gate. */
+  readonly probe: boolean;
+}
+
+/** Waits until shortly before a slot of the rate, and declares the intent; or moves the open one to a later slot. */
+async function declare(payment: Payment, iid: string): Promise<Declared> {
   const { journal, lease, gate, signal } = payment;
-  let slotAt = 0;
+  let slot: Slot | null = null;
+  const rate = gate.rate(payment.region, payment.action);
   for (;;) {
     signal.throwIfAborted();
     const askedAt = performance.now();
-    const intent = await lease.guard(
+    const intent: Intent = await lease.guard(
       journal.intent({
         iid,
         generation: payment.generation,
         preflight: payment.preflight,
         preflightEntry: payment.preflightEntry,
         callMs: payment.callMs,
-        intervalMs: gate.intervalMs(payment.region, payment.action),
-        slotAt,
+        rate,
+        slot,
         maxPayments: payment.maxPayments,
         package: payment.package,
       }),
     );
-    if (intent.kind === 'go') {
-      if (intent.at > intent.now) await pause(intent.at, intent.now, askedAt);
-      const { until, epoch, probe } = intent;
-      return { untilMs: until - Math.max(intent.now, intent.at), epoch, probe };
-    }
     if (intent.kind === 'open') throw new Withheld('open', intent.until - intent.now);
     if (intent.kind === 'reused') throw new Withheld('reused', intent.at);
     if (intent.kind === 'closed') throw new Withheld('closed', intent.until - intent.now, intent.code);
-    if (intent.kind !== 'slot') throw new Withheld(intent.kind);
-    slotAt = intent.at;
-    await pause(slotAt, intent.now, askedAt, signal);
+    if (intent.kind !== 'go' && intent.kind !== 'slot') throw new Withheld(intent.kind);
+    gate.clock.learn(intent.now, askedAt);
+    if (intent.kind === 'go') {
+      const { at, until, epoch, probe } = intent;
+      return { slot: at, until, epoch, probe };
+    }
+    slot = intent.slot;
+    await sleep(gate.clock.until(slot.at) - rate.aheadMs + 1, signal); // any earlier, it would be told the same again
   }
 }
 
@@ -146,11 +176,6 @@ function saysAccountIsFine(failure: Failure): boolean {
 
 async function healed({ gate, region, action, id, onGate }: Payment): Promise<void> {
   if (await gate.heal(region, action, id)) onGate('opened', null);
-}
-
-/** Until a time of Redis's clock. Half the round trip is on each side of its reading; a millisecond more: never early. */
-function pause(at: number, now: number, askedAt: number, signal?: AbortSignal): Promise<void> {
-  return sleep(at - now - (performance.now() - askedAt) / 2 + 1, signal ?? NEVER);
 }
 
 async function commit(payment: Payment, iid: string, outcome: DetectOutcome, ms: number): Promise<DetectOutcome> {

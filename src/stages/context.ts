@@ -4,7 +4,17 @@
  */
 import type { Region } from '../domain/actions.ts';
 import type { DetectOutcome, StageOutcomes } from '../domain/outcomes.ts';
-import type { Bucket, DetectAnswer, FaceId, FrameSink, LinkIo, Sources } from '../domain/ports.ts';
+import type {
+  Bucket,
+  DetectAnswer,
+  DetectInput,
+  FaceId,
+  FrameSink,
+  LinkIo,
+  PaidTurn,
+  Sources,
+  Turn,
+} from '../domain/ports.ts';
 import type { Order } from '../domain/verification.ts';
 
 /** The edges of the world that stages use. */
@@ -32,11 +42,15 @@ export interface StageContext {
   /** Folder in the own bucket under which all objects lie. */
   readonly objectFolder: string;
   now(): number;
-  /** Waits for slots of the CreateUploadUrl rate. */
-  uploadUrlSlots(count: number): Promise<readonly (() => Promise<void>)[]>;
+  /** Waits for a turn of the CreateUploadUrl rate. */
+  uploadUrlTurn(): Promise<Turn>;
   /**
-   * The only way to a paid call: declares the intent, makes sure of rate, deadline and lease, then runs `call` once, and
-   * records what became of it. Links that `call` signs must live no longer than `callMs`.
+   * The only way to a paid call: runs `call` once, whose turn declares the intent and makes sure of rate, deadline and
+   * lease, and records what became of it.
+   * @param prepare what is sent, made once the intent is declared: links that it signs must live no longer than `callMs`.
    */
-  pay(call: (limits: { callMs: number; signal: AbortSignal }) => Promise<DetectAnswer>): Promise<DetectOutcome>;
+  pay(
+    prepare: (callMs: number) => Promise<DetectInput>,
+    call: (turn: () => Promise<PaidTurn>, signal: AbortSignal) => Promise<DetectAnswer>,
+  ): Promise<DetectOutcome>;
 }

@@ -8,14 +8,12 @@ import { readyLinks } from './links.ts';
 
 export function detect(input: StageInput, context: StageContext): Promise<DetectOutcome> {
   const { action, region, liveness } = input.order;
-  return context.pay(async ({ callMs, signal }) => {
-    const links = await readyLinks(input, context, callMs);
-    const named = Object.fromEntries(links.map(({ name, link, md5 }) => [name, { link, md5 }]));
-    return context.edges.faceId.detect(
-      action,
-      region,
-      { links: named, ...(liveness === undefined ? {} : { liveness }) },
-      signal,
-    );
-  });
+  return context.pay(
+    async (callMs) => {
+      const links = await readyLinks(input, context, callMs);
+      const named = Object.fromEntries(links.map(({ name, link, md5 }) => [name, { link, md5 }]));
+      return { links: named, ...(liveness === undefined ? {} : { liveness }) };
+    },
+    (turn, signal) => context.edges.faceId.detect(action, region, turn, signal),
+  );
 }

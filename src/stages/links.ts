@@ -14,13 +14,19 @@ export interface ReadyLink extends UploadedResource {
 }
 
 /**
- * @param ttlMs life that the links need.
- * @throws Failure LINKS_EXPIRED (class `reupload`) where the vendor's links have less life left than that.
+ * What a link must have left when it is used. Whoever gets it begins to read at once, and a read that has begun is not cut
+ * off: so it is the way there that counts, not how long the call may take.
+ */
+const LEAST_MS = 3_000;
+
+/**
+ * @param ttlMs life of the links that are signed now.
+ * @throws Failure LINKS_EXPIRED (class `reupload`) where the vendor's links have too little life left.
  */
 export async function readyLinks(input: StageInput, context: StageContext, ttlMs: number): Promise<ReadyLink[]> {
   const uploaded = input.outcomes.upload;
   if (uploaded === undefined) throw new Error('links are asked for before upload has left an outcome');
-  if (uploaded.linksExpireAt !== undefined && uploaded.linksExpireAt - context.now() < ttlMs) {
+  if (uploaded.linksExpireAt !== undefined && uploaded.linksExpireAt - context.now() < LEAST_MS) {
     const message = 'the upload links have too little life left: the resources are uploaded again under fresh ones';
     throw new Failure({ service: 'bestframe', channel: 'local', code: CODES.LINKS_EXPIRED, sent: 'no' }, message);
   }

@@ -31,8 +31,8 @@ export async function upload(input: StageInput, context: StageContext): Promise<
   const opened = await openAll(input, context);
   try {
     refuseSameBytes(opened);
-    const place = input.order.upload === 'own-bucket' ? intoOwnBucket : await throughUploadUrl(opened.length, context);
-    const uploaded = await both(opened, (each, index) => place(each, index, input, context));
+    const place = input.order.upload === 'own-bucket' ? intoOwnBucket : throughUploadUrl;
+    const uploaded = await both(opened, (each) => place(each, input, context));
     const expiries = uploaded.flatMap((each) => each.expiresAt ?? []);
     return {
       resources: Object.fromEntries(opened.map(({ name }, index) => [name, uploaded[index]?.resource])),
@@ -67,9 +67,9 @@ function refuseSameBytes(opened: readonly Opened[]): void {
   throw inputFailure(CODES.SAME_RESOURCE, `resources.${second.name}`, message);
 }
 
-type Place = (each: Opened, index: number, input: StageInput, context: StageContext) => Promise<Uploaded>;
+type Place = (each: Opened, input: StageInput, context: StageContext) => Promise<Uploaded>;
 
-const intoOwnBucket: Place = async ({ name, rule, source }, _index, input, context) => {
+const intoOwnBucket: Place = async ({ name, rule, source }, input, context) => {
   const bucket = context.edges.bucket(input.order.region);
   const known = { bytes: source.sizeBytes, md5: source.md5 };
   const { place } = source;
@@ -82,24 +82,20 @@ const intoOwnBucket: Place = async ({ name, rule, source }, _index, input, conte
   return { resource: { ...known, object: { bucket: bucket.name, region: bucket.region, key } } };
 };
 
-/** Books one slot of the vendor's rate for each link first, so that both calls may then go side by side. */
-async function throughUploadUrl(count: number, context: StageContext): Promise<Place> {
-  const slots = await context.uploadUrlSlots(count);
-  return async ({ rule, source }, index, { order }) => {
-    await slots[index]?.();
-    const pair = await context.edges.faceId.createUploadUrl(order.action, order.region, context.signal);
-    await context.edges.links.put(pair.putLink, () => source.stream(), headOf(rule, source), context.signal);
-    const { getLink: link, requestId, expiresAt } = pair;
-    return { resource: { bytes: source.sizeBytes, md5: source.md5, link, requestId }, expiresAt };
-  };
-}
+const throughUploadUrl: Place = async ({ rule, source }, { order }, context) => {
+  const { action, region } = order;
+  const pair = await context.edges.faceId.createUploadUrl(action, region, context.uploadUrlTurn, context.signal);
+  await context.edges.links.put(pair.putLink, () => source.stream(), headOf(rule, source), context.signal);
+  const resource = { bytes: source.sizeBytes, md5: source.md5, link: pair.getLink };
+  return { resource, expiresAt: pair.expiresAt, requestId: pair.requestId };
+};
 
 function headOf(rule: ResourceRule, source: OpenSource) {
   return { sizeBytes: source.sizeBytes, md5: source.md5, contentType: rule.contentType };
 }
 
 /** All at once; waits for every one before it fails, so that no upload runs on behind a stage that has ended. */
-async function both<T, R>(items: readonly T[], each: (item: T, index: number) => Promise<R>): Promise<R[]> {
+async function both<T, R>(items: readonly T[], each: (item: T) => Promise<R>): Promise<R[]> {
   const results = await Promise.allSettled(items.map(each));
   return results.map((result) => {
     if (result.status === 'rejected') throw result.reason;

@@ -1,22 +1,25 @@
 /**
  * FaceID by Tencent's own SDK, which signs; connections, time limits and the truth about what was sent are ours.
  *
- * 1. `detect` is one request on a connection that was never used, with no retry inside and no redirect followed.
- * 2. A signal ends the wait at once and destroys the connection, whether it is being opened, written to or read from.
- * 3. The SDK reads `http_proxy` from the environment only where it has no agent: it always has one.
+ * 1. A call is one request on a connection that was never used, with no redirect followed; `detect` has no retry inside.
+ * 2. The connection is opened before the call's turn is waited for; one that did not last until then was sent nothing. A turn
+ *    that was missed when the request would leave is waited for again.
+ * 3. A signal ends the wait at once and destroys the connection, whether it is being opened, written to or read from.
+ * 4. The SDK reads `http_proxy` from the environment only where it has no agent: it always has one.
  */
 import { setMaxListeners } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import { CommonClient } from 'tencentcloud-sdk-nodejs/tencentcloud/common/common_client.js';
 import { ACTIONS, type ActionName, type Region, resourcesOf } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
-import type { DetectInput, FaceId } from '../domain/ports.ts';
+import type { DetectInput, FaceId, Turn } from '../domain/ports.ts';
 import { abortFailure } from '../transport/abort.ts';
 import { type ConnectorOptions, createConnector } from '../transport/connector.ts';
-import { type Limited, limited } from '../transport/limits.ts';
+import { limited } from '../transport/limits.ts';
 import { withQuickRetries } from '../transport/retry.ts';
-import { CallAgent, ConnectorAgent } from './call-agent.ts';
+import { CallAgent } from './call-agent.ts';
 import type { CredentialsProvider, Keys } from './credentials.ts';
 import { callFailure, malformedReply } from './failures.ts';
 import { parseDetectReply, parseUploadUrlReply } from './replies.ts';
@@ -31,17 +34,20 @@ export interface FaceIdOptions extends ConnectorOptions {
 const ENDPOINT = 'faceid.intl.tencentcloudapi.com';
 const VERSION = '2018-03-01';
 const CALL_TIMEOUT_MS = 30_000;
-/** Firewalls on the way forget silent connections; one that was forgotten costs a whole time limit. */
-const IDLE_CONNECTION_MS = 10_000;
 /** The SDK's own limit, in seconds: a net behind ours. */
 const SDK_MARGIN_S = 5;
+
+interface Asked extends Turn {
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
 
 interface Call {
   readonly name: string;
   readonly region: Region;
-  readonly parameters: Readonly<Record<string, string>>;
-  /** A connection for this call alone, or one that is kept alive. */
-  readonly connection: 'fresh' | 'kept';
+  /** Waited for on the open connection: what is sent, and what ends it from then on. */
+  readonly turn: () => Promise<Asked>;
+  /** Ends opening and waiting. */
   readonly signal: AbortSignal;
   /** Told the headers of an answer, whatever it says. */
   readonly onHeaders?: (headers: IncomingHttpHeaders) => void;
@@ -76,54 +82,70 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
   const endpoint = options.endpoint ?? ENDPOINT;
   const limitMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
   const connector = createConnector(options);
-  const kept = new ConnectorAgent(connector, { keepAlive: true, timeout: IDLE_CONNECTION_MS });
+  const { hostname, port } = new URL(`https://${endpoint}`);
   const closed = new AbortController();
   setMaxListeners(0, closed.signal); // one for each call that is under way
 
   async function ask(call: Call): Promise<Answered> {
-    const limit = limited([call.signal, closed.signal], limitMs, timedOut);
+    const credential = await options.credentials.get();
+    const target = { host: hostname, port: Number(port || 443), guarded: false };
+    const socket = await connector.connect(target, call.signal);
+    socket.on('error', () => undefined); // one that breaks while it waits is found destroyed
     try {
-      if (limit.signal.aborted) throw abortFailure(limit.signal, 'no');
-      return await send(call, await options.credentials.get(), limit);
+      for (;;) {
+        const asked = await call.turn();
+        if (socket.destroyed) throw hungUp();
+        const answered = await send(call, asked, credential, socket);
+        if (answered !== 'missed') return answered;
+      }
     } finally {
-      limit.release();
+      socket.destroy();
     }
   }
 
-  async function send(call: Call, credential: Keys, { signal, abort }: Limited): Promise<Answered> {
-    const own = call.connection === 'fresh' ? new ConnectorAgent(connector, {}, signal) : null;
-    const agent = new CallAgent(own ?? kept, () => abort(brokenOff()));
+  async function send(
+    { name, region, onHeaders }: Call,
+    { parameters, signal, missed }: Asked,
+    credential: Keys,
+    socket: TLSSocket,
+  ): Promise<Answered | 'missed'> {
+    const limit = limited([signal, closed.signal], limitMs, timedOut);
+    const agent = new CallAgent(socket, { missed }, () => limit.abort(brokenOff()));
     const client = new CommonClient(endpoint, VERSION, {
       credential: { ...credential },
-      region: call.region,
+      region,
       profile: { language: 'en-US', httpProfile: { agent, reqTimeout: Math.ceil(limitMs / 1000) + SDK_MARGIN_S } },
     });
     try {
-      return { reply: await client.request(call.name, call.parameters, { signal }), agent };
+      if (limit.signal.aborted) throw abortFailure(limit.signal, 'no');
+      return { reply: await client.request(name, parameters, { signal: limit.signal }), agent };
     } catch (error) {
-      agent.response?.destroy(); // the SDK leaves the body of an error status unread, and its connection occupied
-      throw callFailure(error, agent, signal);
+      if (agent.missed) return 'missed';
+      throw callFailure(error, agent, limit.signal);
     } finally {
-      if (agent.response !== null) call.onHeaders?.(agent.response.headers);
-      own?.destroy();
+      limit.release();
+      if (agent.response !== null) onHeaders?.(agent.response.headers);
     }
   }
 
   return {
-    createUploadUrl(action, region, signal) {
+    createUploadUrl(action, region, turn, signal) {
       const parameters = { TargetAction: action };
-      const call: Call = { name: 'CreateUploadUrl', region, parameters, connection: 'kept', signal };
+      const inTurn = async () => ({ ...(await turn()), parameters, signal });
       return withQuickRetries(async () => {
-        const { reply, agent } = await ask(call);
+        const { reply, agent } = await ask({ name: 'CreateUploadUrl', region, turn: inTurn, signal });
         const link = parseUploadUrlReply(reply);
         if (link === null) throw malformedReply(reply, agent);
         return link;
       }, signal);
     },
 
-    async detect(action, region, input, signal) {
-      const parameters = detectParameters(action, input);
-      const { reply, agent } = await ask({ name: action, region, parameters, connection: 'fresh', signal });
+    async detect(action, region, turn, signal) {
+      const inTurn = async () => {
+        const { input, ...own } = await turn();
+        return { ...own, parameters: detectParameters(action, input) };
+      };
+      const { reply, agent } = await ask({ name: action, region, turn: inTurn, signal });
       const answer = parseDetectReply(reply, Date.now());
       if (answer === null) throw malformedReply(reply, agent);
       return answer;
@@ -137,7 +159,8 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
         clockAheadMs = Number.isFinite(ahead) ? ahead : null;
       };
       try {
-        const { reply } = await ask({ name, region, parameters, connection: 'fresh', signal, onHeaders });
+        const turn = async () => ({ parameters, signal, missed: () => false });
+        const { reply } = await ask({ name, region, turn, signal, onHeaders });
         return { reply: reply as Readonly<Record<string, unknown>>, failure: null, clockAheadMs };
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
@@ -153,9 +176,15 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
         ),
       );
       connector.close();
-      kept.destroy();
     },
   };
+}
+
+function hungUp(): Failure {
+  return new Failure(
+    { service: 'faceid', channel: 'local', code: CODES.RESET, sent: 'no' },
+    'the vendor closed the connection before the call’s turn came',
+  );
 }
 
 function brokenOff(): Failure {

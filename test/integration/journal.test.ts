@@ -33,8 +33,69 @@ beforeEach(async () => {
   id = (await rig.client.enqueue(await rig.request(`journal-${count}`))).id;
 });
 
-const take = (token: string, ats: number): Promise<Journal> => takeJob(rig, id, token, ats);
-const history = (): Promise<HistoryEntry[]> => historyOf(rig, id);
+/** A job as BullMQ hands it out: a lock with a token, and the count of started attempts. */
+async function take(token: string, ats: number, leaseMs = 60_000): Promise<Journal> {
+  const job = rig.names.job(REGION, id);
+  await rig.redis.set(job.lock, token, 'PX', leaseMs);
+  await rig.redis.hset(job.job, 'ats', ats);
+  return new Journal(
+    rig.redis,
+    rig.names,
+    id,
+    { token, ats },
+    job,
+    rig.names.gate(REGION, 'DetectReflectLivenessAndCompare'),
+    60_000,
+  );
+}
+
+function intentOf(iid: string, generation = 0) {
+  return {
+    iid,
+    generation,
+    preflight: { checkedAt: 1 },
+    preflightEntry: null,
+    callMs: 1_000,
+    rate: { lanes: 1, laneMs: 0.01, soonMs: 0, aheadMs: 0 },
+    slot: null,
+    maxPayments: 2,
+    package: PACKAGE,
+  };
+}
+
+function outcomeOf(iid: string, decided: DetectOutcome | null, generation = 0) {
+  return {
+    iid,
+    generation,
+    decided,
+    reason: null,
+    frame: 'none',
+    sent: true,
+    billed: decided?.billed ?? false,
+    entry: entry(decided === null ? 'error' : 'done'),
+    penaltyMs: 0,
+    package: PACKAGE,
+  } as const;
+}
+
+const handOver = {
+  generation: 0,
+  delayMs: 0,
+  stage: 'upload',
+  counts: true,
+  rewind: false,
+  reason: { code: 'TIMEOUT', class: 'transient' },
+  entry: entry('retry'),
+} as const;
+const settling = {
+  generation: 0,
+  state: 'completed',
+  reason: null,
+  followUps: null,
+  entry: entry(),
+  frame: 'none',
+  stored: null,
+} as const;
 
 async function field(name: string): Promise<string | null> {
   return rig.redis.hget(rig.names.journal(id), name);

@@ -149,7 +149,7 @@ const ROWS: Readonly<Record<Code, Row>> = {
   LINKS_EXPIRED: [
     'reupload',
     'The links have too little life left',
-    'Links of CreateUploadUrl live two hours; these would die during the call.',
+    'Links of CreateUploadUrl live two hours; these could be dead before they are read.',
     'Nothing: it is uploaded again under fresh links.',
   ],
 

@@ -1,15 +1,11 @@
--- Reserves the next slots of a rate (GCRA, burst 1).
+-- Takes the next slot of a rate, for a call that has no intent (CreateUploadUrl).
 --   KEYS  gate
---   ARGV  interval ms, number of slots
---   →     { now, first slot, second slot, … } in ms since 1970
+--   ARGV  lanes, lane ms, soon ms (see parts/slot)
+--   →     { now, slot } in ms since 1970
 --@include now
 --@include pace
+--@include slot
 local now = clock()
-local tat = math.max(now, tonumber(redis.call('HGET', KEYS[1], 'tat') or '0'))
-local slots = { now }
-for i = 1, tonumber(ARGV[2]) do
-  slots[i + 1] = math.ceil(tat)
-  tat = tat + tonumber(ARGV[1]) * paceOf(KEYS[1], now)
-end
-redis.call('HSET', KEYS[1], 'tat', tostring(tat))
-return slots
+local rate = { lanes = tonumber(ARGV[1]), laneMs = tonumber(ARGV[2]), soonMs = tonumber(ARGV[3]) }
+local _, slot = takeSlot(KEYS[1], now, rate)
+return { now, slot }

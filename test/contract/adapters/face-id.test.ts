@@ -5,7 +5,7 @@ import type { RequestListener, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { DetectInput, FaceId } from '../../../src/domain/ports.ts';
+import type { DetectInput, FaceId, PaidTurn } from '../../../src/domain/ports.ts';
 import { type Card, sampleImage, sampleLiveData } from '../../../src/emulator/samples.ts';
 import { fileCredentials, staticCredentials } from '../../../src/tencent/credentials.ts';
 import { createFaceId, type FaceIdOptions } from '../../../src/tencent/face-id.ts';
@@ -73,6 +73,12 @@ const SOME: DetectInput = {
   },
 };
 
+/** A turn that comes at once. */
+function at(input: DetectInput, signal = never()): () => Promise<PaidTurn> {
+  return async () => ({ input, signal, missed: () => false });
+}
+const anyTime = at(SOME);
+
 const paid = () => bench.control.calls({ service: 'faceid', action: ACTION });
 
 function answer(response: ServerResponse, fields: object): void {
@@ -82,7 +88,7 @@ function answer(response: ServerResponse, fields: object): void {
 
 describe('answers', () => {
   test('a match comes with its similarity and its frame', async () => {
-    const found = await faceId().detect(ACTION, REGION, await inputOf({ card: 'match' }), never());
+    const found = await faceId().detect(ACTION, REGION, at(await inputOf({ card: 'match' })), never());
     expect(found).toMatchObject({ result: 'Success', similarity: 92.61 });
     expect(found.requestId).not.toBe('');
     expect(found.bestFrame?.md5).toMatch(/^[0-9a-f]{32}$/);
@@ -92,13 +98,13 @@ describe('answers', () => {
   });
 
   test('a Result that is not Success is a plain answer', async () => {
-    const found = await faceId().detect(ACTION, REGION, await inputOf({ card: 'spoof' }), never());
+    const found = await faceId().detect(ACTION, REGION, at(await inputOf({ card: 'spoof' })), never());
     expect(found).toMatchObject({ result: 'FailedOperation.LivessDetectFake', bestFrame: null });
   });
 
   test('the same code in the error channel is a failure that was answered', async () => {
     const input = await inputOf({ card: 'spoof', channel: 'error' });
-    const failure = await failing(faceId().detect(ACTION, REGION, input, never()), {
+    const failure = await failing(faceId().detect(ACTION, REGION, at(input), never()), {
       service: 'faceid',
       channel: 'error',
       code: 'FailedOperation.LivessDetectFake',
@@ -116,24 +122,24 @@ describe('answers', () => {
     ['FailedOperation.NobodyKnows', 'unknown'],
   ])('%s is of class %s', async (code, kind) => {
     await bench.control.fault({ kind: 'error', action: ACTION, code });
-    await failing(faceId().detect(ACTION, REGION, SOME, never()), { code, sent: 'answered', class: kind });
+    await failing(faceId().detect(ACTION, REGION, at(SOME), never()), { code, sent: 'answered', class: kind });
   });
 
   test('a link in the vendor’s words is cut out', async () => {
     const message = 'cannot read https://a-1250000000.cos.ap-singapore.myqcloud.com/a?q-signature=1';
     await bench.control.fault({ kind: 'error', action: ACTION, code: 'InternalError', message });
-    const failure = await failing(faceId().detect(ACTION, REGION, SOME, never()), { class: 'transient' });
+    const failure = await failing(faceId().detect(ACTION, REGION, at(SOME), never()), { class: 'transient' });
     expect(failure.message).toBe('cannot read <link>');
   });
 
   test('keys of somebody else are the operator’s to mend', async () => {
     const stranger = faceId({ credentials: staticCredentials(KEYS) });
-    await failing(stranger.detect(ACTION, REGION, SOME, never()), { sent: 'answered', class: 'account' });
+    await failing(stranger.detect(ACTION, REGION, at(SOME), never()), { sent: 'answered', class: 'account' });
   });
 
   test('a wrong clock is named, with how wrong it is', async () => {
     await bench.control.settings({ clockSkewMs: 3_600_000 });
-    const failure = await failing(faceId().detect(ACTION, REGION, SOME, never()), {
+    const failure = await failing(faceId().detect(ACTION, REGION, at(SOME), never()), {
       code: 'AuthFailure.SignatureExpire',
       class: 'account',
     });
@@ -143,7 +149,7 @@ describe('answers', () => {
 
 describe('provably unsent', () => {
   const unsent = (made: FaceId, code: string, kind = 'transient') =>
-    failing(made.detect(ACTION, REGION, SOME, never()), { code, sent: 'no', class: kind });
+    failing(made.detect(ACTION, REGION, at(SOME), never()), { code, sent: 'no', class: kind });
 
   test('nobody listens', async () => {
     const made = faceId({ proxy: undefined, endpoint: `localhost:${await deadPort()}` });
@@ -152,7 +158,7 @@ describe('provably unsent', () => {
 
   test('the host has no address', async () => {
     const made = faceId({ proxy: undefined, endpoint: 'nowhere.invalid', connectTimeoutMs: 3_000 });
-    const failure = await failing(made.detect(ACTION, REGION, SOME, never()), { sent: 'no', class: 'transient' });
+    const failure = await failing(made.detect(ACTION, REGION, at(SOME), never()), { sent: 'no', class: 'transient' });
     expect(['DNS_FAILED', 'CONNECT_TIMEOUT']).toContain(failure.code); // the latter where DNS is silent
   });
 
@@ -221,7 +227,7 @@ describe('provably unsent', () => {
 
   test('given up before it began', async () => {
     const made = faceId();
-    await failing(made.detect(ACTION, REGION, SOME, AbortSignal.abort()), {
+    await failing(made.detect(ACTION, REGION, at(SOME, AbortSignal.abort()), AbortSignal.abort()), {
       code: 'ABORTED',
       sent: 'no',
       class: 'transient',
@@ -236,7 +242,7 @@ describe('provably unsent', () => {
     });
     const end = await far(() => undefined, connected);
     const giveUp = new AbortController();
-    const call = through(end).detect(ACTION, REGION, SOME, giveUp.signal);
+    const call = through(end).detect(ACTION, REGION, at(SOME, giveUp.signal), giveUp.signal);
     const socket = await asked;
     const torn = once(socket.resume(), 'end');
     giveUp.abort();
@@ -248,21 +254,21 @@ describe('provably unsent', () => {
 describe('perhaps sent', () => {
   test.each(['before', 'after'] as const)('the connection is dropped %s it was done', async (when) => {
     await bench.control.fault({ kind: 'drop', action: ACTION, when });
-    const call = faceId().detect(ACTION, REGION, await inputOf({ card: 'match' }), never());
+    const call = faceId().detect(ACTION, REGION, at(await inputOf({ card: 'match' })), never());
     await failing(call, { code: 'RESET', sent: 'maybe', class: 'transient' });
     expect(await paid()).toMatchObject([{ billed: when === 'after', replied: false }]);
   });
 
   test('the answer is cut', async () => {
     await bench.control.fault({ kind: 'cut', action: ACTION });
-    const call = faceId().detect(ACTION, REGION, await inputOf({ card: 'match' }), never());
+    const call = faceId().detect(ACTION, REGION, at(await inputOf({ card: 'match' })), never());
     await failing(call, { code: 'RESET', sent: 'maybe', httpStatus: 200, class: 'transient' });
     expect(await paid()).toHaveLength(1);
   });
 
   test('it takes longer than its limit', async () => {
     await bench.control.fault({ kind: 'hold', action: ACTION });
-    const call = faceId({ callTimeoutMs: 300 }).detect(ACTION, REGION, SOME, never());
+    const call = faceId({ callTimeoutMs: 300 }).detect(ACTION, REGION, at(SOME), never());
     await failing(call, { code: 'TIMEOUT', sent: 'maybe', class: 'transient' });
   });
 
@@ -272,7 +278,7 @@ describe('perhaps sent', () => {
       response.write('{"Response":');
     });
     const made = faceId({ proxy: end.proxyUrl, caFile: end.caFile, callTimeoutMs: 300 });
-    const call = made.detect(ACTION, REGION, SOME, never());
+    const call = made.detect(ACTION, REGION, at(SOME), never());
     await failing(call, { code: 'TIMEOUT', sent: 'maybe', class: 'transient' });
   });
 
@@ -283,7 +289,7 @@ describe('perhaps sent', () => {
     });
     const end = await far((_request, response) => arrived(response));
     const giveUp = new AbortController();
-    const call = through(end).detect(ACTION, REGION, SOME, giveUp.signal);
+    const call = through(end).detect(ACTION, REGION, at(SOME, giveUp.signal), giveUp.signal);
     const torn = once(await working, 'close');
     giveUp.abort();
     await failing(call, { code: 'ABORTED', sent: 'maybe', class: 'transient' });
@@ -293,7 +299,7 @@ describe('perhaps sent', () => {
   test('the client is closed', async () => {
     await bench.control.fault({ kind: 'hold', action: ACTION });
     const made = faceId();
-    const call = made.detect(ACTION, REGION, SOME, never());
+    const call = made.detect(ACTION, REGION, at(SOME), never());
     const failed = failing(call, { code: 'ABORTED', sent: 'maybe', class: 'transient' });
     await bench.control.waitFor({ event: 'held' });
     await made.close();
@@ -310,14 +316,14 @@ describe('perhaps sent', () => {
     ['an error without a RequestId', '{"Response":{"Error":{"Code":"InternalError","Message":"m"}}}'],
   ])('the answer has %s', async (_what, body) => {
     const end = await far((_request, response) => response.end(body));
-    const call = through(end).detect(ACTION, REGION, SOME, never());
+    const call = through(end).detect(ACTION, REGION, at(SOME), never());
     await failing(call, { code: 'MALFORMED_REPLY', sent: 'maybe', class: 'transient' });
     expect(end.requests).toHaveLength(1);
   });
 
   test.each([500, 502, 503, 504])('status %i', async (status) => {
     await bench.control.fault({ kind: 'status', action: ACTION, status });
-    const call = faceId().detect(ACTION, REGION, SOME, never());
+    const call = faceId().detect(ACTION, REGION, at(SOME), never());
     await failing(call, { code: 'HTTP_5XX', sent: 'maybe', httpStatus: status, class: 'transient' });
     expect(await paid()).toHaveLength(1);
   });
@@ -326,7 +332,7 @@ describe('perhaps sent', () => {
 describe('a status that says: not asked', () => {
   test('429, with how long to wait', async () => {
     await bench.control.fault({ kind: 'status', action: ACTION, status: 429, retryAfterS: 7 });
-    const call = faceId().detect(ACTION, REGION, SOME, never());
+    const call = faceId().detect(ACTION, REGION, at(SOME), never());
     const failure = await failing(call, { code: 'HTTP_429', sent: 'answered', class: 'throttled' });
     expect(failure.retryAfterMs).toBe(7_000);
   });
@@ -336,7 +342,7 @@ describe('a status that says: not asked', () => {
       response.writeHead(307, { location: 'https://elsewhere.example.com/' });
       response.end();
     });
-    const call = through(end).detect(ACTION, REGION, SOME, never());
+    const call = through(end).detect(ACTION, REGION, at(SOME), never());
     await failing(call, { code: 'HTTP_3XX', sent: 'answered', httpStatus: 307, class: 'account' });
     expect(end.requests).toHaveLength(1);
     expect(end.tunnels).toHaveLength(1);
@@ -351,17 +357,63 @@ describe('connections', () => {
     answer(response, { UploadUrl: link, ResourceUrl: link, ExpiredTimestamp: 2_000_000_000 });
   };
 
-  test('each paid call has one that was never used; other calls share', async () => {
+  test('each call has one that was never used', async () => {
     const end = await far(answering);
     const made = through(end);
-    await made.createUploadUrl(ACTION, REGION, never());
-    await made.createUploadUrl(ACTION, REGION, never());
+    await made.createUploadUrl(ACTION, REGION, anyTime, never());
+    await made.detect(ACTION, REGION, at(SOME), never());
+    await made.detect(ACTION, REGION, at(SOME), never());
+    await made.createUploadUrl(ACTION, REGION, anyTime, never());
+    expect(end.connections()).toBe(4);
+  });
+
+  test('is open before the turn is waited for, and nothing leaves before it', async () => {
+    const end = await far(answering);
+    const made = through(end);
+    const look = async () => {
+      await expect.poll(end.connections).toBe(end.requests.length + 1);
+    };
+    const turn = () => look().then(anyTime);
+    await made.createUploadUrl(ACTION, REGION, turn, never());
+    await made.detect(ACTION, REGION, turn, never());
+    expect(end.requests).toHaveLength(2);
+  });
+
+  test('that ends while the turn is waited for: nothing was sent', async () => {
+    const end = await far(answering);
+    const hangUp = async () => {
+      await expect.poll(end.connections).toBe(1);
+      await Promise.all(end.tunnelled.map((socket) => once(socket.end(), 'close')));
+      return anyTime();
+    };
+    await failing(through(end).detect(ACTION, REGION, hangUp, never()), {
+      code: 'RESET',
+      sent: 'no',
+      class: 'transient',
+    });
+    expect(end.requests).toEqual([]);
+  });
+
+  test('leaves in the turn that is not missed, and no sooner', async () => {
+    const end = await far(answering);
+    const missed = [true, true, false];
+    const turns: number[] = [];
+    const turn = async () => {
+      turns.push(end.requests.length);
+      return { ...(await anyTime()), missed: () => missed[turns.length - 1] ?? false };
+    };
+    expect(await through(end).detect(ACTION, REGION, turn, never())).toMatchObject({ result: 'Success' });
+    expect(turns).toEqual([0, 0, 0]);
+    expect(end.requests).toHaveLength(1);
     expect(end.connections()).toBe(1);
-    await made.detect(ACTION, REGION, SOME, never());
-    await made.detect(ACTION, REGION, SOME, never());
-    expect(end.connections()).toBe(3);
-    await made.createUploadUrl(ACTION, REGION, never());
-    expect(end.connections()).toBe(3);
+  });
+
+  test('what a turn throws is thrown, and nothing was sent', async () => {
+    const end = await far(answering);
+    const withheld = new Error('withheld');
+    const call = through(end).detect(ACTION, REGION, () => Promise.reject(withheld), never());
+    await expect(call).rejects.toBe(withheld);
+    expect(end.requests).toEqual([]);
   });
 
   test('NO_PROXY leads past the proxy', async () => {
@@ -372,14 +424,17 @@ describe('connections', () => {
       endpoint: `localhost:${end.port}`,
     };
     const made = faceId({ ...past, noProxy: `other.example, localhost:${end.port}` });
-    await expect(made.detect(ACTION, REGION, SOME, never())).resolves.toMatchObject({ result: 'Success' });
-    await failing(faceId(past).detect(ACTION, REGION, SOME, never()), { code: 'PROXY_REFUSED', class: 'transient' });
+    await expect(made.detect(ACTION, REGION, at(SOME), never())).resolves.toMatchObject({ result: 'Success' });
+    await failing(faceId(past).detect(ACTION, REGION, at(SOME), never()), {
+      code: 'PROXY_REFUSED',
+      class: 'transient',
+    });
   });
 
   test('user and password go to the proxy, and to nobody else', async () => {
     const end = await far(answering);
     const made = faceId({ proxy: end.proxyUrl.replace('//', '//us%40er:pass@'), caFile: end.caFile });
-    await made.detect(ACTION, REGION, SOME, never());
+    await made.detect(ACTION, REGION, at(SOME), never());
     const expected = `Basic ${Buffer.from('us@er:pass').toString('base64')}`;
     expect(end.tunnels[0]?.request.headers['proxy-authorization']).toBe(expected);
     expect(end.requests[0]?.headers['proxy-authorization']).toBeUndefined();
@@ -388,9 +443,9 @@ describe('connections', () => {
   test('a proxy by TLS is trusted by the same CA file', async () => {
     const end = await far(answering);
     const proxy = `https://localhost:${end.port}`;
-    const call = faceId({ proxy, caFile: end.caFile }).detect(ACTION, REGION, SOME, never());
+    const call = faceId({ proxy, caFile: end.caFile }).detect(ACTION, REGION, at(SOME), never());
     await expect(call).resolves.toMatchObject({ result: 'Success' });
-    const untrusting = faceId({ proxy, caFile: undefined }).detect(ACTION, REGION, SOME, never());
+    const untrusting = faceId({ proxy, caFile: undefined }).detect(ACTION, REGION, at(SOME), never());
     await failing(untrusting, { code: 'PROXY_REFUSED', sent: 'no', class: 'transient' });
   });
 
@@ -401,7 +456,10 @@ describe('connections', () => {
       response.writeHead(404, { 'content-length': String(2 ** 24) });
       response.write(Buffer.alloc(2 ** 22));
     });
-    await failing(through(end).createUploadUrl(ACTION, REGION, never()), { code: 'HTTP_4XX', class: 'account' });
+    await failing(through(end).createUploadUrl(ACTION, REGION, anyTime, never()), {
+      code: 'HTTP_4XX',
+      class: 'account',
+    });
     await closed;
   });
 
@@ -417,7 +475,7 @@ describe('connections', () => {
 
 describe('CreateUploadUrl', () => {
   test('its pair of links works as it is', async () => {
-    const pair = await faceId().createUploadUrl(ACTION, REGION, never());
+    const pair = await faceId().createUploadUrl(ACTION, REGION, anyTime, never());
     const links = createLinkIo(bench.transport);
     const bytes = sampleImage();
     const head = { sizeBytes: bytes.length, md5: md5Of(bytes), contentType: 'application/octet-stream' };
@@ -428,7 +486,7 @@ describe('CreateUploadUrl', () => {
 
   test('is tried again at once after a hiccup, since nobody pays for it', async () => {
     await bench.control.fault({ kind: 'drop', action: 'CreateUploadUrl' });
-    await faceId().createUploadUrl(ACTION, REGION, never());
+    await faceId().createUploadUrl(ACTION, REGION, anyTime, never());
     expect(await bench.control.calls({ action: 'CreateUploadUrl' })).toHaveLength(2);
   });
 
@@ -436,7 +494,7 @@ describe('CreateUploadUrl', () => {
     const end = await far((_request, response) =>
       answer(response, { UploadUrl: 'http://a/b', ResourceUrl: 'http://a/b', ExpiredTimestamp: 1 }),
     );
-    const call = through(end).createUploadUrl(ACTION, REGION, never());
+    const call = through(end).createUploadUrl(ACTION, REGION, anyTime, never());
     await failing(call, { code: 'MALFORMED_REPLY', class: 'transient' });
   });
 });

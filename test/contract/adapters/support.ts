@@ -115,6 +115,8 @@ export interface Far {
   readonly tunnels: { readonly request: IncomingMessage; readonly socket: Duplex }[];
   /** TLS connections that were made. */
   readonly connections: () => number;
+  /** Its ends of the connections that came through the proxy. */
+  readonly tunnelled: TLSSocket[];
   /** Requests that arrived. */
   readonly requests: IncomingMessage[];
   close(): Promise<void>;
@@ -130,6 +132,7 @@ export async function startFar(
   const caFile = join(dir, 'ca.pem');
   await writeFile(caFile, authority.pem);
   const tunnels: Far['tunnels'] = [];
+  const tunnelled: Far['tunnelled'] = [];
   const requests: IncomingMessage[] = [];
   const sockets = new Set<Duplex>();
   let connections = 0;
@@ -160,6 +163,7 @@ export async function startFar(
     const secured = new TLSSocket(socket as never, { isServer: true, secureContext: context });
     secured.once('secure', () => {
       connections += 1;
+      tunnelled.push(secured);
     });
     plain.emit('connection', secured);
   };
@@ -173,6 +177,7 @@ export async function startFar(
     port,
     tunnels,
     connections: () => connections,
+    tunnelled,
     requests,
     async close() {
       for (const socket of sockets) socket.destroy();
