@@ -74,14 +74,27 @@ export class Gate {
     return { missed: () => this.clock.until(slot) < -LATE_MS };
   }
 
-  /** Takes a slot for a call of CreateUploadUrl and waits for it. One that is missed is lost. */
-  async uploadUrlTurn(region: Region, signal: AbortSignal): Promise<Turn> {
+  /**
+   * Turns for calls of CreateUploadUrl, to be asked for right before each. The first that is asked for takes a slot for all
+   * of them, in one step; one that is missed is lost, and its call asks again.
+   */
+  uploadUrlTurns(region: Region, count: number, signal: AbortSignal): () => Promise<Turn> {
+    let booked: Promise<number[]> | undefined;
+    return async () => {
+      booked ??= this.#reserve(region, count);
+      const slot = (await booked).shift() ?? (await this.#reserve(region, 1))[0] ?? 0;
+      return this.reach(slot, signal);
+    };
+  }
+
+  async #reserve(region: Region, count: number): Promise<number[]> {
     const keys = [this.#names.gate(region, 'CreateUploadUrl').gate];
     const { lanes, laneMs, soonMs } = this.rate(region, 'CreateUploadUrl');
     const askedAt = performance.now();
-    const [now, slot] = (await run(this.#redis, 'reserve', keys, [lanes, laneMs, soonMs])) as [number, number];
+    const reply = (await run(this.#redis, 'reserve', keys, [lanes, laneMs, soonMs, count])) as number[];
+    const [now = 0, ...slots] = reply;
     this.clock.learn(now, askedAt);
-    return this.reach(slot, signal);
+    return slots;
   }
 
   /** The vendor throttled CreateUploadUrl. */

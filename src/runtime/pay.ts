@@ -68,7 +68,7 @@ type Call = (turn: () => Promise<PaidTurn>, signal: AbortSignal) => Promise<Dete
  * @throws Failure where no intent was declared, Recorded (a Failure that the history has already), or Withheld.
  */
 export async function pay(payment: Payment, prepare: Prepare, call: Call): Promise<DetectOutcome> {
-  const iid = randomUUID();
+  const iid = randomBytes(12).toString('base64url');
   const limit = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let startedAt = 0;

@@ -10,7 +10,7 @@ import { CODES } from '../domain/errors/index.ts';
 import { inputFailure } from '../domain/failure.ts';
 import { objectKey } from '../domain/identity.ts';
 import type { UploadedResource, UploadOutcome } from '../domain/outcomes.ts';
-import type { OpenSource } from '../domain/ports.ts';
+import type { OpenSource, Turn } from '../domain/ports.ts';
 import type { StageContext, StageInput } from './context.ts';
 
 /** Long enough for the largest resource over a slow line; the link is used at once. */
@@ -31,7 +31,8 @@ export async function upload(input: StageInput, context: StageContext): Promise<
   const opened = await openAll(input, context);
   try {
     refuseSameBytes(opened);
-    const place = input.order.upload === 'own-bucket' ? intoOwnBucket : throughUploadUrl;
+    const place =
+      input.order.upload === 'own-bucket' ? intoOwnBucket : throughUploadUrl(context.uploadUrlTurns(opened.length));
     const uploaded = await both(opened, (each) => place(each, input, context));
     const expiries = uploaded.flatMap((each) => each.expiresAt ?? []);
     return {
@@ -82,13 +83,14 @@ const intoOwnBucket: Place = async ({ name, rule, source }, input, context) => {
   return { resource: { ...known, object: { bucket: bucket.name, region: bucket.region, key } } };
 };
 
-const throughUploadUrl: Place = async ({ rule, source }, { order }, context) => {
-  const { action, region } = order;
-  const pair = await context.edges.faceId.createUploadUrl(action, region, context.uploadUrlTurn, context.signal);
-  await context.edges.links.put(pair.putLink, () => source.stream(), headOf(rule, source), context.signal);
-  const resource = { bytes: source.sizeBytes, md5: source.md5, link: pair.getLink };
-  return { resource, expiresAt: pair.expiresAt, requestId: pair.requestId };
-};
+function throughUploadUrl(turn: () => Promise<Turn>): Place {
+  return async ({ rule, source }, { order }, { edges, signal }) => {
+    const pair = await edges.faceId.createUploadUrl(order.action, order.region, turn, signal);
+    await edges.links.put(pair.putLink, () => source.stream(), headOf(rule, source), signal);
+    const { getLink: link, requestId, expiresAt } = pair;
+    return { resource: { bytes: source.sizeBytes, md5: source.md5, link, requestId }, expiresAt };
+  };
+}
 
 function headOf(rule: ResourceRule, source: OpenSource) {
   return { sizeBytes: source.sizeBytes, md5: source.md5, contentType: rule.contentType };

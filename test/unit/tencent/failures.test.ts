@@ -1,6 +1,5 @@
 /** Whatever a call through the SDK throws, and whatever came with it, is a Failure that can be classified. */
 import { IncomingMessage } from 'node:http';
-import { Agent } from 'node:https';
 import { Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -27,7 +26,7 @@ function thrownBySdk(code: unknown, message: unknown, requestId: unknown): unkno
 }
 
 function agentThatSaw({ handed, status, complete, headers }: Came): CallAgent {
-  const agent = new CallAgent(new Agent(), () => undefined);
+  const agent = new CallAgent(new Socket(), { missed: () => false }, () => undefined);
   agent.handed = handed;
   if (status === undefined) return agent;
   agent.response = Object.assign(new IncomingMessage(new Socket()), { statusCode: status, headers, complete });
