@@ -3,6 +3,7 @@
  * RequestIds and what it was given (`sent.ts`), which its support asks for.
  */
 import type { Service } from './failure.ts';
+import { packRequestId, unpackRequestId } from './request-ids.ts';
 import { type PackedSent, packSent, type Sent, unpackSent } from './sent.ts';
 import type { StageName } from './states.ts';
 
@@ -17,7 +18,11 @@ export type HistoryEvent =
   | 'ended'
   | 'late'
   | 'held'
-  | 'resolved';
+  | 'resolved'
+  | 'adopted'
+  | 'frame deleted'
+  | 'legal hold'
+  | 'legal hold lifted';
 
 export interface HistoryEntry {
   /** ms since 1970, by the worker's clock. */
@@ -57,7 +62,7 @@ export function packHistory(entry: HistoryEntry): string {
   const packed: Packed = { t: entry.at, e: entry.event };
   if (entry.stage !== undefined) packed.s = entry.stage;
   if (entry.code !== undefined) packed.c = entry.code;
-  if (entry.requestId !== undefined) packed.r = entry.requestId;
+  if (entry.requestId !== undefined) packed.r = packRequestId(entry.requestId);
   if (entry.billed === true) packed.b = 1;
   if (entry.ms !== undefined) packed.m = Math.round(entry.ms);
   if (entry.by !== undefined) packed.p = entry.by;
@@ -74,7 +79,7 @@ export function unpackHistory(text: string): HistoryEntry {
     event: packed.e,
     ...(packed.s === undefined ? {} : { stage: packed.s }),
     ...(packed.c === undefined ? {} : { code: packed.c }),
-    ...(packed.r === undefined ? {} : { requestId: packed.r }),
+    ...(packed.r === undefined ? {} : { requestId: unpackRequestId(packed.r) }),
     ...(packed.b === undefined ? {} : { billed: true }),
     ...(packed.m === undefined ? {} : { ms: packed.m }),
     ...(packed.p === undefined ? {} : { by: packed.p }),

@@ -4,6 +4,7 @@
  */
 import type { ResourceName } from './actions.ts';
 import type { UploadOutcome } from './outcomes.ts';
+import { packRequestId, unpackRequestId } from './request-ids.ts';
 import type { Order } from './verification.ts';
 
 export interface SentResource {
@@ -43,7 +44,7 @@ function placeOf(object: { bucket: string; region: string; key: string } | undef
   return `${bucket}.cos.${region}.myqcloud.com/${key.startsWith(`${folder}/`) ? key : '…'}`;
 }
 
-/** `[what the places share, liveness or 0, [name, bytes, MD5, rest of the place, RequestId or 0], …]` */
+/** `[what the places share, liveness or 0, [name, bytes, MD5 in base64url, rest of the place, RequestId or 0], …]` */
 export type PackedSent = [string, Order['liveness'] | 0, ...[ResourceName, number, string, string, string | 0][]];
 
 export function packSent({ resources, liveness }: Sent): PackedSent {
@@ -56,9 +57,9 @@ export function packSent({ resources, liveness }: Sent): PackedSent {
     ...resources.map(({ name, bytes, md5, place, requestId }): [ResourceName, number, string, string, string | 0] => [
       name,
       bytes,
-      md5,
+      Buffer.from(md5, 'hex').toString('base64url'),
       place.slice(shared.length),
-      requestId ?? 0,
+      requestId === undefined ? 0 : packRequestId(requestId),
     ]),
   ];
 }
@@ -68,9 +69,9 @@ export function unpackSent([shared, liveness, ...resources]: PackedSent): Sent {
     resources: resources.map(([name, bytes, md5, rest, requestId]) => ({
       name,
       bytes,
-      md5,
+      md5: Buffer.from(md5, 'base64url').toString('hex'),
       place: `${shared}${rest}`,
-      ...(requestId === 0 ? {} : { requestId }),
+      ...(requestId === 0 ? {} : { requestId: unpackRequestId(requestId) }),
     })),
     ...(liveness === 0 ? {} : { liveness }),
   };

@@ -8,15 +8,14 @@ import { createRig, HOME, type Rig } from '../support/rig.ts';
 
 const MANY = 100;
 const dir = join(HOME, `cost-${process.pid}`);
-/**
- * Beside the verifications' own: each slot's first look into the queue, the looks for stalled jobs, and slots of the rate
- * that a busy machine misses and asks for again.
- */
-const BACKGROUND_SCRIPTS = 60;
+/** Beside the verifications' own: each slot's first look into the queue, and the looks for stalled jobs. */
+const BACKGROUND_SCRIPTS = 30;
 
 let provided: ProvidedRedis;
 let redis: Redis;
 let rig: Rig;
+/** Keys of its own for each: the frames of another are decided already. */
+let round = 0;
 
 beforeAll(async () => {
   const binary = await findRedis({ cacheDir: join(HOME, 'cache'), log: () => undefined });
@@ -36,11 +35,15 @@ afterAll(async () => {
 
 it.each([
   ['own-bucket', 8],
-  ['create-upload-url', 10],
-] as const)('by %s: at most %i scripts each, and at most 3.5 kB stay', async (upload, most) => {
+  ['create-upload-url', 9],
+  // Measured anew where a busy machine missed slots of the rate: each costs a script more.
+] as const)('by %s: at most %i scripts each, and at most 3.5 kB stay', { retry: 3 }, async (upload, most) => {
+  round += 1;
   await warmUp(upload);
   const requests = await Promise.all(
-    Array.from({ length: MANY }, (_, index) => rig.request(`${upload}-${index}`, { card: 'match' }, { upload })),
+    Array.from({ length: MANY }, (_, index) =>
+      rig.request(`${upload}-${round}-${index}`, { card: 'match' }, { upload }),
+    ),
   );
   await redis.config('RESETSTAT');
   const enqueued = await rig.client.enqueueMany(requests);
@@ -64,7 +67,7 @@ it.each([
 /** Redis learns a script at its first use, by a call that fails and one that succeeds. */
 async function warmUp(upload: 'own-bucket' | 'create-upload-url'): Promise<void> {
   const worker = await rig.openWorker();
-  const { id } = await rig.client.enqueue(await rig.request(`warm-${upload}`, { card: 'match' }, { upload }));
+  const { id } = await rig.client.enqueue(await rig.request(`warm-${upload}-${round}`, { card: 'match' }, { upload }));
   await rig.client.wait(id, { until: 'ended' });
   await worker.stop(5_000);
   await redis.flushall(); // data only: scripts stay known
@@ -75,10 +78,13 @@ async function scriptCalls(): Promise<number> {
   return [...stats.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0);
 }
 
-/** All keys of the rig but the event stream (bounded, not the verifications') and the erase queue's jobs (removed when done). */
+/**
+ * All keys of the rig but the event stream and the gates (bounded, not the verifications') and the erase queue's jobs (removed
+ * when done).
+ */
 async function keptBytes(): Promise<number> {
   const keys = (await redis.keys(`${rig.config.prefix}*`)).filter(
-    (key) => !key.endsWith(':events') && !key.includes(':erase:'),
+    (key) => !key.endsWith(':events') && !key.includes(':erase:') && !key.includes(':gate:'),
   );
   const sizes = await Promise.all(keys.map((key) => redis.memory('USAGE', key, 'SAMPLES', 0)));
   return sizes.reduce<number>((sum, size) => sum + Number(size ?? 0), 0);

@@ -12,13 +12,13 @@ const sent = fc.record(
         {
           name: fc.constantFrom(...RESOURCE_NAMES),
           bytes: fc.nat(),
-          md5: fc.string(),
+          md5: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('hex')),
           place: fc.oneof(
             fc.string(),
             fc.string().map((rest) => `${host}/faceid%2F${rest}`),
             fc.string().map((rest) => `${host}/bestframe/${rest}`),
           ),
-          requestId: fc.string(),
+          requestId: fc.oneof(fc.string(), fc.uuid()),
         },
         { requiredKeys: ['name', 'bytes', 'md5', 'place'] },
       ),
@@ -34,7 +34,11 @@ const entry = fc.record(
     event: fc.constantFrom('done', 'retry', 'rewind', 'error', 'unsent', 'unknown', 'cancel', 'ended', 'late'),
     stage: fc.constantFrom(...STAGES),
     code: fc.string(),
-    requestId: fc.string(),
+    requestId: fc.oneof(
+      fc.string(),
+      fc.uuid(),
+      fc.uuid().map((id) => `~${id.slice(0, 22)}`),
+    ),
     billed: fc.constant(true),
     ms: fc.nat(),
     service: fc.constantFrom('faceid', 'cos'),
