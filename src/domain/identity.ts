@@ -13,6 +13,11 @@ export function verificationId(namespace: string, key: string): string {
   return `v${BigInt(`0x${digest}`).toString(36).padStart(25, '0')}`;
 }
 
+/** Whom it is about, as the index knows them. */
+export function subjectHash(namespace: string, subject: string): string {
+  return createHmac('sha256', `${namespace}/subject`).update(subject).digest('base64url').slice(0, 22);
+}
+
 /**
  * Of what is asked, not of when: query strings of URLs (signatures) and the deadline differ between two tries of the same
  * request and are left out.

@@ -51,6 +51,22 @@ const frame = z.discriminatedUnion('to', [
 ]);
 export type FrameTarget = z.infer<typeof frame>;
 
+const printable = (what: string, most: number) =>
+  z
+    .string()
+    .min(1, `is empty: give ${what}, or leave it out`)
+    .max(most, `is longer than ${most} characters: use a shorter one`)
+    .regex(/^[\x21-\x7e]*$/, 'has a forbidden character: printable ASCII without spaces only');
+
+const consent = z
+  .strictObject({
+    ref: printable('where the consent is kept', 128),
+    version: printable('the version of its wording', 64),
+    at: z.iso.datetime({ offset: true, error: 'is not a time: write ISO 8601, e.g. 2030-01-31T12:00:00Z' }),
+  })
+  .describe('The consent that this check rests on: where it is kept, which wording, and when it was given.');
+export type Consent = z.infer<typeof consent>;
+
 export const verificationRequest = z
   .strictObject({
     key: z
@@ -89,6 +105,11 @@ export const verificationRequest = z
       .refine((data) => Object.keys(data).length <= 16, 'has more than 16 entries: leave some out')
       .optional()
       .describe('Up to 16 short strings, handed back as they are. Not a place for personal data.'),
+    subject: printable('an id of your own', 128)
+      .optional()
+      .describe('Whom it is about, as an opaque id of yours; kept as a keyed hash. Export and erasure go by it.'),
+    purpose: printable('a word', 64).optional().describe('What the check is for, e.g. account-opening.'),
+    consent: consent.optional(),
     frame: frame.default({ to: 'file' }).describe('Where BestFrame goes.'),
   })
   .superRefine((request, context) => {
@@ -136,6 +157,10 @@ export type Verification = z.output<typeof verificationRequest>;
 /** The part of a verification that the stages need; dropped from the record when it ends. */
 export type Order = Pick<Verification, 'action' | 'region' | 'upload' | 'resources' | 'liveness' | 'frame'>;
 
+/** What a deployment may demand of every verification. */
+export const DEMANDS = ['subject', 'purpose', 'consent'] as const;
+export type Demand = (typeof DEMANDS)[number];
+
 /** JSON Schema of what a caller writes. */
 export function verificationJsonSchema(): unknown {
   return z.toJSONSchema(verificationRequest, { io: 'input', unrepresentable: 'any' });
@@ -144,9 +169,13 @@ export function verificationJsonSchema(): unknown {
 /**
  * @throws Failure `INVALID_VERIFICATION`, naming the first field at fault, what is wrong and what to do.
  */
-export function parseVerification(input: unknown, now: number): Verification {
+export function parseVerification(input: unknown, now: number, demanded: readonly Demand[] = []): Verification {
   const parsed = verificationRequest.safeParse(input, { reportInput: true });
   if (!parsed.success) throw describeIssue(parsed.error.issues[0]);
+  for (const field of demanded) {
+    if (parsed.data[field] !== undefined) continue;
+    throw inputFailure('INVALID_VERIFICATION', field, `${field} is missing: BESTFRAME_DEMANDS asks for it here`);
+  }
   const { deadline } = parsed.data;
   if (deadline !== undefined) {
     const ahead = Date.parse(deadline) - now;

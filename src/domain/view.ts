@@ -1,9 +1,10 @@
 /** A verification as its caller sees it: what `get`, `wait`, the CLI and the demo's table show. No link and no source is in it. */
 import type { ActionName, Region } from './actions.ts';
+import type { LegalHold } from './erasure.ts';
 import type { HistoryEntry } from './history.ts';
 import type { StoredFrame } from './outcomes.ts';
 import type { Decision, FrameState, NextStep, StageName, State } from './states.ts';
-import type { Lane, Mode, UploadWay } from './verification.ts';
+import type { Consent, Lane, Mode, UploadWay } from './verification.ts';
 
 export interface VerificationView {
   readonly id: string;
@@ -43,6 +44,12 @@ export interface VerificationView {
   readonly lateAnswer: boolean;
   readonly endedAt: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Keyed hash of the subject that was given. */
+  readonly subject: string | null;
+  readonly purpose: string | null;
+  readonly consent: Consent | null;
+  /** Why it must not be erased, and since when. */
+  readonly legalHold: LegalHold | null;
   readonly history: readonly HistoryEntry[];
 }
 

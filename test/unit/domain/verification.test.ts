@@ -282,6 +282,9 @@ describe('the JSON Schema', () => {
         'resources',
         'similarityThreshold',
         'upload',
+        'subject',
+        'purpose',
+        'consent',
       ].sort(),
     );
     expect(Object.keys(schema.properties.resources?.properties ?? {}).sort()).toEqual(['image', 'liveData', 'video']);
@@ -293,4 +296,34 @@ describe('the JSON Schema', () => {
   });
 
   it('is plain JSON', () => expect(JSON.parse(JSON.stringify(schema))).toEqual(schema));
+});
+
+describe('whom it is about, what for, and on which consent', () => {
+  const consent = { ref: 'consents/1', version: '2026-03', at: '2026-01-01T00:00:00+08:00' };
+
+  it('are taken, and demanded where a deployment does so', () => {
+    const given = { ...REFLECT, subject: 'customer-1', purpose: 'account-opening', consent };
+    expect(parseVerification(given, NOW, ['subject', 'purpose', 'consent'])).toMatchObject({
+      subject: 'customer-1',
+      consent,
+    });
+    expect(() => parseVerification(REFLECT, NOW)).not.toThrow();
+    for (const field of ['subject', 'purpose', 'consent'] as const) {
+      const { [field]: _out, ...rest } = given;
+      expect(() => parseVerification(rest, NOW, ['subject', 'purpose', 'consent'])).toThrow(
+        expect.objectContaining({ code: 'INVALID_VERIFICATION', field }),
+      );
+    }
+  });
+
+  it.each([
+    [{ subject: '' }, 'subject is empty'],
+    [{ subject: 'maria lopez' }, 'subject has a forbidden character'],
+    [{ purpose: 'x'.repeat(65) }, 'purpose is longer than 64 characters'],
+    [{ consent: { ...consent, at: 'yesterday' } }, 'consent.at is not a time'],
+    [{ consent: { ref: 'r', at: consent.at } }, 'consent.version is missing'],
+    [{ consent: { ...consent, text: '…' } }, 'consent has an unknown field "text"'],
+  ])('%j is refused by its field', (more, words) => {
+    expect(() => parseVerification({ ...REFLECT, ...more }, NOW)).toThrow(words);
+  });
 });
