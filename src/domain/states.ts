@@ -10,7 +10,8 @@ export type State = (typeof STATES)[number];
 export const DECISIONS = ['match', 'no_match', 'not_live', 'recapture'] as const;
 export type Decision = (typeof DECISIONS)[number];
 
-export const FRAME_STATES = ['none', 'pending', 'stored', 'lost'] as const;
+/** `deleted`: it was stored, and its time is up or its caller has it. */
+export const FRAME_STATES = ['none', 'pending', 'stored', 'lost', 'deleted'] as const;
 export type FrameState = (typeof FRAME_STATES)[number];
 
 /** The one word that a caller's code branches on. */

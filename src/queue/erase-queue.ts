@@ -1,9 +1,10 @@
-/** The queue of deletions in the own bucket: objects to be found again from id and generation. */
+/** The queue of deletions: what an end leaves in the own bucket, and everything of what was erased on demand. */
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { ActionName, Region } from '../domain/actions.ts';
 import { ERASE_QUEUE, type Names } from './names.ts';
 
+/** Objects in the own bucket, to be found again from id and generation. */
 export interface EraseJob {
   readonly id: string;
   readonly region: Region;
@@ -11,8 +12,22 @@ export interface EraseJob {
   readonly generations: number;
 }
 
-export function openEraseQueue(redis: Redis, names: Names): Queue<EraseJob> {
-  const queue = new Queue<EraseJob>(ERASE_QUEUE, { connection: redis, prefix: names.prefix, skipVersionCheck: true });
+/** What it takes is in the tombstone: a job is on dashboards. */
+export interface ForgetJob {
+  readonly id: string;
+  readonly region: Region;
+  /** Whoever works on it now has noticed by then. */
+  readonly delayMs?: number;
+}
+
+export type EraseQueue = Queue<EraseJob | ForgetJob>;
+
+export function openEraseQueue(redis: Redis, names: Names): EraseQueue {
+  const queue = new Queue<EraseJob | ForgetJob>(ERASE_QUEUE, {
+    connection: redis,
+    prefix: names.prefix,
+    skipVersionCheck: true,
+  });
   // Errors come back from the calls themselves; an emitter without a listener would end the process.
   queue.on('error', () => undefined);
   return queue;

@@ -30,9 +30,15 @@ export interface Names {
   readonly outbox: string;
   readonly counters: string;
   readonly sweeper: string;
+  readonly retention: string;
   /** Pub/sub: the id of a verification that was decided or ended. */
   readonly channel: string;
+  /** Verifications whose frame is kept, by when it is deleted. */
+  readonly frames: string;
   journal(id: string): string;
+  /** Verifications about one subject, by when they were claimed. @param hash keyed hash of the subject. */
+  subject(hash: string): string;
+  receipt(id: string): string;
   history(id: string): string;
   gate(region: Region, call: ActionName | 'CreateUploadUrl'): GateKeys;
   job(region: Region, id: string): JobKeys;
@@ -53,7 +59,11 @@ export function createNames(prefix: string): Names {
     outbox: `${prefix}:outbox`,
     counters: `${prefix}:counters`,
     sweeper: `${prefix}:sweeper`,
+    retention: `${prefix}:retention`,
     channel: `${prefix}:changed`,
+    frames: `${prefix}:frames`,
+    subject: (hash) => `${prefix}:subject:${hash}`,
+    receipt: (id) => `${prefix}:receipt:${id}`,
     journal: (id) => `${prefix}:v:${id}`,
     history: (id) => `${prefix}:h:${id}`,
     gate: (region, call) => {

@@ -6,8 +6,20 @@ import type { Lane, Mode, UploadWay } from '../domain/verification.ts';
 const PRIORITY: Readonly<Record<Lane, number>> = { interactive: 1, batch: 10 };
 export const RESUME_PRIORITY = 0;
 
-/** A record, and with it the caller's key, outlives the job. */
+/** A record outlives the job; this long after its end, by default, it is redacted to a tombstone. */
 export const RECORD_TTL_MS = 30 * 24 * 3_600_000;
+/**
+ * Redis itself lets a record go this long after it should have been redacted: the net for a deployment without erase worker. Its
+ * key is unknown then, and not gone.
+ */
+const EXPIRY_MARGIN_MS = 7 * 24 * 3_600_000;
+
+export function expiryOf(recordTtlMs: number): number {
+  return recordTtlMs + EXPIRY_MARGIN_MS;
+}
+
+/** Tombstones and receipts: for so long an erased or redacted key is answered as gone, and never paid for again. */
+export const KEYS_KEPT_MS = 365 * 24 * 3_600_000;
 
 const DAY_S = 24 * 3600;
 

@@ -3,10 +3,12 @@
  * only reader.
  */
 import type { ActionName, Region } from '../domain/actions.ts';
-import type { HistoryEntry } from '../domain/history.ts';
+import type { LegalHold } from '../domain/erasure.ts';
+import { type HistoryEntry, packHistory, unpackHistory } from '../domain/history.ts';
 import type { DetectOutcome, StageOutcomes, StoredFrame, UploadOutcome } from '../domain/outcomes.ts';
 import { type Decision, type FrameState, isTerminal, STAGES, type StageName, type State } from '../domain/states.ts';
-import type { Lane, Mode, Order, UploadWay, Verification } from '../domain/verification.ts';
+import type { Consent, FrameTarget, Lane, Mode, Order, UploadWay, Verification } from '../domain/verification.ts';
+import type { Sealer } from './seal.ts';
 
 /** Version of what the pipeline writes; a journal says which one began it. */
 export const PIPELINE_VERSION = 1;
@@ -32,6 +34,8 @@ export interface OpenIntent {
 export interface JournalRecord {
   readonly id: string;
   readonly key: string;
+  /** Of what was asked: the same payload has the same. */
+  readonly fingerprint: string;
   readonly version: number;
   readonly mode: Mode;
   readonly action: ActionName;
@@ -40,6 +44,12 @@ export interface JournalRecord {
   readonly lane: Lane;
   readonly threshold: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Keyed hash of whom it is about. */
+  readonly subject: string | null;
+  readonly purpose: string | null;
+  readonly consent: Consent | null;
+  /** Why it must not be erased. */
+  readonly legalHold: LegalHold | null;
   /** Null once the verification has ended: sources are forgotten then. */
   readonly order: Order | null;
   readonly state: State;
@@ -91,22 +101,39 @@ function readRequest(packed: string | undefined) {
   };
 }
 
-/** The fields that a claim writes. */
-export function claimFields(request: Verification, mode: Mode): string[] {
-  const { resources, frame, liveness } = request;
+/** The fields that a claim writes. @param subject its keyed hash, or '' where none was given. */
+export function claimFields(id: string, request: Verification, mode: Mode, subject: string, sealer: Sealer): string[] {
+  const { resources, frame, liveness, purpose, consent } = request;
   const { action, region, upload, lane, similarityThreshold } = request;
-  const fields: Record<string, string | number> = {
+  const fields: Record<string, string> = {
     key: request.key,
-    rq: [PIPELINE_VERSION, mode, action, region, upload, lane, similarityThreshold].join('|'),
     src: JSON.stringify({ resources, frame, liveness }),
   };
   if (request.metadata !== undefined) fields.meta = JSON.stringify(request.metadata);
-  return Object.entries(fields).flatMap(([name, value]) => [name, String(value)]);
+  if (purpose !== undefined || consent !== undefined) fields.who = JSON.stringify({ purpose, consent });
+  return [
+    'rq',
+    [PIPELINE_VERSION, mode, action, region, upload, lane, similarityThreshold].join('|'),
+    ...(subject === '' ? [] : ['sub', subject]),
+    ...Object.entries(fields).flatMap(([name, value]) => [name, sealer.seal(id, name, value)]),
+  ];
 }
 
-/** @returns null where there is no journal (or only a tombstone). */
-export function readRecord(id: string, hash: Readonly<Record<string, string>>): JournalRecord | null {
-  if (hash.state === undefined) return null;
+/** What is sealed where there is a key ring. */
+const SEALED = ['key', 'src', 'meta', 'who', 's:upload', 's:detect', 'stored', 'legal'] as const;
+
+/**
+ * @returns null where there is no journal (or only a tombstone).
+ * @throws Failure SEAL_KEY_MISSING
+ */
+export function readRecord(id: string, kept: Readonly<Record<string, string>>, sealer: Sealer): JournalRecord | null {
+  if (kept.state === undefined) return null;
+  const opened = SEALED.flatMap((field) => {
+    const value = kept[field];
+    return value === undefined ? [] : [[field, sealer.open(id, field, value)] as const];
+  });
+  const hash: Readonly<Record<string, string>> = { ...kept, ...Object.fromEntries(opened) };
+  const who = json<Pick<JournalRecord, 'purpose' | 'consent'>>(hash.who);
   const request = readRequest(hash.rq);
   const outcomes: StageOutcomes = {};
   const upload = json<UploadOutcome>(hash['s:upload']);
@@ -118,8 +145,13 @@ export function readRecord(id: string, hash: Readonly<Record<string, string>>): 
   return {
     id,
     key: hash.key ?? '',
+    fingerprint: hash.fp ?? '',
     ...request,
     metadata: json<Record<string, string>>(hash.meta) ?? {},
+    subject: hash.sub ?? null,
+    purpose: who?.purpose ?? null,
+    consent: who?.consent ?? null,
+    legalHold: json<LegalHold>(hash.legal),
     order: readOrder(hash, request),
     state: hash.state as State,
     decision: (hash.decision as Decision | undefined) ?? null,
@@ -148,6 +180,36 @@ export function readRecord(id: string, hash: Readonly<Record<string, string>>): 
       number
     >,
   };
+}
+
+/** What an erasure on demand left to be deleted outside Redis. */
+export interface Tombstone {
+  readonly region: Region;
+  readonly upload: UploadWay;
+  readonly stored: StoredFrame | null;
+  /** Where the frame was to go, where it may have been on its way there. */
+  readonly target: FrameTarget | null;
+}
+
+/** @returns null where nothing is left to be done. @throws Failure SEAL_KEY_MISSING */
+export function readTombstone(id: string, hash: Readonly<Record<string, string>>, sealer: Sealer): Tombstone | null {
+  if (hash.erased === undefined || hash.pending === undefined) return null;
+  const open = (field: string) => {
+    const value = hash[field];
+    return value === undefined ? undefined : sealer.open(id, field, value);
+  };
+  const { region, upload } = readRequest(hash.rq);
+  const order = json<Pick<Order, 'frame'>>(open('src'));
+  return { region, upload, stored: json<StoredFrame>(open('stored')), target: order?.frame ?? null };
+}
+
+/** An entry of the history, as it is kept. */
+export function writeEntry(sealer: Sealer, id: string, entry: HistoryEntry): string {
+  return sealer.seal(id, 'history', packHistory(entry));
+}
+
+export function readEntry(sealer: Sealer, id: string, text: string): HistoryEntry {
+  return unpackHistory(sealer.open(id, 'history', text));
 }
 
 function readOrder(hash: Readonly<Record<string, string>>, request: ReturnType<typeof readRequest>): Order | null {

@@ -26,6 +26,10 @@ const SCRIPT_NAMES = [
   'hold',
   'resolve',
   'expire',
+  'erase',
+  'law',
+  'unframe',
+  'adopt',
 ] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];
 

@@ -1,17 +1,19 @@
 /** From journal and history to what a caller sees. */
 import type { Redis } from 'ioredis';
 import { explain } from '../domain/errors/index.ts';
-import { type HistoryEntry, unpackHistory } from '../domain/history.ts';
+import type { HistoryEntry } from '../domain/history.ts';
 import { nextStep } from '../domain/states.ts';
 import type { VerificationView, ViewReason } from '../domain/view.ts';
 import type { Names } from './names.ts';
-import { currentStage, type JournalRecord, type Reason, readRecord, stageTimes } from './record.ts';
+import { currentStage, type JournalRecord, type Reason, readEntry, readRecord, stageTimes } from './record.ts';
+import type { Sealer } from './seal.ts';
 
 /** Reads many in one round trip; null where there is none (or no more). */
 export async function readViews(
   redis: Redis,
   names: Names,
   ids: readonly string[],
+  sealer: Sealer,
 ): Promise<(VerificationView | null)[]> {
   const pipeline = redis.pipeline();
   for (const id of ids) pipeline.hgetall(names.journal(id)).lrange(names.history(id), 0, -1);
@@ -21,8 +23,12 @@ export async function readViews(
     const [historyError, entries] = replies[index * 2 + 1] ?? [null, []];
     if (journalError !== null) throw journalError;
     if (historyError !== null) throw historyError;
-    const record = readRecord(id, hash as Record<string, string>);
-    return record === null ? null : viewOf(record, (entries as string[]).map(unpackHistory));
+    const record = readRecord(id, hash as Record<string, string>, sealer);
+    if (record === null) return null;
+    return viewOf(
+      record,
+      (entries as string[]).map((entry) => readEntry(sealer, id, entry)),
+    );
   });
 }
 
@@ -56,6 +62,10 @@ export function viewOf(record: JournalRecord, history: readonly HistoryEntry[]):
     decidedAt: record.decidedAt === null ? null : iso(record.decidedAt),
     endedAt: record.endedAt === null ? null : iso(record.endedAt),
     metadata: record.metadata,
+    subject: record.subject,
+    purpose: record.purpose,
+    consent: record.consent,
+    legalHold: record.legalHold,
     history,
   };
 }

@@ -177,6 +177,12 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'No keys are configured, they have expired, or the bucket refuses them.',
     'Set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or a credentials file; check permissions and clock.',
   ],
+  SEAL_KEY_MISSING: [
+    'account',
+    'A key of the key ring is missing',
+    'What is in Redis was sealed with a key that this process does not have, or has under another name.',
+    'Give every process the same BESTFRAME_KEY_RING; take no key out of it while records are sealed with it.',
+  ],
   EMULATOR_IN_LIVE_MODE: [
     'account',
     'The emulator answered in live mode',
@@ -189,6 +195,13 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'Test and live share one Redis',
     'The verification was enqueued in one mode and met a worker of the other: an answer of the emulator must never be taken for a real one.',
     'Give BESTFRAME_MODE the same value for producers and workers, and each mode a BESTFRAME_PREFIX or a Redis of its own.',
+  ],
+
+  NEWER_RECORD: [
+    'account',
+    'A newer Bestframe began this verification',
+    'Its record is of a version that this worker does not know. Nothing was done to it.',
+    'Finish the upgrade: stop the workers of the older version. The newer ones go on with it.',
   ],
 
   CONNECT_REFUSED: [

@@ -1,7 +1,7 @@
 -- Claims an id for a verification: creates the journal, or says what is there.
---   KEYS  journal, live index, express (interactive) or '' place-holder = journal
+--   KEYS  journal, live index, express, subject's index (or journal: no subject)
 --   ARGV  id, fingerprint, deadline (ms since 1970, or 0), life ms (used where deadline is 0), lane, express hold ms,
---         then field, value, … of the journal
+--         life of the subject's index ms, then field, value, … of the journal
 --   →     { 'new' | 'same' | 'conflict' | 'gone', state, starts }
 -- Idempotent: a second run with the same fingerprint answers `same`; `starts` = 0 tells the producer to add the job again.
 --@include now
@@ -14,8 +14,13 @@ local now = clock()
 local deadline = tonumber(ARGV[3])
 if deadline == 0 then deadline = now + tonumber(ARGV[4]) end
 local fields = {}
-for i = 7, #ARGV do fields[#fields + 1] = ARGV[i] end
+for i = 8, #ARGV do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', KEYS[1], 'fp', ARGV[2], 'state', 'queued', 'at', now, 'deadline', deadline, 'gen', 0, unpack(fields))
 redis.call('ZADD', KEYS[2], now, ARGV[1])
 if ARGV[5] == 'interactive' then redis.call('ZADD', KEYS[3], now + tonumber(ARGV[6]), ARGV[1]) end
+if KEYS[4] ~= KEYS[1] then
+  redis.call('ZADD', KEYS[4], now, ARGV[1])
+  -- One that a legal hold made lasting stays so.
+  if redis.call('PTTL', KEYS[4]) ~= -1 or redis.call('ZCARD', KEYS[4]) == 1 then redis.call('PEXPIRE', KEYS[4], ARGV[7]) end
+end
 return { 'new', 'queued', 0 }

@@ -1,7 +1,7 @@
 -- Ends a verification: terminal record and outbox entry in one step.
---   KEYS  journal, lock, job, history, live, ended, outbox, admitted, gate, held
+--   KEYS  journal, lock, job, history, live, ended, outbox, admitted, gate, held, frames
 --   ARGV  token, ats, generation, id, channel, state, reason JSON or '', outbox entry JSON or '', record life ms,
---         history entry, frame state, stored frame JSON or ''
+--         history entry, frame state, stored frame JSON or '', how long the frame is kept ms, or 0: not ours to delete
 --   →     { 'ok' | 'ended', state } | { 'lost', '' }
 -- Idempotent: a second run finds the terminal state. A verification that was cancelled ends as cancelled.
 --@include now
@@ -34,6 +34,8 @@ redis.call('ZREM', KEYS[8], ARGV[4])
 releaseProbe(KEYS[9], ARGV[4])
 redis.call('ZREM', KEYS[10], ARGV[4])
 redis.call('HDEL', KEYS[1], 'heldUntil')
+local now = clock()
 finish({ journal = KEYS[1], history = KEYS[4], live = KEYS[5], ended = KEYS[6], outbox = KEYS[7], channel = ARGV[5] },
-  ARGV[4], clock(), fields, ARGV[8], ARGV[9])
+  ARGV[4], now, fields, ARGV[8], ARGV[9])
+if ARGV[12] ~= '' and tonumber(ARGV[13]) > 0 then redis.call('ZADD', KEYS[11], now + tonumber(ARGV[13]), ARGV[4]) end
 return { 'ok', state }

@@ -3,31 +3,35 @@
  * record; then the follow-ups are added under ids that follow from the verification, then the entry is removed. Whoever
  * finds an entry (a re-run, the sweeper) does the same again: at least once, under one id.
  */
-import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { EraseJob } from '../queue/erase-queue.ts';
-import type { Names } from '../queue/names.ts';
-import { jobOptions } from '../queue/options.ts';
+import type { EraseJob, EraseQueue, ForgetJob } from './erase-queue.ts';
+import type { Names } from './names.ts';
+import { jobOptions } from './options.ts';
 
 export interface FollowUps {
   readonly erase?: EraseJob;
+  readonly forget?: ForgetJob;
 }
 
 export class Outbox {
   readonly #redis: Redis;
   readonly #names: Names;
-  readonly #eraseQueue: Queue<EraseJob>;
+  readonly #eraseQueue: EraseQueue;
 
-  constructor(redis: Redis, names: Names, eraseQueue: Queue<EraseJob>) {
+  constructor(redis: Redis, names: Names, eraseQueue: EraseQueue) {
     this.#redis = redis;
     this.#names = names;
     this.#eraseQueue = eraseQueue;
   }
 
   async deliver(id: string, followUps: FollowUps): Promise<void> {
-    const { erase } = followUps;
+    const { erase, forget } = followUps;
     if (erase !== undefined) {
       await this.#eraseQueue.add('erase', erase, { ...jobOptions.erase, jobId: `erase-${id}-${erase.generations}` });
+    }
+    if (forget !== undefined) {
+      const { delayMs: delay = 0, ...data } = forget;
+      await this.#eraseQueue.add('forget', data, { ...jobOptions.erase, delay, jobId: `forget-${id}` });
     }
     await this.#redis.hdel(this.#names.outbox, id);
   }
