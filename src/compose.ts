@@ -14,12 +14,14 @@ import type { Bucket } from './domain/ports.ts';
 import { connectProducer, connectWorker, untilReady } from './queue/connection.ts';
 import { openEraseQueue } from './queue/erase-queue.ts';
 import { createNames, type Names } from './queue/names.ts';
-import { RECORD_TTL_MS, type VerifyJob } from './queue/options.ts';
+import { expiryOf, type VerifyJob } from './queue/options.ts';
+import { Outbox } from './queue/outbox.ts';
+import { Sealer } from './queue/seal.ts';
 import { openVerifyQueue } from './queue/verify-queue.ts';
 import { EraseWorker } from './runtime/erase-worker.ts';
 import { Gate } from './runtime/gate.ts';
 import { DEFAULT_LEASE, type LeaseTimes } from './runtime/lease.ts';
-import { Outbox } from './runtime/outbox.ts';
+import { Retention } from './runtime/retention.ts';
 import { Sweeper } from './runtime/sweeper.ts';
 import { VerifyWorker } from './runtime/verify-worker.ts';
 import type { Edges } from './stages/index.ts';
@@ -124,6 +126,7 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
     config.regions.map((region) => [region, openVerifyQueue(redis, names, region)]),
   );
   const lease = leaseOf(config);
+  const sealer = new Sealer(config.keyRing);
   const workers = config.regions.map(
     (region) =>
       new VerifyWorker({
@@ -138,13 +141,25 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
         stalledIntervalMs: Math.round(lease.leaseMs / 4),
         slots: config.slots,
         objectFolder: config.objectFolder,
-        recordTtlMs: RECORD_TTL_MS,
+        // A frame that is kept for longer than its record keeps it there.
+        expiryMs: expiryOf(Math.max(config.recordTtlMs, config.keepFramesMs)),
+        keepFramesMs: config.keepFramesMs,
+        demands: config.demands,
+        sealer,
         mode: config.mode,
         reuse: { namespace: config.namespace, ...config.reuse },
         log: log.child({ region }),
       }),
   );
-  const sweeper = new Sweeper({ redis, names, queues, outbox, log });
+  const sweeper = new Sweeper({
+    redis,
+    names,
+    queues,
+    outbox,
+    expiryMs: expiryOf(config.recordTtlMs),
+    sealer,
+    log,
+  });
   for (const [index, region] of config.regions.entries()) {
     const queue = queues.get(region);
     if (queue !== undefined) await workers[index]?.start(queue);
@@ -167,12 +182,20 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
 export async function openErase(config: Config, log: Logger): Promise<Running> {
   const { redis, names } = await openRedis(config);
   const { edges, close } = openEdges(config);
-  const worker = new EraseWorker({ redis, names, objectFolder: config.objectFolder, log, bucket: edges.bucket });
+  const sealer = new Sealer(config.keyRing);
+  const queues = new Map(config.regions.map((region) => [region, openVerifyQueue(redis, names, region)] as const));
+  const { objectFolder, recordTtlMs } = config;
+  const shared = { redis, names, sealer, log };
+  const worker = new EraseWorker({ ...shared, objectFolder, queues, edges });
+  const retention = new Retention({ ...shared, sink: edges.sink, recordTtlMs });
   await worker.start();
+  retention.start();
   log.info({ event: 'ready', mode: config.mode }, 'erase worker ready');
   return {
     stop: once(async (drainMs: number) => {
+      await retention.stop();
       const drained = await worker.drain(drainMs);
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
       await close();
       redis.disconnect();
       return drained;
@@ -189,7 +212,18 @@ export async function openDashboardFor(config: Config, log: Logger): Promise<Run
   );
   const erase = openEraseQueue(redis, names);
   const { host, port } = config.dashboard;
-  const dashboard = await openDashboard({ redis, names, mode: config.mode, verify, erase, host, port, ...login });
+  const sealer = new Sealer(config.keyRing);
+  const dashboard = await openDashboard({
+    redis,
+    names,
+    sealer,
+    mode: config.mode,
+    verify,
+    erase,
+    host,
+    port,
+    ...login,
+  });
   log.info({ event: 'ready', address: dashboard.url }, `dashboard ready at ${dashboard.url}`);
   return {
     url: dashboard.url,

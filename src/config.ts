@@ -9,8 +9,9 @@ import { CODES } from './domain/errors/index.ts';
 import { Failure, inputFailure } from './domain/failure.ts';
 import { DEFAULT_POLICY, type Policy } from './domain/policy.ts';
 import { STAGES } from './domain/states.ts';
-import { LANES, type Lane, MODES } from './domain/verification.ts';
+import { DEMANDS, type Demand, LANES, type Lane, MODES } from './domain/verification.ts';
 import { DEFAULT_PREFIX } from './queue/names.ts';
+import { type KeyRing, parseKeyRing } from './queue/seal.ts';
 import type { Limits } from './runtime/gate.ts';
 
 /** What is wrong, then what to do: zod's own words say neither in a reader's terms. */
@@ -121,6 +122,21 @@ const buckets = list.transform((entries, context): ReadonlyMap<Region, string> =
     }
   }
   return found;
+});
+
+const demands = list.transform((names, context): Demand[] => {
+  const unknown = names.find((name) => !DEMANDS.some((each) => each === name));
+  if (unknown !== undefined) context.addIssue(`asks for "${unknown}": use one or more of ${DEMANDS.join(', ')}`);
+  return DEMANDS.filter((each) => names.includes(each));
+});
+
+const keyRing = z.string().transform((written, context): KeyRing => {
+  try {
+    return parseKeyRing(written);
+  } catch (error) {
+    context.addIssue(error instanceof Error ? error.message : 'is not a key ring');
+    return new Map();
+  }
 });
 
 function isRegion(name: string): name is Region {
@@ -242,6 +258,22 @@ export const SETTINGS = {
   BESTFRAME_REUSE_DAYS: int(1, 365)
     .default(30)
     .describe('How long an answered liveness package is remembered, as a keyed digest'),
+  BESTFRAME_KEEP_FRAMES_HOURS: int(0, 87_600)
+    .default(24)
+    .describe(
+      'How long a BestFrame stays in the frames folder, or until it is acknowledged; 0: until somebody deletes it',
+    ),
+  BESTFRAME_KEEP_RECORDS_DAYS: int(1, 3_650)
+    .default(30)
+    .describe('How long a record is kept after its end; then only a keyed hash of its key is left, for a year'),
+  BESTFRAME_DEMANDS: demands
+    .default([])
+    .describe(`What every verification must say, comma-separated: ${DEMANDS.join(', ')}`),
+  BESTFRAME_KEY_RING: keyRing
+    .default(new Map())
+    .describe(
+      'Encrypts sources, links, metadata and history in Redis (AES-256-GCM): `name:key,…`, each key 32 bytes in base64; the first seals, all open',
+    ),
   BESTFRAME_LOG: oneOf(['json', 'pretty', 'silent'])
     .optional()
     .describe('`json`, `pretty` or `silent`; where it is not set, pretty on a terminal, else json'),
@@ -298,6 +330,10 @@ export interface Config {
   readonly leaseMs: number;
   readonly policy: Policy;
   readonly reuse: { readonly refuse: boolean; readonly ttlMs: number };
+  readonly keepFramesMs: number;
+  readonly recordTtlMs: number;
+  readonly demands: readonly Demand[];
+  readonly keyRing: KeyRing;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -352,6 +388,10 @@ export function readConfig(env: Env): Config {
     leaseMs: s.BESTFRAME_LEASE_MS,
     policy: policyOf(s),
     reuse: { refuse: s.BESTFRAME_REUSED_LIVE_DATA === 'refuse', ttlMs: s.BESTFRAME_REUSE_DAYS * 86_400_000 },
+    keepFramesMs: s.BESTFRAME_KEEP_FRAMES_HOURS * 3_600_000,
+    recordTtlMs: s.BESTFRAME_KEEP_RECORDS_DAYS * 86_400_000,
+    demands: s.BESTFRAME_DEMANDS,
+    keyRing: s.BESTFRAME_KEY_RING,
   });
 }
 

@@ -20,12 +20,14 @@ import { inputFailure } from '../domain/failure.ts';
 import type { Mode } from '../domain/verification.ts';
 import { readMetrics } from '../queue/metrics.ts';
 import type { Names } from '../queue/names.ts';
+import type { Sealer } from '../queue/seal.ts';
 import { readViews } from '../queue/view.ts';
 import { METRICS_TYPE, metricsText } from './metrics.ts';
 
 export interface DashboardOptions {
   readonly redis: Redis;
   readonly names: Names;
+  readonly sealer: Sealer;
   readonly mode: Mode;
   readonly verify: ReadonlyMap<Region, Queue>;
   readonly erase: Queue;
@@ -135,11 +137,12 @@ class VerifyAdapter extends BullMQAdapter {
   }
 
   async #withJournal(jobs: Job[]): Promise<Job[]> {
-    const { redis, names } = this.#options;
+    const { redis, names, sealer } = this.#options;
     const views = await readViews(
       redis,
       names,
       jobs.map((job) => job.id ?? ''),
+      sealer,
     );
     for (const [index, job] of jobs.entries()) {
       const view = views[index];

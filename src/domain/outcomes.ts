@@ -44,6 +44,8 @@ export interface DetectOutcome {
   readonly requestId: string | null;
   readonly billed: boolean;
   readonly bestFrame: BestFrameLink | null;
+  /** Of a decision that was found beside its frame: there is nothing to download any more. */
+  readonly stored?: StoredFrame;
 }
 
 export interface BestFrameLink {

@@ -162,5 +162,7 @@ export interface FrameSink {
    * Deletes what lies under this name, and its receipt, and confirms it: a file is gone, of an object no version is listed.
    * What is away already is fine. Where it is not this sink's (`FRAME_ELSEWHERE`, `NO_BUCKET`), nothing is touched.
    */
-  remove(stored: StoredFrame, signal: AbortSignal): Promise<void>;
+  remove(stored: Pick<StoredFrame, 'path'>, signal: AbortSignal): Promise<void>;
+  /** Where `store` would put it; null where nobody wants it, or where it cannot go. */
+  pathFor(id: string, target: FrameTarget): string | null;
 }

@@ -11,19 +11,20 @@
 import { createHmac } from 'node:crypto';
 import { resourcesOf } from '../domain/actions.ts';
 import { CODES, classify, type ErrorClass, nameOf } from '../domain/errors/index.ts';
-import { Failure } from '../domain/failure.ts';
+import { Failure, inputFailure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
 import { nextMove, type Policy, paymentsUnasked } from '../domain/policy.ts';
+import { isProof, receiptProof } from '../domain/receipt.ts';
 import { sentOf } from '../domain/sent.ts';
 import { type Decision, STAGES, type StageName, type State } from '../domain/states.ts';
-import type { Mode } from '../domain/verification.ts';
-import { currentStage, type JournalRecord, type Reason, whyDecided } from '../queue/record.ts';
+import type { Demand, Mode } from '../domain/verification.ts';
+import type { FollowUps, Outbox } from '../queue/outbox.ts';
+import { currentStage, type JournalRecord, PIPELINE_VERSION, type Reason, whyDecided } from '../queue/record.ts';
 import { type Edges, type StageContext, type StageInput, stages } from '../stages/index.ts';
 import type { Gate } from './gate.ts';
 import type { Begun, Journal, PackageDigest } from './journal.ts';
 import type { Lease } from './lease.ts';
 import type { RunLog } from './log.ts';
-import type { FollowUps, Outbox } from './outbox.ts';
 import { pay, Recorded, Withheld } from './pay.ts';
 import { sleep } from './sleep.ts';
 
@@ -44,6 +45,10 @@ export interface AttemptTools {
   readonly objectFolder: string;
   readonly mode: Mode;
   readonly reuse: ReusePolicy;
+  /** How long a frame in the frames folder is kept, ms; 0: until somebody deletes it. */
+  readonly keepFramesMs: number;
+  /** What every verification must say. */
+  readonly demands: readonly Demand[];
   readonly log: RunLog;
 }
 
@@ -95,6 +100,8 @@ export class Attempt {
       case 'lost':
       case 'missing':
         return { kind: verdict };
+      case 'sealed':
+        throw new Error('a record that cannot be read has no attempt');
       case 'go':
         break;
     }
@@ -103,10 +110,15 @@ export class Attempt {
       const waiting = await this.#resolveOpenIntent();
       if (waiting !== null) return waiting;
       if (this.#record.cancelled) return await this.#give(CODES.CANCELLED, null);
+      if (this.#record.version > PIPELINE_VERSION) throw newer(this.#record.version);
       if (this.#record.mode !== this.#tools.mode) throw otherMode(this.#record.mode, this.#tools.mode);
+      this.#refuseMissing();
+      await this.#adoptReceipt();
       if (this.#record.outcomes.detect === undefined) await this.#untilAdmitted();
       for (const stage of STAGES) {
-        if (this.#record.outcomes[stage] === undefined) await this.#runStage(stage);
+        const { outcomes } = this.#record;
+        const behind = outcomes.detect !== undefined && stage !== 'download'; // of a decision nothing before it is missing
+        if (outcomes[stage] === undefined && !behind) await this.#runStage(stage);
       }
       return await this.#complete();
     } catch (error) {
@@ -143,6 +155,47 @@ export class Attempt {
     const review =
       kind === 'unknown' && this.#tools.policy.unknownOutcome === 'review' && this.#record.lane === 'batch';
     return review ? this.#hold(reasonOf(outcomePending(), 'detect'), null) : null;
+  }
+
+  /** A producer with other settings than this deployment's may have left out what is demanded here. */
+  #refuseMissing(): void {
+    const missing = this.#tools.demands.find((field) => this.#record[field] === null);
+    if (missing === undefined) return;
+    throw inputFailure(
+      CODES.INVALID_VERIFICATION,
+      missing,
+      `${missing} is missing: BESTFRAME_DEMANDS asks for it here`,
+    );
+  }
+
+  /** Redis may have been lost since a decision was paid for: where its frame is still stored, the receipt beside it decides. */
+  async #adoptReceipt(): Promise<void> {
+    const { id, order, outcomes, generation, paid, possiblyPaid } = this.#record;
+    if (order === null || generation > 0 || outcomes.upload !== undefined || outcomes.detect !== undefined) return;
+    if (paid + possiblyPaid > 0) return;
+    const found = await this.#tools.edges.sink.receipt(id, order.frame, this.#beforeDecision);
+    if (found === null || !isProof(found.receipt.proof, this.#proofOf(found.receipt))) return;
+    const { decision, similarity, result, requestId, decidedAt } = found.receipt;
+    const decided = { decision, similarity, result, requestId, billed: false, bestFrame: null, stored: found.stored };
+    const entry: HistoryEntry = { at: Date.now(), event: 'adopted', stage: 'detect', code: result };
+    const { journal } = this.#tools;
+    const answer = await this.#lease.guard(
+      journal.adopt(
+        generation,
+        decided,
+        decidedAt,
+        whyDecided(decided),
+        requestId === null ? entry : { ...entry, requestId },
+      ),
+    );
+    if (answer === 'no') return;
+    if (answer !== 'ok') throw new Withheld(answer);
+    outcomes.detect = decided;
+    this.#tools.log.decided(decided);
+  }
+
+  #proofOf(decided: Parameters<typeof receiptProof>[2]): string {
+    return receiptProof(this.#tools.reuse.namespace, this.#record, decided);
   }
 
   async #untilAdmitted(): Promise<void> {
@@ -209,7 +262,8 @@ export class Attempt {
       signal,
       objectFolder,
       now: () => Date.now(),
-      uploadUrlTurn: () => gate.uploadUrlTurn(region, signal),
+      proofOf: (decided) => this.#proofOf(decided),
+      uploadUrlTurns: (count) => gate.uploadUrlTurns(region, count, signal),
       pay: (prepare, call) =>
         pay(
           {
@@ -290,13 +344,17 @@ export class Attempt {
     });
   }
 
-  async #settle(end: Omit<Parameters<Journal['settle']>[0], 'generation' | 'followUps'>): Promise<AttemptEnd> {
+  async #settle(
+    end: Omit<Parameters<Journal['settle']>[0], 'generation' | 'followUps' | 'keepFrameMs'>,
+  ): Promise<AttemptEnd> {
     const followUps = this.#followUps();
     const settled = await this.#lease.guard(
       this.#tools.journal.settle({
         ...end,
         generation: this.#record.generation,
         followUps,
+        // What was delivered to a bucket that the caller named is the caller's.
+        keepFrameMs: this.#record.order?.frame.to === 'file' ? this.#tools.keepFramesMs : 0,
       }),
     );
     if (settled.kind === 'lost') return { kind: 'lost' };
@@ -462,7 +520,12 @@ export class Attempt {
 }
 
 /** Account trouble of one request or one worker alone. */
-const OWN_TROUBLE: ReadonlySet<string> = new Set([CODES.NO_BUCKET, CODES.MODE_MISMATCH, CODES.LINK_REGION]);
+const OWN_TROUBLE: ReadonlySet<string> = new Set([
+  CODES.NO_BUCKET,
+  CODES.MODE_MISMATCH,
+  CODES.NEWER_RECORD,
+  CODES.LINK_REGION,
+]);
 
 /** Says in which stage something went wrong, and after how long. */
 class StageTrouble extends Error {
@@ -493,6 +556,10 @@ function answerOf({ requestId, service }: Failure): Pick<HistoryEntry, 'requestI
 
 function otherMode(record: Mode, worker: Mode): Failure {
   return local(CODES.MODE_MISMATCH, `a verification of mode ${record} does not belong to a worker of mode ${worker}`);
+}
+
+function newer(version: number): Failure {
+  return local(CODES.NEWER_RECORD, `a record of version ${version} does not belong to a worker of ${PIPELINE_VERSION}`);
 }
 
 function asFailure(error: unknown): Failure {

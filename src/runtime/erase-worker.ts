@@ -1,24 +1,30 @@
 /**
- * Deletes what a verification left in the own bucket, as soon as it has ended, and asks again until the bucket confirms it.
- * Keys follow from id and generation, so that an upload whose journal entry was never written is found too.
+ * Deletes, and asks again until it is confirmed: what a verification left in the own bucket as soon as it has ended, and
+ * everything outside Redis of one that was erased on demand. Keys follow from id and generation, so that an upload whose
+ * journal entry was never written is found too.
  */
-import { type Job, Worker } from 'bullmq';
+import { type Job, type Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { type Region, resourcesOf } from '../domain/actions.ts';
 import { Failure } from '../domain/failure.ts';
 import { objectKey } from '../domain/identity.ts';
-import type { Bucket } from '../domain/ports.ts';
-import type { EraseJob } from '../queue/erase-queue.ts';
+import type { EraseJob, ForgetJob } from '../queue/erase-queue.ts';
 import { ERASE_QUEUE, type Names } from '../queue/names.ts';
+import type { VerifyJob } from '../queue/options.ts';
+import type { Sealer } from '../queue/seal.ts';
+import type { Edges } from '../stages/index.ts';
 import { drained } from './drain.ts';
+import { forget } from './forget.ts';
 
 export interface EraseWorkerOptions {
   readonly redis: Redis;
   readonly names: Names;
+  readonly sealer: Sealer;
   readonly objectFolder: string;
+  readonly queues: ReadonlyMap<Region, Queue<VerifyJob>>;
+  readonly edges: Pick<Edges, 'bucket' | 'sink'>;
   readonly log: Logger;
-  bucket(region: Region): Bucket;
 }
 
 const LIMIT_MS = 60_000;
@@ -27,11 +33,11 @@ const MOST_BACKOFF_MS = 5 * 60_000;
 
 export class EraseWorker {
   readonly #options: EraseWorkerOptions;
-  readonly #worker: Worker<EraseJob>;
+  readonly #worker: Worker<EraseJob | ForgetJob>;
 
   constructor(options: EraseWorkerOptions) {
     this.#options = options;
-    this.#worker = new Worker<EraseJob>(ERASE_QUEUE, (job) => this.#erase(job), {
+    this.#worker = new Worker<EraseJob | ForgetJob>(ERASE_QUEUE, (job) => this.#run(job), {
       connection: options.redis,
       prefix: options.names.prefix,
       concurrency: 8,
@@ -61,24 +67,28 @@ export class EraseWorker {
     return drained(this.#worker, deadlineMs);
   }
 
-  async #erase(job: Job<EraseJob>): Promise<{ deleted: number }> {
-    const { id, region, action, generations } = job.data;
-    const { bucket, objectFolder, log } = this.#options;
+  async #run(job: Job<EraseJob | ForgetJob>): Promise<unknown> {
+    const { id } = job.data;
     const signal = AbortSignal.timeout(LIMIT_MS);
-    const keys = Array.from({ length: generations }, (_, generation) =>
-      resourcesOf(action).map(([name]) => objectKey(objectFolder, id, generation, name)),
-    ).flat();
     try {
-      const from = bucket(region);
-      await Promise.all(keys.map((key) => from.remove(key, signal)));
+      return 'generations' in job.data ? await this.#erase(job.data, signal) : await forget(id, this.#options, signal);
     } catch (error) {
       const code = error instanceof Failure ? error.code : 'INTERNAL';
-      log.warn(
-        { id, event: 'erase', code, attempt: job.attemptsMade + 1 },
-        'erase: not confirmed yet, will be tried again',
+      this.#options.log.warn(
+        { id, event: job.name, code, attempt: job.attemptsMade + 1 },
+        `${job.name}: not confirmed yet, will be tried again`,
       );
       throw new Error(code); // the code only: BullMQ keeps and shows this text
     }
+  }
+
+  async #erase({ id, region, action, generations }: EraseJob, signal: AbortSignal): Promise<{ deleted: number }> {
+    const { edges, objectFolder, log } = this.#options;
+    const keys = Array.from({ length: generations }, (_, generation) =>
+      resourcesOf(action).map(([name]) => objectKey(objectFolder, id, generation, name)),
+    ).flat();
+    const from = edges.bucket(region);
+    await Promise.all(keys.map((key) => from.remove(key, signal)));
     log.info({ id, event: 'erased', objects: keys.length }, 'erased');
     return { deleted: keys.length };
   }

@@ -4,15 +4,17 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { type HistoryEntry, packHistory } from '../domain/history.ts';
+import { Failure } from '../domain/failure.ts';
+import type { HistoryEntry } from '../domain/history.ts';
 import type { Counter } from '../domain/metrics.ts';
 import type { DetectOutcome, Md5Outcome, StoredFrame } from '../domain/outcomes.ts';
 import type { FrameState, StageName, State } from '../domain/states.ts';
 import type { Lane } from '../domain/verification.ts';
 import type { GateKeys, JobKeys, Names } from '../queue/names.ts';
-import { type JournalRecord, type Reason, readRecord } from '../queue/record.ts';
+import type { FollowUps } from '../queue/outbox.ts';
+import { type JournalRecord, type Reason, readRecord, writeEntry } from '../queue/record.ts';
 import { run } from '../queue/scripts.ts';
-import type { FollowUps } from './outbox.ts';
+import { Sealer } from '../queue/seal.ts';
 
 /** Who this attempt is. */
 export interface Fence {
@@ -21,7 +23,18 @@ export interface Fence {
   readonly ats: number;
 }
 
-export type Verdict = 'lost' | 'missing' | 'terminal' | 'held' | 'wait' | 'poison' | 'expired' | 'unheld' | 'go';
+/** `sealed`: a key is missing, so that nobody here can read it. */
+export type Verdict =
+  | 'sealed'
+  | 'lost'
+  | 'missing'
+  | 'terminal'
+  | 'held'
+  | 'wait'
+  | 'poison'
+  | 'expired'
+  | 'unheld'
+  | 'go';
 
 export interface Begun {
   readonly verdict: Verdict;
@@ -32,6 +45,8 @@ export interface Begun {
   readonly record: JournalRecord | null;
   /** Of the gate, as it was then. */
   readonly epoch: string;
+  /** The record's, also where it cannot be read. */
+  readonly generation: number;
 }
 
 export type Commit = 'ok' | 'lost' | 'ended' | 'cancel';
@@ -119,6 +134,8 @@ export interface Ending {
   readonly entry: HistoryEntry | null;
   readonly frame: FrameState;
   readonly stored: StoredFrame | null;
+  /** How long the frame is kept, ms; 0: it is not ours to delete. */
+  readonly keepFrameMs: number;
 }
 
 export class Journal {
@@ -128,16 +145,27 @@ export class Journal {
   readonly #fence: Fence;
   readonly #job: JobKeys;
   readonly #gate: GateKeys;
-  readonly #recordTtlMs: number;
+  readonly #expiryMs: number;
+  readonly #sealer: Sealer;
 
-  constructor(redis: Redis, names: Names, id: string, fence: Fence, job: JobKeys, gate: GateKeys, recordTtlMs: number) {
+  constructor(
+    redis: Redis,
+    names: Names,
+    id: string,
+    fence: Fence,
+    job: JobKeys,
+    gate: GateKeys,
+    expiryMs: number,
+    sealer: Sealer = new Sealer(),
+  ) {
     this.#redis = redis;
     this.#names = names;
     this.#id = id;
     this.#fence = fence;
     this.#job = job;
     this.#gate = gate;
-    this.#recordTtlMs = recordTtlMs;
+    this.#expiryMs = expiryMs;
+    this.#sealer = sealer;
   }
 
   async begin(lane: Lane, crashBudget: number, admission: Admission): Promise<Begun> {
@@ -150,7 +178,13 @@ export class Journal {
     const [verdict, now, waitMs, flat, epoch] = reply;
     const hash: Record<string, string> = {};
     for (let i = 0; i + 1 < flat.length; i += 2) hash[flat[i] ?? ''] = flat[i + 1] ?? '';
-    return { verdict, now, waitMs, record: readRecord(this.#id, hash), epoch };
+    const begun = { now, waitMs, epoch, generation: Number(hash.gen ?? 0) };
+    try {
+      return { ...begun, verdict, record: readRecord(this.#id, hash, this.#sealer) };
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return { ...begun, verdict: 'sealed', record: null };
+    }
   }
 
   /** `waitMs` before asking again; 0 = admitted. */
@@ -167,7 +201,9 @@ export class Journal {
   }
 
   async commit(stage: StageName, generation: number, outcome: unknown, entry: HistoryEntry): Promise<Commit> {
-    const args = [...this.#proof, generation, `s:${stage}`, JSON.stringify(outcome), packHistory(entry)];
+    const field = `s:${stage}`;
+    const sealed = this.#sealer.seal(this.#id, field, JSON.stringify(outcome));
+    const args = [...this.#proof, generation, field, sealed, this.#entry(entry)];
     return (await run(this.#redis, 'commit', this.#fenced, args)) as Commit;
   }
 
@@ -182,7 +218,7 @@ export class Journal {
         this.#id,
         request.iid,
         JSON.stringify(request.preflight),
-        request.preflightEntry === null ? '' : packHistory(request.preflightEntry),
+        this.#entry(request.preflightEntry),
         request.callMs,
         request.slot?.lane ?? '',
         request.slot?.at ?? 0,
@@ -215,12 +251,12 @@ export class Journal {
         report.iid,
         report.generation,
         kind,
-        decided === null ? '' : JSON.stringify(decided),
+        decided === null ? '' : this.#sealer.seal(this.#id, 's:detect', JSON.stringify(decided)),
         decided?.decision ?? '',
         decided?.similarity ?? '',
         report.frame,
         report.billed ? 1 : 0,
-        packHistory(report.entry),
+        this.#entry(report.entry),
         report.penaltyMs,
         this.#names.channel,
         report.reason === null ? '' : JSON.stringify(report.reason),
@@ -235,7 +271,7 @@ export class Journal {
     entry: HistoryEntry,
   ): Promise<{ kind: 'unknown' | 'none' | 'lost' | 'ended' | 'open'; leftMs: number }> {
     const keys = [...this.#fenced, this.#names.counters];
-    const reply = await run(this.#redis, 'unknown', keys, [...this.#proof, packHistory(entry)]);
+    const reply = await run(this.#redis, 'unknown', keys, [...this.#proof, this.#entry(entry)]);
     const [kind, leftMs] = reply as ['unknown' | 'none' | 'lost' | 'ended' | 'open', number];
     return { kind, leftMs };
   }
@@ -260,8 +296,29 @@ export class Journal {
       step.counts ? 1 : 0,
       step.rewind ? 1 : 0,
       JSON.stringify(step.reason),
-      step.entry === null ? '' : packHistory(step.entry),
+      this.#entry(step.entry),
     ])) as Commit;
+  }
+
+  /** Takes over a decision that lay beside its frame. `no`: this life has made a call of its own. */
+  async adopt(
+    generation: number,
+    decided: DetectOutcome,
+    decidedAt: number,
+    reason: Reason | null,
+    entry: HistoryEntry,
+  ): Promise<Commit | 'no'> {
+    const sealed = this.#sealer.seal(this.#id, 's:detect', JSON.stringify(decided));
+    return (await run(this.#redis, 'adopt', this.#fenced, [
+      ...this.#proof,
+      generation,
+      sealed,
+      decided.decision,
+      decided.similarity ?? '',
+      decidedAt,
+      reason === null ? '' : JSON.stringify(reason),
+      this.#entry(entry),
+    ])) as Commit | 'no';
   }
 
   /** A failure whose code is in no table: counted for the whole deployment. */
@@ -278,7 +335,7 @@ export class Journal {
       this.#id,
       JSON.stringify(reason),
       holdMs,
-      packHistory(entry),
+      this.#entry(entry),
       this.#names.channel,
     ];
     return (await run(this.#redis, 'hold', keys, args)) as Commit;
@@ -289,7 +346,16 @@ export class Journal {
     const [kind, state] = (await run(
       this.#redis,
       'settle',
-      [...this.#fenced, live, ended, outbox, this.#gate.admitted, this.#gate.gate, this.#names.held],
+      [
+        ...this.#fenced,
+        live,
+        ended,
+        outbox,
+        this.#gate.admitted,
+        this.#gate.gate,
+        this.#names.held,
+        this.#names.frames,
+      ],
       [
         ...this.#proof,
         ending.generation,
@@ -298,13 +364,18 @@ export class Journal {
         ending.state,
         ending.reason === null ? '' : JSON.stringify(ending.reason),
         ending.followUps === null ? '' : JSON.stringify(ending.followUps),
-        this.#recordTtlMs,
-        ending.entry === null ? '' : packHistory(ending.entry),
+        this.#expiryMs,
+        this.#entry(ending.entry),
         ending.frame,
-        ending.stored === null ? '' : JSON.stringify(ending.stored),
+        ending.stored === null ? '' : this.#sealer.seal(this.#id, 'stored', JSON.stringify(ending.stored)),
+        ending.keepFrameMs,
       ],
     )) as ['ok' | 'ended' | 'lost', State | ''];
     return { kind, state: state === '' ? null : state };
+  }
+
+  #entry(entry: HistoryEntry | null): string {
+    return entry === null ? '' : writeEntry(this.#sealer, this.#id, entry);
   }
 
   get #journal(): string {

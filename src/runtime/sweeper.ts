@@ -8,20 +8,23 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Region } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
-import { packHistory } from '../domain/history.ts';
 import { isTerminal } from '../domain/states.ts';
 import type { Names } from '../queue/names.ts';
-import { RECORD_TTL_MS, type VerifyJob } from '../queue/options.ts';
-import { type JournalRecord, readRecord } from '../queue/record.ts';
+import type { VerifyJob } from '../queue/options.ts';
+import type { Outbox } from '../queue/outbox.ts';
+import { type JournalRecord, readRecord, writeEntry } from '../queue/record.ts';
 import { run } from '../queue/scripts.ts';
+import type { Sealer } from '../queue/seal.ts';
 import { addVerifyJob } from '../queue/verify-queue.ts';
-import type { Outbox } from './outbox.ts';
+import { Rounds } from './rounds.ts';
 
 export interface SweeperOptions {
   readonly redis: Redis;
   readonly names: Names;
   readonly queues: ReadonlyMap<Region, Queue<VerifyJob>>;
   readonly outbox: Outbox;
+  readonly expiryMs: number;
+  readonly sealer: Sealer;
   readonly log: Logger;
   readonly everyMs?: number;
 }
@@ -33,45 +36,25 @@ const BATCH = 500;
 
 export class Sweeper {
   readonly #options: SweeperOptions;
-  readonly #everyMs: number;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> = Promise.resolve();
-  #stopped = false;
+  readonly #rounds: Rounds;
 
   constructor(options: SweeperOptions) {
     this.#options = options;
-    this.#everyMs = options.everyMs ?? EVERY_MS;
-  }
-
-  start(): void {
-    const turn = () => {
-      this.#running = this.#turn().finally(() => {
-        if (!this.#stopped) this.#timer = setTimeout(turn, this.#everyMs);
-      });
-    };
-    this.#timer = setTimeout(turn, this.#everyMs);
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    await this.#running;
-  }
-
-  async #turn(): Promise<void> {
-    const { redis, names, log } = this.#options;
-    try {
-      const mine = await redis.set(names.sweeper, '1', 'PX', Math.ceil(this.#everyMs * 0.9), 'NX');
-      if (mine !== 'OK') return;
+    const { redis, names, log, everyMs = EVERY_MS } = options;
+    const round = async () => {
       const swept = await this.sweep();
       if (swept.delivered + swept.requeued > 0)
         log.warn({ event: 'swept', ...swept }, 'sweeper: repeated what was missing');
-    } catch (error) {
-      log.warn(
-        { event: 'sweep failed', error: error instanceof Error ? error.name : 'unknown' },
-        'sweeper: will try again',
-      );
-    }
+    };
+    this.#rounds = new Rounds({ redis, claim: names.sweeper, everyMs, log, name: 'sweeper', round });
+  }
+
+  start(): void {
+    this.#rounds.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   /** One pass, now. */
@@ -92,7 +75,7 @@ export class Sweeper {
       for (let i = 0; i + 1 < flat.length; i += 2) {
         const id = flat[i] ?? '';
         if (Number(flat[i + 1]) > Date.now() - settledMs) continue;
-        const record = readRecord(id, await redis.hgetall(names.journal(id)));
+        const record = readRecord(id, await redis.hgetall(names.journal(id)), this.#options.sealer);
         if (record === null || isTerminal(record.state)) {
           await redis.zrem(names.live, id);
           continue;
@@ -119,7 +102,7 @@ export class Sweeper {
   /** Past its deadline, with nobody at it: behind a closed gate or a long backlog nobody would come to say so. */
   async #expire(record: JournalRecord): Promise<boolean> {
     if (record.deadline > Date.now() || record.state === 'active') return false;
-    const { redis, names } = this.#options;
+    const { redis, names, sealer, expiryMs } = this.#options;
     const { id, region, action, upload, generation } = record;
     const gate = names.gate(region, action);
     const { lock } = names.job(region, id);
@@ -136,9 +119,9 @@ export class Sweeper {
     ];
     const outbox =
       upload === 'own-bucket' ? JSON.stringify({ erase: { id, region, action, generations: generation + 1 } }) : '';
-    const entry = packHistory({ at: Date.now(), event: 'ended', code: CODES.DEADLINE_EXCEEDED });
+    const entry = writeEntry(sealer, id, { at: Date.now(), event: 'ended', code: CODES.DEADLINE_EXCEEDED });
     const reason = JSON.stringify({ code: CODES.DEADLINE_EXCEEDED, class: 'caller' });
-    return (await run(redis, 'expire', keys, [id, names.channel, outbox, RECORD_TTL_MS, entry, reason])) === 'expired';
+    return (await run(redis, 'expire', keys, [id, names.channel, outbox, expiryMs, entry, reason])) === 'expired';
   }
 
   /** Records expire by themselves; their places in the index do not. */

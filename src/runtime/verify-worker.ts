@@ -10,9 +10,11 @@ import type { Logger } from 'pino';
 import type { Region } from '../domain/actions.ts';
 import { CODES, explain } from '../domain/errors/index.ts';
 import type { Policy } from '../domain/policy.ts';
-import type { Mode } from '../domain/verification.ts';
+import type { Demand, Lane, Mode } from '../domain/verification.ts';
 import { type Names, verifyQueue } from '../queue/names.ts';
 import { RESUME_PRIORITY, VERIFY_JOBS_KEPT, type VerifyJob } from '../queue/options.ts';
+import type { Outbox } from '../queue/outbox.ts';
+import type { Sealer } from '../queue/seal.ts';
 import type { Edges } from '../stages/index.ts';
 import { Attempt, type AttemptEnd, type ReusePolicy } from './attempt.ts';
 import { drained } from './drain.ts';
@@ -20,7 +22,6 @@ import type { Gate } from './gate.ts';
 import { Journal } from './journal.ts';
 import { Lease, type LeaseTimes } from './lease.ts';
 import { RunLog } from './log.ts';
-import type { Outbox } from './outbox.ts';
 
 export interface VerifyWorkerOptions {
   readonly redis: Redis;
@@ -35,9 +36,13 @@ export interface VerifyWorkerOptions {
   readonly stalledIntervalMs: number;
   readonly slots: number;
   readonly objectFolder: string;
-  readonly recordTtlMs: number;
+  /** Redis itself lets a record go this long after its end, ms. */
+  readonly expiryMs: number;
+  readonly keepFramesMs: number;
+  readonly sealer: Sealer;
   readonly mode: Mode;
   readonly reuse: ReusePolicy;
+  readonly demands: readonly Demand[];
   readonly log: Logger;
 }
 
@@ -116,6 +121,16 @@ export class VerifyWorker {
     await job.moveToDelayed(Date.now() + delayMs, token);
   }
 
+  /** A worker without the key can read nothing and end nothing: it is the operator's to mend, and costs no attempt. */
+  async #untilOpened(id: string, journal: Journal, generation: number, lane: Lane): Promise<AttemptEnd> {
+    const { policy, log } = this.#options;
+    const delayMs = policy.accountWaitMs[lane];
+    const reason = { code: CODES.SEAL_KEY_MISSING, class: 'account' } as const;
+    const step = { generation, delayMs, stage: 'upload', counts: false, rewind: false, reason, entry: null } as const;
+    log.error({ id, event: 'sealed', code: reason.code }, 'a key of the key ring is missing: check BESTFRAME_KEY_RING');
+    return (await journal.handback(step)) === 'ok' ? { kind: 'later', delayMs } : { kind: 'lost' };
+  }
+
   async #attempt(id: string, { name, data }: Job<VerifyJob>, token: string, ats: number): Promise<AttemptEnd> {
     const { redis, names, region, gate, policy, lease: times } = this.#options;
     const action = name === 'VideoLivenessCompare' ? name : 'DetectReflectLivenessAndCompare';
@@ -127,14 +142,17 @@ export class VerifyWorker {
       fence,
       names.job(region, id),
       names.gate(region, action),
-      this.#options.recordTtlMs,
+      this.#options.expiryMs,
+      this.#options.sealer,
     );
     const lease = new Lease(performance.now(), times, () => journal.renew(times.leaseMs));
     try {
       const begun = await lease.guard(journal.begin(data.lane, policy.crashBudget, gate.admission(region, action)));
+      if (begun.verdict === 'sealed') return await this.#untilOpened(id, journal, begun.generation, data.lane);
       if (begun.record === null) return { kind: begun.verdict === 'lost' ? 'lost' : 'missing' };
-      const { edges, outbox, objectFolder, mode, reuse, log } = this.#options;
-      const tools = { journal, gate, outbox, edges, policy, objectFolder, mode, reuse, log: new RunLog(log, id) };
+      const { edges, outbox, objectFolder, mode, reuse, keepFramesMs, demands, log } = this.#options;
+      const shared = { journal, gate, outbox, edges, policy, objectFolder, mode, reuse, keepFramesMs, demands };
+      const tools = { ...shared, log: new RunLog(log, id) };
       return await new Attempt(tools, lease, begun, begun.record).run();
     } catch (error) {
       if (lease.lost) return { kind: 'lost' };

@@ -42,8 +42,10 @@ export interface StageContext {
   /** Folder in the own bucket under which all objects lie. */
   readonly objectFolder: string;
   now(): number;
-  /** Waits for a turn of the CreateUploadUrl rate. */
-  uploadUrlTurn(): Promise<Turn>;
+  /** What makes a receipt one of ours. */
+  proofOf(decided: DetectOutcome): string;
+  /** Turns of the CreateUploadUrl rate for so many calls; each is waited for right before its call. */
+  uploadUrlTurns(count: number): () => Promise<Turn>;
   /**
    * The only way to a paid call: runs `call` once, whose turn declares the intent and makes sure of rate, deadline and
    * lease, and records what became of it.

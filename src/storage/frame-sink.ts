@@ -85,6 +85,11 @@ export function createFrameSink({ dir, buckets, transport }: FrameSinkOptions): 
       return { receipt, stored: { path: shelf.pathOf(name), md5, bytes } };
     },
 
+    pathFor(id, target) {
+      const place = placeOf(id, target);
+      return place === null ? null : place.shelf.pathOf(place.name);
+    },
+
     async remove({ path }, signal) {
       const { shelf, name } = placeAt(path);
       await shelf.remove(name, signal);
