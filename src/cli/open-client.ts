@@ -9,6 +9,9 @@ export function openClient(config: Config): BestframeClient {
     prefix: config.prefix,
     namespace: config.namespace,
     mode: config.mode,
+    demands: config.demands,
+    recordTtlMs: config.recordTtlMs,
+    keyRing: config.keyRing,
     fileRoots: config.fileRoots,
     checkHosts: config.proxy === undefined && !config.allowPrivateSources,
   });

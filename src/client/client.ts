@@ -6,38 +6,40 @@
  * 2. Bad input is refused before anything is stored.
  * 3. It fails fast when Redis is away.
  */
-import type { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { type ActionName, REGIONS, type Region } from '../domain/actions.ts';
+import type { Erased, EraseRequest, ErasureReceipt } from '../domain/erasure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure, inputFailure } from '../domain/failure.ts';
 import type { GateView, Steer } from '../domain/gates.ts';
 import type { Decide, Decided, HeldChoice, HeldFilter } from '../domain/held.ts';
-import { packHistory } from '../domain/history.ts';
-import { fingerprint, verificationId } from '../domain/identity.ts';
+import { fingerprint, subjectHash, verificationId } from '../domain/identity.ts';
 import type { Metrics } from '../domain/metrics.ts';
 import { isTerminal, type State } from '../domain/states.ts';
 import { type SupportBundle, supportBundle } from '../domain/support.ts';
 import {
   DEFAULT_DEADLINE_MS,
+  type Demand,
+  MAX_DEADLINE_MS,
   type Mode,
   parseVerification,
   type Verification,
   type VerificationRequest,
 } from '../domain/verification.ts';
 import type { VerificationView } from '../domain/view.ts';
-import { connectProducer, type RedisSettings, redisFailure, untilReady } from '../queue/connection.ts';
-import { type EraseJob, openEraseQueue } from '../queue/erase-queue.ts';
+import { type RedisSettings, redisFailure } from '../queue/connection.ts';
 import { readGates, steerGate } from '../queue/gates.ts';
 import { readMetrics } from '../queue/metrics.ts';
-import { createNames, DEFAULT_PREFIX, type Names } from '../queue/names.ts';
-import { RECORD_TTL_MS, type VerifyJob } from '../queue/options.ts';
-import { claimFields } from '../queue/record.ts';
+import { DEFAULT_PREFIX } from '../queue/names.ts';
+import { expiryOf, RECORD_TTL_MS } from '../queue/options.ts';
+import { claimFields, writeEntry } from '../queue/record.ts';
 import { run, runMany } from '../queue/scripts.ts';
-import { openVerifyQueue, verifyJob } from '../queue/verify-queue.ts';
-import { readViews } from '../queue/view.ts';
+import { type KeyRing, parseKeyRing, Sealer } from '../queue/seal.ts';
+import { verifyJob } from '../queue/verify-queue.ts';
 import { checkAtBorder } from './border.ts';
 import { Changes } from './changes.ts';
+import { acknowledge, eraseOne, readReceipt, setLegalHold, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
+import { eraseOf, heldViews, resolveHeld } from './held.ts';
+import { Store } from './store.ts';
 
 export interface ClientOptions {
   /** redis:// or rediss:// URL. */
@@ -56,6 +58,12 @@ export interface ClientOptions {
   readonly fileRoots?: readonly string[];
   /** Looks up the host of `https` sources and refuses private addresses here already. Default true. */
   readonly checkHosts?: boolean;
+  /** As BESTFRAME_KEY_RING, `name:key,…`, each key 32 bytes in base64, or read already; the same as the workers'. */
+  readonly keyRing?: string | KeyRing;
+  /** What every verification must say; others are refused here. */
+  readonly demands?: readonly Demand[];
+  /** How long a record is kept after its end, ms; default 30 days. The same as the workers'. */
+  readonly recordTtlMs?: number;
   /** How long to wait for the first connection, ms. Default 3,000. */
   readonly connectTimeoutMs?: number;
 }
@@ -82,19 +90,19 @@ const CHUNK = 500;
 
 export class BestframeClient {
   readonly #options: ClientOptions;
-  readonly #redis: Redis;
-  readonly #names: Names;
-  readonly #queues = new Map<Region, Queue<VerifyJob>>();
-  #erase: Queue<EraseJob> | undefined;
+  readonly #store: Store;
   readonly #changes: Changes;
 
   constructor(options: ClientOptions) {
     this.#options = options;
-    this.#redis = connectProducer({ url: options.redis, ...(options.tls === undefined ? {} : { tls: options.tls }) });
-    // ioredis says every failed connection here; whoever calls gets it as a Failure instead.
-    this.#redis.on('error', () => undefined);
-    this.#names = createNames(options.prefix ?? DEFAULT_PREFIX);
-    this.#changes = new Changes(this.#redis, this.#names.channel);
+    this.#store = new Store({
+      redis: { url: options.redis, ...(options.tls === undefined ? {} : { tls: options.tls }) },
+      prefix: options.prefix ?? DEFAULT_PREFIX,
+      sealer: new Sealer(readKeyRing(options.keyRing)),
+      expiryMs: expiryOf(options.recordTtlMs ?? RECORD_TTL_MS),
+      connectTimeoutMs: options.connectTimeoutMs ?? 3_000,
+    });
+    this.#changes = new Changes(this.#store.redis, this.#store.names.channel);
   }
 
   /**
@@ -116,7 +124,7 @@ export class BestframeClient {
     requests: readonly VerificationRequest[],
     options: EnqueueManyOptions = {},
   ): Promise<EnqueueResult[]> {
-    await this.#ready();
+    await this.#store.ready();
     const size = options.chunk ?? CHUNK;
     const results: EnqueueResult[] = [];
     for (let start = 0; start < requests.length; start += size) {
@@ -127,10 +135,8 @@ export class BestframeClient {
   }
 
   /** @returns null where there is no such verification (or its record has expired). */
-  async get(id: string): Promise<VerificationView | null> {
-    await this.#ready();
-    const [view] = await this.#command(readViews(this.#redis, this.#names, [id]));
-    return view ?? null;
+  get(id: string): Promise<VerificationView | null> {
+    return this.#store.view(id);
   }
 
   /** What the vendor's support asks for about one verification. @returns null where there is none. */
@@ -145,7 +151,7 @@ export class BestframeClient {
   }
 
   idOf(key: string): string {
-    return verificationId(this.#options.namespace ?? 'bestframe', key);
+    return verificationId(this.#namespace, key);
   }
 
   /**
@@ -157,7 +163,7 @@ export class BestframeClient {
     id: string,
     options: { until?: 'decided' | 'ended'; timeoutMs?: number; signal?: AbortSignal } = {},
   ): Promise<VerificationView | null> {
-    await this.#ready();
+    await this.#store.ready();
     const { until = 'decided', timeoutMs = 30_000, signal } = options;
     const enough = (view: VerificationView) =>
       isTerminal(view.state) || view.state === 'held' || (until === 'decided' && view.decision !== null);
@@ -175,10 +181,10 @@ export class BestframeClient {
     const view = await this.get(id);
     if (view === null) return { status: 'missing', state: null };
     const { region, action, upload } = view;
-    const names = this.#names;
+    const names = this.#store.names;
     const gate = names.gate(region, action);
     const started = view.history.length > 0 || view.state !== 'queued';
-    const erase = upload === 'own-bucket' && started ? await this.#eraseOf(view) : null;
+    const erase = upload === 'own-bucket' && started ? await eraseOf(this.#store, view) : null;
     const keys = [
       names.journal(id),
       names.job(region, id).lock,
@@ -190,26 +196,28 @@ export class BestframeClient {
       gate.express,
       names.held,
     ];
-    const entry = packHistory({ at: Date.now(), event: 'cancel' });
+    const entry = writeEntry(this.#store.sealer, id, { at: Date.now(), event: 'cancel' });
     const reason = JSON.stringify({ code: CODES.CANCELLED, class: 'caller' });
-    const args = [id, names.channel, erase === null ? '' : JSON.stringify(erase), RECORD_TTL_MS, entry, reason];
-    const reply = await this.#command(run(this.#redis, 'cancel', keys, args));
+    const args = [id, names.channel, erase === null ? '' : JSON.stringify(erase), this.#store.expiryMs, entry, reason];
+    const reply = await this.#store.command(run(this.#store.redis, 'cancel', keys, args));
     const [status, state] = reply as ['cancelled' | 'cancelling' | 'ended' | 'missing', State | ''];
     // Where it ended here its job has nothing left to do; a job that is being looked at right now stays, and ends by itself.
-    if (status === 'cancelled') await this.#command(this.#queue(region).remove(id));
+    if (status === 'cancelled') await this.#store.command(this.#store.queue(region).remove(id));
     return { status, state: state === '' ? null : state };
   }
 
   /** Newest first. @param limit default 50, at most 1,000 */
   async list(options: { ended?: boolean; limit?: number } = {}): Promise<VerificationView[]> {
-    await this.#ready();
+    await this.#store.ready();
     const limit = Math.min(options.limit ?? 50, MOST_LISTED);
     const indexes =
       options.ended === undefined
-        ? [this.#names.live, this.#names.ended]
-        : [options.ended ? this.#names.ended : this.#names.live];
-    const ids = await this.#command(Promise.all(indexes.map((index) => this.#redis.zrevrange(index, 0, limit - 1))));
-    const views = await this.#command(readViews(this.#redis, this.#names, ids.flat()));
+        ? [this.#store.names.live, this.#store.names.ended]
+        : [options.ended ? this.#store.names.ended : this.#store.names.live];
+    const ids = await this.#store.command(
+      Promise.all(indexes.map((index) => this.#store.redis.zrevrange(index, 0, limit - 1))),
+    );
+    const views = await this.#store.views(ids.flat());
     return views
       .flatMap((view) => view ?? [])
       .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
@@ -217,78 +225,78 @@ export class BestframeClient {
   }
 
   /** Verifications that were set aside for a person. */
-  async held(filter: HeldFilter = {}): Promise<VerificationView[]> {
-    await this.#ready();
-    const ids = await this.#command(this.#redis.zrange(this.#names.held, '0', String(MOST_LISTED - 1)));
-    const views = await this.#command(readViews(this.#redis, this.#names, ids));
-    const now = Date.now();
-    const { reason, region, olderThanMs = 0, limit = 50 } = filter;
-    return views
-      .flatMap((view) => view ?? [])
-      .filter((view) => view.state === 'held')
-      .filter((view) => reason === undefined || view.reason?.code === reason || view.reason?.class === reason)
-      .filter((view) => region === undefined || view.region === region)
-      .filter((view) => now - heldSince(view) >= olderThanMs)
-      .slice(0, Math.min(limit, MOST_LISTED));
+  held(filter: HeldFilter = {}): Promise<VerificationView[]> {
+    return heldViews(this.#store, filter);
   }
 
   /** What a person decides about a held one. @param decide `by` and `why` go into its history. */
-  async resolve(id: string, choice: HeldChoice, decide: Decide): Promise<Decided> {
-    const view = await this.get(id);
-    if (view === null) return { status: 'missing', state: null };
-    const { region, lane, upload } = view;
-    const names = this.#names;
-    const { by, why, payAgain = false } = decide;
-    const erase = await this.#eraseOf(view);
-    const outbox =
-      upload === 'own-bucket' && (choice === 'fail' || choice === 'recapture') ? JSON.stringify(erase) : '';
-    const entry = packHistory({ at: Date.now(), event: 'resolved', code: choice, by, why });
-    const keys = [names.journal(id), names.history(id), names.live, names.ended, names.outbox, names.held];
-    const args = [
-      id,
-      names.channel,
-      choice,
-      entry,
-      DEFAULT_DEADLINE_MS[lane],
-      payAgain ? 1 : 0,
-      RECORD_TTL_MS,
-      outbox,
-      by,
-    ];
-    const reply = await this.#command(run(this.#redis, 'resolve', keys, args));
-    const [status, state] = reply as [Decided['status'], State | ''];
-    if (status === 'ok') await this.#wake(region, id, state !== '' && isTerminal(state));
-    return { status, state: state === '' ? null : state };
+  resolve(id: string, choice: HeldChoice, decide: Decide): Promise<Decided> {
+    return resolveHeld(this.#store, id, choice, decide);
   }
 
-  /** A job that sleeps while its verification may go on; the sweeper would find it too. */
-  async #wake(region: Region, id: string, ended: boolean): Promise<void> {
-    const queue = this.#queue(region);
-    if (ended) {
-      await this.#command(queue.remove(id));
-      return;
-    }
-    const job = await this.#command(queue.getJob(id));
-    if (job !== undefined && (await this.#command(job.isDelayed()))) await this.#command(job.promote());
+  /**
+   * Takes a verification out of Redis at once, whatever it is doing, and has its objects (all versions) and its frame deleted.
+   * Its key is answered as gone from then on, and is never paid for again. @param request `by` and `why` go into the receipt.
+   */
+  erase(id: string, request: EraseRequest): Promise<Erased> {
+    return eraseOne(this.#store, id, request);
   }
 
-  async #eraseOf({ id, region, action }: VerificationView) {
-    const generation = Number((await this.#command(this.#redis.hget(this.#names.journal(id), 'gen'))) ?? 0);
-    return { erase: { id, region, action, generations: generation + 1 } };
+  /** What was erased, and what of it is confirmed by now. @returns null where nothing was erased under this id. */
+  receipt(id: string): Promise<ErasureReceipt | null> {
+    return readReceipt(this.#store, id);
+  }
+
+  /** Nothing of it is erased, by nobody and by no age, until the hold is lifted. */
+  legalHold(id: string, request: EraseRequest): Promise<'ok' | 'missing'> {
+    return setLegalHold(this.#store, id, { ...request, since: new Date().toISOString() }, request);
+  }
+
+  liftLegalHold(id: string, request: EraseRequest): Promise<'ok' | 'missing'> {
+    return setLegalHold(this.#store, id, null, request);
+  }
+
+  /** The caller has its frame: it is deleted in seconds, not when its time is up. `not kept`: there is none, or it is yours. */
+  acknowledge(id: string): Promise<'ok' | 'not kept' | 'missing'> {
+    return acknowledge(this.#store, id);
+  }
+
+  /** What Redis knows of keys, in order: after it was lost or set back, `missing` ones are to be enqueued again. */
+  async known(keys: readonly string[]): Promise<('known' | 'gone' | 'missing')[]> {
+    await this.#store.ready();
+    const { redis, names } = this.#store;
+    const pipeline = redis.pipeline();
+    for (const key of keys) pipeline.hmget(names.journal(this.idOf(key)), 'state', 'erased');
+    const replies = (await this.#store.command(pipeline.exec())) ?? [];
+    return replies.map(([error, fields]) => {
+      if (error !== null) throw redisFailure(error);
+      const [state, erased] = fields as [string | null, string | null];
+      return erased !== null ? 'gone' : state !== null ? 'known' : 'missing';
+    });
+  }
+
+  /** All about one subject that are still there, oldest first. @param subject as it was given, in clear. */
+  bySubject(subject: string): Promise<VerificationView[]> {
+    return viewsOfSubject(this.#store, subjectHash(this.#namespace, subject));
+  }
+
+  /** Ended before a moment (ms since 1970), oldest first. @param limit default 1,000 */
+  endedBefore(before: number, limit: number = MOST_LISTED): Promise<VerificationView[]> {
+    return viewsEndedBefore(this.#store, before, limit);
   }
 
   /** The gates of all regions and actions that were ever used: open, closed by trouble with the account, or paused. */
   async gates(): Promise<GateView[]> {
-    await this.#ready();
-    return this.#command(readGates(this.#redis, this.#names, Date.now()));
+    await this.#store.ready();
+    return this.#store.command(readGates(this.#store.redis, this.#store.names, Date.now()));
   }
 
   /** What can be counted of the whole deployment, now. */
   async metrics(): Promise<Metrics> {
-    await this.#ready();
-    const verify = new Map(REGIONS.map((region) => [region, this.#queue(region)]));
-    this.#erase ??= openEraseQueue(this.#redis, this.#names);
-    return this.#command(readMetrics(this.#redis, this.#names, verify, this.#erase));
+    await this.#store.ready();
+    const verify = new Map(REGIONS.map((region) => [region, this.#store.queue(region)]));
+    const { redis, names } = this.#store;
+    return this.#store.command(readMetrics(redis, names, verify, this.#store.eraseQueue()));
   }
 
   /**
@@ -297,16 +305,14 @@ export class BestframeClient {
    * @returns whether that changed anything.
    */
   async steer(region: Region, action: ActionName, steer: Steer, by: string, why: string): Promise<boolean> {
-    await this.#ready();
-    return this.#command(steerGate(this.#redis, this.#names, region, action, steer, by, why));
+    await this.#store.ready();
+    return this.#store.command(steerGate(this.#store.redis, this.#store.names, region, action, steer, by, why));
   }
 
   /** Idempotent. Leaves no socket and no timer. */
   async close(): Promise<void> {
     await this.#changes.close();
-    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
-    await this.#erase?.close();
-    this.#redis.disconnect();
+    await this.#store.close();
   }
 
   // ── in two round trips ───────────────────────────────────────────────────────────────────────────────────────────
@@ -321,7 +327,7 @@ export class BestframeClient {
     });
 
     const calls = accepted.map(({ id, request }) => this.#claim(id, request));
-    const replies = calls.length === 0 ? [] : await this.#command(runMany(this.#redis, 'claim', calls));
+    const replies = calls.length === 0 ? [] : await this.#store.command(runMany(this.#store.redis, 'claim', calls));
     const toAdd: typeof accepted = [];
     accepted.forEach((item, position) => {
       const reply = replies[position];
@@ -352,7 +358,7 @@ export class BestframeClient {
       [...byRegion].map(async ([region, group]) => {
         const jobs = group.map(({ id, request }) => verifyJob({ ...request, id, mode: this.#mode }));
         try {
-          await this.#queue(region).addBulk(jobs);
+          await this.#store.queue(region).addBulk(jobs);
         } catch (error) {
           for (const { index, request } of group) results[index] = refused(request, redisFailure(error));
         }
@@ -361,16 +367,19 @@ export class BestframeClient {
   }
 
   async #accept(request: VerificationRequest): Promise<Verification> {
-    const verification = parseVerification({ lane: 'batch', ...request }, Date.now());
+    const verification = parseVerification({ lane: 'batch', ...request }, Date.now(), this.#options.demands);
     await checkAtBorder(verification, this.#options);
     return verification;
   }
 
   #claim(id: string, request: Verification) {
     const deadline = request.deadline === undefined ? 0 : Date.parse(request.deadline);
-    const gate = this.#names.gate(request.region, request.action);
+    const { names, sealer, expiryMs } = this.#store;
+    const { express } = names.gate(request.region, request.action);
+    const subject = request.subject === undefined ? '' : subjectHash(this.#namespace, request.subject);
+    const journal = names.journal(id);
     return {
-      keys: [this.#names.journal(id), this.#names.live, gate.express],
+      keys: [journal, names.live, express, subject === '' ? journal : names.subject(subject)],
       args: [
         id,
         fingerprint(request),
@@ -378,41 +387,22 @@ export class BestframeClient {
         DEFAULT_DEADLINE_MS[request.lane],
         request.lane,
         EXPRESS_HOLD_MS,
-        ...claimFields(request, this.#mode),
+        MAX_DEADLINE_MS + expiryMs,
+        ...claimFields(id, request, this.#mode, subject, sealer),
       ],
     };
+  }
+
+  get #namespace(): string {
+    return this.#options.namespace ?? 'bestframe';
   }
 
   get #mode(): Mode {
     return this.#options.mode ?? 'live';
   }
-
-  #queue(region: Region): Queue<VerifyJob> {
-    const known = this.#queues.get(region);
-    if (known !== undefined) return known;
-    const queue = openVerifyQueue(this.#redis, this.#names, region);
-    this.#queues.set(region, queue);
-    return queue;
-  }
-
-  #ready(): Promise<void> {
-    return untilReady(this.#redis, this.#options.connectTimeoutMs ?? 3_000);
-  }
-
-  async #command<T>(command: Promise<T>): Promise<T> {
-    try {
-      return await command;
-    } catch (error) {
-      throw redisFailure(error);
-    }
-  }
 }
 
 const MOST_LISTED = 1_000;
-
-function heldSince({ history }: VerificationView): number {
-  return history.findLast(({ event }) => event === 'held')?.at ?? 0;
-}
 
 type Item = { index: number; id: string; request: Verification };
 
@@ -430,6 +420,18 @@ function refused(request: { key?: unknown } | undefined, reason: unknown): Enque
   const key = typeof request?.key === 'string' ? request.key : '';
   if (!(reason instanceof Failure)) throw reason;
   return { key, status: 'refused', error: reason };
+}
+
+function readKeyRing(given: string | KeyRing = new Map()): KeyRing {
+  try {
+    return typeof given === 'string' ? parseKeyRing(given) : given;
+  } catch (error) {
+    throw inputFailure(
+      CODES.INVALID_SETTINGS,
+      'keyRing',
+      `keyRing ${error instanceof Error ? error.message : 'is wrong'}`,
+    );
+  }
 }
 
 function conflict(): Failure {

@@ -1,0 +1,63 @@
+/** Verifications that were set aside for a person, and what a person decides. */
+import type { Region } from '../domain/actions.ts';
+import type { Decide, Decided, HeldChoice, HeldFilter } from '../domain/held.ts';
+import { isTerminal, type State } from '../domain/states.ts';
+import { DEFAULT_DEADLINE_MS } from '../domain/verification.ts';
+import type { VerificationView } from '../domain/view.ts';
+import { writeEntry } from '../queue/record.ts';
+import type { Store } from './store.ts';
+
+const MOST_LISTED = 1_000;
+
+export async function heldViews(store: Store, filter: HeldFilter): Promise<VerificationView[]> {
+  await store.ready();
+  const ids = await store.command(store.redis.zrange(store.names.held, '0', String(MOST_LISTED - 1)));
+  const views = await store.views(ids);
+  const now = Date.now();
+  const { reason, region, olderThanMs = 0, limit = 50 } = filter;
+  return views
+    .flatMap((view) => view ?? [])
+    .filter((view) => view.state === 'held')
+    .filter((view) => reason === undefined || view.reason?.code === reason || view.reason?.class === reason)
+    .filter((view) => region === undefined || view.region === region)
+    .filter((view) => now - heldSince(view) >= olderThanMs)
+    .slice(0, Math.min(limit, MOST_LISTED));
+}
+
+export async function resolveHeld(store: Store, id: string, choice: HeldChoice, decide: Decide): Promise<Decided> {
+  const view = await store.view(id);
+  if (view === null) return { status: 'missing', state: null };
+  const { region, lane, upload } = view;
+  const { names, sealer, expiryMs } = store;
+  const { by, why, payAgain = false } = decide;
+  const ends = choice === 'fail' || choice === 'recapture';
+  const outbox = upload === 'own-bucket' && ends ? JSON.stringify(await eraseOf(store, view)) : '';
+  const entry = writeEntry(sealer, id, { at: Date.now(), event: 'resolved', code: choice, by, why });
+  const keys = [names.journal(id), names.history(id), names.live, names.ended, names.outbox, names.held];
+  const least = DEFAULT_DEADLINE_MS[lane];
+  const args = [id, names.channel, choice, entry, least, payAgain ? 1 : 0, expiryMs, outbox, by];
+  const [status, state] = (await store.script('resolve', keys, args)) as [Decided['status'], State | ''];
+  if (status === 'ok') await wake(store, region, id, state !== '' && isTerminal(state));
+  return { status, state: state === '' ? null : state };
+}
+
+/** The follow-up of an end: objects in the own bucket, of all generations. */
+export async function eraseOf(store: Store, { id, region, action }: VerificationView) {
+  const gen = await store.command(store.redis.hget(store.names.journal(id), 'gen'));
+  return { erase: { id, region, action, generations: Number(gen ?? 0) + 1 } };
+}
+
+/** A job that sleeps while its verification may go on; the sweeper would find it too. */
+async function wake(store: Store, region: Region, id: string, ended: boolean): Promise<void> {
+  const queue = store.queue(region);
+  if (ended) {
+    await store.command(queue.remove(id));
+    return;
+  }
+  const job = await store.command(queue.getJob(id));
+  if (job !== undefined && (await store.command(job.isDelayed()))) await store.command(job.promote());
+}
+
+function heldSince({ history }: VerificationView): number {
+  return history.findLast(({ event }) => event === 'held')?.at ?? 0;
+}

@@ -1,0 +1,87 @@
+/** What every method of the client stands on: one connection, the names, the seal, and queues opened when they are needed. */
+import type { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Region } from '../domain/actions.ts';
+import type { VerificationView } from '../domain/view.ts';
+import { connectProducer, type RedisSettings, redisFailure, untilReady } from '../queue/connection.ts';
+import { type EraseQueue, openEraseQueue } from '../queue/erase-queue.ts';
+import { createNames, type Names } from '../queue/names.ts';
+import type { VerifyJob } from '../queue/options.ts';
+import { run, type ScriptName } from '../queue/scripts.ts';
+import type { Sealer } from '../queue/seal.ts';
+import { openVerifyQueue } from '../queue/verify-queue.ts';
+import { readViews } from '../queue/view.ts';
+
+export interface StoreOptions {
+  readonly redis: RedisSettings;
+  readonly prefix: string;
+  readonly sealer: Sealer;
+  readonly expiryMs: number;
+  readonly connectTimeoutMs: number;
+}
+
+export class Store {
+  readonly redis: Redis;
+  readonly names: Names;
+  readonly sealer: Sealer;
+  readonly expiryMs: number;
+  readonly #connectTimeoutMs: number;
+  readonly #queues = new Map<Region, Queue<VerifyJob>>();
+  #eraseQueue: EraseQueue | undefined;
+
+  constructor(options: StoreOptions) {
+    this.redis = connectProducer(options.redis);
+    // ioredis says every failed connection here; whoever calls gets it as a Failure instead.
+    this.redis.on('error', () => undefined);
+    this.names = createNames(options.prefix);
+    this.sealer = options.sealer;
+    this.expiryMs = options.expiryMs;
+    this.#connectTimeoutMs = options.connectTimeoutMs;
+  }
+
+  /** @throws Failure REDIS_UNAVAILABLE */
+  ready(): Promise<void> {
+    return untilReady(this.redis, this.#connectTimeoutMs);
+  }
+
+  async command<T>(command: Promise<T>): Promise<T> {
+    try {
+      return await command;
+    } catch (error) {
+      throw redisFailure(error);
+    }
+  }
+
+  script(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.command(run(this.redis, name, keys, args));
+  }
+
+  async views(ids: readonly string[]): Promise<(VerificationView | null)[]> {
+    await this.ready();
+    return this.command(readViews(this.redis, this.names, ids, this.sealer));
+  }
+
+  async view(id: string): Promise<VerificationView | null> {
+    const [view] = await this.views([id]);
+    return view ?? null;
+  }
+
+  queue(region: Region): Queue<VerifyJob> {
+    const known = this.#queues.get(region);
+    if (known !== undefined) return known;
+    const queue = openVerifyQueue(this.redis, this.names, region);
+    this.#queues.set(region, queue);
+    return queue;
+  }
+
+  eraseQueue(): EraseQueue {
+    this.#eraseQueue ??= openEraseQueue(this.redis, this.names);
+    return this.#eraseQueue;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    await this.#eraseQueue?.close();
+    this.redis.disconnect();
+  }
+}
