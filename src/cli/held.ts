@@ -1,7 +1,5 @@
-import { userInfo } from 'node:os';
-import { createInterface } from 'node:readline/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import type { BestframeClient } from '../client/client.ts';
 import { readConfig } from '../config.ts';
 import { REGIONS, type Region } from '../domain/actions.ts';
@@ -9,6 +7,7 @@ import { inputFailure } from '../domain/failure.ts';
 import { HELD_CHOICES, type HeldChoice } from '../domain/held.ts';
 import type { VerificationView } from '../domain/view.ts';
 import { EXIT } from '../process.ts';
+import { confirmed, duration, operator, reasonGiven } from './asking.ts';
 import { openClient } from './open-client.ts';
 import { type Env, printJson, table } from './output.ts';
 
@@ -59,6 +58,12 @@ No choice makes a match: that is for the vendor and the threshold to say. What n
     .action(async (what: 'list' | HeldChoice, ids: string[], options: Options) => {
       const client = openClient(readConfig(env));
       try {
+        if (what !== 'list' && ids.length === 0 && options.all !== true)
+          throw inputFailure(
+            'INVALID_VERIFICATION',
+            'id',
+            'say which by their ids, or --all of those that the filters name',
+          );
         const views = await chosen(client, ids, options);
         if (what === 'list') list(views, options);
         else process.exitCode = await decide(client, what, views, options);
@@ -104,11 +109,10 @@ async function decide(
   views: readonly VerificationView[],
   options: Options,
 ): Promise<number> {
-  const { why, by = userInfo().username, payAgain = false, rate } = options;
-  if (why === undefined || why.trim() === '')
-    throw inputFailure('INVALID_VERIFICATION', 'why', '--why is missing: say why, it goes into the history');
+  const { payAgain = false, rate } = options;
+  const [by, why] = [operator(options.by), reasonGiven(options.why)];
   const many = views.length > 1;
-  if (options.dryRun || (many && !options.yes && !(await confirmed(choice, views.length)))) {
+  if (options.dryRun || (many && !options.yes && !(await confirmed(`${choice} ${views.length} held verifications?`)))) {
     for (const { id, reason } of views) process.stdout.write(`${id}  ${reason?.code ?? ''}  would be: ${choice}\n`);
     return options.dryRun ? EXIT.ok : EXIT.failed;
   }
@@ -131,22 +135,3 @@ const WORDS = {
   'pay again': 'a call that was or may have been paid is behind it: add --pay-again to let it be made again',
   'nothing late': 'there is no late answer to accept',
 } as const;
-
-async function confirmed(choice: HeldChoice, count: number): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    process.stderr.write(`${count} would be changed: add --yes\n`);
-    return false;
-  }
-  const ask = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await ask.question(`${choice} ${count} held verifications? [y/N] `);
-  ask.close();
-  return /^y(es)?$/i.test(answer.trim());
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function duration(text: string): number {
-  const [, count, unit = ''] = /^(\d+)([smhd])$/.exec(text) ?? [];
-  if (count === undefined) throw new InvalidArgumentError('write a number with s, m, h or d: 15m');
-  return Number(count) * (UNITS[unit] ?? 0);
-}

@@ -57,6 +57,26 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'what holds calls back, and how an operator steers it',
     load: async () => (await import('./gate.ts')).gateCommand,
   },
+  acknowledge: {
+    summary: 'says that you have a frame, so that it is deleted now',
+    load: async () => (await import('./acknowledge.ts')).acknowledgeCommand,
+  },
+  erase: {
+    summary: 'erases verifications by id, subject or age: record, objects, frame; with a receipt',
+    load: async () => (await import('./erase.ts')).eraseCommand,
+  },
+  'legal-hold': {
+    summary: 'keeps a verification from being erased, or lifts that',
+    load: async () => (await import('./legal-hold.ts')).legalHoldCommand,
+  },
+  export: {
+    summary: 'all that is kept about one subject, as JSON Lines',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  reconcile: {
+    summary: 'which of your keys Redis does not know, after it was lost or set back',
+    load: async () => (await import('./reconcile.ts')).reconcileCommand,
+  },
   metrics: {
     summary: 'what can be counted, as Prometheus reads it',
     load: async () => (await import('./metrics.ts')).metricsCommand,
