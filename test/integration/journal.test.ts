@@ -33,69 +33,8 @@ beforeEach(async () => {
   id = (await rig.client.enqueue(await rig.request(`journal-${count}`))).id;
 });
 
-/** A job as BullMQ hands it out: a lock with a token, and the count of started attempts. */
-async function take(token: string, ats: number, leaseMs = 60_000): Promise<Journal> {
-  const job = rig.names.job(REGION, id);
-  await rig.redis.set(job.lock, token, 'PX', leaseMs);
-  await rig.redis.hset(job.job, 'ats', ats);
-  return new Journal(
-    rig.redis,
-    rig.names,
-    id,
-    { token, ats },
-    job,
-    rig.names.gate(REGION, 'DetectReflectLivenessAndCompare'),
-    60_000,
-  );
-}
-
-function intentOf(iid: string, generation = 0) {
-  return {
-    iid,
-    generation,
-    preflight: { checkedAt: 1 },
-    preflightEntry: null,
-    callMs: 1_000,
-    rate: { lanes: 1, laneMs: 0.01, soonMs: 0, aheadMs: 0 },
-    slot: null,
-    maxPayments: 2,
-    package: PACKAGE,
-  };
-}
-
-function outcomeOf(iid: string, decided: DetectOutcome | null, generation = 0) {
-  return {
-    iid,
-    generation,
-    decided,
-    reason: null,
-    frame: 'none',
-    sent: true,
-    billed: decided?.billed ?? false,
-    entry: entry(decided === null ? 'error' : 'done'),
-    penaltyMs: 0,
-    package: PACKAGE,
-  } as const;
-}
-
-const handOver = {
-  generation: 0,
-  delayMs: 0,
-  stage: 'upload',
-  counts: true,
-  rewind: false,
-  reason: { code: 'TIMEOUT', class: 'transient' },
-  entry: entry('retry'),
-} as const;
-const settling = {
-  generation: 0,
-  state: 'completed',
-  reason: null,
-  followUps: null,
-  entry: entry(),
-  frame: 'none',
-  stored: null,
-} as const;
+const take = (token: string, ats: number): Promise<Journal> => takeJob(rig, id, token, ats);
+const history = (): Promise<HistoryEntry[]> => historyOf(rig, id);
 
 async function field(name: string): Promise<string | null> {
   return rig.redis.hget(rig.names.journal(id), name);
@@ -184,7 +123,7 @@ describe('at most one paid call for each intent', () => {
 
   it('the first decision wins; a later one is in the history only, counted and billed', async () => {
     const journal = await take('worker:1', 1);
-    await journal.intent({ ...intentOf('a'), callMs: 0 });
+    await journal.intent({ ...intentOf('a'), callMs: -1_000 });
     expect((await journal.unknown(entry('unknown'))).kind).toBe('unknown');
     expect(await field('maybe')).toBe('1');
     await journal.intent(intentOf('b'));
@@ -196,7 +135,7 @@ describe('at most one paid call for each intent', () => {
 
   it('a late answer that decided it is not failed over: whoever comes next goes on from there', async () => {
     const journal = await take('worker:1', 1);
-    await journal.intent({ ...intentOf('a'), callMs: 0 });
+    await journal.intent({ ...intentOf('a'), callMs: -1_000 });
     await journal.unknown(entry('unknown'));
     await journal.outcome(outcomeOf('a', DECIDED));
     expect((await journal.settle({ ...settling, state: 'failed' })).kind).toBe('lost');
@@ -231,7 +170,7 @@ describe('at most one paid call for each intent', () => {
 
   it('an unknown intent that is answered after all, before anybody called again, decides', async () => {
     const journal = await take('worker:1', 1);
-    await journal.intent({ ...intentOf('a'), callMs: 0 });
+    await journal.intent({ ...intentOf('a'), callMs: -1_000 });
     await journal.unknown(entry('unknown'));
     expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('committed');
     expect([await field('paid'), await field('maybe')]).toEqual(['1', '0']);
@@ -239,7 +178,7 @@ describe('at most one paid call for each intent', () => {
 
   it('after a rewind, an answer of the older generation is late', async () => {
     const journal = await take('worker:1', 1);
-    await journal.intent({ ...intentOf('a'), callMs: 0 });
+    await journal.intent({ ...intentOf('a'), callMs: -1_000 });
     await journal.unknown(entry('unknown'));
     await journal.handback({ ...handOver, rewind: true });
     expect(await journal.outcome(outcomeOf('a', DECIDED))).toBe('late');

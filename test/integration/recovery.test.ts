@@ -5,8 +5,9 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Region } from '../../src/domain/actions.ts';
 import { openEraseQueue } from '../../src/queue/erase-queue.ts';
 import type { VerifyJob } from '../../src/queue/options.ts';
+import { Outbox } from '../../src/queue/outbox.ts';
+import { Sealer } from '../../src/queue/seal.ts';
 import { openVerifyQueue } from '../../src/queue/verify-queue.ts';
-import { Outbox } from '../../src/runtime/outbox.ts';
 import { Sweeper } from '../../src/runtime/sweeper.ts';
 import { handOver, intentOf, letGo, outcomeOf, take } from '../support/attempts.ts';
 import { createRig, type Rig } from '../support/rig.ts';
@@ -22,7 +23,15 @@ beforeAll(async () => {
   erase = openEraseQueue(rig.redis, rig.names);
   const outbox = new Outbox(rig.redis, rig.names, erase);
   const queues = new Map<Region, Queue<VerifyJob>>([['ap-singapore', queue]]);
-  sweeper = new Sweeper({ redis: rig.redis, names: rig.names, queues, outbox, log: pino({ level: 'silent' }) });
+  sweeper = new Sweeper({
+    redis: rig.redis,
+    names: rig.names,
+    queues,
+    outbox,
+    expiryMs: 60_000,
+    sealer: new Sealer(),
+    log: pino({ level: 'silent' }),
+  });
 });
 afterEach(() => rig.control.clearFaults());
 afterAll(async () => {

@@ -45,8 +45,8 @@ export function intentOf(iid: string, generation = 0) {
     preflight: { checkedAt: 1 },
     preflightEntry: null,
     callMs: 1_000,
-    intervalMs: 0.01,
-    slotAt: 0,
+    rate: { lanes: 1, laneMs: 0.01, soonMs: 0, aheadMs: 60_000 },
+    slot: null,
     maxPayments: 2,
     package: PACKAGE,
   };
@@ -54,7 +54,7 @@ export function intentOf(iid: string, generation = 0) {
 
 /** Declares a call of which nobody ever hears, and gives it up. */
 export async function payUnknown(journal: Journal, iid: string, generation = 0): Promise<void> {
-  const { kind } = await journal.intent({ ...intentOf(iid, generation), callMs: 0 });
+  const { kind } = await journal.intent({ ...intentOf(iid, generation), callMs: -1_000 });
   const given = await journal.unknown(entry('unknown'));
   if (kind !== 'go' || given.kind !== 'unknown') throw new Error(`no call to give up: ${kind}, ${given.kind}`);
 }
@@ -92,6 +92,7 @@ export const settling = {
   entry: entry(),
   frame: 'none',
   stored: null,
+  keepFrameMs: 0,
 } as const;
 
 export async function historyOf(rig: Rig, id: string): Promise<HistoryEntry[]> {

@@ -28,6 +28,7 @@ const RECEIPT = {
   result: 'Success',
   requestId: '00000000-0000-4000-8000-000000000001',
   decidedAt: 1_700_000_000_000,
+  proof: 'proof',
   paid: true,
 } as const;
 const NEVER = 'never-1250000000';
@@ -303,7 +304,7 @@ describe.each<[string, () => FrameSink, Kind]>([
   beforeEach(async () => {
     sink = open();
     await rm(dir, { recursive: true, force: true });
-    await sink.remove({ path: path(), md5: md5Of(frame), bytes: frame.length }, never());
+    await sink.remove({ path: path() }, never());
   });
 
   const asked = (id = ID) => sink.receipt(id, target, never());
@@ -428,7 +429,7 @@ describe('a file and its receipt', () => {
     for (const victim of [join(home, 'outside.jpg'), join(dir, 'below', 'a.jpg'), join(dir, '.hidden')]) {
       await writeFile(victim, 'untouched');
     }
-    const removal = sink.remove({ path: path(), md5: md5Of(frame), bytes: frame.length }, never());
+    const removal = sink.remove({ path: path() }, never());
     await failing(removal, { service: 'sink', code: 'FRAME_ELSEWHERE', sent: 'no', class: 'account' });
     expect((await readdir(home)).sort()).toEqual(['frames', 'outside.jpg']);
     expect((await readdir(dir)).sort()).toEqual(['.hidden', 'below', ...BOTH]);
@@ -437,7 +438,7 @@ describe('a file and its receipt', () => {
   test('what is no file is not removed', async () => {
     const path = join(dir, `${ID}.jpg`);
     await mkdir(path, { recursive: true });
-    const removal = sink.remove({ path, md5: md5Of(frame), bytes: frame.length }, never());
+    const removal = sink.remove({ path }, never());
     await failing(removal, { code: 'SINK_UNWRITABLE', class: 'transient' });
     expect(await readdir(dir)).toEqual([`${ID}.jpg`]);
   });

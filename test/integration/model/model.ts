@@ -92,8 +92,8 @@ export class Model {
   }
 
   renew(fence: Fence): 'ok' | 'lost' | 'cancel' {
-    if (this.lock !== fence) return 'lost';
-    return this.cancelled && this.open === null && !this.erased ? 'cancel' : 'ok';
+    if (this.lock !== fence || this.erased) return 'lost';
+    return this.cancelled && this.open === null ? 'cancel' : 'ok';
   }
 
   // ── what an attempt writes ─────────────────────────────────────────────────────────────────────────────────────────
@@ -315,6 +315,5 @@ export class Model {
     this.freshFrom = 0;
     this.starts = 0;
     this.letGos = 0;
-    this.tries = 0;
   }
 }

@@ -146,8 +146,8 @@ const intent: Write = async (attempt, journal, model, { twice }, world) => {
     preflight: { checkedAt: 1 },
     preflightEntry: ENTRY,
     callMs: HOUR_MS,
-    intervalMs: 0.001,
-    slotAt: 0,
+    rate: { lanes: 1, laneMs: 0.001, soonMs: 0, aheadMs: HOUR_MS },
+    slot: null,
     maxPayments: MAX_PAYMENTS,
     package: PACKAGE,
   });
@@ -207,6 +207,7 @@ const settle: Write = async (attempt, journal, model, chance, world) => {
     entry: ENTRY,
     frame: 'none',
     stored: null,
+    keepFrameMs: 0,
   });
   expect(answer).toEqual(asked(chance.twice, () => model.settle(attempt, state)));
   if (answer.kind !== 'lost') await letGo(attempt, model, chance, world);

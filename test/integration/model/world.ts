@@ -7,6 +7,7 @@ import { isTerminal } from '../../../src/domain/states.ts';
 import type { Names } from '../../../src/queue/names.ts';
 import { type JournalRecord, readRecord } from '../../../src/queue/record.ts';
 import { run } from '../../../src/queue/scripts.ts';
+import { Sealer } from '../../../src/queue/seal.ts';
 import { type Fence, Journal } from '../../../src/runtime/journal.ts';
 import { MAX_PAYMENTS, type Model } from './model.ts';
 
@@ -141,7 +142,7 @@ export class World {
     const [hash, entries, life, isLive, isEnded, isHeld, followUps] = (replies ?? []).map(([, reply]) => reply);
     const before = this.record;
     this.hash = hash as Hash;
-    this.record = readRecord(this.id, this.hash);
+    this.record = readRecord(this.id, this.hash, new Sealer());
     if (this.record === null) {
       expect(model.erased).toBe(true);
       expect(this.hash).toEqual({ erased: '1' });

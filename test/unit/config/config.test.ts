@@ -46,6 +46,10 @@ describe('defaults', () => {
       leaseMs: 8_000,
       policy: DEFAULT_POLICY,
       reuse: { refuse: true, ttlMs: 30 * 86_400_000 },
+      keepFramesMs: 24 * 3_600_000,
+      recordTtlMs: 30 * 86_400_000,
+      demands: [],
+      keyRing: new Map(),
     });
   });
 
@@ -62,6 +66,31 @@ describe('defaults', () => {
       const schema = SETTINGS[name as keyof typeof SETTINGS];
       expect([name, schema.safeParse(undefined)]).toEqual([name, { success: true, data: undefined }]);
     }
+  });
+});
+
+describe('privacy', () => {
+  const key = Buffer.alloc(32, 7).toString('base64');
+
+  it('is what is asked for', () => {
+    const config = readConfig({
+      BESTFRAME_KEEP_FRAMES_HOURS: '0',
+      BESTFRAME_KEEP_RECORDS_DAYS: '90',
+      BESTFRAME_DEMANDS: 'consent, subject',
+      BESTFRAME_KEY_RING: `k2:${key}`,
+    });
+    expect(config).toMatchObject({ keepFramesMs: 0, recordTtlMs: 90 * 86_400_000, demands: ['subject', 'consent'] });
+    expect([...config.keyRing.keys()]).toEqual(['k2']);
+  });
+
+  it.each([
+    ['BESTFRAME_DEMANDS', 'consents', 'asks for "consents": use one or more of subject, purpose, consent'],
+    ['BESTFRAME_KEY_RING', key, 'is not a key ring: write name:key,…, each key 32 bytes in base64'],
+    ['BESTFRAME_KEEP_RECORDS_DAYS', '0', 'is not a whole number from 1 to 3650'],
+  ])('%s=%s is refused in words, and no key is in them', (name, value, words) => {
+    const refused = () => readConfig({ [name]: value });
+    expect(refused).toThrow(`${name} ${words}`);
+    expect(refused).not.toThrow(key);
   });
 });
 

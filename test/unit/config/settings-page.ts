@@ -48,6 +48,10 @@ export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])
       'BESTFRAME_REUSE_DAYS',
     ],
   ],
+  [
+    'Privacy',
+    ['BESTFRAME_KEEP_FRAMES_HOURS', 'BESTFRAME_KEEP_RECORDS_DAYS', 'BESTFRAME_DEMANDS', 'BESTFRAME_KEY_RING'],
+  ],
   ['Workers', ['BESTFRAME_SLOTS', 'BESTFRAME_DRAIN_MS', 'BESTFRAME_LEASE_MS', 'BESTFRAME_LOG', 'BESTFRAME_LOG_LEVEL']],
   [
     'Dashboard',

@@ -1,0 +1,104 @@
+/** With a key ring, nothing of the caller's lies in Redis in clear, at no time; keys change without anybody stopping. */
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { openClient } from '../../src/cli/open-client.ts';
+import { readConfig } from '../../src/config.ts';
+import { allText } from '../support/leftovers.ts';
+import { createRig, type Rig } from '../support/rig.ts';
+
+const DETECT = 'DetectReflectLivenessAndCompare';
+const CANARY = 'maria-lopez';
+const key = () => randomBytes(32).toString('base64');
+const [OLD, NEW] = [key(), key()];
+const RING = `k1:${OLD}`;
+
+let rig: Rig;
+
+beforeAll(async () => {
+  const env = {
+    BESTFRAME_QPS_DETECT: '200',
+    BESTFRAME_QPS_UPLOAD_URL: '200',
+    BESTFRAME_KEY_RING: RING,
+    BESTFRAME_LEASE_MS: '2000',
+  };
+  rig = await createRig({ env, emulator: { qps: {} } });
+});
+afterEach(() => rig.control.clearFaults());
+afterAll(() => rig.dispose());
+
+const PERSONAL = {
+  metadata: { customer: CANARY },
+  subject: CANARY,
+  purpose: CANARY,
+  consent: { ref: CANARY, version: CANARY, at: '2026-01-01T00:00:00Z' },
+  frame: { to: 'file', name: `${CANARY}.jpg` },
+} as const;
+
+it.each(['own-bucket', 'create-upload-url'] as const)(
+  'by %s: what was planted in names, paths, links, metadata and consent is nowhere in clear, neither on the way nor after the end',
+  async (upload) => {
+    const worker = await rig.openWorker();
+    const name = `${CANARY}-${upload}`;
+    const hold = await rig.control.fault({ kind: 'hold', action: DETECT });
+    const { id } = await rig.client.enqueue(await rig.request(name, { card: 'match' }, { ...PERSONAL, upload }));
+    await rig.control.waitFor({ event: 'held' }, upload === 'own-bucket' ? 1 : 2);
+    const onTheWay = await allText(rig.redis, rig.config.prefix);
+    await rig.control.release(hold);
+    const view = await rig.client.wait(id, { until: 'ended' });
+    expect(view).toMatchObject({ state: 'completed', key: name, metadata: PERSONAL.metadata, purpose: CANARY });
+    expect(view?.bestFrame?.path).toContain(`${CANARY}.jpg`);
+    expect(view?.history.map(({ stage }) => stage)).toEqual(['upload', 'md5', 'detect', 'download']);
+    await worker.stop(5_000);
+    const after = await allText(rig.redis, rig.config.prefix);
+    for (const text of [onTheWay, after]) {
+      expect(text).toContain(id);
+      expect(text).not.toContain(CANARY);
+      expect(text).not.toMatch(/q-sign|myqcloud/);
+    }
+  },
+);
+
+it('without a key ring they are there to be found: the check can fail', async () => {
+  const { BESTFRAME_KEY_RING: _none, ...env } = rig.env;
+  const plain = openClient(readConfig(env));
+  const { id } = await plain.enqueue(await rig.request(`${CANARY}-plain`, { card: 'match' }, PERSONAL));
+  expect(await allText(rig.redis, rig.config.prefix)).toContain(CANARY);
+  await rig.client.erase(id, { by: 'test', why: 'clears up' });
+  await plain.close();
+});
+
+it('a worker without the key ends nothing and burns nothing; with the key it goes on', async () => {
+  const { id } = await rig.client.enqueue(await rig.request('locked'));
+  const stranger = await rig.openWorker({ BESTFRAME_KEY_RING: `k2:${NEW}` });
+  const sealed = () => rig.lines.filter((line) => line.id === id && line.event === 'sealed').length;
+  await expect.poll(sealed, { timeout: 30_000 }).toBeGreaterThanOrEqual(2);
+  await stranger.stop(5_000);
+  const reader = openClient(readConfig({ ...rig.env, BESTFRAME_KEY_RING: `k2:${NEW}` }));
+  const refusal = { code: 'SEAL_KEY_MISSING', field: 'BESTFRAME_KEY_RING' };
+  await expect(reader.get(id)).rejects.toMatchObject(refusal);
+  await reader.close();
+  expect(await rig.client.get(id)).toMatchObject({ state: 'delayed', reason: { code: 'SEAL_KEY_MISSING' } });
+  const worker = await rig.openWorker();
+  expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', decision: 'match' });
+  await worker.stop(5_000);
+});
+
+it('the key is changed while work goes on: added, moved to the front, the old one taken out', async () => {
+  const ids: string[] = [];
+  const rings = [RING, `k1:${OLD},k2:${NEW}`, `k2:${NEW},k1:${OLD}`];
+  const clients = rings.map((ring) => openClient(readConfig({ ...rig.env, BESTFRAME_KEY_RING: ring })));
+  for (const [index, client] of clients.entries()) {
+    ids.push((await client.enqueue(await rig.request(`rotated-${index}`))).id);
+  }
+  // The oldest ring's client wrote before the newest key was the first anywhere; the worker has both.
+  const worker = await rig.openWorker({ BESTFRAME_KEY_RING: `k2:${NEW},k1:${OLD}` });
+  for (const id of ids) {
+    expect(await clients[1]?.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed' });
+  }
+  await worker.stop(5_000);
+  const newest = openClient(readConfig({ ...rig.env, BESTFRAME_KEY_RING: `k2:${NEW}` }));
+  const { id } = await newest.enqueue(await rig.request('rotated-last'));
+  expect(await newest.get(id)).toMatchObject({ key: 'rotated-last' });
+  await newest.cancel(id);
+  await Promise.all([...clients, newest].map((client) => client.close()));
+});
