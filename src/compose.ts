@@ -2,7 +2,6 @@
  * The only place where adapters meet the pipeline. Each `open…` gives something that runs and how to end it.
  */
 import type { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { dashboardLogin, openDashboard } from './api/dashboard.ts';
 import type { Config } from './config.ts';
@@ -11,6 +10,7 @@ import type { Region } from './domain/actions.ts';
 import { CODES, classify } from './domain/errors/index.ts';
 import { Failure } from './domain/failure.ts';
 import type { Bucket } from './domain/ports.ts';
+import type { RedisClient } from './queue/connection.ts';
 import { connectProducer, connectWorker, untilReady } from './queue/connection.ts';
 import { openEraseQueue } from './queue/erase-queue.ts';
 import { createNames, type Names } from './queue/names.ts';
@@ -87,7 +87,7 @@ export function openInstruments(config: Config): Instruments {
   const credentials =
     config.credentials === null ? { get: async () => Promise.reject(noCredentials()) } : credentialsOf(config);
   const faceId = createFaceId({ ...way, credentials, endpoint: config.endpoint });
-  const redis = connectProducer({ url: config.redisUrl });
+  const redis = connectProducer(config.redis);
   redis.on('error', () => undefined); // the check says it; without a listener ioredis would print the address
   return {
     redis,
@@ -236,8 +236,8 @@ export async function openDashboardFor(config: Config, log: Logger): Promise<Run
   };
 }
 
-export async function openRedis(config: Config): Promise<{ redis: Redis; names: Names }> {
-  const redis = connectWorker({ url: config.redisUrl });
+export async function openRedis(config: Config): Promise<{ redis: RedisClient; names: Names }> {
+  const redis = connectWorker(config.redis);
   // Said by whoever waits for Redis; without a listener ioredis would print the address to stderr.
   redis.on('error', () => undefined);
   try {

@@ -2,6 +2,7 @@
  * From the environment to one frozen, validated object. The only reader of settings: entry points hand their environment in.
  * Every fault is reported at once, each with its variable, what was wrong and what to do. Secrets have no default.
  */
+
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { REGIONS, type Region } from './domain/actions.ts';
@@ -11,6 +12,7 @@ import { DEFAULT_POLICY, type Policy } from './domain/policy.ts';
 import { STAGES } from './domain/states.ts';
 import { DEMANDS, type Demand, LANES, type Lane, MODES } from './domain/verification.ts';
 import { DEFAULT_PREFIX } from './queue/names.ts';
+import { type RedisSettings, readRedisUrl } from './queue/redis-url.ts';
 import { type KeyRing, parseKeyRing } from './queue/seal.ts';
 import type { Limits } from './runtime/gate.ts';
 
@@ -62,9 +64,12 @@ const named = <const Name extends string>(names: readonly Name[], least: number,
 const oneOf = <const Word extends string>(words: readonly Word[]) =>
   z.enum(words, `is not known: use one of ${words.join(', ')}`);
 
-const redisUrl = z
-  .string()
-  .refine((text) => isUrl(text, /^rediss?:$/), 'is not a Redis URL: write redis://host:port or rediss://host:port');
+const redisUrl = z.string().transform((text, context): RedisSettings => {
+  const read = readRedisUrl(text);
+  if ('settings' in read) return read.settings;
+  context.addIssue(read.fault);
+  return z.NEVER;
+});
 
 const proxyUrl = z
   .string()
@@ -150,8 +155,13 @@ const flag = oneOf(['0', '1', 'true', 'false']).transform((word) => word === '1'
 export const SETTINGS = {
   BESTFRAME_REDIS_URL: redisUrl
     .optional()
-    .describe('Redis; where it is not set, `REDIS_URL`, then `redis://127.0.0.1:6379`'),
+    .describe(
+      'Redis: `redis://`, `redis+sentinel://` or `redis+cluster://`, with `rediss` for TLS ([forms](redis.md)); where it is not set, `REDIS_URL`, then `redis://127.0.0.1:6379`',
+    ),
   REDIS_URL: redisUrl.optional().describe('Read where `BESTFRAME_REDIS_URL` is not set'),
+  BESTFRAME_REDIS_CA_FILE: text
+    .optional()
+    .describe('PEM file of the CA of Redis, where it is not one of the system’s; for `rediss`'),
   BESTFRAME_PREFIX: text
     .regex(
       /^\{[A-Za-z0-9_.-]{1,40}\}$/,
@@ -300,7 +310,7 @@ export interface Credentials {
 }
 
 export interface Config {
-  readonly redisUrl: string;
+  readonly redis: RedisSettings;
   readonly prefix: string;
   readonly namespace: string;
   readonly mode: 'test' | 'live';
@@ -350,7 +360,8 @@ export function readConfig(env: Env): Config {
       faults.push(`${name} is not a setting: remove it or correct its name`);
   }
   const credentials = readCredentials(given, faults);
-  if (!parsed.success || faults.length > 0) throw invalid(faults);
+  const redis = parsed.success ? redisOf(parsed.data, faults) : undefined;
+  if (!parsed.success || redis === undefined || faults.length > 0) throw invalid(faults);
   const s = parsed.data;
   const limits: Limits = {
     ...(s.BESTFRAME_QPS_DETECT === undefined ? {} : { DetectReflectLivenessAndCompare: s.BESTFRAME_QPS_DETECT }),
@@ -358,7 +369,7 @@ export function readConfig(env: Env): Config {
     ...(s.BESTFRAME_QPS_UPLOAD_URL === undefined ? {} : { CreateUploadUrl: s.BESTFRAME_QPS_UPLOAD_URL }),
   };
   return frozen({
-    redisUrl: s.BESTFRAME_REDIS_URL ?? s.REDIS_URL ?? 'redis://127.0.0.1:6379',
+    redis,
     prefix: s.BESTFRAME_PREFIX,
     namespace: s.BESTFRAME_NAMESPACE,
     mode: s.BESTFRAME_MODE,
@@ -393,6 +404,17 @@ export function readConfig(env: Env): Config {
     demands: s.BESTFRAME_DEMANDS,
     keyRing: s.BESTFRAME_KEY_RING,
   });
+}
+
+function redisOf(s: Parsed, faults: string[]): RedisSettings {
+  const given = s.BESTFRAME_REDIS_URL ?? s.REDIS_URL ?? redisUrl.parse('redis://127.0.0.1:6379');
+  const caFile = s.BESTFRAME_REDIS_CA_FILE;
+  if (caFile === undefined) return given;
+  if (!given.tls)
+    faults.push(
+      'BESTFRAME_REDIS_CA_FILE is set, and Redis is not reached by TLS: write rediss in its URL, or remove it',
+    );
+  return { ...given, caFile };
 }
 
 type Parsed = z.output<z.ZodObject<typeof SETTINGS>>;
@@ -443,8 +465,8 @@ function readCredentials(given: Env, faults: string[]): Config['credentials'] {
 
 /** Inner objects too: settings are handed to everything. */
 function frozen(config: Config): Config {
-  const { regions, fileRoots, credentials, limits, dashboard, policy, reuse } = config;
-  for (const inner of [regions, fileRoots, credentials, limits, dashboard, policy, reuse]) Object.freeze(inner);
+  const { redis, regions, fileRoots, credentials, limits, dashboard, policy, reuse } = config;
+  for (const inner of [redis, regions, fileRoots, credentials, limits, dashboard, policy, reuse]) Object.freeze(inner);
   return Object.freeze(config);
 }
 

@@ -6,6 +6,7 @@
  * nothing from outside is loaded or may be (strict CSP); no link, secret, path or name in any field. The last follows from
  * what jobs are made of (options.ts, verify-worker.ts): ids, enums and codes.
  */
+
 import { timingSafeEqual } from 'node:crypto';
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
@@ -13,11 +14,11 @@ import { FastifyAdapter } from '@bull-board/fastify';
 import basicAuth from '@fastify/basic-auth';
 import type { Job, Queue } from 'bullmq';
 import fastify from 'fastify';
-import type { Redis } from 'ioredis';
 import type { Region } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { inputFailure } from '../domain/failure.ts';
 import type { Mode } from '../domain/verification.ts';
+import type { RedisClient } from '../queue/connection.ts';
 import { readMetrics } from '../queue/metrics.ts';
 import type { Names } from '../queue/names.ts';
 import type { Sealer } from '../queue/seal.ts';
@@ -25,7 +26,7 @@ import { readViews } from '../queue/view.ts';
 import { METRICS_TYPE, metricsText } from './metrics.ts';
 
 export interface DashboardOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly names: Names;
   readonly sealer: Sealer;
   readonly mode: Mode;

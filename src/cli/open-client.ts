@@ -5,7 +5,7 @@ import type { Config } from '../config.ts';
 
 export function openClient(config: Config): BestframeClient {
   return new BestframeClient({
-    redis: config.redisUrl,
+    redis: config.redis,
     prefix: config.prefix,
     namespace: config.namespace,
     mode: config.mode,

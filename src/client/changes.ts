@@ -1,18 +1,18 @@
 /**
  * Waiting for a change: one subscription for all who wait, and a slow look now and then, since pub/sub promises nothing.
  */
-import type { Redis } from 'ioredis';
+import { type RedisClient, subscriberOf } from '../queue/connection.ts';
 
 const LOOK_MS = 2_000;
 
 export class Changes {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #channel: string;
   readonly #waiting = new Map<string, Set<() => void>>();
-  #subscriber: Redis | undefined;
+  #subscriber: RedisClient | undefined;
   #closed = false;
 
-  constructor(redis: Redis, channel: string) {
+  constructor(redis: RedisClient, channel: string) {
     this.#redis = redis;
     this.#channel = channel;
   }
@@ -71,7 +71,7 @@ export class Changes {
 
   async #subscribe(): Promise<void> {
     if (this.#subscriber !== undefined) return;
-    const subscriber = this.#redis.duplicate({ enableOfflineQueue: true, lazyConnect: false });
+    const subscriber = subscriberOf(this.#redis);
     this.#subscriber = subscriber;
     subscriber.on('error', () => undefined); // the slow look goes on without it
     subscriber.on('message', (_channel, id: string) => {

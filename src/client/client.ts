@@ -26,12 +26,13 @@ import {
   type VerificationRequest,
 } from '../domain/verification.ts';
 import type { VerificationView } from '../domain/view.ts';
-import { type RedisSettings, redisFailure } from '../queue/connection.ts';
+import { redisFailure } from '../queue/connection.ts';
 import { readGates, steerGate } from '../queue/gates.ts';
 import { readMetrics } from '../queue/metrics.ts';
 import { DEFAULT_PREFIX } from '../queue/names.ts';
 import { expiryOf, RECORD_TTL_MS } from '../queue/options.ts';
 import { claimFields, writeEntry } from '../queue/record.ts';
+import { type RedisSettings, redisSettings } from '../queue/redis-url.ts';
 import { run, runMany } from '../queue/scripts.ts';
 import { type KeyRing, parseKeyRing, Sealer } from '../queue/seal.ts';
 import { verifyJob } from '../queue/verify-queue.ts';
@@ -42,9 +43,10 @@ import { eraseOf, heldViews, resolveHeld } from './held.ts';
 import { Store } from './store.ts';
 
 export interface ClientOptions {
-  /** redis:// or rediss:// URL. */
-  readonly redis: string;
-  readonly tls?: RedisSettings['tls'];
+  /** As BESTFRAME_REDIS_URL (docs/redis.md): one server, Sentinel or Cluster. */
+  readonly redis: string | RedisSettings;
+  /** Whom to trust by TLS instead of the system's CAs, PEM. */
+  readonly tls?: { readonly ca?: string };
   /** Default `{bestframe}`; the same as the workers'. */
   readonly prefix?: string;
   /** Keeps equal keys of different applications apart; default `bestframe`. */
@@ -96,7 +98,7 @@ export class BestframeClient {
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#store = new Store({
-      redis: { url: options.redis, ...(options.tls === undefined ? {} : { tls: options.tls }) },
+      redis: settingsOf(options),
       prefix: options.prefix ?? DEFAULT_PREFIX,
       sealer: new Sealer(readKeyRing(options.keyRing)),
       expiryMs: expiryOf(options.recordTtlMs ?? RECORD_TTL_MS),
@@ -400,6 +402,11 @@ export class BestframeClient {
   get #mode(): Mode {
     return this.#options.mode ?? 'live';
   }
+}
+
+/** @throws Failure INVALID_SETTINGS */
+function settingsOf({ redis, tls }: ClientOptions): RedisSettings {
+  return typeof redis === 'string' ? { ...redisSettings(redis, 'redis'), ...tls } : redis;
 }
 
 const MOST_LISTED = 1_000;

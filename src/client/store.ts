@@ -1,12 +1,12 @@
 /** What every method of the client stands on: one connection, the names, the seal, and queues opened when they are needed. */
 import type { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Region } from '../domain/actions.ts';
 import type { VerificationView } from '../domain/view.ts';
-import { connectProducer, type RedisSettings, redisFailure, untilReady } from '../queue/connection.ts';
+import { COMMAND_MS, connectProducer, type RedisClient, redisFailure, untilReady } from '../queue/connection.ts';
 import { type EraseQueue, openEraseQueue } from '../queue/erase-queue.ts';
 import { createNames, type Names } from '../queue/names.ts';
 import type { VerifyJob } from '../queue/options.ts';
+import type { RedisSettings } from '../queue/redis-url.ts';
 import { run, type ScriptName } from '../queue/scripts.ts';
 import type { Sealer } from '../queue/seal.ts';
 import { openVerifyQueue } from '../queue/verify-queue.ts';
@@ -21,7 +21,7 @@ export interface StoreOptions {
 }
 
 export class Store {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly names: Names;
   readonly sealer: Sealer;
   readonly expiryMs: number;
@@ -44,11 +44,18 @@ export class Store {
     return untilReady(this.redis, this.#connectTimeoutMs);
   }
 
+  /** Waits for no Redis that is away: a Cluster that is, for one, keeps commands until it is back. */
   async command<T>(command: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('no answer in time')), COMMAND_MS);
+    });
     try {
-      return await command;
+      return await Promise.race([command, late]);
     } catch (error) {
       throw redisFailure(error);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

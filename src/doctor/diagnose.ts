@@ -17,7 +17,7 @@ export async function diagnose(config: Config, tools: Instruments, options: { li
   // A bucket of a region that this machine's workers do not serve is looked at too: it is in the settings.
   const places = REGIONS.filter((region) => regions.includes(region) || buckets.has(region));
   const checks = [
-    ...redisChecks(tools.redis),
+    ...redisChecks(tools.redis, `${config.prefix}:live`),
     ...vendorChecks({ faceId, regions, ownBuckets: buckets }),
     ...places.flatMap((region) => {
       const bucket = buckets.get(region);

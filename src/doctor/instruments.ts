@@ -1,7 +1,7 @@
 /** What checks look with. `compose.ts` makes it of the settings. */
-import type { Redis } from 'ioredis';
 import type { Region } from '../domain/actions.ts';
 import type { LinkIo } from '../domain/ports.ts';
+import type { RedisClient } from '../queue/connection.ts';
 import type { BucketSettings, CheckedBucket } from '../storage/index.ts';
 import type { FaceIdClient } from '../tencent/index.ts';
 import type { Transport } from '../transport/index.ts';
@@ -13,7 +13,7 @@ export interface OwnBucket {
 
 export interface Instruments {
   /** Not connected yet: a check connects it. */
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly faceId: FaceIdClient;
   readonly links: LinkIo;
   readonly transport: Transport;

@@ -1,7 +1,7 @@
 /** The queue of deletions: what an end leaves in the own bucket, and everything of what was erased on demand. */
 import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { ActionName, Region } from '../domain/actions.ts';
+import type { RedisClient } from './connection.ts';
 import { ERASE_QUEUE, type Names } from './names.ts';
 
 /** Objects in the own bucket, to be found again from id and generation. */
@@ -22,7 +22,7 @@ export interface ForgetJob {
 
 export type EraseQueue = Queue<EraseJob | ForgetJob>;
 
-export function openEraseQueue(redis: Redis, names: Names): EraseQueue {
+export function openEraseQueue(redis: RedisClient, names: Names): EraseQueue {
   const queue = new Queue<EraseJob | ForgetJob>(ERASE_QUEUE, {
     connection: redis,
     prefix: names.prefix,

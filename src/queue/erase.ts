@@ -1,6 +1,7 @@
 /** Takes a verification out of Redis, by its script: on demand (with a receipt and a follow-up), or by age (with neither). */
-import type { Redis } from 'ioredis';
+
 import type { ErasureReceipt } from '../domain/erasure.ts';
+import type { RedisClient } from './connection.ts';
 import type { Names } from './names.ts';
 import { KEYS_KEPT_MS } from './options.ts';
 import type { FollowUps } from './outbox.ts';
@@ -19,7 +20,7 @@ export interface Taken {
 }
 
 export async function takeOut(
-  redis: Redis,
+  redis: RedisClient,
   names: Names,
   { id, region, action, subject }: Pick<JournalRecord, 'id' | 'region' | 'action' | 'subject'>,
   wanted: Wanted,

@@ -1,12 +1,12 @@
 /** The gates as they stand, for whoever asks, and what an operator does to them. Written by the scripts in `lua/`. */
-import type { Redis } from 'ioredis';
 import { ACTION_NAMES, type ActionName, REGIONS, type Region } from '../domain/actions.ts';
 import { explain } from '../domain/errors/index.ts';
 import type { GateView, Steer } from '../domain/gates.ts';
+import type { RedisClient } from './connection.ts';
 import type { Names } from './names.ts';
 import { run } from './scripts.ts';
 
-export async function readGates(redis: Redis, names: Names, now: number): Promise<GateView[]> {
+export async function readGates(redis: RedisClient, names: Names, now: number): Promise<GateView[]> {
   const all = REGIONS.flatMap((region) => ACTION_NAMES.map((action) => ({ region, action })));
   const pipeline = redis.pipeline();
   for (const { region, action } of all) {
@@ -25,7 +25,7 @@ export async function readGates(redis: Redis, names: Names, now: number): Promis
 }
 
 export async function steerGate(
-  redis: Redis,
+  redis: RedisClient,
   names: Names,
   region: Region,
   action: ActionName,

@@ -1,15 +1,15 @@
 /** Reads what can be counted. A few round trips, whatever the backlog: for a scrape every few seconds. */
 import type { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Region } from '../domain/actions.ts';
 import { COUNTERS, type Metrics } from '../domain/metrics.ts';
+import type { RedisClient } from './connection.ts';
 import { readGates } from './gates.ts';
 import type { Names } from './names.ts';
 
 const LOOKED_AT = 1_000;
 
 export async function readMetrics(
-  redis: Redis,
+  redis: RedisClient,
   names: Names,
   verify: ReadonlyMap<Region, Queue>,
   erase: Queue,

@@ -3,7 +3,7 @@
  * record; then the follow-ups are added under ids that follow from the verification, then the entry is removed. Whoever
  * finds an entry (a re-run, the sweeper) does the same again: at least once, under one id.
  */
-import type { Redis } from 'ioredis';
+import type { RedisClient } from './connection.ts';
 import type { EraseJob, EraseQueue, ForgetJob } from './erase-queue.ts';
 import type { Names } from './names.ts';
 import { jobOptions } from './options.ts';
@@ -14,11 +14,11 @@ export interface FollowUps {
 }
 
 export class Outbox {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #names: Names;
   readonly #eraseQueue: EraseQueue;
 
-  constructor(redis: Redis, names: Names, eraseQueue: EraseQueue) {
+  constructor(redis: RedisClient, names: Names, eraseQueue: EraseQueue) {
     this.#redis = redis;
     this.#names = names;
     this.#eraseQueue = eraseQueue;

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Redis } from 'ioredis';
+import type { RedisClient } from './connection.ts';
 
 const SCRIPT_NAMES = [
   'claim',
@@ -44,7 +44,7 @@ type Arg = string | number;
 
 /** Runs one script. */
 export async function run(
-  redis: Redis,
+  redis: RedisClient,
   name: ScriptName,
   keys: readonly string[],
   args: readonly Arg[],
@@ -60,21 +60,23 @@ export async function run(
 
 /** Runs one script many times in one round trip (two where Redis did not know the script). Errors come back in place. */
 export async function runMany(
-  redis: Redis,
+  redis: RedisClient,
   name: ScriptName,
   calls: readonly { readonly keys: readonly string[]; readonly args: readonly Arg[] }[],
 ): Promise<(unknown | Error)[]> {
   const script = scriptNamed(name);
-  const attempt = async () => {
+  const attempt = async (first: 'evalsha' | 'eval') => {
     const pipeline = redis.pipeline();
-    for (const { keys, args } of calls) pipeline.evalsha(script.sha, keys.length, ...keys, ...args);
+    for (const [index, { keys, args }] of calls.entries()) {
+      if (index === 0 && first === 'eval') pipeline.eval(script.text, keys.length, ...keys, ...args);
+      else pipeline.evalsha(script.sha, keys.length, ...keys, ...args);
+    }
     const replies = await pipeline.exec();
     return (replies ?? []).map(([error, reply]) => error ?? reply);
   };
-  const replies = await attempt();
-  if (!replies.some(isUnknownScript)) return replies;
-  await redis.script('LOAD', script.text);
-  return attempt();
+  const replies = await attempt('evalsha');
+  // The first one brings the script along, to the server that has the keys: SCRIPT LOAD might go to another one of a Cluster.
+  return replies.some(isUnknownScript) ? attempt('eval') : replies;
 }
 
 function scriptNamed(name: ScriptName): Script {

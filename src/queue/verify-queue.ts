@@ -1,7 +1,7 @@
 /** The queue of a region, as producers and the sweeper use it. */
 import { type JobsOptions, Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { ActionName, Region } from '../domain/actions.ts';
+import type { RedisClient } from './connection.ts';
 import { type Names, verifyQueue } from './names.ts';
 import { jobOptions, type VerifyJob } from './options.ts';
 import type { JournalRecord } from './record.ts';
@@ -9,7 +9,7 @@ import type { JournalRecord } from './record.ts';
 /** Events are for dashboards; bounded, since they would be kept for ever. */
 const EVENTS_KEPT = 1_000;
 
-export function openVerifyQueue(redis: Redis, names: Names, region: Region): Queue<VerifyJob> {
+export function openVerifyQueue(redis: RedisClient, names: Names, region: Region): Queue<VerifyJob> {
   const queue = new Queue<VerifyJob>(verifyQueue(region), {
     connection: redis,
     prefix: names.prefix,

@@ -1,16 +1,16 @@
 /** From journal and history to what a caller sees. */
-import type { Redis } from 'ioredis';
 import { explain } from '../domain/errors/index.ts';
 import type { HistoryEntry } from '../domain/history.ts';
 import { nextStep } from '../domain/states.ts';
 import type { VerificationView, ViewReason } from '../domain/view.ts';
+import type { RedisClient } from './connection.ts';
 import type { Names } from './names.ts';
 import { currentStage, type JournalRecord, type Reason, readEntry, readRecord, stageTimes } from './record.ts';
 import type { Sealer } from './seal.ts';
 
 /** Reads many in one round trip; null where there is none (or no more). */
 export async function readViews(
-  redis: Redis,
+  redis: RedisClient,
   names: Names,
   ids: readonly string[],
   sealer: Sealer,

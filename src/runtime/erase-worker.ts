@@ -4,11 +4,11 @@
  * journal entry was never written is found too.
  */
 import { type Job, type Queue, Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { type Region, resourcesOf } from '../domain/actions.ts';
 import { Failure } from '../domain/failure.ts';
 import { objectKey } from '../domain/identity.ts';
+import type { RedisClient } from '../queue/connection.ts';
 import type { EraseJob, ForgetJob } from '../queue/erase-queue.ts';
 import { ERASE_QUEUE, type Names } from '../queue/names.ts';
 import type { VerifyJob } from '../queue/options.ts';
@@ -18,7 +18,7 @@ import { drained } from './drain.ts';
 import { forget } from './forget.ts';
 
 export interface EraseWorkerOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly names: Names;
   readonly sealer: Sealer;
   readonly objectFolder: string;

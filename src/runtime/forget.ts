@@ -4,12 +4,12 @@
  * the verification was erased.
  */
 import type { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Region } from '../domain/actions.ts';
 import type { Confirmation, ErasureReceipt } from '../domain/erasure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
+import type { RedisClient } from '../queue/connection.ts';
 import type { Names } from '../queue/names.ts';
 import { KEYS_KEPT_MS, type VerifyJob } from '../queue/options.ts';
 import { readTombstone, type Tombstone } from '../queue/record.ts';
@@ -17,7 +17,7 @@ import type { Sealer } from '../queue/seal.ts';
 import type { Edges } from '../stages/index.ts';
 
 export interface ForgetTools {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly names: Names;
   readonly sealer: Sealer;
   readonly objectFolder: string;

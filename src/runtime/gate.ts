@@ -4,9 +4,10 @@
  * A second as the vendor counts it holds at most the limit as long as calls reach it with delays that differ by less than the
  * headroom. Our own share of that is bounded: nothing leaves before its slot, nor more than `LATE_MS` after it.
  */
-import type { Redis } from 'ioredis';
+
 import { ACTIONS, type ActionName, CREATE_UPLOAD_URL_QPS, type Region } from '../domain/actions.ts';
 import type { Turn } from '../domain/ports.ts';
+import type { RedisClient } from '../queue/connection.ts';
 import type { Names } from '../queue/names.ts';
 import { run } from '../queue/scripts.ts';
 import type { Admission, Rate } from './journal.ts';
@@ -37,11 +38,11 @@ const ADMISSION_HOLD_MS = 60_000;
 export class Gate {
   /** Slots are times of Redis's clock. */
   readonly clock = new RedisClock();
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #names: Names;
   readonly #limits: Limits;
 
-  constructor(redis: Redis, names: Names, limits: Limits) {
+  constructor(redis: RedisClient, names: Names, limits: Limits) {
     this.#redis = redis;
     this.#names = names;
     this.#limits = limits;

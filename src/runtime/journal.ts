@@ -3,13 +3,13 @@
  * and can be sent twice without doing its work twice; `outcome` alone needs no lock, since a paid answer is never thrown away.
  */
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
 import type { Counter } from '../domain/metrics.ts';
 import type { DetectOutcome, Md5Outcome, StoredFrame } from '../domain/outcomes.ts';
 import type { FrameState, StageName, State } from '../domain/states.ts';
 import type { Lane } from '../domain/verification.ts';
+import type { RedisClient } from '../queue/connection.ts';
 import type { GateKeys, JobKeys, Names } from '../queue/names.ts';
 import type { FollowUps } from '../queue/outbox.ts';
 import { type JournalRecord, type Reason, readRecord, writeEntry } from '../queue/record.ts';
@@ -139,7 +139,7 @@ export interface Ending {
 }
 
 export class Journal {
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #names: Names;
   readonly #id: string;
   readonly #fence: Fence;
@@ -149,7 +149,7 @@ export class Journal {
   readonly #sealer: Sealer;
 
   constructor(
-    redis: Redis,
+    redis: RedisClient,
     names: Names,
     id: string,
     fence: Fence,

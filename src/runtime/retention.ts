@@ -3,10 +3,11 @@
  * has them), records some time after their end. Of a record a tombstone stays, so that its key is not paid for again.
  * Runs beside the erase worker; one process at a time, and each step is safe beside the others. A legal hold stops both.
  */
-import type { Redis } from 'ioredis';
+
 import type { Logger } from 'pino';
 import { Failure } from '../domain/failure.ts';
 import type { FrameSink } from '../domain/ports.ts';
+import type { RedisClient } from '../queue/connection.ts';
 import { takeOut } from '../queue/erase.ts';
 import type { Names } from '../queue/names.ts';
 import { type JournalRecord, readRecord, writeEntry } from '../queue/record.ts';
@@ -15,7 +16,7 @@ import type { Sealer } from '../queue/seal.ts';
 import { Rounds } from './rounds.ts';
 
 export interface RetentionOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly names: Names;
   readonly sealer: Sealer;
   readonly sink: FrameSink;

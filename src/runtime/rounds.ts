@@ -1,10 +1,11 @@
 /** Something that is done now and then, by one process at a time: a claim in Redis says whose turn it is. */
-import type { Redis } from 'ioredis';
+
 import type { Logger } from 'pino';
 import { Failure } from '../domain/failure.ts';
+import type { RedisClient } from '../queue/connection.ts';
 
 export interface RoundsOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   /** Key of the claim. */
   readonly claim: string;
   readonly everyMs: number;

@@ -4,11 +4,11 @@
  * verifications past their deadline that nobody works on. One process sweeps at a time; each step is safe beside the others.
  */
 import type { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Region } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { isTerminal } from '../domain/states.ts';
+import type { RedisClient } from '../queue/connection.ts';
 import type { Names } from '../queue/names.ts';
 import type { VerifyJob } from '../queue/options.ts';
 import type { Outbox } from '../queue/outbox.ts';
@@ -19,7 +19,7 @@ import { addVerifyJob } from '../queue/verify-queue.ts';
 import { Rounds } from './rounds.ts';
 
 export interface SweeperOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly names: Names;
   readonly queues: ReadonlyMap<Region, Queue<VerifyJob>>;
   readonly outbox: Outbox;

@@ -4,13 +4,14 @@
  * BullMQ's own lock renewal is off (see lease.ts), its attempts are one, its stall limit is out of reach: a stalled job just
  * goes back to the queue and meets the preamble.
  */
+
 import { DelayedError, type Job, type Queue, UnrecoverableError, Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Region } from '../domain/actions.ts';
 import { CODES, explain } from '../domain/errors/index.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { Demand, Lane, Mode } from '../domain/verification.ts';
+import type { RedisClient } from '../queue/connection.ts';
 import { type Names, verifyQueue } from '../queue/names.ts';
 import { RESUME_PRIORITY, VERIFY_JOBS_KEPT, type VerifyJob } from '../queue/options.ts';
 import type { Outbox } from '../queue/outbox.ts';
@@ -24,7 +25,7 @@ import { Lease, type LeaseTimes } from './lease.ts';
 import { RunLog } from './log.ts';
 
 export interface VerifyWorkerOptions {
-  readonly redis: Redis;
+  readonly redis: RedisClient;
   readonly names: Names;
   readonly region: Region;
   readonly edges: Edges;

@@ -10,7 +10,7 @@ import { type Config, readConfig } from '../config.ts';
 import { type Emulator, startEmulator } from '../emulator/index.ts';
 import type { Settings as EmulatorSettings } from '../emulator/settings.ts';
 import { createLogger } from '../logger.ts';
-import { connectWorker } from '../queue/connection.ts';
+import { connectWorker, serversOf, untilReady } from '../queue/connection.ts';
 import { startWorker, type WorkerProcess } from './processes.ts';
 import { provideRedis } from './redis.ts';
 
@@ -50,6 +50,7 @@ export interface World {
 }
 
 const STOP_MS = 10_000;
+const REDIS_READY_MS = 5_000;
 
 export async function startWorld(options: WorldOptions): Promise<World> {
   const ends: (() => Promise<unknown>)[] = [];
@@ -87,7 +88,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const login = { user: 'operator', password: randomBytes(9).toString('base64url') };
     const env = { ...settingsFor(emulator, redis.url, framesDir, options, login), ...options.settings };
     const config = readConfig(env);
-    if (options.clearRedis === true && redis.pid === null) ends.push(() => clearKeys(redis.url, config.prefix));
+    if (options.clearRedis === true && redis.pid === null) ends.push(() => clearKeys(config));
 
     const onLog = options.onWorkerLog;
     const workerEnv = { ...env, NODE_EXTRA_CA_CERTS: emulator.caFile, BESTFRAME_LOG: 'json' };
@@ -140,11 +141,14 @@ export async function clearWorld(dir: string): Promise<void> {
 }
 
 /** By prefix: another deployment in the same Redis keeps what it has. */
-async function clearKeys(url: string, prefix: string): Promise<void> {
-  const redis = connectWorker({ url });
+async function clearKeys({ redis: settings, prefix }: Config): Promise<void> {
+  const redis = connectWorker(settings);
   try {
-    for await (const keys of redis.scanStream({ match: `${prefix}:*`, count: 500 }) as AsyncIterable<string[]>) {
-      if (keys.length > 0) await redis.unlink(...keys);
+    await untilReady(redis, REDIS_READY_MS);
+    for (const server of serversOf(redis)) {
+      for await (const keys of server.scanStream({ match: `${prefix}:*`, count: 500 }) as AsyncIterable<string[]>) {
+        if (keys.length > 0) await server.unlink(...keys);
+      }
     }
   } finally {
     redis.disconnect();
