@@ -1,7 +1,7 @@
 /** The producer: idempotent keys, per-item results, round trips, cancel, waiting, and Redis that is away. */
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { BestframeClient } from '../../src/client/client.ts';
 import { Failure } from '../../src/domain/failure.ts';
 import type { VerificationRequest } from '../../src/domain/verification.ts';
@@ -91,7 +91,7 @@ describe('enqueueMany', () => {
 
   it('makes at most two round trips a chunk', async () => {
     const requests = await Promise.all(Array.from({ length: 30 }, (_, index) => rig.request(`trips-${index}`)));
-    const proxy = await countingProxy(rig.config.redisUrl);
+    const proxy = await countingProxy(inject('redisUrl'));
     const client = new BestframeClient({
       redis: proxy.url,
       prefix: rig.config.prefix,

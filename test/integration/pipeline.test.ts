@@ -162,7 +162,7 @@ it('an account in arrears costs no attempts and ends nothing: it goes on once it
 
 it('a live verification that meets a test worker is not called, and says why: the emulator must never answer it', async () => {
   const live = new BestframeClient({
-    redis: rig.config.redisUrl,
+    redis: rig.config.redis,
     prefix: rig.config.prefix,
     mode: 'live',
     fileRoots: rig.config.fileRoots,

@@ -1,15 +1,13 @@
 /** Everything that a deployment has in Redis, as text: to look for what must not be there. */
-import type { Redis } from 'ioredis';
+import type { RedisClient } from '../../src/queue/connection.ts';
 
-export async function allText(redis: Redis, prefix: string): Promise<string> {
+export async function allText(redis: RedisClient, prefix: string): Promise<string> {
   const parts: string[] = [];
-  for await (const keys of redis.scanStream({ match: `${prefix}*`, count: 500 }) as AsyncIterable<string[]>) {
-    for (const key of keys) parts.push(key, JSON.stringify(await contents(redis, key)));
-  }
+  for (const key of await redis.keys(`${prefix}*`)) parts.push(key, JSON.stringify(await contents(redis, key)));
   return parts.join('\n');
 }
 
-async function contents(redis: Redis, key: string): Promise<unknown> {
+async function contents(redis: RedisClient, key: string): Promise<unknown> {
   switch (await redis.type(key)) {
     case 'string':
       return redis.get(key);

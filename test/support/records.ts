@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Redis } from 'ioredis';
+import type { RedisClient } from '../../src/queue/connection.ts';
 import type { Rig } from './rig.ts';
 
 interface Kept {
@@ -64,7 +64,7 @@ export async function restore(rig: Rig, records: Records): Promise<void> {
   for (const { key, type, value } of JSON.parse(text) as Kept[]) await put(rig.redis, key, type, value);
 }
 
-async function contentOf(redis: Redis, key: string, type: string): Promise<unknown> {
+async function contentOf(redis: RedisClient, key: string, type: string): Promise<unknown> {
   switch (type) {
     case 'string':
       return redis.get(key);
@@ -81,7 +81,7 @@ async function contentOf(redis: Redis, key: string, type: string): Promise<unkno
   }
 }
 
-async function put(redis: Redis, key: string, type: string, value: unknown): Promise<void> {
+async function put(redis: RedisClient, key: string, type: string, value: unknown): Promise<void> {
   const items = value as string[];
   switch (type) {
     case 'string':

@@ -22,7 +22,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // A stand-in for the vendor that shared our code would share our faults.
   'src/emulator': [],
   'src/api': ['src/domain', 'src/queue'],
-  'src/config.ts': ['src/domain', 'src/queue/names.ts', 'src/queue/seal.ts', 'src/runtime/gate.ts'],
+  'src/config.ts': [
+    'src/domain',
+    'src/queue/names.ts',
+    'src/queue/redis-url.ts',
+    'src/queue/seal.ts',
+    'src/runtime/gate.ts',
+  ],
   'src/logger.ts': ['src/config.ts'],
   'src/compose.ts': [
     'src/api',

@@ -21,7 +21,15 @@ function faults(env: Env): string[] {
 describe('defaults', () => {
   it('are enough to begin with', () => {
     expect(readConfig({})).toEqual({
-      redisUrl: 'redis://127.0.0.1:6379',
+      redis: {
+        kind: 'server',
+        nodes: [{ host: '127.0.0.1', port: 6_379 }],
+        primary: '',
+        db: 0,
+        login: null,
+        sentinelLogin: null,
+        tls: false,
+      },
       prefix: '{bestframe}',
       namespace: 'bestframe',
       mode: 'live',
@@ -130,6 +138,7 @@ describe('what is set', () => {
   it('is read', () => {
     const config = readConfig({
       BESTFRAME_REDIS_URL: 'rediss://user:word@redis.example:6380/1',
+      BESTFRAME_REDIS_CA_FILE: '/etc/redis-ca.pem',
       BESTFRAME_PREFIX: '{faces}',
       BESTFRAME_MODE: 'test',
       BESTFRAME_REGIONS: ' ap-bangkok, ap-singapore,ap-bangkok ',
@@ -142,7 +151,7 @@ describe('what is set', () => {
       BESTFRAME_DASHBOARD_PORT: '0',
     });
     expect(config).toMatchObject({
-      redisUrl: 'rediss://user:word@redis.example:6380/1',
+      redis: { nodes: [{ host: 'redis.example', port: 6_380 }], db: 1, tls: true, caFile: '/etc/redis-ca.pem' },
       prefix: '{faces}',
       mode: 'test',
       regions: ['ap-bangkok', 'ap-singapore'],
@@ -162,13 +171,19 @@ describe('what is set', () => {
   });
 
   it.each([
-    ['BESTFRAME_REDIS_URL', 'REDIS_URL', 'redisUrl', 'redis://one.example:1', 'redis://two.example:2'],
     ['BESTFRAME_PROXY', 'HTTPS_PROXY', 'proxy', 'http://one.example:1', 'http://two.example:2'],
     ['HTTPS_PROXY', 'https_proxy', 'proxy', 'http://one.example:1', 'http://two.example:2'],
     ['NO_PROXY', 'no_proxy', 'noProxy', 'one.example', 'two.example'],
   ] as const)('%s goes before %s', (first, second, field, one, two) => {
     expect(readConfig({ [first]: one, [second]: two })[field]).toBe(one);
     expect(readConfig({ [second]: two })[field]).toBe(two);
+  });
+
+  it('BESTFRAME_REDIS_URL goes before REDIS_URL', () => {
+    const hosts = (env: Env) => readConfig(env).redis.nodes.map(({ host }) => host);
+    const second = { REDIS_URL: 'redis://two.example' };
+    expect(hosts({ BESTFRAME_REDIS_URL: 'redis://one.example', ...second })).toEqual(['one.example']);
+    expect(hosts(second)).toEqual(['two.example']);
   });
 
   it.each([
@@ -193,8 +208,8 @@ describe('what is set', () => {
 
   it('cannot be changed', () => {
     const config = readConfig({ TENCENTCLOUD_SECRET_ID: 'id', TENCENTCLOUD_SECRET_KEY: 'key' });
-    const { regions, fileRoots, limits, dashboard, credentials } = config;
-    for (const part of [config, regions, fileRoots, limits, dashboard, credentials]) {
+    const { redis, regions, fileRoots, limits, dashboard, credentials } = config;
+    for (const part of [config, redis, regions, fileRoots, limits, dashboard, credentials]) {
       expect(Object.isFrozen(part)).toBe(true);
     }
     expect(() => Object.assign(config, { mode: 'test' })).toThrow(TypeError);
@@ -205,7 +220,9 @@ describe('what is set', () => {
 const BAD: readonly (readonly [name: keyof typeof SETTINGS, value: string, cure: string])[] = [
   ['BESTFRAME_REDIS_URL', 'localhost:6379', 'write redis://host:port'],
   ['BESTFRAME_REDIS_URL', 'http://localhost:6379', 'write redis://host:port'],
+  ['BESTFRAME_REDIS_URL', 'redis+sentinel://localhost', 'write redis+sentinel://host:port/name'],
   ['REDIS_URL', 'redis', 'write redis://host:port'],
+  ['BESTFRAME_REDIS_CA_FILE', '/etc/redis-ca.pem', 'write rediss in its URL, or remove it'],
   ['BESTFRAME_PREFIX', 'bestframe', '{bestframe}'],
   ['BESTFRAME_PREFIX', '{a}:{b}', '{bestframe}'],
   ['BESTFRAME_NAMESPACE', 'n'.repeat(65), 'use a shorter one'],

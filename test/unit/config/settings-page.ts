@@ -5,7 +5,7 @@ import { ACTION_NAMES, ACTIONS, CREATE_UPLOAD_URL_QPS, resourcesOf } from '../..
 type Name = keyof typeof SETTINGS;
 
 export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])[] = [
-  ['Redis', ['BESTFRAME_REDIS_URL', 'REDIS_URL', 'BESTFRAME_PREFIX', 'BESTFRAME_NAMESPACE']],
+  ['Redis', ['BESTFRAME_REDIS_URL', 'REDIS_URL', 'BESTFRAME_REDIS_CA_FILE', 'BESTFRAME_PREFIX', 'BESTFRAME_NAMESPACE']],
   [
     'Tencent Cloud',
     [

@@ -1,0 +1,197 @@
+/**
+ * Everything that the product does with Redis, against each way of running it: one setting leads there, the same steps pass, and
+ * no server ever refused a command for want of permission.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { openDashboardFor, openInstruments } from '../../../src/compose.ts';
+import { readConfig } from '../../../src/config.ts';
+import { diagnose } from '../../../src/doctor/diagnose.ts';
+import type { Region } from '../../../src/domain/actions.ts';
+import { openEraseQueue } from '../../../src/queue/erase-queue.ts';
+import { DEFAULT_PREFIX } from '../../../src/queue/names.ts';
+import { Outbox } from '../../../src/queue/outbox.ts';
+import { Sealer } from '../../../src/queue/seal.ts';
+import { openVerifyQueue } from '../../../src/queue/verify-queue.ts';
+import { Sweeper } from '../../../src/runtime/sweeper.ts';
+import { PROFILES, type RedisProfile } from '../../support/redis-profiles.ts';
+import { createRig, HOME, type Rig } from '../../support/rig.ts';
+
+const REGION = 'ap-singapore';
+const DETECT = 'DetectReflectLivenessAndCompare';
+const SOON = { timeout: 30_000 };
+const LOGIN = { BESTFRAME_DASHBOARD_USER: 'operator', BESTFRAME_DASHBOARD_PASSWORD: 'open-sesame' };
+
+describe.each(Object.entries(PROFILES))('%s', (name, start) => {
+  const dir = join(HOME, `redis-${process.pid}-${name.replace(/\W+/g, '-')}`);
+  let redis: RedisProfile;
+  let rig: Rig;
+
+  beforeAll(async () => {
+    redis = await start(dir);
+    rig = await createRig({
+      env: {
+        ...redis.env,
+        ...LOGIN,
+        BESTFRAME_PREFIX: DEFAULT_PREFIX,
+        BESTFRAME_QPS_DETECT: '200',
+        BESTFRAME_REWINDS: '0',
+        BESTFRAME_DASHBOARD_PORT: '0',
+      },
+      emulator: { qps: {} },
+    });
+  });
+  afterAll(async () => {
+    await rig?.dispose();
+    await redis?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  const subscribed = async () => {
+    const counts = await Promise.all(
+      redis.servers.map(async ({ admin }) => (await admin.pubsub('NUMSUB', rig.names.channel))[1]),
+    );
+    return counts.some((count) => Number(count) > 0);
+  };
+
+  it('a change is heard of at once, without another look', async () => {
+    const { id } = await rig.client.enqueue(await rig.request('heard'));
+    vi.useFakeTimers({ toFake: ['setTimeout'] }); // no look comes by itself
+    try {
+      const waited = rig.client.wait(id, { until: 'ended' });
+      await expect.poll(subscribed, SOON).toBe(true);
+      await rig.client.cancel(id);
+      expect(await waited).toMatchObject({ state: 'cancelled' });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('the sweeper gives a claim its job, and ends what is past its deadline', async () => {
+    const queue = openVerifyQueue(rig.redis, rig.names, REGION);
+    const erase = openEraseQueue(rig.redis, rig.names);
+    const outbox = new Outbox(rig.redis, rig.names, erase);
+    const queues = new Map<Region, typeof queue>([[REGION, queue]]);
+    const sweeper = new Sweeper({
+      redis: rig.redis,
+      names: rig.names,
+      queues,
+      outbox,
+      expiryMs: 60_000,
+      sealer: new Sealer(),
+      log: pino({ level: 'silent' }),
+    });
+    const dated = await rig.request('late');
+    const late = await rig.client.enqueue({ ...dated, deadline: new Date(Date.now() + 1_500).toISOString() });
+    const lost = await rig.client.enqueue(await rig.request('lost'));
+    await queue.remove(lost.id);
+    expect((await sweeper.sweep(0)).requeued).toBe(1);
+    const afterSweep = () => sweeper.sweep(0).then(() => rig.client.get(late.id));
+    await expect.poll(afterSweep, SOON).toMatchObject({ state: 'failed', paidCalls: 0 });
+    await Promise.all([queue.close(), erase.close()]);
+  });
+
+  describe('with workers', () => {
+    beforeAll(() => Promise.all([rig.openWorker(), rig.openErase()]));
+
+    it('what had lost its job is decided', async () => {
+      expect(await rig.client.wait(rig.client.idOf('lost'))).toMatchObject({ decision: 'match' });
+    });
+
+    it('what is enqueued is carried to its end, and its objects are erased', async () => {
+      const { id } = await rig.client.enqueue(await rig.request('whole'));
+      const view = await rig.client.wait(id, { until: 'ended' });
+      expect(view).toMatchObject({ state: 'completed', decision: 'match', frame: 'stored', paidCalls: 1 });
+      await rig.control.waitFor({ service: 'cos', action: 'DeleteObject', object: id }, 2);
+      const left = async () => (await rig.control.objects()).filter(({ key }) => key.includes(id));
+      await expect.poll(left, SOON).toEqual([]);
+    });
+
+    it('many at once, each once, though no server knows a script any more', async () => {
+      await Promise.all(redis.servers.map(({ admin }) => admin.script('FLUSH')));
+      const requests = await Promise.all(Array.from({ length: 8 }, (_, index) => rig.request(`many-${index}`)));
+      const taken = await rig.client.enqueueMany(requests);
+      expect(taken.map(({ status }) => status)).toEqual(Array(8).fill('new'));
+      for (const { key } of taken)
+        expect(await rig.client.wait(rig.client.idOf(key), { until: 'ended' })).toMatchObject({ decision: 'match' });
+      const again = await rig.client.enqueueMany([...requests, { ...requests[0], region: 'ap-bangkok' } as never]);
+      expect(again.map(({ status }) => status)).toEqual([...Array(8).fill('same'), 'refused']);
+      expect(again[8]).toMatchObject({ error: { code: 'KEY_CONFLICT' } });
+      const listed = await rig.client.list({ ended: true });
+      expect(listed.map(({ key }) => key)).toEqual(expect.arrayContaining(requests.map(({ key }) => key)));
+    });
+
+    it('one that is held waits for a person, and goes on as decided', async () => {
+      const sample = { card: 'match', first: { unreadable: 1 } } as const;
+      const { id } = await rig.client.enqueue(await rig.request('held', sample));
+      expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'held' });
+      expect((await rig.client.held()).map(({ key }) => key)).toEqual(['held']);
+      const choice = { by: 'maria', why: 'seen' };
+      expect(await rig.client.resolve(id, 'rewind', choice)).toMatchObject({ status: 'ok' });
+      await expect.poll(async () => (await rig.client.get(id))?.state, SOON).toBe('completed');
+      const other = await rig.client.enqueue(await rig.request('held-2', sample));
+      await rig.client.wait(other.id, { until: 'ended' });
+      expect(await rig.client.resolve(other.id, 'fail', choice)).toEqual({ status: 'ok', state: 'failed' });
+    });
+
+    it('a paused gate lets nobody through until it is resumed; a cancelled one is not called', async () => {
+      const by = ['maria', 'a look'] as const;
+      await rig.client.steer(REGION, DETECT, 'pause', ...by);
+      expect((await rig.client.gates()).find(({ action }) => action === DETECT)).toMatchObject({ state: 'paused' });
+      const [waits, leaves] = await rig.client.enqueueMany([await rig.request('waits'), await rig.request('leaves')]);
+      const object = rig.client.idOf(leaves?.key ?? '');
+      expect((await rig.client.cancel(object)).status).toMatch(/^cancell/);
+      await rig.client.wait(object, { until: 'ended' });
+      await rig.client.steer(REGION, DETECT, 'resume', ...by);
+      const view = await rig.client.wait(rig.client.idOf(waits?.key ?? ''), { until: 'ended' });
+      expect(view).toMatchObject({ decision: 'match' });
+      expect(await rig.control.calls({ action: DETECT, object })).toEqual([]);
+    });
+
+    async function doctor(url: string) {
+      const config = readConfig({ ...rig.env, BESTFRAME_REDIS_URL: url });
+      const tools = openInstruments(config);
+      const { checks } = await diagnose(config, tools, { live: false });
+      await tools.close();
+      return checks.filter((check) => check.name.startsWith('redis'));
+    }
+
+    it('doctor has nothing to say of it, or the word that a wrong password gets', async () => {
+      const url = redis.env.BESTFRAME_REDIS_URL ?? '';
+      const [first, ...others] = await doctor(url);
+      const busy = 'redis.latency'; // this machine may be
+      expect([first, ...others].filter((check) => check?.status !== 'ok' && check?.name !== busy)).toEqual([]);
+      expect(others).toHaveLength(4);
+      const guess = url.replace(/:[^:/@]+@/, ':guess@');
+      if (guess === url) return; // it asks for none
+      const [found] = await doctor(guess);
+      expect(found).toMatchObject({ status: 'fail', found: 'Redis cannot be used (WRONGPASS)' });
+    });
+
+    it('the dashboard shows it', async () => {
+      const config = readConfig(rig.env);
+      const dashboard = await openDashboardFor(config, pino({ level: 'silent' }));
+      const headers = { authorization: `Basic ${Buffer.from('operator:open-sesame').toString('base64')}` };
+      const get = async (path: string) =>
+        (await fetch(new URL(`/api/queues${path}`, dashboard.url), { headers })).text();
+      expect(await get('?activeQueue=verify-ap-singapore&status=completed')).toContain('"decision":"match"');
+      const job = `/verify-ap-singapore/${rig.client.idOf('whole')}`;
+      expect(await get(job)).toContain('"decision":"match"');
+      expect(JSON.parse(await get(`${job}/logs`))).toEqual([]);
+      await dashboard.stop(0);
+    });
+
+    it('no command was refused for want of permission', async () => {
+      const logs = await Promise.all(redis.servers.map(({ admin }) => admin.call('ACL', 'LOG')));
+      const entries = (logs.flat() as string[][]).map((entry) => {
+        const field = (name: string) => entry[entry.indexOf(name) + 1];
+        return { reason: field('reason'), object: field('object') };
+      });
+      // The wrong password; and the dashboard asks who works, and does without.
+      const expected = ({ reason, object }: (typeof entries)[number]) => reason === 'auth' || object === 'client|list';
+      expect(entries.filter((entry) => !expected(entry))).toEqual([]);
+    });
+  });
+});
