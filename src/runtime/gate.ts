@@ -25,6 +25,8 @@ const LATE_MS = 20;
 const SOON_MS = 10;
 /** For one that was waited for: time that a busy machine may need from asking to standing ready. Costs nobody anything. */
 const AHEAD_MS = 100;
+/** Of a round trip that took longer we know that the process stood still or Redis was away, and not how long the way is. */
+const MOST_WAY_MS = 500;
 /** Uploaded and not yet detected: as many as are called within this time. */
 const ADMITTED_AHEAD_MS = 2_000;
 /** Waits between probes of a gate that trouble with the account has closed: first, and longest. */
@@ -55,7 +57,7 @@ export class Gate {
   rate(region: Region, call: GatedCall): Rate {
     const limit = this.limit(region, call);
     const lanes = Math.max(1, Math.floor(limit));
-    const wayMs = 2 * this.clock.roundTripMs;
+    const wayMs = Math.min(2 * this.clock.roundTripMs, MOST_WAY_MS);
     return {
       lanes,
       laneMs: 1_000 * HEADROOM * Math.max(1, 1 / limit),
