@@ -393,6 +393,7 @@ export class Attempt {
     const recorded = trouble.cause instanceof Recorded;
     const failure = trouble.cause instanceof Recorded ? trouble.cause.failure : asFailure(trouble.cause);
     if (failure.code === CODES.LEASE_LOST) return { kind: 'lost' };
+    if (failure.code === CODES.WORKER_DRAINED) return this.#handOver(failure, stage, recorded ? null : ms);
     if (failure.code === CODES.CANCELLED || failure.code === CODES.DEADLINE_EXCEEDED)
       return this.#give(failure.code, failure, stage, ms);
 
@@ -484,6 +485,13 @@ export class Attempt {
     if (answer === 'cancel') return this.#give(CODES.CANCELLED, null, stage);
     if (answer === 'lost') return { kind: 'lost' };
     return { kind: 'done', state: 'cancelled', decision: null, code: CODES.CANCELLED };
+  }
+
+  /** To another worker, at once: no attempt is counted, and no crash. @param ms null where the history has it. */
+  #handOver(failure: Failure, stage: StageName, ms: number | null): Promise<AttemptEnd> {
+    const code = nameOf(failure);
+    const entry: HistoryEntry | null = ms === null ? null : { at: Date.now(), event: 'retry', stage, code, ms };
+    return this.#handBack(stage, 0, false, false, reasonOf(failure, stage), entry);
   }
 
   async #handBack(

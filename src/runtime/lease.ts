@@ -22,8 +22,9 @@ export type Renewal = 'ok' | 'lost' | 'cancel';
 export class Lease {
   readonly #lost = new AbortController();
   readonly #cancelled = new AbortController();
-  /** Aborted with a Failure: LEASE_LOST, or CANCELLED while the lease itself still holds. */
-  readonly signal: AbortSignal = AbortSignal.any([this.#lost.signal, this.#cancelled.signal]);
+  readonly #handedOver = new AbortController();
+  /** Aborted with a Failure: LEASE_LOST, or CANCELLED or WORKER_DRAINED while the lease itself still holds. */
+  readonly signal: AbortSignal = AbortSignal.any([this.#lost.signal, this.#cancelled.signal, this.#handedOver.signal]);
   readonly #renew: () => Promise<Renewal>;
   readonly #times: LeaseTimes;
   #timer: NodeJS.Timeout;
@@ -43,7 +44,7 @@ export class Lease {
     return this.#lost.signal.aborted;
   }
 
-  /** To be asked right before anything that must not happen twice. @throws Failure LEASE_LOST | CANCELLED */
+  /** To be asked right before anything that must not happen twice. @throws Failure LEASE_LOST | CANCELLED | WORKER_DRAINED */
   check(): void {
     if (performance.now() > this.#validUntil) this.#lose();
     this.signal.throwIfAborted();
@@ -63,6 +64,11 @@ export class Lease {
     } finally {
       if (giveUp !== undefined) signal.removeEventListener('abort', giveUp);
     }
+  }
+
+  /** This process ends: the attempt stops where it may, and hands its work back under the lease that it still has. */
+  handOver(): void {
+    this.#handedOver.abort(failure(CODES.WORKER_DRAINED, 'the worker was told to end, and its time to drain is over'));
   }
 
   stop(): void {

@@ -50,10 +50,14 @@ export interface VerifyWorkerOptions {
 /** Jobs in slots over all workers, for each call a second: enough for six seconds on the way, few enough to wait in place. */
 const SLOTS_PER_QPS = 6;
 const NEVER = 2 ** 31 - 1;
+/** For what is handed back. A paid call that is out is not broken off: its intent tells whoever comes next. */
+const HAND_OVER_MS = 2_000;
 
 export class VerifyWorker {
   readonly #options: VerifyWorkerOptions;
   readonly #worker: Worker<VerifyJob>;
+  /** Of the attempts that run. */
+  readonly #leases = new Set<Lease>();
 
   constructor(options: VerifyWorkerOptions) {
     this.#options = options;
@@ -90,8 +94,12 @@ export class VerifyWorker {
     });
   }
 
-  drain(deadlineMs: number): Promise<boolean> {
-    return drained(this.#worker, deadlineMs);
+  /** Takes no more, and finishes what it runs; what is not finished by the deadline is handed back. @returns false then. */
+  async drain(deadlineMs: number): Promise<boolean> {
+    if (await drained(this.#worker, deadlineMs)) return true;
+    for (const lease of this.#leases) lease.handOver();
+    await drained(this.#worker, HAND_OVER_MS);
+    return false;
   }
 
   /**
@@ -147,6 +155,7 @@ export class VerifyWorker {
       this.#options.sealer,
     );
     const lease = new Lease(performance.now(), times, () => journal.renew(times.leaseMs));
+    this.#leases.add(lease);
     try {
       const begun = await lease.guard(journal.begin(data.lane, policy.crashBudget, gate.admission(region, action)));
       if (begun.verdict === 'sealed') return await this.#untilOpened(id, journal, begun.generation, data.lane);
@@ -160,6 +169,7 @@ export class VerifyWorker {
       throw error;
     } finally {
       lease.stop();
+      this.#leases.delete(lease);
     }
   }
 }

@@ -140,3 +140,18 @@ it('past its deadline, what was cancelled ends as cancelled', async () => {
   await sweeper.sweep(0);
   expect(await rig.client.get(id)).toMatchObject({ state: 'cancelled', reason: { code: 'CANCELLED' } });
 });
+
+it('what a drain cannot finish in time is handed back at once, and is no crash of anybody', async () => {
+  const worker = await rig.openWorker({ BESTFRAME_LEASE_MS: '60000' });
+  const object = rig.client.idOf('handed-back');
+  await rig.control.fault({ kind: 'hold', service: 'cos', action: 'PutObject', object, times: 2 });
+  const { id } = await rig.client.enqueue(await rig.request('handed-back'));
+  await rig.control.waitFor({ event: 'held', object }, 2);
+  expect(await worker.stop(100)).toBe(false);
+  expect(await rig.client.get(id)).toMatchObject({ state: 'delayed', reason: { code: 'WORKER_DRAINED' } });
+  expect(await rig.redis.hmget(rig.names.journal(id), 'starts', 'yields', 'a:upload')).toEqual(['1', '1', null]);
+  // The lease would have held it for a minute.
+  const other = await rig.openWorker();
+  expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', decision: 'match' });
+  await other.stop(5_000);
+});

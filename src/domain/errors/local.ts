@@ -363,6 +363,12 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'The lease was not renewed in time, so this attempt stopped.',
     'Nothing: the other worker goes on.',
   ],
+  WORKER_DRAINED: [
+    'transient',
+    'Its worker was told to end',
+    'It was not finished when the time to drain was over, and was handed back.',
+    'Nothing: another worker goes on. Where this is often so, give workers more time by BESTFRAME_DRAIN_MS.',
+  ],
   RECORD_MISSING: [
     'caller',
     'There is no such verification',
