@@ -119,13 +119,13 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
     await close();
     throw error;
   }
-  const gate = new Gate(redis, names, config.limits);
+  const lease = leaseOf(config);
+  const gate = new Gate(redis, names, config.limits, lease.leaseMs);
   const eraseQueue = openEraseQueue(redis, names);
   const outbox = new Outbox(redis, names, eraseQueue);
   const queues = new Map<Region, Queue<VerifyJob>>(
     config.regions.map((region) => [region, openVerifyQueue(redis, names, region)]),
   );
-  const lease = leaseOf(config);
   const sealer = new Sealer(config.keyRing);
   const workers = config.regions.map(
     (region) =>

@@ -11,6 +11,7 @@ import type { RedisClient } from '../queue/connection.ts';
 import type { Names } from '../queue/names.ts';
 import { run } from '../queue/scripts.ts';
 import type { Admission, Rate } from './journal.ts';
+import { DEFAULT_LEASE } from './lease.ts';
 import { RedisClock } from './redis-clock.ts';
 import { sleep } from './sleep.ts';
 
@@ -34,8 +35,6 @@ const FIRST_PROBE_MS = 2_000;
 const LONGEST_PROBE_MS = 5 * 60_000;
 /** Throttled all the same: nobody calls for this long. */
 export const REST_MS = 1_000;
-/** An admission that is never used (a killed worker) frees its place after this. */
-const ADMISSION_HOLD_MS = 60_000;
 
 export class Gate {
   /** Slots are times of Redis's clock. */
@@ -43,11 +42,17 @@ export class Gate {
   readonly #redis: RedisClient;
   readonly #names: Names;
   readonly #limits: Limits;
+  readonly #holdMs: number;
 
-  constructor(redis: RedisClient, names: Names, limits: Limits) {
+  /**
+   * @param holdMs a place among the admitted is kept so long, and renewed with its attempt's lease: one that a dead attempt
+   * kept for longer would be waited for by those that have taken all slots meanwhile.
+   */
+  constructor(redis: RedisClient, names: Names, limits: Limits, holdMs: number = DEFAULT_LEASE.leaseMs) {
     this.#redis = redis;
     this.#names = names;
     this.#limits = limits;
+    this.#holdMs = holdMs;
   }
 
   limit(region: Region, call: GatedCall): number {
@@ -68,7 +73,7 @@ export class Gate {
 
   admission(region: Region, action: ActionName): Admission {
     const { lanes, laneMs } = this.rate(region, action);
-    return { capacity: Math.max(2, Math.ceil((ADMITTED_AHEAD_MS * lanes) / laneMs)), holdMs: ADMISSION_HOLD_MS };
+    return { capacity: Math.max(2, Math.ceil((ADMITTED_AHEAD_MS * lanes) / laneMs)), holdMs: this.#holdMs };
   }
 
   /** Waits for a slot. A call that leaves too late in it would come too near to the next one of its lane. */

@@ -196,7 +196,7 @@ export class Journal {
   }
 
   async renew(leaseMs: number): Promise<'ok' | 'lost' | 'cancel'> {
-    const keys = [this.#job.lock, this.#job.job, this.#job.stalled, this.#journal];
+    const keys = [this.#job.lock, this.#job.job, this.#job.stalled, this.#journal, this.#gate.admitted];
     return (await run(this.#redis, 'renew', keys, [...this.#proof, leaseMs, this.#id])) as 'ok' | 'lost' | 'cancel';
   }
 

@@ -407,4 +407,24 @@ describe('admission', () => {
     expect((await one('b2').admit('batch', two)).waitMs).toBe(0); // who is in stays in
     expect((await one('b3').admit('batch', two)).waitMs).toBeGreaterThan(0);
   });
+
+  it('is renewed with the lease, and given up with it: the dead keep nobody out who has taken their slots', async () => {
+    const gate = rig.names.gate('ap-hongkong', 'DetectReflectLivenessAndCompare');
+    const attempt = async (id: string) => {
+      const job = rig.names.job('ap-hongkong', id);
+      await rig.redis.set(job.lock, 't', 'PX', 60_000);
+      await rig.redis.hset(job.job, 'ats', 1);
+      return new Journal(rig.redis, rig.names, id, { token: 't', ats: 1 }, job, gate, 1_000);
+    };
+    const [dead, alive, next] = [await attempt('dead'), await attempt('alive'), await attempt('next')];
+    const two = { capacity: 2, holdMs: 300 };
+    expect((await dead.admit('batch', two)).waitMs).toBe(0);
+    expect((await alive.admit('batch', two)).waitMs).toBe(0);
+    expect(await alive.renew(60_000)).toBe('ok');
+    await expect.poll(async () => (await next.admit('batch', two)).waitMs).toBe(0);
+    expect(await rig.redis.zrange(gate.admitted, '0', '-1')).toEqual(['next', 'alive']);
+    // Who was never admitted is not by a renewal.
+    expect(await dead.renew(60_000)).toBe('ok');
+    expect(await rig.redis.zscore(gate.admitted, 'dead')).toBeNull();
+  });
 });
