@@ -163,6 +163,8 @@ export interface FrameSink {
    * What is away already is fine. Where it is not this sink's (`FRAME_ELSEWHERE`, `NO_BUCKET`), nothing is touched.
    */
   remove(stored: Pick<StoredFrame, 'path'>, signal: AbortSignal): Promise<void>;
+  /** Deletes what killed processes have left of it half written. Looks through a whole folder: for what is erased on demand. */
+  removeParts(stored: Pick<StoredFrame, 'path'>): Promise<void>;
   /** Where `store` would put it; null where nobody wants it, or where it cannot go. */
   pathFor(id: string, target: FrameTarget): string | null;
 }

@@ -61,6 +61,7 @@ async function frame(
   const path = stored?.path ?? (target === null ? null : sink.pathFor(id, target));
   if (path === null) return 'none';
   await sink.remove({ path }, signal);
+  await sink.removeParts({ path });
   return now(path.startsWith('cos:') ? 'COS' : 'file system');
 }
 

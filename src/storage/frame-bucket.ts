@@ -67,6 +67,10 @@ export function frameBucket({ bucket, links, spoolDir }: FrameBucketOptions): Sh
       await bucket.remove(key, signal);
       await bucket.removeVersions(key, signal);
     },
+
+    async removeParts() {
+      // There are none: a file that is spooled has no name, and an object is seen whole.
+    },
   };
 }
 

@@ -3,7 +3,7 @@
  *
  * 1. A file is there whole, with the right MD5, or not at all: written beside its place, flushed, checked, renamed.
  * 2. What a failed attempt wrote is removed; what a killed process left behind is removed within two hours, by whoever
- *    writes or removes here.
+ *    writes or removes here, and of a frame that is erased on demand at once.
  * 3. Nothing is written, read or removed outside the folder.
  */
 import { randomUUID } from 'node:crypto';
@@ -91,7 +91,24 @@ export function frameFolder(folder: string): FrameFolder {
         throw diskFailure(error);
       }
     },
+
+    async removeParts(name) {
+      refuseOutside(name);
+      await prepare();
+      try {
+        const parts = (await readdir(dir)).filter((file) => file.startsWith(`.${name}.`) && isPartOf(file, name));
+        for (const part of parts) await unlinkIfThere(join(dir, part));
+        await syncFolder(dir);
+      } catch (error) {
+        throw diskFailure(error);
+      }
+    },
   };
+}
+
+/** As `write` names them: between name and ending is a UUID and nothing else. */
+function isPartOf(file: string, name: string): boolean {
+  return /^[0-9a-f-]{36}\.part$/.test(file.slice(`.${name}.`.length));
 }
 
 async function writePart(part: string, { pieces, md5 }: ToShelve, signal: AbortSignal): Promise<Digest> {

@@ -95,6 +95,12 @@ export function createFrameSink({ dir, buckets, transport }: FrameSinkOptions): 
       await shelf.remove(name, signal);
       await shelf.remove(receiptOf(name), signal);
     },
+
+    async removeParts({ path }) {
+      const { shelf, name } = placeAt(path);
+      await shelf.removeParts(name);
+      await shelf.removeParts(receiptOf(name));
+    },
   };
 
   /** Where `store` said that it is. */

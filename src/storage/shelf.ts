@@ -24,6 +24,8 @@ export interface Shelf {
   holds(name: string, bytes: Digest, signal: AbortSignal): Promise<boolean>;
   /** Confirmed. What is away already is fine. */
   remove(name: string, signal: AbortSignal): Promise<void>;
+  /** What killed processes left of it half written. */
+  removeParts(name: string): Promise<void>;
   /** As `write` tells it. */
   pathOf(name: string): string;
 }

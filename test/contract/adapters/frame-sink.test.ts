@@ -20,6 +20,7 @@ import { type Bench, collect, failing, inPieces, md5Of, never, openBench, REGION
 
 const ID = 'v-1';
 const frame = sampleImage('frame');
+const UUID = '00000000-0000-4000-8000-000000000000';
 const TO_FILE = { to: 'file' } as FrameTarget;
 const RECEIPT = {
   id: ID,
@@ -153,6 +154,18 @@ describe('a file', () => {
     await utimes(join(dir, old), 1, 1);
     await store();
     expect((await readdir(dir)).sort()).toEqual([young, ...BOTH]);
+  });
+
+  test('what was left of one is removed with it, however young, and of no other whose name begins so', async () => {
+    const [mine, receipt, other] = [
+      `.${ID}.jpg.${UUID}.part`,
+      `.${ID}.jpg.receipt.json.${UUID}.part`,
+      `.${ID}.jpg.b.jpg.${UUID}.part`,
+    ];
+    const stored = await store();
+    for (const name of [mine, receipt, other]) await writeFile(join(dir, name), 'half');
+    await sink.removeParts(stored);
+    expect((await readdir(dir)).sort()).toEqual([other, ...BOTH]);
   });
 
   test('and so it does in a process that has been there for long', async () => {
