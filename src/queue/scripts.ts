@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { RedisClient } from './connection.ts';
 
-const SCRIPT_NAMES = [
+export const SCRIPT_NAMES = [
   'claim',
   'begin',
   'admit',
@@ -79,7 +79,8 @@ export async function runMany(
   return replies.some(isUnknownScript) ? attempt('eval') : replies;
 }
 
-function scriptNamed(name: ScriptName): Script {
+/** Its text with all parts in it, and the digest that Redis knows it by. */
+export function scriptNamed(name: ScriptName): Script {
   const script = scripts.get(name);
   if (script === undefined) throw new Error(`no script named ${name}`);
   return script;

@@ -1,9 +1,15 @@
 /** Everything that a deployment has in Redis, as text: to look for what must not be there. */
 import type { RedisClient } from '../../src/queue/connection.ts';
 
-export async function allText(redis: RedisClient, prefix: string): Promise<string> {
+/** @param except keys that are left out. */
+export async function allText(
+  redis: RedisClient,
+  prefix: string,
+  except: (key: string) => boolean = () => false,
+): Promise<string> {
   const parts: string[] = [];
-  for (const key of await redis.keys(`${prefix}*`)) parts.push(key, JSON.stringify(await contents(redis, key)));
+  for (const key of await redis.keys(`${prefix}*`))
+    if (!except(key)) parts.push(key, JSON.stringify(await contents(redis, key)));
   return parts.join('\n');
 }
 

@@ -1,0 +1,154 @@
+/** The worker processes of a run, each behind a line of its own to Redis, and what is known of how each ended. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { startWorker, type WorkerProcess, type WorkerRole } from '../../src/world/processes.ts';
+import type { Kill } from './evidence.ts';
+import { RedisProxy } from './redis-proxy.ts';
+
+export type Act = 'kill' | 'stop' | 'block' | 'tell' | 'exit' | 'reject' | 'memory' | 'full';
+
+/** What happens at a named point of a worker (see preload.mjs). */
+export interface Hook {
+  readonly at: string;
+  /** Which time that it is reached; default the first. */
+  readonly nth?: number | 'each';
+  readonly act: Act;
+  readonly ms?: number;
+  /** Only where this is in the id, or in what a script is given. */
+  readonly id?: string;
+}
+
+/** A file of the product that is different: a protection that is taken away. */
+export interface Change {
+  readonly file: string;
+  readonly find: string;
+  readonly put: string;
+}
+
+export interface Told {
+  readonly chaos: Act;
+  readonly at: string;
+}
+
+export interface ChaosWorker extends WorkerProcess {
+  readonly name: string;
+  readonly role: WorkerRole;
+  readonly proxy: RedisProxy;
+  /** What its hooks did so far. */
+  readonly told: Told[];
+  /** Resolves when a hook has acted, or with null where the process ends before that. */
+  untilTold(): Promise<Told | null>;
+  readonly alive: boolean;
+}
+
+export interface FleetOptions {
+  readonly redisPort: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly workersDir: string;
+  readonly changes: readonly Change[];
+  readonly onLog: (line: string) => void;
+}
+
+const PRELOAD = fileURLToPath(new URL('./preload.mjs', import.meta.url));
+const STOP_MS = 15_000;
+const execute = promisify(execFile);
+
+export class Fleet {
+  readonly workers: ChaosWorker[] = [];
+  readonly kills: (Kill & { freeAt: number })[] = [];
+  readonly #options: FleetOptions;
+  #count = 0;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  /** Those that take verifications. */
+  get alive(): ChaosWorker[] {
+    return this.#alive.filter(({ role }) => role !== 'erase');
+  }
+
+  get #alive(): ChaosWorker[] {
+    return this.workers.filter((worker) => worker.alive);
+  }
+
+  async start(
+    hooks: readonly Hook[] = [],
+    more: { role?: WorkerRole; nodeArgs?: readonly string[]; env?: Record<string, string> } = {},
+  ): Promise<ChaosWorker> {
+    const { redisPort, env, workersDir, changes, onLog } = this.#options;
+    const { role = 'verify' } = more;
+    const name = `w${++this.#count}`;
+    const proxy = await RedisProxy.open(redisPort);
+    const told: Told[] = [];
+    const listeners = new Set<() => void>();
+    const chaos = JSON.stringify({ hooks, changes });
+    const preload = hooks.length + changes.length === 0 ? [] : ['--import', PRELOAD];
+    const started = await startWorker(role, {
+      dir: workersDir,
+      env: { ...env, ...more.env, BESTFRAME_REDIS_URL: proxy.url, CHAOS: chaos },
+      nodeArgs: [...(more.nodeArgs ?? []), ...preload],
+      onLog: (line) => {
+        onLog(`${name} ${line}`);
+        if (!line.startsWith('{"chaos"')) return;
+        told.push(JSON.parse(line) as Told);
+        for (const listener of listeners) listener();
+      },
+    });
+    let alive = true;
+    const ended = started.exited.then(() => {
+      alive = false;
+      if (role !== 'erase') this.#died(proxy);
+    });
+    const worker: ChaosWorker = {
+      ...started,
+      name,
+      role,
+      proxy,
+      told,
+      get alive() {
+        return alive;
+      },
+      untilTold: () =>
+        new Promise((resolve) => {
+          const look = () => {
+            const [first] = told;
+            if (first !== undefined) resolve(first);
+          };
+          listeners.add(look);
+          look();
+          void ended.then(() => resolve(told[0] ?? null));
+        }),
+    };
+    this.workers.push(worker);
+    if (role === 'erase') return worker;
+    for (const kill of this.kills) if (kill.freeAt === Number.POSITIVE_INFINITY) kill.freeAt = Date.now();
+    return worker;
+  }
+
+  /** The command line, with the same changes as the workers. @throws Error where it ends with another code than 0. */
+  async command(...args: string[]): Promise<void> {
+    const { env, workersDir, changes, onLog } = this.#options;
+    const main = join(workersDir, '..', 'src', 'cli', 'main.js');
+    const { BESTFRAME_LOG: _, NODE_EXTRA_CA_CERTS: __, ...settings } = env;
+    const { stdout } = await execute(process.execPath, ['--import', PRELOAD, main, ...args], {
+      env: { PATH: process.env.PATH, ...settings, CHAOS: JSON.stringify({ changes }) },
+    });
+    onLog(`cli ${stdout}`);
+  }
+
+  async close(): Promise<void> {
+    for (const worker of this.workers) worker.proxy.thaw();
+    for (const worker of this.#alive) worker.kill('SIGCONT'); // one that was stopped would hear no other signal
+    await Promise.all(this.#alive.map((worker) => worker.stop(STOP_MS)));
+    await Promise.all(this.workers.map(({ proxy }) => proxy.close()));
+  }
+
+  #died(proxy: RedisProxy): void {
+    const at = Date.now();
+    const others = this.alive.length > 0;
+    this.kills.push({ at, sources: [...proxy.sources], freeAt: others ? at : Number.POSITIVE_INFINITY });
+  }
+}
