@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { redisSettings } from '../../../src/queue/redis-url.ts';
 import { scriptNamed } from '../../../src/queue/scripts.ts';
 import type { Fault } from '../fault.ts';
 import { RedisProxy } from '../redis-proxy.ts';
