@@ -5,6 +5,8 @@
 import { defineConfig } from 'vitest/config';
 
 const MINUTE = 60_000;
+/** Tests wait more than they work: one more than two cores. */
+const WORKERS = 3;
 
 function project(name: string, timeout: number, options: object) {
   const include = [`test/${name}/**/*.test.ts`];
@@ -16,9 +18,9 @@ const globalSetup = 'test/support/global-setup.ts';
 export default defineConfig({
   test: {
     projects: [
-      project('unit', MINUTE, { maxWorkers: 2 }),
-      project('contract', MINUTE, { globalSetup, maxWorkers: 2 }),
-      project('integration', MINUTE, { globalSetup, maxWorkers: 2 }),
+      project('unit', MINUTE, { maxWorkers: WORKERS }),
+      project('contract', MINUTE, { globalSetup, maxWorkers: WORKERS }),
+      project('integration', MINUTE, { globalSetup, maxWorkers: WORKERS }),
       project('e2e', 3 * MINUTE, { globalSetup, fileParallelism: false, sequence: { groupOrder: 1 } }),
     ],
   },

@@ -19,6 +19,8 @@ export interface RunResult {
   readonly violations: readonly Violation[];
   /** Where a lossy Redis lost something: what became of it. */
   readonly lost: { readonly verifications: number; readonly calls: number } | null;
+  /** Named points at which something was done to a worker. */
+  readonly points: readonly string[];
   /** Where the evidence lies, if there was a violation. */
   readonly kept: string | null;
 }
@@ -51,8 +53,9 @@ export async function runOnce(
     violations = judge(evidence);
     if (violations.length > 0) await keep(place.dir, evidence, world.log);
     const lost = evidence.lossy ? lostIn(evidence) : null;
+    const points = world.fleet.workers.flatMap(({ told }) => told.map(({ at }) => at));
     const kept = violations.length > 0 ? place.dir : null;
-    return { fault: fault.name, seed, ms: performance.now() - startedAt, violations, lost, kept };
+    return { fault: fault.name, seed, ms: performance.now() - startedAt, violations, lost, points, kept };
   } finally {
     await world.close(violations.length > 0);
   }

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fault } from './fault.ts';
 import { INVARIANTS } from './invariants.ts';
+import { POINTS, POINTS_OF_TROUBLE } from './points.ts';
 import { PROTECTIONS } from './protections.ts';
 import { provedBy, type RunResult, runOnce } from './run.ts';
 
@@ -45,6 +46,8 @@ export async function runAll(options: RunnerOptions): Promise<number> {
   } while (performance.now() < until && results.length > 0);
   const report = reportOf(seed, results, faults);
   print(`\n${tableOf(results, faults)}`);
+  const met = new Set(results.flatMap(({ points }) => points));
+  print(`\nat ${met.size} of ${POINTS.length + POINTS_OF_TROUBLE.length} named points something was done to a worker`);
   print(`\n${report.runs} runs, ${report.violations} violations`);
   for (const { fault, seed: own, violations } of results) {
     if (violations.length > 0) print(`again: npm run chaos -- --only ${fault} --short 1 --long 1 --seed ${own}`);
@@ -91,7 +94,7 @@ async function attempt(fault: Fault, seed: number, { home, workersDir }: RunnerO
   } catch (error) {
     const what = `the run broke off: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
     const ms = performance.now() - startedAt;
-    return { fault: fault.name, seed, ms, violations: [{ invariant: 'I1', what }], lost: null, kept: dir };
+    return { fault: fault.name, seed, ms, violations: [{ invariant: 'I1', what }], lost: null, points: [], kept: dir };
   }
 }
 
