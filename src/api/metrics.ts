@@ -53,7 +53,9 @@ export function metricsText(metrics: Metrics): Promise<string> {
     (metrics.oldestMs ?? 0) / 1000,
   );
   gauge('bestframe_outbox', 'Ended verifications whose follow-ups are not handed on yet').set(metrics.outbox);
-  gauge('bestframe_to_erase', 'Deletions in the own bucket that are not confirmed yet').set(metrics.toErase);
+  gauge('bestframe_to_erase', 'Deletions that are not confirmed yet, or wait for their second look').set(
+    metrics.toErase,
+  );
   for (const name of Object.keys(COUNTED) as (keyof typeof COUNTED)[]) {
     const [counter, help] = COUNTED[name];
     new Counter({ name: counter, help, registers }).inc(metrics.counters[name]);

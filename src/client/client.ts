@@ -39,7 +39,7 @@ import { verifyJob } from '../queue/verify-queue.ts';
 import { checkAtBorder } from './border.ts';
 import { Changes } from './changes.ts';
 import { acknowledge, eraseOne, readReceipt, setLegalHold, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
-import { eraseOf, heldViews, resolveHeld } from './held.ts';
+import { followUpsAfter, heldViews, resolveHeld } from './held.ts';
 import { Store } from './store.ts';
 
 export interface ClientOptions {
@@ -182,11 +182,11 @@ export class BestframeClient {
   async cancel(id: string): Promise<{ status: 'cancelled' | 'cancelling' | 'ended' | 'missing'; state: State | null }> {
     const view = await this.get(id);
     if (view === null) return { status: 'missing', state: null };
-    const { region, action, upload } = view;
+    const { region, action } = view;
     const names = this.#store.names;
     const gate = names.gate(region, action);
     const started = view.history.length > 0 || view.state !== 'queued';
-    const erase = upload === 'own-bucket' && started ? await eraseOf(this.#store, view) : null;
+    const followUps = started ? await followUpsAfter(this.#store, id) : '';
     const keys = [
       names.journal(id),
       names.job(region, id).lock,
@@ -200,7 +200,7 @@ export class BestframeClient {
     ];
     const entry = writeEntry(this.#store.sealer, id, { at: Date.now(), event: 'cancel' });
     const reason = JSON.stringify({ code: CODES.CANCELLED, class: 'caller' });
-    const args = [id, names.channel, erase === null ? '' : JSON.stringify(erase), this.#store.expiryMs, entry, reason];
+    const args = [id, names.channel, followUps, this.#store.expiryMs, entry, reason];
     const reply = await this.#store.command(run(this.#store.redis, 'cancel', keys, args));
     const [status, state] = reply as ['cancelled' | 'cancelling' | 'ended' | 'missing', State | ''];
     // Where it ended here its job has nothing left to do; a job that is being looked at right now stays, and ends by itself.

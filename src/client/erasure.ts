@@ -9,6 +9,7 @@ import {
   type LegalHold,
   notConfirmed,
 } from '../domain/erasure.ts';
+import { STRAY_MS } from '../domain/policy.ts';
 import type { VerificationView } from '../domain/view.ts';
 import { takeOut } from '../queue/erase.ts';
 import { Outbox } from '../queue/outbox.ts';
@@ -26,6 +27,7 @@ export async function eraseOne(store: Store, id: string, { by, why }: EraseReque
   }
   const { region, mode, upload } = view;
   const at = new Date().toISOString();
+  const underWay = upload === 'own-bucket' && Date.parse(view.endedAt ?? at) > Date.now() - STRAY_MS;
   const receipt: ErasureReceipt = {
     id,
     mode,
@@ -37,9 +39,10 @@ export async function eraseOne(store: Store, id: string, { by, why }: EraseReque
     objects: upload === 'own-bucket' ? null : 'not ours',
     frame: null,
     complete: false,
-    notConfirmed: notConfirmed(upload),
+    notConfirmed: notConfirmed(upload, underWay),
   };
-  const forget = { id, region, delayMs: IN_USE_MS };
+  const strays = underWay ? ({ strays: 'due' } as const) : {};
+  const forget = { id, region, delayMs: IN_USE_MS, ...strays };
   const taken = await store.command(takeOut(store.redis, store.names, view, { receipt, followUps: { forget } }));
   switch (taken.status) {
     case 'erased': {

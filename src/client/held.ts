@@ -4,7 +4,8 @@ import type { Decide, Decided, HeldChoice, HeldFilter } from '../domain/held.ts'
 import { isTerminal, type State } from '../domain/states.ts';
 import { DEFAULT_DEADLINE_MS } from '../domain/verification.ts';
 import type { VerificationView } from '../domain/view.ts';
-import { writeEntry } from '../queue/record.ts';
+import { followUpsOf } from '../queue/outbox.ts';
+import { readRecord, writeEntry } from '../queue/record.ts';
 import type { Store } from './store.ts';
 
 const MOST_LISTED = 1_000;
@@ -27,11 +28,11 @@ export async function heldViews(store: Store, filter: HeldFilter): Promise<Verif
 export async function resolveHeld(store: Store, id: string, choice: HeldChoice, decide: Decide): Promise<Decided> {
   const view = await store.view(id);
   if (view === null) return { status: 'missing', state: null };
-  const { region, lane, upload } = view;
+  const { region, lane } = view;
   const { names, sealer, expiryMs } = store;
   const { by, why, payAgain = false } = decide;
   const ends = choice === 'fail' || choice === 'recapture';
-  const outbox = upload === 'own-bucket' && ends ? JSON.stringify(await eraseOf(store, view)) : '';
+  const outbox = ends ? await followUpsAfter(store, id) : '';
   const entry = writeEntry(sealer, id, { at: Date.now(), event: 'resolved', code: choice, by, why });
   const keys = [names.journal(id), names.history(id), names.live, names.ended, names.outbox, names.held];
   const least = DEFAULT_DEADLINE_MS[lane];
@@ -41,10 +42,11 @@ export async function resolveHeld(store: Store, id: string, choice: HeldChoice, 
   return { status, state: state === '' ? null : state };
 }
 
-/** The follow-up of an end: objects in the own bucket, of all generations. */
-export async function eraseOf(store: Store, { id, region, action }: VerificationView) {
-  const gen = await store.command(store.redis.hget(store.names.journal(id), 'gen'));
-  return { erase: { id, region, action, generations: Number(gen ?? 0) + 1 } };
+/** What an end leaves to be done, as a script takes it; '' where that is nothing. */
+export async function followUpsAfter(store: Store, id: string): Promise<string> {
+  const record = readRecord(id, await store.command(store.redis.hgetall(store.names.journal(id))), store.sealer);
+  const followUps = record === null ? null : followUpsOf(record, 0);
+  return followUps === null ? '' : JSON.stringify(followUps);
 }
 
 /** A job that sleeps while its verification may go on; the sweeper would find it too. */

@@ -35,8 +35,14 @@ export interface Confirmation {
   readonly by: 'Redis' | 'COS' | 'file system';
 }
 
-export function notConfirmed(upload: UploadWay): string[] {
+/** @param underWay somebody may have been uploading when it was asked for. */
+export function notConfirmed(upload: UploadWay, underWay: boolean): string[] {
   return [
+    ...(underWay
+      ? [
+          'an upload that was on its way when this was asked for: the bucket is looked through again within half an hour',
+        ]
+      : []),
     ...(upload === 'create-upload-url'
       ? ["the resources in Tencent's bucket: it has no call to delete them, and clears them about every two hours"]
       : []),

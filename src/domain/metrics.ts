@@ -35,6 +35,6 @@ export interface Metrics {
   readonly oldestMs: number | null;
   /** Ended verifications whose follow-ups are not handed on yet. */
   readonly outbox: number;
-  /** Deletions in the own bucket that are not confirmed yet. */
+  /** Deletions in the own bucket that are not confirmed yet, or wait for their second look. */
   readonly toErase: number;
 }

@@ -6,6 +6,11 @@ import type { Classified } from './errors/index.ts';
 import type { StageName } from './states.ts';
 import type { Lane } from './verification.ts';
 
+/** A link to upload to is good for so long: enough for the largest resource over a slow line. */
+export const PUT_LINK_MS = 10 * 60_000;
+/** After this long no upload is under way any more: begun at the last moment of its link, and as slow as one may be. */
+export const STRAY_MS = 2 * PUT_LINK_MS;
+
 export interface Policy {
   /** Attempts of a stage that fail with `transient` or `unknown` before the verification fails. */
   readonly attempts: Readonly<Record<StageName, number>>;

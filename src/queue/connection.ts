@@ -85,8 +85,16 @@ function pause(times: number): number {
  * next one waits for a new connection. A worker needs that pause: BullMQ asks for the next job at once, thousands of times a second.
  */
 function reconnectOnError({ message }: Error, patient: boolean): 1 | 2 | false {
-  if (/\b(?:READONLY|LOADING|MASTERDOWN)\b/.test(message)) return 2;
-  return patient && /\b(?:NOREPLICAS|OOM|MISCONF)\b/.test(message) ? 1 : false;
+  if (NOT_THIS_SERVER.test(message)) return 2;
+  return patient && NOT_NOW.test(message) ? 1 : false;
+}
+
+const NOT_THIS_SERVER = /\b(?:READONLY|LOADING|MASTERDOWN)\b/;
+const NOT_NOW = /\b(?:NOREPLICAS|OOM|MISCONF|CLUSTERDOWN)\b/;
+
+/** Redis is there and takes no writes for a while: nothing was done, and the same may be sent again. */
+export function refusesWrites(error: unknown): boolean {
+  return error instanceof Error && (NOT_NOW.test(error.message) || NOT_THIS_SERVER.test(error.message));
 }
 
 function tlsOf({ tls, ca, caFile }: RedisSettings): { ca?: string } | null {

@@ -4,12 +4,19 @@ import type { ActionName, Region } from '../domain/actions.ts';
 import type { RedisClient } from './connection.ts';
 import { ERASE_QUEUE, type Names } from './names.ts';
 
+/**
+ * A run may have ended without a word, and what it had on its way may land after the deletion: a stopped process that goes on, a
+ * line that was slow. `due`: once deleted, it is to be looked again; then, when: ms since 1970, when no upload is under way.
+ */
+export type Strays = 'due' | number;
+
 /** Objects in the own bucket, to be found again from id and generation. */
 export interface EraseJob {
   readonly id: string;
   readonly region: Region;
   readonly action: ActionName;
   readonly generations: number;
+  readonly strays?: Strays;
 }
 
 /** What it takes is in the tombstone: a job is on dashboards. */
@@ -18,6 +25,7 @@ export interface ForgetJob {
   readonly region: Region;
   /** Whoever works on it now has noticed by then. */
   readonly delayMs?: number;
+  readonly strays?: Strays;
 }
 
 export type EraseQueue = Queue<EraseJob | ForgetJob>;

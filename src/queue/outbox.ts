@@ -7,11 +7,21 @@ import type { RedisClient } from './connection.ts';
 import type { EraseJob, EraseQueue, ForgetJob } from './erase-queue.ts';
 import type { Names } from './names.ts';
 import { jobOptions } from './options.ts';
+import type { JournalRecord } from './record.ts';
 
 export interface FollowUps {
   readonly erase?: EraseJob;
   readonly forget?: ForgetJob;
 }
+
+/** Of an end: what lies in the own bucket, of all generations. @param runs 1 where it is a run that ends it. */
+export function followUpsOf({ id, region, action, upload, generation, unheard }: Ended, runs: 0 | 1): FollowUps | null {
+  if (upload !== 'own-bucket') return null;
+  const erase: EraseJob = { id, region, action, generations: generation + 1 };
+  return { erase: unheard > runs ? { ...erase, strays: 'due' } : erase };
+}
+
+type Ended = Pick<JournalRecord, 'id' | 'region' | 'action' | 'upload' | 'generation' | 'unheard'>;
 
 export class Outbox {
   readonly #redis: RedisClient;
@@ -34,6 +44,12 @@ export class Outbox {
       await this.#eraseQueue.add('forget', data, { ...jobOptions.erase, delay, jobId: `forget-${id}` });
     }
     await this.#redis.hdel(this.#names.outbox, id);
+  }
+
+  /** Delivers what one has left, if anything. */
+  async deliverOf(id: string): Promise<void> {
+    const entry = await this.#redis.hget(this.#names.outbox, id);
+    if (entry !== null) await this.deliver(id, JSON.parse(entry) as FollowUps);
   }
 
   /** Delivers what is there; safe beside other deliverers. @returns how many entries there were. */

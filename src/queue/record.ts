@@ -72,7 +72,8 @@ export interface JournalRecord {
   readonly notBefore: number | null;
   readonly decidedAt: number | null;
   readonly endedAt: number | null;
-  readonly starts: number;
+  /** Runs that have not said how they ended: the one that goes on, those that died, and those that live on without their lease. */
+  readonly unheard: number;
   readonly paid: number;
   readonly possiblyPaid: number;
   readonly cancelled: boolean;
@@ -169,7 +170,7 @@ export function readRecord(id: string, kept: Readonly<Record<string, string>>, s
     notBefore: number(hash.notBefore),
     decidedAt: number(hash.decidedAt),
     endedAt: number(hash.endedAt),
-    starts: number(hash.starts) ?? 0,
+    unheard: Number(hash.starts ?? 0) - Number(hash.yields ?? 0),
     paid: number(hash.paid) ?? 0,
     possiblyPaid: number(hash.maybe) ?? 0,
     cancelled: hash.cancel !== undefined,

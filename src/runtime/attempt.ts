@@ -18,7 +18,7 @@ import { isProof, receiptProof } from '../domain/receipt.ts';
 import { sentOf } from '../domain/sent.ts';
 import { type Decision, STAGES, type StageName, type State } from '../domain/states.ts';
 import type { Demand, Mode } from '../domain/verification.ts';
-import type { FollowUps, Outbox } from '../queue/outbox.ts';
+import { followUpsOf, type Outbox } from '../queue/outbox.ts';
 import { currentStage, type JournalRecord, PIPELINE_VERSION, type Reason, whyDecided } from '../queue/record.ts';
 import { type Edges, type StageContext, type StageInput, stages } from '../stages/index.ts';
 import type { Gate } from './gate.ts';
@@ -347,7 +347,7 @@ export class Attempt {
   async #settle(
     end: Omit<Parameters<Journal['settle']>[0], 'generation' | 'followUps' | 'keepFrameMs'>,
   ): Promise<AttemptEnd> {
-    const followUps = this.#followUps();
+    const followUps = followUpsOf(this.#record, 1);
     const settled = await this.#lease.guard(
       this.#tools.journal.settle({
         ...end,
@@ -372,14 +372,8 @@ export class Attempt {
 
   async #repeatFollowUps(): Promise<AttemptEnd> {
     const { state, decision, reason } = this.#record;
-    const followUps = this.#followUps();
-    if (followUps !== null) await this.#lease.guard(this.#tools.outbox.deliver(this.#record.id, followUps));
+    await this.#lease.guard(this.#tools.outbox.deliverOf(this.#record.id));
     return { kind: 'done', state, decision, code: state === 'completed' ? null : (reason?.code ?? null) };
-  }
-
-  #followUps(): FollowUps | null {
-    const { id, region, action, upload, generation } = this.#record;
-    return upload === 'own-bucket' ? { erase: { id, region, action, generations: generation + 1 } } : null;
   }
 
   // ── trouble ──────────────────────────────────────────────────────────────────────────────────────────────────────

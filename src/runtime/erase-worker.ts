@@ -1,13 +1,14 @@
 /**
  * Deletes, and asks again until it is confirmed: what a verification left in the own bucket as soon as it has ended, and
  * everything outside Redis of one that was erased on demand. Keys follow from id and generation, so that an upload whose
- * journal entry was never written is found too.
+ * journal entry was never written is found too. Where an upload may still be under way, it is looked again when none can be.
  */
-import { type Job, type Queue, Worker } from 'bullmq';
+import { DelayedError, type Job, type Queue, Worker } from 'bullmq';
 import type { Logger } from 'pino';
 import { type Region, resourcesOf } from '../domain/actions.ts';
 import { Failure } from '../domain/failure.ts';
 import { objectKey } from '../domain/identity.ts';
+import { STRAY_MS } from '../domain/policy.ts';
 import type { RedisClient } from '../queue/connection.ts';
 import type { EraseJob, ForgetJob } from '../queue/erase-queue.ts';
 import { ERASE_QUEUE, type Names } from '../queue/names.ts';
@@ -15,7 +16,7 @@ import type { VerifyJob } from '../queue/options.ts';
 import type { Sealer } from '../queue/seal.ts';
 import type { Edges } from '../stages/index.ts';
 import { drained } from './drain.ts';
-import { forget } from './forget.ts';
+import { forget, removeObjects } from './forget.ts';
 
 export interface EraseWorkerOptions {
   readonly redis: RedisClient;
@@ -37,7 +38,7 @@ export class EraseWorker {
 
   constructor(options: EraseWorkerOptions) {
     this.#options = options;
-    this.#worker = new Worker<EraseJob | ForgetJob>(ERASE_QUEUE, (job) => this.#run(job), {
+    this.#worker = new Worker<EraseJob | ForgetJob>(ERASE_QUEUE, (job, token) => this.#run(job, token), {
       connection: options.redis,
       prefix: options.names.prefix,
       concurrency: 8,
@@ -67,11 +68,12 @@ export class EraseWorker {
     return drained(this.#worker, deadlineMs);
   }
 
-  async #run(job: Job<EraseJob | ForgetJob>): Promise<unknown> {
-    const { id } = job.data;
-    const signal = AbortSignal.timeout(LIMIT_MS);
+  async #run(job: Job<EraseJob | ForgetJob>, token: string | undefined): Promise<unknown> {
+    const { id, strays } = job.data;
+    if (typeof strays === 'number' && strays > Date.now()) return later(job, strays, token);
+    let done: unknown;
     try {
-      return 'generations' in job.data ? await this.#erase(job.data, signal) : await forget(id, this.#options, signal);
+      done = await this.#delete(job.data, AbortSignal.timeout(LIMIT_MS));
     } catch (error) {
       const code = error instanceof Failure ? error.code : 'INTERNAL';
       this.#options.log.warn(
@@ -80,6 +82,17 @@ export class EraseWorker {
       );
       throw new Error(code); // the code only: BullMQ keeps and shows this text
     }
+    if (strays !== 'due') return done;
+    const again = Date.now() + STRAY_MS;
+    await job.updateData({ ...job.data, strays: again });
+    return later(job, again, token);
+  }
+
+  #delete(data: EraseJob | ForgetJob, signal: AbortSignal): Promise<unknown> {
+    if ('generations' in data) return this.#erase(data, signal);
+    return typeof data.strays === 'number'
+      ? removeObjects(data.id, data.region, this.#options, signal)
+      : forget(data.id, this.#options, signal);
   }
 
   async #erase({ id, region, action, generations }: EraseJob, signal: AbortSignal): Promise<{ deleted: number }> {
@@ -92,4 +105,9 @@ export class EraseWorker {
     log.info({ id, event: 'erased', objects: keys.length }, 'erased');
     return { deleted: keys.length };
   }
+}
+
+async function later(job: Job, at: number, token: string | undefined): Promise<never> {
+  await job.moveToDelayed(at, token);
+  throw new DelayedError();
 }

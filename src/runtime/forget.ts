@@ -37,7 +37,7 @@ export async function forget(id: string, tools: ForgetTools, signal: AbortSignal
     receipt = { ...receipt, ...more };
     await redis.set(names.receipt(id), JSON.stringify(receipt), 'PX', KEYS_KEPT_MS);
   };
-  if (receipt.objects === null) await confirm({ objects: await objects(id, tombstone, tools, signal) });
+  if (receipt.objects === null) await confirm({ objects: await removeObjects(id, tombstone.region, tools, signal) });
   if (receipt.frame === null) await confirm({ frame: await frame(id, tombstone, tools, signal) });
   if (receipt.job === null) await confirm({ job: await job(id, tombstone, tools) });
   await confirm({ complete: true });
@@ -46,7 +46,13 @@ export async function forget(id: string, tools: ForgetTools, signal: AbortSignal
   return { complete: true };
 }
 
-async function objects(id: string, { region }: Tombstone, { edges, objectFolder }: ForgetTools, signal: AbortSignal) {
+/** In the own bucket, with all versions. */
+export async function removeObjects(
+  id: string,
+  region: Region,
+  { edges, objectFolder }: Pick<ForgetTools, 'edges' | 'objectFolder'>,
+  signal: AbortSignal,
+) {
   const { versions } = await edges.bucket(region).removeAll(`${objectFolder}/${id}/`, signal);
   return { ...now('COS'), versions };
 }

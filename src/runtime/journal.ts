@@ -3,13 +3,14 @@
  * and can be sent twice without doing its work twice; `outcome` alone needs no lock, since a paid answer is never thrown away.
  */
 import { randomUUID } from 'node:crypto';
+import pRetry from 'p-retry';
 import { Failure } from '../domain/failure.ts';
 import type { HistoryEntry } from '../domain/history.ts';
 import type { Counter } from '../domain/metrics.ts';
 import type { DetectOutcome, Md5Outcome, StoredFrame } from '../domain/outcomes.ts';
 import type { FrameState, StageName, State } from '../domain/states.ts';
 import type { Lane } from '../domain/verification.ts';
-import type { RedisClient } from '../queue/connection.ts';
+import { type RedisClient, refusesWrites } from '../queue/connection.ts';
 import type { GateKeys, JobKeys, Names } from '../queue/names.ts';
 import type { FollowUps } from '../queue/outbox.ts';
 import { type JournalRecord, type Reason, readRecord, writeEntry } from '../queue/record.ts';
@@ -138,6 +139,13 @@ export interface Ending {
   readonly keepFrameMs: number;
 }
 
+const UNTIL_TAKEN = {
+  retries: Number.POSITIVE_INFINITY,
+  minTimeout: 100,
+  maxTimeout: 2_000,
+  shouldRetry: ({ error }: { error: Error }) => refusesWrites(error),
+};
+
 export class Journal {
   readonly #redis: RedisClient;
   readonly #names: Names;
@@ -239,31 +247,34 @@ export class Journal {
     return { kind };
   }
 
+  /** Told until Redis takes it, for as long as this process lives: a call whose answer is not in the journal is made again. */
   async outcome(report: OutcomeReport): Promise<OutcomeAnswer> {
     const { decided } = report;
     const kind = decided !== null ? 'decision' : report.sent ? 'error' : 'unsent';
-    return (await run(
-      this.#redis,
-      'outcome',
-      [this.#journal, this.#history, this.#gate.gate, this.#names.counters, this.#names.held, this.#names.answered],
-      [
-        this.#id,
-        report.iid,
-        report.generation,
-        kind,
-        decided === null ? '' : this.#sealer.seal(this.#id, 's:detect', JSON.stringify(decided)),
-        decided?.decision ?? '',
-        decided?.similarity ?? '',
-        report.frame,
-        report.billed ? 1 : 0,
-        this.#entry(report.entry),
-        report.penaltyMs,
-        this.#names.channel,
-        report.reason === null ? '' : JSON.stringify(report.reason),
-        report.package.digest,
-        report.package.ttlMs,
-      ],
-    )) as OutcomeAnswer;
+    const tell = () =>
+      run(
+        this.#redis,
+        'outcome',
+        [this.#journal, this.#history, this.#gate.gate, this.#names.counters, this.#names.held, this.#names.answered],
+        [
+          this.#id,
+          report.iid,
+          report.generation,
+          kind,
+          decided === null ? '' : this.#sealer.seal(this.#id, 's:detect', JSON.stringify(decided)),
+          decided?.decision ?? '',
+          decided?.similarity ?? '',
+          report.frame,
+          report.billed ? 1 : 0,
+          this.#entry(report.entry),
+          report.penaltyMs,
+          this.#names.channel,
+          report.reason === null ? '' : JSON.stringify(report.reason),
+          report.package.digest,
+          report.package.ttlMs,
+        ],
+      );
+    return (await pRetry(tell, UNTIL_TAKEN)) as OutcomeAnswer;
   }
 
   /** @returns `open` with the ms until the intent's deadline, after which it may be declared unknown. */

@@ -11,7 +11,7 @@ import { isTerminal } from '../domain/states.ts';
 import type { RedisClient } from '../queue/connection.ts';
 import type { Names } from '../queue/names.ts';
 import type { VerifyJob } from '../queue/options.ts';
-import type { Outbox } from '../queue/outbox.ts';
+import { followUpsOf, type Outbox } from '../queue/outbox.ts';
 import { type JournalRecord, readRecord, writeEntry } from '../queue/record.ts';
 import { run } from '../queue/scripts.ts';
 import type { Sealer } from '../queue/seal.ts';
@@ -103,7 +103,7 @@ export class Sweeper {
   async #expire(record: JournalRecord): Promise<boolean> {
     if (record.deadline > Date.now() || record.state === 'active') return false;
     const { redis, names, sealer, expiryMs } = this.#options;
-    const { id, region, action, upload, generation } = record;
+    const { id, region, action } = record;
     const gate = names.gate(region, action);
     const { lock } = names.job(region, id);
     const keys = [
@@ -117,8 +117,8 @@ export class Sweeper {
       gate.admitted,
       gate.express,
     ];
-    const outbox =
-      upload === 'own-bucket' ? JSON.stringify({ erase: { id, region, action, generations: generation + 1 } }) : '';
+    const followUps = followUpsOf(record, 0);
+    const outbox = followUps === null ? '' : JSON.stringify(followUps);
     const entry = writeEntry(sealer, id, { at: Date.now(), event: 'ended', code: CODES.DEADLINE_EXCEEDED });
     const reason = JSON.stringify({ code: CODES.DEADLINE_EXCEEDED, class: 'caller' });
     return (await run(redis, 'expire', keys, [id, names.channel, outbox, expiryMs, entry, reason])) === 'expired';

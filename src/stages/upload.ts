@@ -10,11 +10,9 @@ import { CODES } from '../domain/errors/index.ts';
 import { inputFailure } from '../domain/failure.ts';
 import { objectKey } from '../domain/identity.ts';
 import type { UploadedResource, UploadOutcome } from '../domain/outcomes.ts';
+import { PUT_LINK_MS } from '../domain/policy.ts';
 import type { OpenSource, Turn } from '../domain/ports.ts';
 import type { StageContext, StageInput } from './context.ts';
-
-/** Long enough for the largest resource over a slow line; the link is used at once. */
-const PUT_LINK_MS = 10 * 60_000;
 
 interface Opened {
   readonly name: ResourceName;

@@ -68,6 +68,8 @@ const SHORT = { leaseMs: 1_000, callSeconds: 1, settleMs: 60_000 };
 const LONG = { leaseMs: 8_000, callSeconds: 15, settleMs: 240_000 };
 /** Work goes on so long after its worker was killed, where a slot is free. */
 const RESUME_MS = 15_000;
+/** The product looks again for objects of the dead after twenty minutes; here after longer than any worker is stopped. */
+const SOONER: Change = { file: 'domain/policy.js', find: 'STRAY_MS = 2 * PUT_LINK_MS', put: 'STRAY_MS = 4_000' };
 const EVERY_MS = 50;
 /** Few enough to look at each. */
 const FEW = 20;
@@ -131,7 +133,7 @@ export class ChaosWorld {
       redisPort: redis.port,
       env,
       workersDir: options.place.workersDir,
-      changes: options.changes ?? [],
+      changes: [SOONER, ...(options.changes ?? [])],
       onLog: (line) => this.log.push(line),
     });
   }

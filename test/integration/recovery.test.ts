@@ -1,15 +1,16 @@
 /** What the sweeper, the outbox and a worker's drain repair or leave in order. */
 import type { Queue } from 'bullmq';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Region } from '../../src/domain/actions.ts';
+import { STRAY_MS } from '../../src/domain/policy.ts';
 import { openEraseQueue } from '../../src/queue/erase-queue.ts';
 import type { VerifyJob } from '../../src/queue/options.ts';
 import { Outbox } from '../../src/queue/outbox.ts';
 import { Sealer } from '../../src/queue/seal.ts';
 import { openVerifyQueue } from '../../src/queue/verify-queue.ts';
 import { Sweeper } from '../../src/runtime/sweeper.ts';
-import { handOver, intentOf, letGo, outcomeOf, take } from '../support/attempts.ts';
+import { ADMISSION, handOver, intentOf, letGo, outcomeOf, take } from '../support/attempts.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -154,4 +155,64 @@ it('what a drain cannot finish in time is handed back at once, and is no crash o
   const other = await rig.openWorker();
   expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', decision: 'match' });
   await other.stop(5_000);
+});
+
+describe('an upload that lands after its verification has ended', () => {
+  const objectsOf = async (id: string) => (await rig.control.objects()).filter(({ key }) => key.includes(id));
+
+  /** Deleted once, it is to be looked for again: as long after as an upload may be under way. */
+  async function comesBackAndGoes(jobId: string, key: string) {
+    const dueAgain = async () => (await erase.getJob(jobId))?.data.strays;
+    await expect.poll(dueAgain).toBeGreaterThan(Date.now() + STRAY_MS / 2);
+    await expect.poll(() => erase.getJobState(jobId)).toBe('delayed');
+    await rig.control.putObject(rig.bucket, key, Buffer.from('late'));
+    const job = await erase.getJob(jobId);
+    await job?.promote();
+    await expect.poll(() => erase.getJobState(jobId)).toBe('delayed'); // not yet
+    await job?.updateData({ ...job.data, strays: Date.now() });
+    await job?.promote();
+    await expect.poll(() => erase.getJobState(jobId)).toBe('unknown');
+  }
+
+  it('is deleted, where a run of it ended without a word', async () => {
+    const { id } = await rig.client.enqueue(await rig.request('stray'));
+    await take(rig, id, 'dead:1', 1).then((journal) => journal.begin('interactive', 5, ADMISSION));
+    await letGo(rig, id);
+    const running = [await rig.openWorker(), await rig.openErase()];
+    await rig.client.wait(id, { until: 'ended' });
+    await comesBackAndGoes(`erase-${id}-1`, `${rig.config.objectFolder}/${id}/0/image`);
+    expect(await objectsOf(id)).toEqual([]);
+    await Promise.all(running.map((each) => each.stop(5_000)));
+  });
+
+  it('is deleted, where its caller gave it up before anybody came after the dead', async () => {
+    const { id } = await rig.client.enqueue(await rig.request('stray-cancelled'));
+    await take(rig, id, 'dead:1', 1).then((journal) => journal.begin('interactive', 5, ADMISSION));
+    await letGo(rig, id);
+    expect(await rig.client.cancel(id)).toMatchObject({ status: 'cancelled' });
+    const job = async () => (await erase.getJobs(['waiting', 'delayed'])).find(({ data }) => data.id === id);
+    await sweeper.sweep(0);
+    expect((await job())?.data).toMatchObject({ strays: 'due' });
+  });
+
+  it('is not waited for, where every run was heard of', async () => {
+    const running = [await rig.openWorker(), await rig.openErase()];
+    const { id } = await rig.client.enqueue(await rig.request('no-stray'));
+    await rig.client.wait(id, { until: 'ended' });
+    await expect.poll(() => erase.getJobState(`erase-${id}-1`)).toBe('unknown');
+    expect(await objectsOf(id)).toEqual([]);
+    await Promise.all(running.map((each) => each.stop(5_000)));
+  });
+
+  it('is deleted, where it was erased in the middle of it; the receipt said so', async () => {
+    const { id } = await rig.client.enqueue(await rig.request('stray-erased'));
+    const erased = await rig.client.erase(id, { by: 'officer', why: 'asked for' });
+    expect(erased).toMatchObject({
+      receipt: { notConfirmed: [expect.stringContaining('on its way'), expect.anything(), expect.anything()] },
+    });
+    const running = await rig.openErase();
+    await comesBackAndGoes(`forget-${id}`, `${rig.config.objectFolder}/${id}/0/image`);
+    expect(await objectsOf(id)).toEqual([]);
+    await running.stop(5_000);
+  });
 });

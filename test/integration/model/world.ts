@@ -184,10 +184,10 @@ export class World {
 }
 
 function lookOf(record: JournalRecord, hash: Hash) {
-  const { state, generation, open, paid, possiblyPaid, decision, similarity, decidedBy, cancelled, starts } = record;
+  const { state, generation, open, paid, possiblyPaid, decision, similarity, decidedBy, cancelled } = record;
   const ahead = (time: number | null) => (time ?? 0) - Date.now() > HOUR_MS / 2;
   return {
-    ...{ state, generation, paid, possiblyPaid, cancelled, starts },
+    ...{ state, generation, paid, possiblyPaid, cancelled, starts: Number(hash.starts ?? 0) },
     upload: hash['s:upload'] ?? null,
     preflighted: record.outcomes.md5 !== undefined,
     open: open?.iid ?? null,

@@ -61,6 +61,11 @@ async function ended(id: string): Promise<void> {
   await expect.poll(left, SOON).toEqual([]);
 }
 
+async function refusals(admin: Redis, answer: string): Promise<number> {
+  const stats = await admin.info('errorstats');
+  return Number(new RegExp(`errorstat_${answer}:count=(\\d+)`).exec(stats)?.[1] ?? 0);
+}
+
 async function carries(key: string): Promise<void> {
   await ended(await taken(key));
 }
@@ -131,6 +136,20 @@ describe('a paid answer that comes while Redis is away', () => {
   });
 });
 
+it('a paid answer that Redis takes no writes for is told until it is taken, and not paid again', async () => {
+  await begin(oneServer);
+  const { admin } = await redis.primary();
+  const { id, goOn } = await atWork('called', 'DetectReflectLivenessAndCompare');
+  await admin.config('SET', 'min-replicas-to-write', '5');
+  const soFar = await refusals(admin, 'NOREPLICAS');
+  await goOn();
+  await rig.control.waitFor({ event: 'call', action: 'DetectReflectLivenessAndCompare', object: id });
+  await expect.poll(() => refusals(admin, 'NOREPLICAS'), SOON).toBeGreaterThan(soFar);
+  await admin.config('SET', 'min-replicas-to-write', '0');
+  await ended(id);
+  expect(await rig.client.get(id)).toMatchObject({ paidCalls: 1, possiblyPaidCalls: 0 });
+});
+
 describe('a server that takes no writes for a while', () => {
   it.each([
     ['NOREPLICAS', 'min-replicas-to-write', '5', oneServer],
@@ -145,13 +164,9 @@ describe('a server that takes no writes for a while', () => {
     await rig.client.enqueueMany(requests);
     await admin.config('SET', setting, value);
     await expect(rig.client.enqueue(await rig.request('after'))).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' });
-    const refused = async () => {
-      const stats = await admin.info('errorstats');
-      return Number(new RegExp(`errorstat_${answer}:count=(\\d+)`).exec(stats)?.[1] ?? 0);
-    };
-    const soFar = await refused();
+    const soFar = await refusals(admin, answer);
     await goOn();
-    await expect.poll(refused, SOON).toBeGreaterThan(soFar);
+    await expect.poll(() => refusals(admin, answer), SOON).toBeGreaterThan(soFar);
     await admin.config('SET', setting, before);
     await carries('after');
     for (const { key } of requests) await ended(rig.client.idOf(key));

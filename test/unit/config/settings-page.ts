@@ -101,6 +101,7 @@ function inWords(value: unknown): string {
   if (value === undefined || value === '') return '–';
   if (value instanceof Map) return value.size === 0 ? '–' : inWords([...value].map((pair) => pair.join('=')));
   if (Array.isArray(value)) return value.length === 0 ? '–' : inWords(value.join(','));
+  if (typeof value === 'object') return '–'; // its meaning says what holds
   return `\`${value}\``;
 }
 
