@@ -28,7 +28,9 @@ export function connectWorker(settings: RedisSettings): RedisClient {
 
 /** For producers: a command that cannot be sent now fails now. */
 export function connectProducer(settings: RedisSettings): RedisClient {
-  return open(settings, { maxRetriesPerRequest: 1, lazyConnect: true, commandTimeout: COMMAND_MS });
+  const redis = open(settings, { maxRetriesPerRequest: 1, lazyConnect: true, commandTimeout: COMMAND_MS });
+  redis.setMaxListeners(0); // whoever waits for the connection listens, however many they are
+  return redis;
 }
 
 interface Habit {

@@ -181,6 +181,19 @@ describe('waiting', () => {
 });
 
 describe('Redis', () => {
+  it('that is away is said to each of many who ask at once, and to nobody on stderr', async () => {
+    const away = new BestframeClient({ redis: 'redis://127.0.0.1:1' });
+    const warnings: string[] = [];
+    const heard = ({ name }: Error) => void warnings.push(name);
+    process.on('warning', heard);
+    const asked = await Promise.allSettled(Array.from({ length: 40 }, () => away.get('vnothing')));
+    expect(asked.filter(({ status }) => status === 'rejected')).toHaveLength(40);
+    await new Promise(setImmediate); // warnings are told in the next turn
+    process.off('warning', heard);
+    expect(warnings).toEqual([]);
+    await away.close();
+  });
+
   it('that is away is said at once, and nothing is pretended', async () => {
     const closed = await closedPort();
     const client = new BestframeClient({
