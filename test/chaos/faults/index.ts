@@ -2,8 +2,8 @@
 import type { Fault } from '../fault.ts';
 import { baseline, besidePoison } from './baseline.ts';
 import { buttons, erasure, oneKey } from './producers.ts';
-import { clients, everysec, full, outages, redisKill, replies, wiped } from './redis.ts';
-import { account, expiry, forged, vendor } from './vendor.ts';
+import { clients, everysec, failover, full, outages, redisKill, replies, wiped } from './redis.ts';
+import { account, expiry, expiryLong, forged, vendor } from './vendor.ts';
 import { block, eraserKill, freeze, kill, poison, rolling, sinkFull, stop } from './workers.ts';
 
 export const FAULTS: readonly Fault[] = [
@@ -30,5 +30,7 @@ export const FAULTS: readonly Fault[] = [
   eraserKill,
   baseline,
   besidePoison,
+  expiryLong,
+  failover,
   ...outages,
 ];

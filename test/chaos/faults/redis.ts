@@ -159,3 +159,22 @@ function outage(seconds: number): Fault {
 }
 
 export const outages = [3, 15, 60].map(outage);
+
+export const failover: Fault = {
+  name: 'failover',
+  what: 'the primary is killed under load, and its replica takes its place; what it had not heard is reported',
+  long: true,
+  async run(world, random) {
+    world.lossy = true;
+    await world.redis.follow();
+    await Promise.all([world.fleet.start(), world.fleet.start()]);
+    const load = world.produce(5 * MANY);
+    await sleep(random.int(200, 1_500));
+    const from = Date.now();
+    await world.redis.failOver(random.int(500, 6_000));
+    await world.witness.attach();
+    world.windows.push({ from, to: Date.now(), why: 'redis' });
+    await Promise.all([load, world.produce(MANY)]);
+    await reconcile(world);
+  },
+};

@@ -62,6 +62,9 @@ export const expiry: Fault = {
   },
 };
 
+/** With the product's own lease: by then the frame is long gone. */
+export const expiryLong: Fault = { ...expiry, name: 'expiry-long', long: true };
+
 export const forged: Fault = {
   name: 'forged',
   what: 'somebody overwrites frames at the vendor before they are downloaded',
