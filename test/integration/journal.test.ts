@@ -408,6 +408,20 @@ describe('admission', () => {
     expect((await one('b3').admit('batch', two)).waitMs).toBeGreaterThan(0);
   });
 
+  it('of batch waits for an interactive one that is given no slot for so long only as somebody is admitted', async () => {
+    const names = rig.names.gate('ap-bangkok', 'VideoLivenessCompare');
+    const job = rig.names.job('ap-bangkok', 'x');
+    const one = (who: string) => new Journal(rig.redis, rig.names, who, { token: 't', ats: 1 }, job, names, 1_000);
+    const two = { capacity: 2, holdMs: 60_000 };
+    await rig.redis.zadd(names.express, Date.now() + 15_000, 'just-claimed');
+    expect((await one('b1').admit('batch', two)).waitMs).toBeGreaterThan(0);
+    await rig.redis.zadd(names.express, Date.now() + 9_900, 'no-slot');
+    expect((await one('b1').admit('batch', two)).waitMs).toBe(0);
+    expect((await one('b2').admit('batch', two)).waitMs).toBeGreaterThan(0);
+    await rig.redis.zrem(names.admitted, 'b1');
+    expect((await one('b2').admit('batch', two)).waitMs).toBe(0);
+  });
+
   it('is renewed with the lease, and given up with it: the dead keep nobody out who has taken their slots', async () => {
     const gate = rig.names.gate('ap-hongkong', 'DetectReflectLivenessAndCompare');
     const attempt = async (id: string) => {

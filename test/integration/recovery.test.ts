@@ -157,6 +157,17 @@ it('what a drain cannot finish in time is handed back at once, and is no crash o
   await other.stop(5_000);
 });
 
+it('batch ones that have every slot do not wait for an interactive one that waits for a slot', async () => {
+  const batch = await Promise.all(['a', 'b'].map((name) => rig.request(`has-a-slot-${name}`)));
+  const ids = (await rig.client.enqueueMany(batch)).flatMap((each) => (each.status === 'refused' ? [] : each.id));
+  const { express } = rig.names.gate('ap-singapore', 'DetectReflectLivenessAndCompare');
+  await rig.redis.zadd(express, Date.now() + 9_900, 'no-slot');
+  const worker = await rig.openWorker({ BESTFRAME_SLOTS: '2' });
+  for (const id of ids) expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed' });
+  expect(await rig.redis.zrem(express, 'no-slot')).toBe(1); // and it stands there yet
+  await worker.stop(5_000);
+});
+
 describe('an upload that lands after its verification has ended', () => {
   const objectsOf = async (id: string) => (await rig.control.objects()).filter(({ key }) => key.includes(id));
 
