@@ -20,6 +20,7 @@ const COMPARE = ['ImageUrl', 'ImageMd5'];
 const ACTIONS: Readonly<Record<string, ActionRule>> = {
   CreateUploadUrl: { required: ['TargetAction'], optional: [] },
   DetectReflectLivenessAndCompare: { required: ['LiveDataUrl', 'LiveDataMd5', ...COMPARE], optional: [] },
+  GenerateReflectSequence: { required: ['DeviceDataUrl', 'DeviceDataMd5'], optional: ['SecurityLevel'] },
   VideoLivenessCompare: { required: ['VideoUrl', 'VideoMd5', ...COMPARE, 'LivenessType'], optional: ['ValidateData'] },
 };
 

@@ -75,11 +75,11 @@ export function cardText(card: Card): string {
 }
 
 /**
- * @param head the first bytes of a package or video.
+ * @param head the first bytes of a package, video or device data.
  * @returns null for a card that is misspelt: it must not pass for `match`.
  */
 export async function readCard(head: Buffer): Promise<Card | null> {
-  const text = head[0] === 0x1f && head[1] === 0x8b ? await inflated(head) : head.toString('latin1');
+  const text = await readable(head);
   const from = text.indexOf(MARK);
   if (from < 0) return { card: 'match' };
   const [line = ''] = text.slice(from + MARK.length).split('\n', 1);
@@ -88,6 +88,17 @@ export async function readCard(head: Buffer): Promise<Card | null> {
   } catch {
     return null;
   }
+}
+
+/** Base64 text without what it stands for would have no card that could be read. */
+async function readable(head: Buffer): Promise<string> {
+  if (head[0] === 0x1f && head[1] === 0x8b) return inflated(head);
+  const text = head.toString('latin1');
+  return isBase64(text) ? Buffer.from(text, 'base64').toString('latin1') : text;
+}
+
+export function isBase64(text: string): boolean {
+  return /^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(text);
 }
 
 /** As much of the package as its first bytes give. */

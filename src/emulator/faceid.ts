@@ -1,14 +1,14 @@
 /**
- * FaceID: CreateUploadUrl, DetectReflectLivenessAndCompare, VideoLivenessCompare. Errors arise from their causes, in the
- * order in which a service meets them: signature, action, region, parameters, account, rate, links, download, MD5, content,
- * the person.
+ * FaceID: CreateUploadUrl, GenerateReflectSequence, DetectReflectLivenessAndCompare, VideoLivenessCompare. Errors arise from
+ * their causes, in the order in which a service meets them: signature, action, region, parameters, account, rate, links,
+ * download, MD5, content, the person.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ApiError, ApiFault } from './api-fault.ts';
 import { type ApiRequest, readApiRequest, readParameters } from './api-request.ts';
-import { type Card, type Outcome, outcomeOf, readCard } from './cards.ts';
+import { type Card, isBase64, type Outcome, outcomeOf, readCard } from './cards.ts';
 import type { Cos } from './cos.ts';
 import { COS_HOST } from './cos.ts';
 import { decoded, signedLink } from './cos-signature.ts';
@@ -40,6 +40,10 @@ const TARGETS = [
   'ApplyWebVerificationToken',
 ];
 const LIVENESS_TYPES = ['SILENT', 'ACTION', 'LIP'];
+/** Silent, blinking, light, blinking and light. */
+const SECURITY_LEVELS = ['1', '2', '3', '4'];
+const DEFAULT_SECURITY_LEVEL = '4';
+const SEQUENCE_BYTES = 2_048;
 
 export interface FaceIdOptions {
   readonly objects: Objects;
@@ -109,9 +113,9 @@ export class FaceId {
       if (settings.accountError !== null) throw new ApiFault(settings.accountError, settings.accountError);
       this.#rate(asked, arrival);
       await this.#takeTime(settings.latencyMs[asked.action] ?? 0);
-      return asked.action === 'CreateUploadUrl'
-        ? this.#createUploadUrl(asked, requestId)
-        : await this.#compare(asked, requestId);
+      if (asked.action === 'CreateUploadUrl') return this.#createUploadUrl(asked, requestId);
+      if (asked.action === 'GenerateReflectSequence') return await this.#generateSequence(asked, requestId);
+      return await this.#compare(asked, requestId);
     } catch (error) {
       if (!(error instanceof ApiFault)) throw error;
       return failed(error.answer, requestId, error.objects);
@@ -162,18 +166,10 @@ export class FaceId {
     const live = await this.#download(parameters[`${first}Url`] ?? '', HEAD_BYTES);
     const image = await this.#download(parameters.ImageUrl ?? '', MAX_BYTES.image);
     const objects = [live, image].map((each) => `${each.bucket}/${each.key}`);
-    const card = await readCard(live.head);
-    if (card === null)
-      throw new ApiFault('EmulatorBadCard', 'The test card is misspelt: see docs/emulator.md.', objects);
+    const card = await cardOf(live, objects);
     await this.#goWrongAtFirst(card, live, objects);
-    for (const [stored, md5] of [
-      [live, parameters[`${first}Md5`]],
-      [image, parameters.ImageMd5],
-    ] as const) {
-      const now = this.#options.objects.get(stored.bucket, stored.key);
-      if (now?.md5 !== md5?.toLowerCase())
-        throw new ApiFault('InvalidParameterValue', asked.language === 'en-US' ? 'MD5 Error' : 'md5错误', objects);
-    }
+    this.#compareMd5(live, parameters[`${first}Md5`], asked, objects);
+    this.#compareMd5(image, parameters.ImageMd5, asked, objects);
     const unusable = packageProblem(live, first) ?? photoProblem(image);
     if (unusable !== null) return resulted(unusable, null, requestId, objects);
 
@@ -185,11 +181,38 @@ export class FaceId {
     return resulted(outcome, frame, requestId, objects);
   }
 
+  /** The sequence is made for this call and means nothing to anybody: no phone plays it. */
+  async #generateSequence(asked: Asked, requestId: string): Promise<Answer> {
+    const { DeviceDataUrl = '', DeviceDataMd5, SecurityLevel = DEFAULT_SECURITY_LEVEL } = asked.parameters;
+    if (!SECURITY_LEVELS.includes(SecurityLevel))
+      throw new ApiFault('InvalidParameterValue', 'The value of SecurityLevel is not valid.');
+    refuseForeignLink(DeviceDataUrl, asked.region);
+    const data = await this.#download(DeviceDataUrl, HEAD_BYTES);
+    const objects = [`${data.bucket}/${data.key}`];
+    const card = await cardOf(data, objects);
+    await this.#goWrongAtFirst(card, data, objects);
+    this.#compareMd5(data, DeviceDataMd5, asked, objects);
+    if (!isBase64(data.head.toString('latin1')))
+      throw new ApiFault('InvalidParameterValue', 'The device data is not what the SDK gives.', objects);
+    if (card.slowMs !== undefined) await this.#takeTime(card.slowMs);
+    const { result, what } = outcomeOf(card);
+    if (result !== 'Success') throw new ApiFault(result, what || result, objects);
+    const { url, md5 } = await this.#given(asked.region, `sequence/${randomUUID()}`, randomBytes(SEQUENCE_BYTES));
+    const fields = { ReflectSequenceUrl: url, ReflectSequenceMd5: md5 };
+    return answered(fields, requestId, { code: 'Success', billed: false, objects });
+  }
+
   async #download(link: string, bytes: number): Promise<Downloaded> {
     const stored = this.#options.cos.readByLink(link);
     const head = stored === null ? null : await this.#options.objects.head(stored, bytes);
     if (stored === null || head === null) throw new ApiFault('FailedOperation.DownLoadError', 'File download failed.');
     return { ...stored, head };
+  }
+
+  /** Of what lies there now: what was there a moment ago may have been overwritten. */
+  #compareMd5(read: StoredObject, md5: string | undefined, { language }: Asked, objects: readonly string[]): void {
+    if (this.#options.objects.get(read.bucket, read.key)?.md5 === md5?.toLowerCase()) return;
+    throw new ApiFault('InvalidParameterValue', language === 'en-US' ? 'MD5 Error' : 'md5错误', objects);
   }
 
   async #goWrongAtFirst(card: Card, live: StoredObject, objects: readonly string[]): Promise<void> {
@@ -213,16 +236,26 @@ export class FaceId {
     }
   }
 
-  /** On another host than the inputs, as the documentation allows. */
-  async #bestFrame(region: string): Promise<{ BestFrameUrl: string; BestFrameMd5: string }> {
+  async #bestFrame(region: string): Promise<Frame> {
+    const { url, md5 } = await this.#given(region, `bestframe/${randomUUID()}.jpg`, sampleImage(), 'image/jpeg');
+    return { BestFrameUrl: url, BestFrameMd5: md5 };
+  }
+
+  /** A link to what FaceID gives; on another host than the inputs, as the documentation allows. */
+  async #given(region: string, key: string, body: Buffer, contentType = 'application/octet-stream') {
     const bucket = frameBucket(region);
-    const key = `bestframe/${randomUUID()}.jpg`;
-    const stored = await this.#options.objects.put(bucket, key, sampleImage(), 'image/jpeg');
+    const { md5 } = await this.#options.objects.put(bucket, key, body, contentType);
     const now = this.#options.now();
     const until = now + this.#options.settings.frameTtlMs;
     const url = signedLink('GET', `${bucket}.cos.${region}.myqcloud.com`, key, VENDOR_CREDENTIALS, now, until);
-    return { BestFrameUrl: url, BestFrameMd5: stored.md5 };
+    return { url, md5 };
   }
+}
+
+async function cardOf({ head }: Downloaded, objects: readonly string[]): Promise<Card> {
+  const card = await readCard(head);
+  if (card === null) throw new ApiFault('EmulatorBadCard', 'The test card is misspelt: see docs/emulator.md.', objects);
+  return card;
 }
 
 function packageProblem({ head, sizeBytes }: Downloaded, kind: 'LiveData' | 'Video'): Outcome | null {

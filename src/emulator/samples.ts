@@ -1,6 +1,6 @@
 /**
- * Sample inputs: liveness packages and videos that carry a test card, and a drawn face as the photo. For the demo, for
- * tests, and for users' own CI.
+ * Sample inputs: liveness packages, videos and device data that carry a test card, and a drawn face as the photo. For the
+ * demo, for tests, and for users' own CI.
  */
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
@@ -27,6 +27,11 @@ export function sampleVideo({ padBytes = 20_000, ...card }: SampleOptions): Buff
     box('free', Buffer.from(cardText(card))),
     box('mdat', randomBytes(padBytes)),
   ]);
+}
+
+/** Device data, as the SDK on the phone gives it before a liveness check: Base64 text. */
+export function sampleDeviceData({ padBytes = 1_500, ...card }: SampleOptions): Buffer {
+  return Buffer.from(Buffer.concat([Buffer.from(cardText(card)), randomBytes(padBytes)]).toString('base64'));
 }
 
 /** A JPEG of a drawn face. @param nonce makes the bytes differ from other samples. */

@@ -32,6 +32,7 @@ export interface Settings {
   /** Calls a second by action; others are not limited. */
   qps: Record<string, number>;
   linkTtlMs: number;
+  /** Of links to what FaceID gives: BestFrames and light sequences. */
   frameTtlMs: number;
   /** How long an answer of FaceID takes, by action. */
   latencyMs: Record<string, number>;
@@ -56,10 +57,20 @@ export const changesSchema = z.strictObject({
 export const FACEID_REGIONS = ['ap-singapore', 'ap-hongkong', 'ap-bangkok'];
 
 export const DEFAULTS: Settings = {
-  qps: { DetectReflectLivenessAndCompare: 5, VideoLivenessCompare: 20, CreateUploadUrl: 20 },
+  qps: {
+    DetectReflectLivenessAndCompare: 5,
+    VideoLivenessCompare: 20,
+    GenerateReflectSequence: 5,
+    CreateUploadUrl: 20,
+  },
   linkTtlMs: 7_200_000,
   frameTtlMs: 7_200_000,
-  latencyMs: { DetectReflectLivenessAndCompare: 350, VideoLivenessCompare: 350, CreateUploadUrl: 15 },
+  latencyMs: {
+    DetectReflectLivenessAndCompare: 350,
+    VideoLivenessCompare: 350,
+    GenerateReflectSequence: 120,
+    CreateUploadUrl: 15,
+  },
   clockSkewMs: 0,
   accountError: null,
 };
@@ -75,7 +86,7 @@ export const DEFAULT_BUCKETS: readonly Bucket[] = [
   { name: `bestframe-dev-bk-${APP_ID}`, region: 'ap-bangkok' },
 ];
 
-/** Tencent's own buckets: where CreateUploadUrl's links lead, and where BestFrames lie. */
+/** Tencent's own buckets: where CreateUploadUrl's links lead, and where BestFrames and light sequences lie. */
 export const VENDOR_APP_ID = '1251001002';
 const SHORT: Readonly<Record<string, string>> = { 'ap-singapore': 'sg', 'ap-hongkong': 'hk', 'ap-bangkok': 'bk' };
 export const resourceBucket = (region: string) => `faceid-resource-${SHORT[region] ?? region}-${VENDOR_APP_ID}`;

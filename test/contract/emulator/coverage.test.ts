@@ -11,6 +11,7 @@ const SOURCE = join(import.meta.dirname, '..', '..', '..', 'src', 'emulator');
 const COVERED: Readonly<Record<string, string>> = {
   'faceid CreateUploadUrl': 'gives a pair of links that works with PUT, then GET: %s',
   'faceid DetectReflectLivenessAndCompare': 'test card %s',
+  'faceid GenerateReflectSequence': 'gives a sequence by a link, with its MD5, and bills nothing: %s',
   'faceid VideoLivenessCompare': 'answers by the card in the video: %s',
 
   'code AuthFailure.InvalidAuthorization': 'InvalidAuthorization: none that could be read',

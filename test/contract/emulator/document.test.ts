@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CARDS } from '../../../src/emulator/cards.ts';
 import { faultSchema } from '../../../src/emulator/faults.ts';
 import { DEFAULT_BUCKETS, DEFAULT_CREDENTIALS, DEFAULTS } from '../../../src/emulator/settings.ts';
-import { DETECT, type Lab, openLab, VIDEO } from './lab.ts';
+import { DETECT, type Lab, openLab, SEQUENCE, VIDEO } from './lab.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const text = readFileSync(join(ROOT, 'docs', 'emulator.md'), 'utf8');
@@ -65,10 +65,10 @@ it('names the credentials and the bucket that there are', () => {
 
 it('has shell lines whose files are answered by their card', async () => {
   const lines = text.split('\n').filter((line) => line.startsWith('{ printf '));
-  expect(lines).toHaveLength(2);
+  expect(lines).toHaveLength(3);
   const dir = mkdtempSync(join(ROOT, '.bestframe', 'document-'));
   execFileSync('sh', ['-e', '-c', lines.join('\n')], { cwd: dir });
-  const [live, video] = ['spoof.gz', 'spoof.mp4'].map((name) => readFileSync(join(dir, name)));
+  const [live, video, device] = ['spoof.gz', 'spoof.mp4', 'device.txt'].map((name) => readFileSync(join(dir, name)));
   rmSync(dir, { recursive: true });
   const spoof = { Result: CARDS.spoof?.result };
   const match = { card: 'match' };
@@ -76,4 +76,6 @@ it('has shell lines whose files are answered by their card', async () => {
   expect(detect.ok).toMatchObject(spoof);
   const compare = await lab.faceId(VIDEO, await lab.videoInputs(match, { package: video as Buffer }));
   expect(compare.ok).toMatchObject(spoof);
+  const sequence = await lab.faceId(SEQUENCE, await lab.deviceInputs(match, { package: device as Buffer }));
+  expect(sequence.error).toMatchObject({ code: 'InternalError' });
 });

@@ -10,13 +10,20 @@ import { ProxyAgent, request } from 'undici';
 import type { CallEntry } from '../../../src/emulator/call-log.ts';
 import { EmulatorControl } from '../../../src/emulator/control.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../../src/emulator/index.ts';
-import { type SampleOptions, sampleImage, sampleLiveData, sampleVideo } from '../../../src/emulator/samples.ts';
+import {
+  type SampleOptions,
+  sampleDeviceData,
+  sampleImage,
+  sampleLiveData,
+  sampleVideo,
+} from '../../../src/emulator/samples.ts';
 import type { Credentials } from '../../../src/emulator/settings.ts';
 
 export const REGION = 'ap-singapore';
 export const BUCKET = 'bestframe-dev-1250000000';
 export const DETECT = 'DetectReflectLivenessAndCompare';
 export const VIDEO = 'VideoLivenessCompare';
+export const SEQUENCE = 'GenerateReflectSequence';
 
 /** Temporary credentials that the emulator knows besides its default ones. */
 export const TEMPORARY: Credentials = {
@@ -82,6 +89,7 @@ export interface Lab {
   /** Puts a package (or video) and a photo into the own bucket and gives the parameters that name them. */
   inputs(sample: SampleOptions, more?: { photo?: Buffer; package?: Buffer }): Promise<Inputs>;
   videoInputs(sample: SampleOptions, more?: { package?: Buffer }): Promise<Record<string, string>>;
+  deviceInputs(sample: SampleOptions, more?: { package?: Buffer }): Promise<DeviceInputs>;
   /** What the log's file says now. */
   logged(): Promise<CallEntry[]>;
   close(): Promise<void>;
@@ -92,6 +100,11 @@ interface Inputs extends Record<string, string> {
   readonly LiveDataMd5: string;
   readonly ImageUrl: string;
   readonly ImageMd5: string;
+}
+
+interface DeviceInputs extends Record<string, string> {
+  readonly DeviceDataUrl: string;
+  readonly DeviceDataMd5: string;
 }
 
 const HOME = join(import.meta.dirname, '..', '..', '..', '.bestframe');
@@ -157,6 +170,10 @@ export async function openLab(options: Partial<EmulatorOptions> = {}): Promise<L
       const video = await stored(more.package ?? sampleVideo(sample));
       const { ImageUrl, ImageMd5 } = await lab.inputs(sample);
       return { VideoUrl: video.link, VideoMd5: video.md5, ImageUrl, ImageMd5, LivenessType: 'SILENT' };
+    },
+    async deviceInputs(sample, more = {}) {
+      const data = await stored(more.package ?? sampleDeviceData(sample));
+      return { DeviceDataUrl: data.link, DeviceDataMd5: data.md5 };
     },
     async logged() {
       const lines = (await readFile(emulator.logFile, 'utf8')).split('\n').filter((line) => line !== '');
