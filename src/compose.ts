@@ -22,6 +22,7 @@ import { EraseWorker } from './runtime/erase-worker.ts';
 import { Gate } from './runtime/gate.ts';
 import { DEFAULT_LEASE, type LeaseTimes } from './runtime/lease.ts';
 import { Retention } from './runtime/retention.ts';
+import { Sequences } from './runtime/sequences.ts';
 import { Sweeper } from './runtime/sweeper.ts';
 import { VerifyWorker } from './runtime/verify-worker.ts';
 import type { Edges } from './stages/index.ts';
@@ -200,6 +201,46 @@ export async function openErase(config: Config, log: Logger): Promise<Running> {
       redis.disconnect();
       return drained;
     }),
+  };
+}
+
+export interface OpenSequences {
+  readonly sequences: Sequences;
+  /** Waits for what is under way, which is a matter of seconds. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Light sequences, for whoever serves a phone. Opens nothing yet: Redis that is away is said to each who asks. */
+export function openSequences(config: Config, log: Logger): OpenSequences {
+  const { edges, close } = openEdges(config);
+  const redis = connectProducer(config.redis);
+  redis.on('error', () => undefined); // whoever asks is told; without a listener ioredis would print the address
+  const names = createNames(config.prefix);
+  const eraseQueue = openEraseQueue(redis, names);
+  const sequences = new Sequences({
+    redis,
+    names,
+    edges,
+    gate: new Gate(redis, names, config.limits),
+    eraseQueue,
+    sealer: new Sealer(config.keyRing),
+    namespace: config.namespace,
+    mode: config.mode,
+    objectFolder: config.objectFolder,
+    log,
+  });
+  const end = once(async () => {
+    await sequences.idle();
+    await eraseQueue.close();
+    await close();
+    redis.disconnect();
+    return true;
+  });
+  return {
+    sequences,
+    close: async () => {
+      await end(0);
+    },
   };
 }
 

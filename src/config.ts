@@ -229,6 +229,9 @@ export const SETTINGS = {
   BESTFRAME_QPS_VIDEO: perSecond
     .optional()
     .describe('Calls a second of VideoLivenessCompare, over all processes; Tencent’s default is 20'),
+  BESTFRAME_QPS_SEQUENCE: perSecond
+    .optional()
+    .describe('Calls a second of GenerateReflectSequence, over all processes; Tencent’s default is 5'),
   BESTFRAME_QPS_UPLOAD_URL: perSecond
     .optional()
     .describe('Calls a second of CreateUploadUrl, over all processes; Tencent’s default is 20'),
@@ -366,6 +369,7 @@ export function readConfig(env: Env): Config {
   const limits: Limits = {
     ...(s.BESTFRAME_QPS_DETECT === undefined ? {} : { DetectReflectLivenessAndCompare: s.BESTFRAME_QPS_DETECT }),
     ...(s.BESTFRAME_QPS_VIDEO === undefined ? {} : { VideoLivenessCompare: s.BESTFRAME_QPS_VIDEO }),
+    ...(s.BESTFRAME_QPS_SEQUENCE === undefined ? {} : { GenerateReflectSequence: s.BESTFRAME_QPS_SEQUENCE }),
     ...(s.BESTFRAME_QPS_UPLOAD_URL === undefined ? {} : { CreateUploadUrl: s.BESTFRAME_QPS_UPLOAD_URL }),
   };
   return frozen({

@@ -2,14 +2,14 @@ import { userInfo } from 'node:os';
 import { Argument, Command, Option } from 'commander';
 import pc from 'picocolors';
 import { readConfig } from '../config.ts';
-import { ACTION_NAMES, type ActionName, REGIONS, type Region } from '../domain/actions.ts';
+import { GATED_ACTIONS, type GatedAction, REGIONS, type Region } from '../domain/actions.ts';
 import { type GateView, STEERS, type Steer } from '../domain/gates.ts';
 import { openClient } from './open-client.ts';
 import { type Env, printJson, table } from './output.ts';
 
 interface Options {
   region?: Region;
-  action?: ActionName;
+  action?: GatedAction;
   by?: string;
   why?: string;
   json?: boolean;
@@ -21,7 +21,7 @@ export function gateCommand(env: Env): Command {
     .addOption(
       new Option('--region <region>', 'one region only (default: those of BESTFRAME_REGIONS)').choices(REGIONS),
     )
-    .addOption(new Option('--action <name>', 'one action only (default: all)').choices(ACTION_NAMES))
+    .addOption(new Option('--action <name>', 'one action only (default: all)').choices(GATED_ACTIONS))
     .option('--by <name>', 'who does it (default: the user of this machine)')
     .option('--why <text>', 'why; shown to whoever asks later')
     .option('--json', 'JSON on stdout: an array')
@@ -40,7 +40,7 @@ resume  ends a pause; a gate that is closed beneath it stays closed`,
         if (what !== 'status') {
           const by = options.by ?? userInfo().username;
           for (const region of options.region === undefined ? config.regions : [options.region]) {
-            for (const action of options.action === undefined ? ACTION_NAMES : [options.action]) {
+            for (const action of options.action === undefined ? GATED_ACTIONS : [options.action]) {
               await client.steer(region, action, what, by, options.why ?? '');
             }
           }

@@ -39,6 +39,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'enqueues one verification, or a manifest of many',
     load: async () => (await import('./enqueue.ts')).enqueueCommand,
   },
+  sequence: {
+    summary: 'device data from a phone to the light sequence that its liveness check begins with',
+    load: async () => (await import('./sequence.ts')).sequenceCommand,
+  },
   get: { summary: 'shows one verification', load: async () => (await import('./get.ts')).getCommand },
   wait: {
     summary: 'waits until a verification is decided, then shows it',

@@ -6,7 +6,7 @@
  * 2. Bad input is refused before anything is stored.
  * 3. It fails fast when Redis is away.
  */
-import { type ActionName, REGIONS, type Region } from '../domain/actions.ts';
+import { type GatedAction, REGIONS, type Region } from '../domain/actions.ts';
 import type { Erased, EraseRequest, ErasureReceipt } from '../domain/erasure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure, inputFailure } from '../domain/failure.ts';
@@ -306,7 +306,7 @@ export class BestframeClient {
    * @param by who does it, and @param why: both are shown to whoever asks later.
    * @returns whether that changed anything.
    */
-  async steer(region: Region, action: ActionName, steer: Steer, by: string, why: string): Promise<boolean> {
+  async steer(region: Region, action: GatedAction, steer: Steer, by: string, why: string): Promise<boolean> {
     await this.#store.ready();
     return this.#store.command(steerGate(this.#store.redis, this.#store.names, region, action, steer, by, why));
   }

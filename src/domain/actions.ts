@@ -76,8 +76,42 @@ export const ACTIONS: Readonly<Record<ActionName, ActionRule>> = {
   },
 };
 
+/** The call that comes before a liveness check: device data in, a light sequence out. No verification is about it. */
+export const SEQUENCE_CALL = 'GenerateReflectSequence';
+export type SequenceCall = typeof SEQUENCE_CALL;
+
+export const SEQUENCE = {
+  resource: 'deviceData',
+  urlParameter: 'DeviceDataUrl',
+  md5Parameter: 'DeviceDataMd5',
+  levelParameter: 'SecurityLevel',
+  /** Silent, blinking, light, blinking and light (what Tencent takes where none is given). */
+  levels: ['1', '2', '3', '4'],
+  contentType: 'application/octet-stream',
+  /** Neither is published; both are guards against the wrong thing. */
+  maxBytes: MIB,
+  maxSequenceBytes: MIB,
+  qps: 5,
+} as const;
+
+/** Calls whose gate closes by trouble with the account. */
+export const GATED_ACTIONS = [...ACTION_NAMES, SEQUENCE_CALL] as const;
+export type GatedAction = (typeof GATED_ACTIONS)[number];
+/** Calls that have a rate. */
+export type GatedCall = GatedAction | 'CreateUploadUrl';
+
 /** Default QPS of the call that hands out a pair of links. */
 export const CREATE_UPLOAD_URL_QPS = 20;
+
+export function defaultQps(call: GatedCall): number {
+  if (call === 'CreateUploadUrl') return CREATE_UPLOAD_URL_QPS;
+  return call === SEQUENCE_CALL ? SEQUENCE.qps : ACTIONS[call].qps;
+}
+
+/** What is uploaded for a call, by the names of its objects in the own bucket. */
+export function objectsOf(action: GatedAction): readonly string[] {
+  return action === SEQUENCE_CALL ? [SEQUENCE.resource] : resourcesOf(action).map(([name]) => name);
+}
 
 /** The resources of an action, in the order in which its parameters are documented. */
 export function resourcesOf(action: ActionName): readonly (readonly [ResourceName, ResourceRule])[] {

@@ -1,9 +1,9 @@
 /** A gate as an operator sees it: what lets the calls of one region and action through, or holds them back. */
-import type { ActionName, Region } from './actions.ts';
+import type { GatedAction, Region } from './actions.ts';
 
 export interface GateView {
   readonly region: Region;
-  readonly action: ActionName;
+  readonly action: GatedAction;
   /** `paused` is an operator's, and outlives what the breaker does beneath it. */
   readonly state: 'open' | 'closed' | 'paused';
   /** Why it is not open. */

@@ -13,6 +13,16 @@ export function verificationId(namespace: string, key: string): string {
   return `v${BigInt(`0x${digest}`).toString(36).padStart(25, '0')}`;
 }
 
+/** A light sequence's place in Redis, of its caller's key. @param mode an answer of the emulator is never given for a real one. */
+export function sequenceId(namespace: string, mode: string, key: string): string {
+  return createHmac('sha256', `${namespace}/sequence/${mode}`).update(key).digest('base64url').slice(0, 22);
+}
+
+/** Of what was asked for under a key; keyed, so that nobody looks up device data by its MD5. */
+export function sequenceFingerprint(namespace: string, asked: readonly string[]): string {
+  return createHmac('sha256', `${namespace}/sequence`).update(JSON.stringify(asked)).digest('base64url').slice(0, 22);
+}
+
 /** Whom it is about, as the index knows them. */
 export function subjectHash(namespace: string, subject: string): string {
   return createHmac('sha256', `${namespace}/subject`).update(subject).digest('base64url').slice(0, 22);

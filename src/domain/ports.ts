@@ -2,7 +2,7 @@
  * The edges of the world, as the stages see them. Adapters in `tencent/`, `storage/` and `transport/` implement these;
  * `compose.ts` is the only place where the two meet. Every method takes an AbortSignal and fails with a Failure.
  */
-import type { ActionName, Region, ResourceName, ResourceRule } from './actions.ts';
+import type { ActionName, Region, ResourceName, ResourceRule, SequenceCall } from './actions.ts';
 import type { BestFrameLink, ObjectPlace, StoredFrame } from './outcomes.ts';
 import type { FrameReceipt } from './receipt.ts';
 import type { Source } from './sources.ts';
@@ -112,6 +112,20 @@ export interface DetectAnswer {
   readonly bestFrame: BestFrameLink | null;
 }
 
+export interface SequenceInput {
+  readonly link: string;
+  /** 32 hex digits. */
+  readonly md5: string;
+  readonly securityLevel?: string | undefined;
+}
+
+export interface SequenceLink {
+  readonly url: string;
+  /** 32 hex digits. */
+  readonly md5: string;
+  readonly requestId: string;
+}
+
 /**
  * A call's `turn` is waited for on an open connection, and then the request leaves at once: how long a handshake takes says
  * nothing about when a call reaches the vendor. It is waited for again where it was missed. What it throws is thrown, and
@@ -120,7 +134,7 @@ export interface DetectAnswer {
 export interface FaceId {
   /** Tried again after a hiccup, each time in a turn of its own. */
   createUploadUrl(
-    action: ActionName,
+    action: ActionName | SequenceCall,
     region: Region,
     turn: () => Promise<Turn>,
     signal: AbortSignal,
@@ -130,6 +144,13 @@ export interface FaceId {
    * @param signal ends opening and waiting; after that, only the turn's own does.
    */
   detect(action: ActionName, region: Region, turn: () => Promise<PaidTurn>, signal: AbortSignal): Promise<DetectAnswer>;
+  /** A light sequence for a phone: one request, no retry inside. */
+  generateSequence(
+    region: Region,
+    input: SequenceInput,
+    turn: () => Promise<Turn>,
+    signal: AbortSignal,
+  ): Promise<SequenceLink>;
 }
 
 // ── where the frame goes ───────────────────────────────────────────────────────────────────────────────────────────

@@ -205,7 +205,8 @@ function describeIssue(issue: z.core.$ZodIssue | undefined): Failure {
   return inputFailure('INVALID_VERIFICATION', field, `${at} ${inWords(issue)}`);
 }
 
-function inWords(issue: z.core.$ZodIssue): string {
+/** What is wrong with a field, and what to do. */
+export function inWords(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_value':
       return `is not known: use one of ${issue.values.map(String).join(', ')}`;

@@ -98,7 +98,7 @@ async function readable(head: Buffer): Promise<string> {
 }
 
 export function isBase64(text: string): boolean {
-  return /^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(text);
+  return /^[A-Za-z0-9+/\s]+={0,2}$/.test(text.trimEnd());
 }
 
 /** As much of the package as its first bytes give. */

@@ -1,6 +1,6 @@
 /** The queue of deletions: what an end leaves in the own bucket, and everything of what was erased on demand. */
 import { Queue } from 'bullmq';
-import type { ActionName, Region } from '../domain/actions.ts';
+import type { GatedAction, Region } from '../domain/actions.ts';
 import type { RedisClient } from './connection.ts';
 import { ERASE_QUEUE, type Names } from './names.ts';
 
@@ -14,7 +14,7 @@ export type Strays = 'due' | number;
 export interface EraseJob {
   readonly id: string;
   readonly region: Region;
-  readonly action: ActionName;
+  readonly action: GatedAction;
   readonly generations: number;
   readonly strays?: Strays;
 }

@@ -1,5 +1,5 @@
 /** The gates as they stand, for whoever asks, and what an operator does to them. Written by the scripts in `lua/`. */
-import { ACTION_NAMES, type ActionName, REGIONS, type Region } from '../domain/actions.ts';
+import { GATED_ACTIONS, type GatedAction, REGIONS, type Region } from '../domain/actions.ts';
 import { explain } from '../domain/errors/index.ts';
 import type { GateView, Steer } from '../domain/gates.ts';
 import type { RedisClient } from './connection.ts';
@@ -7,7 +7,7 @@ import type { Names } from './names.ts';
 import { run } from './scripts.ts';
 
 export async function readGates(redis: RedisClient, names: Names, now: number): Promise<GateView[]> {
-  const all = REGIONS.flatMap((region) => ACTION_NAMES.map((action) => ({ region, action })));
+  const all = REGIONS.flatMap((region) => GATED_ACTIONS.map((action) => ({ region, action })));
   const pipeline = redis.pipeline();
   for (const { region, action } of all) {
     const { gate, admitted } = names.gate(region, action);
@@ -28,7 +28,7 @@ export async function steerGate(
   redis: RedisClient,
   names: Names,
   region: Region,
-  action: ActionName,
+  action: GatedAction,
   steer: Steer,
   by: string,
   why: string,
@@ -38,7 +38,7 @@ export async function steerGate(
 
 function viewOf(
   region: Region,
-  action: ActionName,
+  action: GatedAction,
   gate: Record<string, string>,
   admitted: number,
   now: number,

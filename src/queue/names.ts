@@ -2,7 +2,7 @@
  * Every key in Redis, in one place. All of a deployment lies under one `{hash-tag}`: journal, lock, job, gate and outbox are
  * touched by one script, so they must share a Cluster slot. Cluster gives availability, not scale (docs/decisions/one-slot.md).
  */
-import type { ActionName, Region } from '../domain/actions.ts';
+import type { GatedCall, Region } from '../domain/actions.ts';
 
 export const DEFAULT_PREFIX = '{bestframe}';
 export const ERASE_QUEUE = 'erase';
@@ -39,8 +39,10 @@ export interface Names {
   /** Verifications about one subject, by when they were claimed. @param hash keyed hash of the subject. */
   subject(hash: string): string;
   receipt(id: string): string;
+  /** A light sequence that was given under a key of its caller's, or is being made. */
+  sequence(id: string): string;
   history(id: string): string;
-  gate(region: Region, call: ActionName | 'CreateUploadUrl'): GateKeys;
+  gate(region: Region, call: GatedCall): GateKeys;
   job(region: Region, id: string): JobKeys;
 }
 
@@ -64,6 +66,7 @@ export function createNames(prefix: string): Names {
     frames: `${prefix}:frames`,
     subject: (hash) => `${prefix}:subject:${hash}`,
     receipt: (id) => `${prefix}:receipt:${id}`,
+    sequence: (id) => `${prefix}:sequence:${id}`,
     journal: (id) => `${prefix}:v:${id}`,
     history: (id) => `${prefix}:h:${id}`,
     gate: (region, call) => {

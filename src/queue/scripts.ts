@@ -30,6 +30,8 @@ export const SCRIPT_NAMES = [
   'law',
   'unframe',
   'adopt',
+  'enter',
+  'leave',
 ] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];
 

@@ -522,7 +522,7 @@ export class Attempt {
 }
 
 /** Account trouble of one request or one worker alone. */
-const OWN_TROUBLE: ReadonlySet<string> = new Set([
+export const OWN_TROUBLE: ReadonlySet<string> = new Set([
   CODES.NO_BUCKET,
   CODES.MODE_MISMATCH,
   CODES.NEWER_RECORD,

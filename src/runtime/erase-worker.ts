@@ -5,7 +5,7 @@
  */
 import { DelayedError, type Job, type Queue, Worker } from 'bullmq';
 import type { Logger } from 'pino';
-import { type Region, resourcesOf } from '../domain/actions.ts';
+import { objectsOf, type Region } from '../domain/actions.ts';
 import { Failure } from '../domain/failure.ts';
 import { objectKey } from '../domain/identity.ts';
 import { STRAY_MS } from '../domain/policy.ts';
@@ -98,7 +98,7 @@ export class EraseWorker {
   async #erase({ id, region, action, generations }: EraseJob, signal: AbortSignal): Promise<{ deleted: number }> {
     const { edges, objectFolder, log } = this.#options;
     const keys = Array.from({ length: generations }, (_, generation) =>
-      resourcesOf(action).map(([name]) => objectKey(objectFolder, id, generation, name)),
+      objectsOf(action).map((name) => objectKey(objectFolder, id, generation, name)),
     ).flat();
     const from = edges.bucket(region);
     await Promise.all(keys.map((key) => from.remove(key, signal)));

@@ -5,7 +5,9 @@
  * headroom. Our own share of that is bounded: nothing leaves before its slot, nor more than `LATE_MS` after it.
  */
 
-import { ACTIONS, type ActionName, CREATE_UPLOAD_URL_QPS, type Region } from '../domain/actions.ts';
+import { type ActionName, defaultQps, type GatedAction, type GatedCall, type Region } from '../domain/actions.ts';
+import { CODES, explain } from '../domain/errors/index.ts';
+import { Failure } from '../domain/failure.ts';
 import type { Turn } from '../domain/ports.ts';
 import type { RedisClient } from '../queue/connection.ts';
 import type { Names } from '../queue/names.ts';
@@ -15,7 +17,6 @@ import { DEFAULT_LEASE } from './lease.ts';
 import { RedisClock } from './redis-clock.ts';
 import { sleep } from './sleep.ts';
 
-export type GatedCall = ActionName | 'CreateUploadUrl';
 /** Calls a second, by region and action; what is not named is Tencent's default. */
 export type Limits = Readonly<Partial<Record<GatedCall, Readonly<Partial<Record<Region, number>>>>>>;
 
@@ -56,7 +57,7 @@ export class Gate {
   }
 
   limit(region: Region, call: GatedCall): number {
-    return this.#limits[call]?.[region] ?? (call === 'CreateUploadUrl' ? CREATE_UPLOAD_URL_QPS : ACTIONS[call].qps);
+    return this.#limits[call]?.[region] ?? defaultQps(call);
   }
 
   rate(region: Region, call: GatedCall): Rate {
@@ -106,24 +107,77 @@ export class Gate {
   }
 
   /** The vendor throttled CreateUploadUrl. */
-  async slowUploadUrls(region: Region): Promise<void> {
-    await run(this.#redis, 'slow', [this.#names.gate(region, 'CreateUploadUrl').gate], [REST_MS]);
+  slowUploadUrls(region: Region): Promise<void> {
+    return this.slow(region, 'CreateUploadUrl');
+  }
+
+  /** The vendor throttled a call that has no intent. */
+  async slow(region: Region, call: GatedCall): Promise<void> {
+    await run(this.#redis, 'slow', [this.#names.gate(region, call).gate], [REST_MS]);
+  }
+
+  /**
+   * For a call that is no verification's: nobody waits for a gate to open, nor for long.
+   * @param mostMs how far away the next slot may be.
+   * @param takes whether a slot is taken now, or only asked whether one could be.
+   * @throws Failure with the code that says why the gate is closed, or SEQUENCE_BUSY.
+   */
+  async enter(region: Region, action: GatedAction, id: string, mostMs: number, takes: boolean): Promise<Entered> {
+    const { lanes, laneMs, soonMs } = this.rate(region, action);
+    const args = [id, Math.round(mostMs), takes ? lanes : 0, laneMs, soonMs];
+    const askedAt = performance.now();
+    const reply = await run(this.#redis, 'enter', [this.#names.gate(region, action).gate], args);
+    const [answer, now, word, probe = 0, slot = 0] = reply as [string, number, string, number?, number?];
+    this.clock.learn(now, askedAt);
+    if (answer === 'closed') throw closed(region, action, word);
+    if (answer === 'busy') throw busy(region, action);
+    return { epoch: word, probe: probe === 1, slot };
+  }
+
+  /** A prober ends without an answer that says something about the account: another may probe. */
+  async leave(region: Region, action: GatedAction, id: string): Promise<void> {
+    await run(this.#redis, 'leave', [this.#names.gate(region, action).gate], [id]);
   }
 
   /**
    * Trouble with the account: closes the gate, or keeps it closed for longer where the prober says so.
    * @param epoch of the gate when the work began that met the trouble.
    */
-  async trip(region: Region, action: ActionName, id: string, epoch: string, code: string): Promise<Tripped> {
+  async trip(region: Region, action: GatedAction, id: string, epoch: string, code: string): Promise<Tripped> {
     const keys = [this.#names.gate(region, action).gate, this.#names.counters];
     return (await run(this.#redis, 'trip', keys, [id, epoch, code, FIRST_PROBE_MS, LONGEST_PROBE_MS])) as Tripped;
   }
 
   /** The prober had an answer. @returns whether that has opened the gate. */
-  async heal(region: Region, action: ActionName, id: string): Promise<boolean> {
+  async heal(region: Region, action: GatedAction, id: string): Promise<boolean> {
     const keys = [this.#names.gate(region, action).gate, this.#names.counters];
     return (await run(this.#redis, 'heal', keys, [id])) === 'opened';
   }
 }
 
 export type Tripped = 'tripped' | 'probed' | 'closed' | 'stale';
+
+export interface Entered {
+  readonly epoch: string;
+  /** This one probes a closed gate: it says what came of it by `heal`, `trip` or `leave`. */
+  readonly probe: boolean;
+  /** 0 where none was taken. */
+  readonly slot: number;
+}
+
+/** Of the same class, and with the same words, as the trouble that closed it. */
+function closed(region: Region, action: GatedAction, code: string): Failure {
+  const ours = code in CODES;
+  const words = explain(code)?.title ?? 'trouble with the account';
+  return new Failure(
+    { service: ours ? 'bestframe' : 'faceid', channel: ours ? 'local' : 'error', code, sent: 'no' },
+    `the gate of ${action} in ${region} is closed: ${words}`,
+  );
+}
+
+function busy(region: Region, action: GatedAction): Failure {
+  return new Failure(
+    { service: 'bestframe', channel: 'local', code: CODES.SEQUENCE_BUSY, sent: 'no' },
+    `too many calls of ${action} wait for their turn in ${region}: ask again in a few seconds`,
+  );
+}

@@ -170,7 +170,7 @@ async function declare(payment: Payment, iid: string): Promise<Declared> {
 }
 
 /** A throttled or broken answer says nothing about the account. */
-function saysAccountIsFine(failure: Failure): boolean {
+export function saysAccountIsFine(failure: Failure): boolean {
   return ['rejected', 'reupload', 'caller'].includes(classify(failure).class);
 }
 

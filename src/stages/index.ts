@@ -6,3 +6,4 @@ import { upload } from './upload.ts';
 
 export const stages = { upload, md5, detect, download } as const;
 export type { Edges, StageContext, StageInput } from './context.ts';
+export { sequence } from './sequence.ts';

@@ -5,8 +5,8 @@
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { Md5Outcome } from '../domain/outcomes.ts';
-import type { StageContext, StageInput } from './context.ts';
-import { type ReadyLink, readyLinks } from './links.ts';
+import type { Edges, StageContext, StageInput } from './context.ts';
+import { readyLinks } from './links.ts';
 
 /** Enough to look; the paid call signs its own. */
 const LOOK_MS = 5 * 60_000;
@@ -19,14 +19,23 @@ export async function md5(input: StageInput, context: StageContext): Promise<Md5
   return { checkedAt: context.now() };
 }
 
-function refuseSameObject(links: readonly ReadyLink[]): void {
+/** A link, and what should lie behind it. */
+export interface Expected {
+  readonly name: string;
+  readonly link: string;
+  readonly bytes: number;
+  /** 32 hex digits. */
+  readonly md5: string;
+}
+
+function refuseSameObject(links: readonly Expected[]): void {
   const objects = new Set(links.map(({ link }) => link.split('?', 1)[0]));
   if (objects.size === links.length) return;
   throw failure(CODES.SAME_RESOURCE, 'both links name the same object: the call needs two different ones');
 }
 
 /** Tencent takes only its default COS domain, in the region of the API. */
-function refuseForeignRegion({ name, link }: ReadyLink, region: string): void {
+export function refuseForeignRegion({ name, link }: Expected, region: string): void {
   const host = new URL(link).hostname;
   if (host.endsWith(`.cos.${region}.myqcloud.com`)) return;
   const message = `the link of ${name} is not a COS domain of ${region}: Tencent would answer "invalid resourceUrl"`;
@@ -34,7 +43,10 @@ function refuseForeignRegion({ name, link }: ReadyLink, region: string): void {
 }
 
 /** An ETag settles it with one byte; where it is no MD5 (KMS, multipart), the object is read whole. */
-async function comparesEqual({ name, link, bytes, md5: expected }: ReadyLink, context: StageContext): Promise<void> {
+export async function comparesEqual(
+  { name, link, bytes, md5: expected }: Expected,
+  context: { readonly edges: Pick<Edges, 'links'>; readonly signal: AbortSignal },
+): Promise<void> {
   const probe = await context.edges.links.probe(link, context.signal);
   const seen =
     probe.sizeBytes === bytes && probe.etagMd5 === null

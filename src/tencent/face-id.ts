@@ -1,7 +1,8 @@
 /**
  * FaceID by Tencent's own SDK, which signs; connections, time limits and the truth about what was sent are ours.
  *
- * 1. A call is one request on a connection that was never used, with no redirect followed; `detect` has no retry inside.
+ * 1. A call is one request on a connection that was never used, with no redirect followed; but for CreateUploadUrl
+ *    there is no retry inside.
  * 2. The connection is opened before the call's turn is waited for; one that did not last until then was sent nothing. A turn
  *    that was missed when the request would leave is waited for again.
  * 3. A signal ends the wait at once and destroys the connection, whether it is being opened, written to or read from.
@@ -11,10 +12,10 @@ import { setMaxListeners } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { CommonClient } from 'tencentcloud-sdk-nodejs/tencentcloud/common/common_client.js';
-import { ACTIONS, type ActionName, type Region, resourcesOf } from '../domain/actions.ts';
+import { ACTIONS, type ActionName, type Region, resourcesOf, SEQUENCE, SEQUENCE_CALL } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
-import type { DetectInput, FaceId, Turn } from '../domain/ports.ts';
+import type { DetectInput, FaceId, SequenceInput, Turn } from '../domain/ports.ts';
 import { abortFailure } from '../transport/abort.ts';
 import { type ConnectorOptions, createConnector } from '../transport/connector.ts';
 import { limited } from '../transport/limits.ts';
@@ -22,7 +23,7 @@ import { withQuickRetries } from '../transport/retry.ts';
 import { CallAgent } from './call-agent.ts';
 import type { CredentialsProvider, Keys } from './credentials.ts';
 import { callFailure, malformedReply } from './failures.ts';
-import { parseDetectReply, parseUploadUrlReply } from './replies.ts';
+import { parseDetectReply, parseSequenceReply, parseUploadUrlReply } from './replies.ts';
 
 export interface FaceIdOptions extends ConnectorOptions {
   readonly credentials: CredentialsProvider;
@@ -151,6 +152,14 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
       return answer;
     },
 
+    async generateSequence(region, input, turn, signal) {
+      const inTurn = async () => ({ ...(await turn()), parameters: sequenceParameters(input), signal });
+      const { reply, agent } = await ask({ name: SEQUENCE_CALL, region, turn: inTurn, signal });
+      const link = parseSequenceReply(reply);
+      if (link === null) throw malformedReply(reply, agent);
+      return link;
+    },
+
     async inspect(name, region, parameters, signal) {
       let clockAheadMs: number | null = null;
       const onHeaders = ({ date = '' }: IncomingHttpHeaders) => {
@@ -214,4 +223,10 @@ function detectParameters(action: ActionName, input: DetectInput): Record<string
     if (input.liveness.validateData !== undefined) parameters.ValidateData = input.liveness.validateData;
   }
   return parameters;
+}
+
+function sequenceParameters({ link, md5, securityLevel }: SequenceInput): Record<string, string> {
+  const { urlParameter, md5Parameter, levelParameter } = SEQUENCE;
+  const level = securityLevel === undefined ? {} : { [levelParameter]: securityLevel };
+  return { [urlParameter]: link, [md5Parameter]: md5, ...level };
 }

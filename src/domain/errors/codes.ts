@@ -3,6 +3,7 @@ const NAMES = [
   // the caller's request
   'INVALID_VERIFICATION',
   'INVALID_MANIFEST',
+  'INVALID_SEQUENCE',
   'KEY_CONFLICT',
   'KEY_GONE',
   'SAME_RESOURCE',
@@ -56,6 +57,11 @@ const NAMES = [
   'FRAME_ELSEWHERE',
   'SINK_FULL',
   'SINK_UNWRITABLE',
+  // the light sequence
+  'SEQUENCE_BUSY',
+  'SEQUENCE_LATE',
+  'SEQUENCE_MISSING',
+  'SEQUENCE_DAMAGED',
   // the pipeline
   'CLOSED_BY_OPERATOR',
   'PAUSED_BY_OPERATOR',

@@ -24,6 +24,12 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'The line cannot be read; the other lines went on.',
     'Correct the line that is named and enqueue the manifest again: lines that were accepted are known by their keys.',
   ],
+  INVALID_SEQUENCE: [
+    'caller',
+    'The request for a light sequence is not valid',
+    'A field is missing, unknown or wrong; nothing was sent.',
+    'Correct the field that is named. docs/integration.md shows what is taken.',
+  ],
   KEY_CONFLICT: [
     'caller',
     'The key belongs to another payload',
@@ -88,7 +94,7 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'caller',
     'The resource is of the wrong kind',
     'Its first bytes are not those of what this action takes.',
-    'Give a gzip liveness package as LiveData, JPEG or PNG as image, MP4, AVI or FLV as video.',
+    'Give a gzip liveness package as LiveData, JPEG or PNG as image, MP4, AVI or FLV as video, the SDK’s Base64 text as device data.',
   ],
   SOURCE_CHANGED: [
     'caller',
@@ -323,6 +329,31 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'The frame cannot be written',
     'The frames folder or bucket refuses writing.',
     'Let the workers write to BESTFRAME_FRAMES_DIR; the download is tried again until its link dies.',
+  ],
+
+  SEQUENCE_BUSY: [
+    'throttled',
+    'Too many ask for light sequences',
+    'The rate of GenerateReflectSequence is used up for the next seconds, or the same key is being asked for. Nothing was called.',
+    'Ask again in a few seconds. If this happens often, ask Tencent for a higher rate and set BESTFRAME_QPS_SEQUENCE.',
+  ],
+  SEQUENCE_LATE: [
+    'transient',
+    'The light sequence was not there in time',
+    'A person waits for it, so that it is given up after ten seconds; it was tried twice where there was time.',
+    'Ask again, under the same key. If it lasts, look at the network to COS and FaceID (`bestframe doctor`).',
+  ],
+  SEQUENCE_MISSING: [
+    'transient',
+    'The light sequence cannot be fetched',
+    'Tencent made one, and its link leads to nothing.',
+    'Ask again.',
+  ],
+  SEQUENCE_DAMAGED: [
+    'transient',
+    'The light sequence arrived damaged',
+    'Its MD5 is not the one that Tencent gave, or it is larger than any sequence.',
+    'Ask again. If it comes back, look for a proxy that changes answers.',
   ],
 
   CLOSED_BY_OPERATOR: [

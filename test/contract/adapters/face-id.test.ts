@@ -86,6 +86,49 @@ function answer(response: ServerResponse, fields: object): void {
   response.end(JSON.stringify({ Response: { ...fields, RequestId: 'r-1' } }));
 }
 
+describe('a light sequence', () => {
+  test('comes as a link with its MD5, for the level that was asked for', async () => {
+    const end = await far((request, response) => {
+      request.toArray().then(
+        (pieces) => bodies.push(JSON.parse(Buffer.concat(pieces).toString())),
+        () => undefined,
+      );
+      request.once('end', () =>
+        answer(response, { ReflectSequenceUrl: 'https://sequence', ReflectSequenceMd5: 'A'.repeat(32) }),
+      );
+    });
+    const bodies: unknown[] = [];
+    const input = { link: 'https://device', md5: '0'.repeat(32), securityLevel: '3' };
+    const turn = async () => ({ missed: () => false });
+    const found = await through(end).generateSequence(REGION, input, turn, never());
+    expect(found).toEqual({ url: 'https://sequence', md5: 'a'.repeat(32), requestId: 'r-1' });
+    await through(end).generateSequence(REGION, { link: input.link, md5: input.md5 }, turn, never());
+    const parameters = { DeviceDataUrl: 'https://device', DeviceDataMd5: '0'.repeat(32) };
+    expect(bodies).toEqual([{ ...parameters, SecurityLevel: '3' }, parameters]);
+  });
+
+  test.each([
+    ['without a link', { ReflectSequenceMd5: '0'.repeat(32) }],
+    ['without an MD5 to check it by', { ReflectSequenceUrl: 'https://sequence', ReflectSequenceMd5: '' }],
+  ])('that comes %s is none, and is not asked for again', async (_what, fields) => {
+    let asked = 0;
+    const end = await far((_request, response) => {
+      asked += 1;
+      answer(response, fields);
+    });
+    const input = { link: 'https://device', md5: '0'.repeat(32) };
+    await failing(
+      through(end).generateSequence(REGION, input, async () => ({ missed: () => false }), never()),
+      {
+        code: 'MALFORMED_REPLY',
+        sent: 'maybe',
+        class: 'transient',
+      },
+    );
+    expect(asked).toBe(1);
+  });
+});
+
 describe('answers', () => {
   test('a match comes with its similarity and its frame', async () => {
     const found = await faceId().detect(ACTION, REGION, at(await inputOf({ card: 'match' })), never());

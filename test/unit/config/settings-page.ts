@@ -1,6 +1,13 @@
 /** docs/settings.md, made from the settings themselves and from the table of actions. */
 import { SETTINGS } from '../../../src/config.ts';
-import { ACTION_NAMES, ACTIONS, CREATE_UPLOAD_URL_QPS, resourcesOf } from '../../../src/domain/actions.ts';
+import {
+  ACTION_NAMES,
+  defaultQps,
+  GATED_ACTIONS,
+  resourcesOf,
+  SEQUENCE,
+  SEQUENCE_CALL,
+} from '../../../src/domain/actions.ts';
 
 type Name = keyof typeof SETTINGS;
 
@@ -18,6 +25,7 @@ export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])
       'BESTFRAME_FACEID_ENDPOINT',
       'BESTFRAME_QPS_DETECT',
       'BESTFRAME_QPS_VIDEO',
+      'BESTFRAME_QPS_SEQUENCE',
       'BESTFRAME_QPS_UPLOAD_URL',
     ],
   ],
@@ -79,8 +87,8 @@ ${groups.join('\n\n')}
 ## Limits of resources
 
 A resource over its limit, or of another kind than its action takes, is refused before anything is uploaded. Tencent
-publishes limits for VideoLivenessCompare only, counted after Base64; these count bytes. The limit of \`liveData\` is our
-own, a guard against the wrong file.
+publishes limits for VideoLivenessCompare only, counted after Base64; these count bytes. The limits of \`liveData\` and
+\`deviceData\` are our own, guards against the wrong file.
 
 ${table(['action', 'resource', 'content', 'most'], limits())}
 
@@ -106,21 +114,19 @@ function inWords(value: unknown): string {
 }
 
 function limits(): string[][] {
-  return ACTION_NAMES.flatMap((action) =>
-    resourcesOf(action).map(([name, { content, maxBytes }]) => [
-      action,
-      `\`${name}\``,
-      content,
-      `${maxBytes / 1024 ** 2} MiB (${maxBytes.toLocaleString('en-US')} bytes)`,
-    ]),
+  const resources = ACTION_NAMES.flatMap((action) =>
+    resourcesOf(action).map(([name, { content, maxBytes }]) => [action, `\`${name}\``, content, size(maxBytes)]),
   );
+  const { resource, maxBytes } = SEQUENCE;
+  return [...resources, [SEQUENCE_CALL, `\`${resource}\``, 'Base64 text', size(maxBytes)]];
+}
+
+function size(bytes: number): string {
+  return `${bytes / 1024 ** 2} MiB (${bytes.toLocaleString('en-US')} bytes)`;
 }
 
 function rates(): string[][] {
-  return [
-    ...ACTION_NAMES.map((action) => [action, String(ACTIONS[action].qps)]),
-    ['CreateUploadUrl', String(CREATE_UPLOAD_URL_QPS)],
-  ];
+  return [...GATED_ACTIONS, 'CreateUploadUrl' as const].map((call) => [call, String(defaultQps(call))]);
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
