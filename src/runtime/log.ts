@@ -64,7 +64,7 @@ export class RunLog {
 }
 
 /** Where a bug of ours is; its message may hold anything and stays out. */
-function stackOf(cause: unknown): string | undefined {
+export function stackOf(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return undefined;
   return cause.stack?.split('\n').slice(1, 4).join(' ').trim();
 }

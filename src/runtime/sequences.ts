@@ -24,6 +24,7 @@ import type { Sealer } from '../queue/seal.ts';
 import { type Edges, sequence } from '../stages/index.ts';
 import { OWN_TROUBLE } from './attempt.ts';
 import type { Entered, Gate } from './gate.ts';
+import { RunLog, stackOf } from './log.ts';
 import { saysAccountIsFine } from './pay.ts';
 import { sleep } from './sleep.ts';
 
@@ -231,7 +232,8 @@ export class Sequences {
       withheld === null && REPEATED.has(kind) && generation + 1 < TRIES && endsAt - performance.now() >= LEAST_MS;
     const { requestId, httpStatus } = failure;
     const facts = { id, event: 'sequence trouble', code: nameOf(failure), class: kind, called, again };
-    this.#options.log.warn({ ...facts, requestId, httpStatus }, `light sequence: ${nameOf(failure)}`);
+    const cause = failure.code === CODES.INTERNAL ? { stack: stackOf(failure.cause) } : {};
+    this.#options.log.warn({ ...facts, ...cause, requestId, httpStatus }, `light sequence: ${nameOf(failure)}`);
     if (withheld === null) await this.#leftToTime(this.#tellGate(attempt, failure, kind), 'gate'); // the next one tells it
     return again;
   }
@@ -245,14 +247,13 @@ export class Sequences {
     if (entered.probe && called && failure.sent === 'answered' && saysAccountIsFine(failure)) await this.#heal(attempt);
     if (kind !== 'account' || OWN_TROUBLE.has(failure.code)) return;
     const change = await gate.trip(region, SEQUENCE_CALL, id, entered.epoch, nameOf(failure));
-    if (change === 'tripped' || change === 'probed')
-      log.warn({ id, event: 'gate', change, code: nameOf(failure) }, 'gate');
+    if (change === 'tripped' || change === 'probed') new RunLog(log, id).gate(change, nameOf(failure));
   }
 
   async #heal({ order, id }: Attempted): Promise<void> {
     const { gate, log } = this.#options;
     const opened = await this.#leftToTime(gate.heal(order.region, SEQUENCE_CALL, id), 'gate'); // the next probe opens it
-    if (opened === true) log.info({ id, event: 'gate', change: 'opened', code: null }, 'gate open again');
+    if (opened === true) new RunLog(log, id).gate('opened', null);
   }
 
   /** In Redis before anything is uploaded. @returns what has it done at once. */

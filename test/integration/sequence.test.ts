@@ -269,8 +269,14 @@ describe('the gate', () => {
     await erased();
   });
 
-  it('is not closed by an operator’s pause, which outlives it', async () => {
+  it('is not closed by an operator’s pause, also where that comes between upload and call', async () => {
+    const held = await rig.control.fault({ kind: 'hold', service: 'cos', action: 'PutObject' });
+    const asked = failing(sequences.generate(request()));
+    await rig.control.waitFor({ action: 'PutObject', event: 'held' });
     await rig.client.steer(REGION, SEQUENCE, 'pause', 'maria', 'bill is being paid');
+    await rig.control.release(held);
+    expect(await asked).toMatchObject({ code: 'PAUSED_BY_OPERATOR', sent: 'no' });
+    expect(await calls()).toEqual([]);
     expect(await failing(sequences.generate(request()))).toMatchObject({ code: 'PAUSED_BY_OPERATOR', sent: 'no' });
     await rig.client.steer(REGION, SEQUENCE, 'resume', 'maria', '');
     await sequences.generate(request());
