@@ -164,16 +164,20 @@ export class Sequences {
     const entered = await answerOf(gate.enter(region, SEQUENCE_CALL, id, this.#deadlineMs * PATIENCE, false));
     try {
       const eraseNow = own ? await this.#eraseLater(id, order) : async () => undefined;
-      for (let generation = 0; ; generation += 1) {
-        const attempt: Attempted = { order, id, generation, entered, endsAt, called: false, withheld: null };
-        try {
-          const made = await this.#try(attempt);
-          // A PUT of an earlier try that was broken off may still arrive: then its deletion keeps its own time.
-          if (generation === 0) await eraseNow();
-          return made;
-        } catch (error) {
-          if (!(await this.#isRepeated(attempt, asFailure(error)))) throw asFailure(error);
+      const tries: Attempted[] = [];
+      try {
+        for (let generation = 0; ; generation += 1) {
+          const attempt = { order, id, generation, entered, endsAt, stored: false, called: false, withheld: null };
+          tries.push(attempt);
+          try {
+            return await this.#try(attempt);
+          } catch (error) {
+            if (!(await this.#isRepeated(attempt, asFailure(error)))) throw asFailure(error);
+          }
         }
+      } finally {
+        // A PUT that was broken off may still arrive: then the deletion keeps its own time.
+        if (tries.every(({ stored }) => stored)) await eraseNow();
       }
     } finally {
       if (entered.probe) await this.#leftToTime(gate.leave(region, SEQUENCE_CALL, id), 'probe'); // its lease runs out
@@ -194,6 +198,9 @@ export class Sequences {
         signal,
         key: objectKey(objectFolder, id, generation, SEQUENCE.resource),
         linkMs: LINK_MS,
+        onStored: () => {
+          attempt.stored = true;
+        },
         uploadUrlTurn: gate.uploadUrlTurns(region, 1, signal),
         turn: async () => {
           const { slot } = await this.#slot(attempt);
@@ -289,6 +296,8 @@ interface Attempted {
   readonly entered: Entered;
   /** By `performance.now()`. */
   readonly endsAt: number;
+  /** Its PUT was answered. */
+  stored: boolean;
   /** The call's turn has come: what fails from now on is, or may be, the call. */
   called: boolean;
   /** Why the gate gave no turn: nothing that the gate must be told. */

@@ -19,6 +19,8 @@ export interface SequenceContext {
   readonly key: string;
   /** Life of the links that are signed: what comes later than this must find them dead. */
   readonly linkMs: number;
+  /** The device data lies there, whole. */
+  onStored(): void;
   uploadUrlTurn(): Promise<Turn>;
   /** The call's own. */
   turn(): Promise<Turn>;
@@ -27,6 +29,7 @@ export interface SequenceContext {
 export async function sequence(order: SequenceOrder, context: SequenceContext): Promise<LightSequence> {
   const { edges, signal, turn } = context;
   const link = await uploaded(order, context);
+  context.onStored();
   const expected = { name: SEQUENCE.resource, link, bytes: order.deviceData.byteLength, md5: order.md5 };
   refuseForeignRegion(expected, order.region);
   await comparesEqual(expected, context);

@@ -51,6 +51,7 @@ function run({ getLink = `https://vendor.cos.${REGION}.myqcloud.com/a`, seen = o
     signal: new AbortController().signal,
     key: 'unused',
     linkMs: 1_000,
+    onStored: () => undefined,
     uploadUrlTurn: turn,
     turn,
   });
