@@ -30,7 +30,7 @@ export const SCRIPT_NAMES = [
   'law',
   'unframe',
   'adopt',
-  'enter',
+  'pass',
   'leave',
 ] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];

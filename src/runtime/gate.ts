@@ -126,7 +126,7 @@ export class Gate {
     const { lanes, laneMs, soonMs } = this.rate(region, action);
     const args = [id, Math.round(mostMs), takes ? lanes : 0, laneMs, soonMs];
     const askedAt = performance.now();
-    const reply = await run(this.#redis, 'enter', [this.#names.gate(region, action).gate], args);
+    const reply = await run(this.#redis, 'pass', [this.#names.gate(region, action).gate], args);
     const [answer, now, word, probe = 0, slot = 0] = reply as [string, number, string, number?, number?];
     this.clock.learn(now, askedAt);
     if (answer === 'closed') throw closed(region, action, word);
