@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { REGIONS, type Region } from './domain/actions.ts';
 import { CODES } from './domain/errors/index.ts';
 import { Failure, inputFailure } from './domain/failure.ts';
+import { TENANT } from './domain/identity.ts';
 import { DEFAULT_POLICY, type Policy } from './domain/policy.ts';
 import { STAGES } from './domain/states.ts';
 import { DEMANDS, type Demand, LANES, type Lane, MODES } from './domain/verification.ts';
@@ -173,6 +174,12 @@ export const SETTINGS = {
     .max(64, 'is longer than 64 characters: use a shorter one')
     .default('bestframe')
     .describe('Keeps equal keys of different applications apart; the same for whoever asks by key'),
+  BESTFRAME_TENANT: text
+    .regex(TENANT, 'is not a word: write small letters, digits and "-", up to 40, a letter or digit at both ends')
+    .optional()
+    .describe(
+      'Whose keys and subjects the command line means, where several tenants share a deployment; where it is not set, the deployment’s own',
+    ),
   BESTFRAME_MODE: oneOf(MODES)
     .default('live')
     .describe('`test` against the emulator, `live` against Tencent; in every record'),
@@ -316,6 +323,7 @@ export interface Config {
   readonly redis: RedisSettings;
   readonly prefix: string;
   readonly namespace: string;
+  readonly tenant: string | undefined;
   readonly mode: 'test' | 'live';
   readonly regions: readonly Region[];
   readonly buckets: ReadonlyMap<Region, string>;
@@ -376,6 +384,7 @@ export function readConfig(env: Env): Config {
     redis,
     prefix: s.BESTFRAME_PREFIX,
     namespace: s.BESTFRAME_NAMESPACE,
+    tenant: s.BESTFRAME_TENANT,
     mode: s.BESTFRAME_MODE,
     regions: s.BESTFRAME_REGIONS,
     buckets: s.BESTFRAME_BUCKETS,

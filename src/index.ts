@@ -1,5 +1,6 @@
 /** What other backends import: the client, the types, the error codes. */
 export { BestframeClient, type ClientOptions, type Enqueued, type EnqueueResult } from './client/client.ts';
+export type { Page, PageFilter, Standing } from './client/pages.ts';
 export type { ActionName, Region, ResourceName } from './domain/actions.ts';
 export { CODES, ERROR_TABLE, type ErrorClass, type ErrorEntry, explain } from './domain/errors/index.ts';
 export { Failure } from './domain/failure.ts';

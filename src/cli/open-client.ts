@@ -8,6 +8,7 @@ export function openClient(config: Config): BestframeClient {
     redis: config.redis,
     prefix: config.prefix,
     namespace: config.namespace,
+    ...(config.tenant === undefined ? {} : { tenant: config.tenant }),
     mode: config.mode,
     demands: config.demands,
     recordTtlMs: config.recordTtlMs,

@@ -12,7 +12,7 @@ import { CODES } from '../domain/errors/index.ts';
 import { Failure, inputFailure } from '../domain/failure.ts';
 import type { GateView, Steer } from '../domain/gates.ts';
 import type { Decide, Decided, HeldChoice, HeldFilter } from '../domain/held.ts';
-import { fingerprint, subjectHash, verificationId } from '../domain/identity.ts';
+import { fingerprint, namespaceOf, subjectHash, TENANT, verificationId } from '../domain/identity.ts';
 import type { Metrics } from '../domain/metrics.ts';
 import { isTerminal, type State } from '../domain/states.ts';
 import { type SupportBundle, supportBundle } from '../domain/support.ts';
@@ -40,6 +40,7 @@ import { checkAtBorder } from './border.ts';
 import { Changes } from './changes.ts';
 import { acknowledge, eraseOne, readReceipt, setLegalHold, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
 import { followUpsAfter, heldViews, resolveHeld } from './held.ts';
+import { type Page, type PageFilter, pageOf, type Standing, standingOf } from './pages.ts';
 import { Store } from './store.ts';
 
 export interface ClientOptions {
@@ -51,6 +52,11 @@ export interface ClientOptions {
   readonly prefix?: string;
   /** Keeps equal keys of different applications apart; default `bestframe`. */
   readonly namespace?: string;
+  /**
+   * Where several share a deployment: keys and subjects mean what they mean to this one, and what belongs to others is not
+   * there. Left out: keys and subjects of the deployment's own, and all verifications by their id.
+   */
+  readonly tenant?: string;
   /** Default `live`. Part of every record. */
   readonly mode?: Mode;
   /**
@@ -89,15 +95,27 @@ export interface EnqueueManyOptions {
 /** Interactive work stands in the express lane this long at most before batch work goes on. */
 const EXPRESS_HOLD_MS = 15_000;
 const CHUNK = 500;
+/** How long a watch waits for a change in one go. */
+const WATCH_MS = 60_000;
 
 export class BestframeClient {
   readonly #options: ClientOptions;
   readonly #store: Store;
   readonly #changes: Changes;
+  readonly #beside: BestframeClient | undefined;
 
-  constructor(options: ClientOptions) {
+  /** @param beside of another tenant: its connection is used, and stays its own to close. */
+  constructor(options: ClientOptions, beside?: BestframeClient) {
+    const tenant = tenantOf(options);
     this.#options = options;
+    this.#beside = beside;
+    if (beside !== undefined) {
+      this.#changes = beside.#changes;
+      this.#store = beside.#store.forTenant(tenant);
+      return;
+    }
     this.#store = new Store({
+      tenant,
       redis: settingsOf(options),
       prefix: options.prefix ?? DEFAULT_PREFIX,
       sealer: new Sealer(readKeyRing(options.keyRing)),
@@ -134,6 +152,11 @@ export class BestframeClient {
       options.onProgress?.(results.length);
     }
     return results;
+  }
+
+  /** The same for another tenant, over the same connection; lives as long as this one. */
+  forTenant(tenant: string): BestframeClient {
+    return new BestframeClient({ ...this.#options, tenant }, this);
   }
 
   /** @returns null where there is no such verification (or its record has expired). */
@@ -226,6 +249,38 @@ export class BestframeClient {
       .slice(0, limit);
   }
 
+  /** Newest first, a page at a time, of a tenant. @throws Failure INVALID_VERIFICATION for a cursor that is none */
+  page(filter: PageFilter = {}): Promise<Page> {
+    return pageOf(this.#store, filter);
+  }
+
+  /**
+   * As it stands now, and again whenever that has changed, until it has ended or is erased, or the signal aborts. Ends at once
+   * where there is no such verification.
+   */
+  async *watch(id: string, signal: AbortSignal): AsyncGenerator<VerificationView> {
+    await this.#store.ready();
+    let seen = '';
+    for (;;) {
+      const view = await this.#changes.until(id, WATCH_MS, signal, async () => {
+        const now = await this.get(id);
+        return { done: now === null || JSON.stringify(now) !== seen, value: now };
+      });
+      if (view === null) return;
+      const text = JSON.stringify(view);
+      if (text === seen) continue;
+      seen = text;
+      yield view;
+      if (isTerminal(view.state)) return;
+    }
+  }
+
+  /** Of each id, in order, whether anybody still needs its sources: `erased` ones are known for a year. */
+  async standing(ids: readonly string[]): Promise<Standing[]> {
+    await this.#store.ready();
+    return standingOf(this.#store, ids);
+  }
+
   /** Verifications that were set aside for a person. */
   held(filter: HeldFilter = {}): Promise<VerificationView[]> {
     return heldViews(this.#store, filter);
@@ -313,6 +368,7 @@ export class BestframeClient {
 
   /** Idempotent. Leaves no socket and no timer. */
   async close(): Promise<void> {
+    if (this.#beside !== undefined) return;
     await this.#changes.close();
     await this.#store.close();
   }
@@ -380,8 +436,15 @@ export class BestframeClient {
     const { express } = names.gate(request.region, request.action);
     const subject = request.subject === undefined ? '' : subjectHash(this.#namespace, request.subject);
     const journal = names.journal(id);
+    const { tenant } = this.#store;
     return {
-      keys: [journal, names.live, express, subject === '' ? journal : names.subject(subject)],
+      keys: [
+        journal,
+        names.live,
+        express,
+        subject === '' ? journal : names.subject(subject),
+        tenant === null ? journal : names.tenant(tenant),
+      ],
       args: [
         id,
         fingerprint(request),
@@ -390,13 +453,13 @@ export class BestframeClient {
         request.lane,
         EXPRESS_HOLD_MS,
         MAX_DEADLINE_MS + expiryMs,
-        ...claimFields(id, request, this.#mode, subject, sealer),
+        ...claimFields(id, request, { mode: this.#mode, tenant, subject }, sealer),
       ],
     };
   }
 
   get #namespace(): string {
-    return this.#options.namespace ?? 'bestframe';
+    return namespaceOf(this.#options.namespace ?? 'bestframe', this.#store.tenant);
   }
 
   get #mode(): Mode {
@@ -407,6 +470,13 @@ export class BestframeClient {
 /** @throws Failure INVALID_SETTINGS */
 function settingsOf({ redis, tls }: ClientOptions): RedisSettings {
   return typeof redis === 'string' ? { ...redisSettings(redis, 'redis'), ...tls } : redis;
+}
+
+/** @throws Failure INVALID_SETTINGS */
+function tenantOf({ tenant }: ClientOptions): string | null {
+  if (tenant === undefined || TENANT.test(tenant)) return tenant ?? null;
+  const message = 'tenant is not a word: write small letters, digits and "-", up to 40, a letter or digit at both ends';
+  throw inputFailure(CODES.INVALID_SETTINGS, 'tenant', message);
 }
 
 const MOST_LISTED = 1_000;

@@ -25,11 +25,12 @@ export async function eraseOne(store: Store, id: string, { by, why }: EraseReque
     const receipt = await readReceipt(store, id);
     return receipt === null ? { status: 'missing' } : { status: 'gone', receipt };
   }
-  const { region, mode, upload } = view;
+  const { region, mode, upload, tenant } = view;
   const at = new Date().toISOString();
   const underWay = upload === 'own-bucket' && Date.parse(view.endedAt ?? at) > Date.now() - STRAY_MS;
   const receipt: ErasureReceipt = {
     id,
+    ...(tenant === null ? {} : { tenant }),
     mode,
     requestedAt: at,
     by,
@@ -64,7 +65,9 @@ export async function eraseOne(store: Store, id: string, { by, why }: EraseReque
 export async function readReceipt(store: Store, id: string): Promise<ErasureReceipt | null> {
   await store.ready();
   const text = await store.command(store.redis.get(store.names.receipt(id)));
-  return text === null ? null : (JSON.parse(text) as ErasureReceipt);
+  if (text === null) return null;
+  const receipt = JSON.parse(text) as ErasureReceipt;
+  return store.owns(receipt.tenant ?? null) ? receipt : null;
 }
 
 /** @param hold null lifts it. */

@@ -18,6 +18,8 @@ export interface StoreOptions {
   readonly sealer: Sealer;
   readonly expiryMs: number;
   readonly connectTimeoutMs: number;
+  /** Whose verifications there are, as seen from here; null: all. */
+  readonly tenant: string | null;
 }
 
 export class Store {
@@ -25,23 +27,34 @@ export class Store {
   readonly names: Names;
   readonly sealer: Sealer;
   readonly expiryMs: number;
-  readonly #connectTimeoutMs: number;
-  readonly #queues = new Map<Region, Queue<VerifyJob>>();
+  readonly tenant: string | null;
+  readonly #options: StoreOptions;
+  readonly #queues: Map<Region, Queue<VerifyJob>>;
+  readonly #beside: Store | undefined;
   #eraseQueue: EraseQueue | undefined;
 
-  constructor(options: StoreOptions) {
-    this.redis = connectProducer(options.redis);
+  /** @param beside shares its connection and queues, which stay its own to close. */
+  constructor(options: StoreOptions, beside?: Store) {
+    this.#options = options;
+    this.#beside = beside;
+    this.#queues = beside === undefined ? new Map() : beside.#queues;
+    this.redis = beside?.redis ?? connectProducer(options.redis);
     // ioredis says every failed connection here; whoever calls gets it as a Failure instead.
-    this.redis.on('error', () => undefined);
+    if (beside === undefined) this.redis.on('error', () => undefined);
+    this.tenant = options.tenant;
     this.names = createNames(options.prefix);
     this.sealer = options.sealer;
     this.expiryMs = options.expiryMs;
-    this.#connectTimeoutMs = options.connectTimeoutMs;
+  }
+
+  /** What another tenant has is not there. */
+  forTenant(tenant: string | null): Store {
+    return new Store({ ...this.#options, tenant }, this);
   }
 
   /** @throws Failure REDIS_UNAVAILABLE */
   ready(): Promise<void> {
-    return untilReady(this.redis, this.#connectTimeoutMs);
+    return untilReady(this.redis, this.#options.connectTimeoutMs);
   }
 
   /** Waits for no Redis that is away: a Cluster that is, for one, keeps commands until it is back. */
@@ -65,12 +78,17 @@ export class Store {
 
   async views(ids: readonly string[]): Promise<(VerificationView | null)[]> {
     await this.ready();
-    return this.command(readViews(this.redis, this.names, ids, this.sealer));
+    const views = await this.command(readViews(this.redis, this.names, ids, this.sealer));
+    return views.map((view) => (view !== null && this.owns(view.tenant) ? view : null));
   }
 
   async view(id: string): Promise<VerificationView | null> {
     const [view] = await this.views([id]);
     return view ?? null;
+  }
+
+  owns(tenant: string | null): boolean {
+    return this.tenant === null || this.tenant === tenant;
   }
 
   queue(region: Region): Queue<VerifyJob> {
@@ -82,11 +100,13 @@ export class Store {
   }
 
   eraseQueue(): EraseQueue {
+    if (this.#beside !== undefined) return this.#beside.eraseQueue();
     this.#eraseQueue ??= openEraseQueue(this.redis, this.names);
     return this.#eraseQueue;
   }
 
   async close(): Promise<void> {
+    if (this.#beside !== undefined) return;
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     await this.#eraseQueue?.close();
     this.redis.disconnect();

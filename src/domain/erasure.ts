@@ -12,6 +12,8 @@ export interface LegalHold {
 /** What was deleted, and who says so; and what nobody here can say. */
 export interface ErasureReceipt {
   readonly id: string;
+  /** Whose it was. */
+  readonly tenant?: string;
   readonly mode: Mode;
   /** ISO 8601. */
   readonly requestedAt: string;

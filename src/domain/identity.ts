@@ -23,6 +23,14 @@ export function sequenceFingerprint(namespace: string, asked: readonly string[])
   return createHmac('sha256', `${namespace}/sequence`).update(JSON.stringify(asked)).digest('base64url').slice(0, 22);
 }
 
+/** Tenants of a deployment have namespaces of their own: the same key is another verification for each. Null: the deployment's. */
+export function namespaceOf(namespace: string, tenant: string | null): string {
+  return tenant === null ? namespace : JSON.stringify([namespace, tenant]);
+}
+
+/** A word for whoever shares a deployment with others. */
+export const TENANT = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
+
 /** Whom it is about, as the index knows them. */
 export function subjectHash(namespace: string, subject: string): string {
   return createHmac('sha256', `${namespace}/subject`).update(subject).digest('base64url').slice(0, 22);

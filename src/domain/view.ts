@@ -10,6 +10,8 @@ export interface VerificationView {
   readonly id: string;
   /** The caller's own key. */
   readonly key: string;
+  /** Whose it is, where several share a deployment; null: the deployment's own. */
+  readonly tenant: string | null;
   readonly mode: Mode;
   readonly action: ActionName;
   readonly region: Region;

@@ -22,7 +22,7 @@ export interface Taken {
 export async function takeOut(
   redis: RedisClient,
   names: Names,
-  { id, region, action, subject }: Pick<JournalRecord, 'id' | 'region' | 'action' | 'subject'>,
+  { id, region, action, subject, tenant }: Pick<JournalRecord, 'id' | 'region' | 'action' | 'subject' | 'tenant'>,
   wanted: Wanted,
 ): Promise<Taken> {
   const gate = names.gate(region, action);
@@ -40,6 +40,7 @@ export async function takeOut(
     names.frames,
     subject === null ? journal : names.subject(subject),
     names.receipt(id),
+    tenant === null ? journal : names.tenant(tenant),
   ];
   const [receipt, followUps, before] =
     'receipt' in wanted

@@ -38,6 +38,8 @@ export interface Names {
   journal(id: string): string;
   /** Verifications about one subject, by when they were claimed. @param hash keyed hash of the subject. */
   subject(hash: string): string;
+  /** Verifications of one tenant, by when they were claimed. */
+  tenant(name: string): string;
   receipt(id: string): string;
   /** A light sequence that was given under a key of its caller's, or is being made. */
   sequence(id: string): string;
@@ -65,6 +67,7 @@ export function createNames(prefix: string): Names {
     channel: `${prefix}:changed`,
     frames: `${prefix}:frames`,
     subject: (hash) => `${prefix}:subject:${hash}`,
+    tenant: (name) => `${prefix}:tenant:${name}`,
     receipt: (id) => `${prefix}:receipt:${id}`,
     sequence: (id) => `${prefix}:sequence:${id}`,
     journal: (id) => `${prefix}:v:${id}`,

@@ -44,6 +44,8 @@ export interface JournalRecord {
   readonly lane: Lane;
   readonly threshold: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Whose it is, where several share a deployment. */
+  readonly tenant: string | null;
   /** Keyed hash of whom it is about. */
   readonly subject: string | null;
   readonly purpose: string | null;
@@ -102,8 +104,21 @@ function readRequest(packed: string | undefined) {
   };
 }
 
-/** The fields that a claim writes. @param subject its keyed hash, or '' where none was given. */
-export function claimFields(id: string, request: Verification, mode: Mode, subject: string, sealer: Sealer): string[] {
+/** Whose a verification is. */
+export interface Owner {
+  readonly mode: Mode;
+  readonly tenant: string | null;
+  /** Keyed hash of whom it is about, or '' where that was not said. */
+  readonly subject: string;
+}
+
+/** The fields that a claim writes. */
+export function claimFields(
+  id: string,
+  request: Verification,
+  { mode, tenant, subject }: Owner,
+  sealer: Sealer,
+): string[] {
   const { resources, frame, liveness, purpose, consent } = request;
   const { action, region, upload, lane, similarityThreshold } = request;
   const fields: Record<string, string> = {
@@ -115,6 +130,7 @@ export function claimFields(id: string, request: Verification, mode: Mode, subje
   return [
     'rq',
     [PIPELINE_VERSION, mode, action, region, upload, lane, similarityThreshold].join('|'),
+    ...(tenant === null ? [] : ['tn', tenant]),
     ...(subject === '' ? [] : ['sub', subject]),
     ...Object.entries(fields).flatMap(([name, value]) => [name, sealer.seal(id, name, value)]),
   ];
@@ -149,6 +165,7 @@ export function readRecord(id: string, kept: Readonly<Record<string, string>>, s
     fingerprint: hash.fp ?? '',
     ...request,
     metadata: json<Record<string, string>>(hash.meta) ?? {},
+    tenant: hash.tn ?? null,
     subject: hash.sub ?? null,
     purpose: who?.purpose ?? null,
     consent: who?.consent ?? null,

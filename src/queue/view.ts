@@ -36,6 +36,7 @@ export function viewOf(record: JournalRecord, history: readonly HistoryEntry[]):
   return {
     id: record.id,
     key: record.key,
+    tenant: record.tenant,
     mode: record.mode,
     action: record.action,
     region: record.region,

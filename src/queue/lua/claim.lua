@@ -1,5 +1,6 @@
 -- Claims an id for a verification: creates the journal, or says what is there.
---   KEYS  journal, live index, express, subject's index (or journal: no subject)
+--   KEYS  journal, live index, express, subject's index (or journal: no subject), tenant's index (or
+--         journal: no tenant)
 --   ARGV  id, fingerprint, deadline (ms since 1970, or 0), life ms (used where deadline is 0), lane, express hold ms,
 --         life of the subject's index ms, then field, value, … of the journal
 --   →     { 'new' | 'same' | 'conflict' | 'gone', state, starts }
@@ -23,4 +24,5 @@ if KEYS[4] ~= KEYS[1] then
   -- One that a legal hold made lasting stays so.
   if redis.call('PTTL', KEYS[4]) ~= -1 or redis.call('ZCARD', KEYS[4]) == 1 then redis.call('PEXPIRE', KEYS[4], ARGV[7]) end
 end
+if KEYS[5] ~= KEYS[1] then redis.call('ZADD', KEYS[5], now, ARGV[1]) end
 return { 'new', 'queued', 0 }

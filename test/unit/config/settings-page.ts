@@ -12,7 +12,17 @@ import {
 type Name = keyof typeof SETTINGS;
 
 export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])[] = [
-  ['Redis', ['BESTFRAME_REDIS_URL', 'REDIS_URL', 'BESTFRAME_REDIS_CA_FILE', 'BESTFRAME_PREFIX', 'BESTFRAME_NAMESPACE']],
+  [
+    'Redis',
+    [
+      'BESTFRAME_REDIS_URL',
+      'REDIS_URL',
+      'BESTFRAME_REDIS_CA_FILE',
+      'BESTFRAME_PREFIX',
+      'BESTFRAME_NAMESPACE',
+      'BESTFRAME_TENANT',
+    ],
+  ],
   [
     'Tencent Cloud',
     [

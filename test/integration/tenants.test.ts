@@ -1,0 +1,130 @@
+/** Several tenants in one deployment: the same key is another verification for each, and what others have is not there. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { BestframeClient } from '../../src/client/client.ts';
+import { createRig, type Rig } from '../support/rig.ts';
+
+const ASKED = { by: 'officer', why: 'asked by letter' };
+
+let rig: Rig;
+let acme: BestframeClient;
+let globex: BestframeClient;
+
+beforeAll(async () => {
+  rig = await createRig({ env: { BESTFRAME_QPS_DETECT: '200' }, emulator: { qps: {} } });
+  await rig.openWorker();
+  await rig.openErase();
+  acme = rig.client.forTenant('acme');
+  globex = rig.client.forTenant('globex');
+});
+afterAll(() => rig.dispose());
+
+it('the same key is a verification of each, and of the deployment itself', async () => {
+  const request = await rig.request('shared', { card: 'match' }, { subject: 'person' });
+  const ids = await Promise.all([acme, globex, rig.client].map(async (client) => (await client.enqueue(request)).id));
+  expect(new Set(ids).size).toBe(3);
+  expect(ids).toEqual([acme.idOf('shared'), globex.idOf('shared'), rig.client.idOf('shared')]);
+  expect(await acme.getByKey('shared')).toMatchObject({ id: ids[0], tenant: 'acme', key: 'shared' });
+  expect(await rig.client.getByKey('shared')).toMatchObject({ id: ids[2], tenant: null });
+  expect((await acme.bySubject('person')).map(({ id }) => id)).toEqual([ids[0]]);
+  expect((await rig.client.bySubject('person')).map(({ id }) => id)).toEqual([ids[2]]);
+});
+
+it("a stranger's is not there, for any question or act; the deployment's own client sees all", async () => {
+  const { id } = await acme.enqueue(await rig.request('mine'));
+  await acme.wait(id, { until: 'ended' });
+  const before = JSON.stringify(await acme.get(id));
+  expect(await globex.get(id)).toBeNull();
+  expect(await globex.wait(id, { timeoutMs: 100 })).toBeNull();
+  expect(await globex.support(id)).toBeNull();
+  expect(await globex.cancel(id)).toEqual({ status: 'missing', state: null });
+  expect(await globex.resolve(id, 'fail', ASKED)).toEqual({ status: 'missing', state: null });
+  expect(await globex.acknowledge(id)).toBe('missing');
+  expect(await globex.legalHold(id, ASKED)).toBe('missing');
+  expect(await globex.erase(id, ASKED)).toEqual({ status: 'missing' });
+  for await (const _view of globex.watch(id, AbortSignal.timeout(5_000))) throw new Error('seen');
+  expect(JSON.stringify(await acme.get(id))).toBe(before);
+  expect(await rig.client.get(id)).toMatchObject({ tenant: 'acme' });
+
+  expect(await acme.erase(id, ASKED)).toMatchObject({ status: 'erased', receipt: { tenant: 'acme' } });
+  expect(await acme.receipt(id)).toMatchObject({ id });
+  expect(await globex.receipt(id)).toBeNull();
+  expect(await globex.erase(id, ASKED)).toEqual({ status: 'missing' });
+});
+
+it('pages are of one tenant, newest first, whole, and without what is erased', async () => {
+  const client = rig.client.forTenant('pages');
+  const requests = await Promise.all(Array.from({ length: 7 }, (_, index) => rig.request(`page-${index}`)));
+  // One millisecond may claim several: their order is by id then, and no page loses one of them.
+  const items = await client.enqueueMany(requests);
+  const ids = items.map((item) => (item.status === 'refused' ? '' : item.id));
+  const seen: string[] = [];
+  let cursor: string | null | undefined;
+  do {
+    const page = await client.page({ limit: 3, ...(cursor == null ? {} : { cursor }) });
+    seen.push(...page.verifications.map(({ id }) => id));
+    cursor = page.cursor;
+  } while (cursor !== null);
+  expect([...seen].sort()).toEqual([...ids].sort());
+  const times = (await client.page()).verifications.map(({ createdAt }) => createdAt);
+  expect(times).toEqual([...times].sort().reverse());
+
+  for (const id of ids) await client.wait(id, { until: 'ended' });
+  expect((await client.page({ state: 'completed', region: 'ap-singapore' })).verifications).toHaveLength(7);
+  expect((await client.page({ state: 'failed' })).verifications).toEqual([]);
+  expect((await client.page({ region: 'ap-bangkok' })).verifications).toEqual([]);
+  await client.erase(ids[0] ?? '', ASKED);
+  expect((await client.page()).verifications.map(({ id }) => id)).not.toContain(ids[0]);
+  await expect(client.page({ cursor: '1.2' })).rejects.toMatchObject({ code: 'INVALID_VERIFICATION', field: 'cursor' });
+  await expect(rig.client.page()).rejects.toMatchObject({ code: 'INVALID_SETTINGS', field: 'tenant' });
+});
+
+it('a watch tells every change that it sees, and ends with the verification', async () => {
+  const object = acme.idOf('watched');
+  const hold = await rig.control.fault({ kind: 'hold', action: 'DetectReflectLivenessAndCompare', object });
+  const { id } = await acme.enqueue(await rig.request('watched'));
+  const states: string[] = [];
+  for await (const view of acme.watch(id, AbortSignal.timeout(50_000))) {
+    states.push(`${view.state} ${view.decision}`);
+    if (states.length === 1) {
+      await rig.control.waitFor({ event: 'held', object });
+      await rig.control.release(hold);
+    }
+  }
+  expect(states.length).toBeGreaterThan(1);
+  expect(states.at(-1)).toBe('completed match');
+});
+
+it('whether sources are still needed is known of each id', async () => {
+  const hold = await rig.control.fault({
+    kind: 'hold',
+    action: 'DetectReflectLivenessAndCompare',
+    object: acme.idOf('needed'),
+  });
+  const { id: needed } = await acme.enqueue(await rig.request('needed'));
+  const { id: ended } = await acme.enqueue(await rig.request('over'));
+  await acme.wait(ended, { until: 'ended' });
+  const { id: erased } = await acme.enqueue(await rig.request('erased'));
+  await acme.erase(erased, ASKED);
+  expect(await rig.client.standing([needed, ended, erased, 'vnothing'])).toEqual([
+    'goes on',
+    'ended',
+    'erased',
+    'missing',
+  ]);
+  await rig.control.release(hold);
+  await acme.wait(needed, { until: 'ended' });
+});
+
+it("an index is a tenant's own, and erasing takes the verification out of it", async () => {
+  const client = rig.client.forTenant('short');
+  const { id } = await client.enqueue(await rig.request('short'));
+  expect(await rig.redis.zrange(rig.names.tenant('short'), '0', '-1')).toEqual([id]);
+  await client.erase(id, ASKED);
+  expect(await rig.redis.exists(rig.names.tenant('short'))).toBe(0);
+});
+
+it('a tenant that is no word is refused', () => {
+  for (const tenant of ['', 'Acme', '-a', 'a b', 'a:b', '{x}', 'x'.repeat(41)]) {
+    expect(() => rig.client.forTenant(tenant)).toThrow(/tenant is not a word/);
+  }
+});
