@@ -4,6 +4,7 @@
  */
 
 import { readFile } from 'node:fs/promises';
+import { relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { REGIONS, type Region } from './domain/actions.ts';
 import { CODES } from './domain/errors/index.ts';
@@ -307,6 +308,20 @@ export const SETTINGS = {
     .min(8, 'is shorter than 8 characters: use a longer one')
     .optional()
     .describe('Password of the dashboard, 8 characters or more'),
+  BESTFRAME_API_HOST: text
+    .default('127.0.0.1')
+    .describe('Address that the HTTP API listens on; any but a loopback one only once there is an API key'),
+  BESTFRAME_API_PORT: int(0, 65_535).default(8_080).describe('Port of the HTTP API; 0 takes a free one'),
+  BESTFRAME_STAGING_DIR: text
+    .optional()
+    .describe(
+      'Folder for files that come over HTTP, inside one of `BESTFRAME_FILE_ROOTS`, where the workers see it under the same path, and used by this deployment alone; where it is not set, no files are taken',
+    ),
+  BESTFRAME_AUDIT: text
+    .default('stdout')
+    .describe(
+      'Where acts on faces, holds, gates and API keys are written, as JSON lines: a file that is appended to, `stdout` or `stderr`. What cannot be written is not done',
+    ),
   BESTFRAME_ALLOW_PRIVATE_SOURCES: flag.default(false).describe('https sources on private addresses; for tests'),
   BESTFRAME_LEASE_MS: int(500, 60_000)
     .default(8_000)
@@ -347,6 +362,8 @@ export interface Config {
     readonly user: string | undefined;
     readonly password: string | undefined;
   };
+  readonly api: { readonly host: string; readonly port: number; readonly stagingDir: string | undefined };
+  readonly audit: string;
   readonly allowPrivateSources: boolean;
   readonly leaseMs: number;
   readonly policy: Policy;
@@ -372,6 +389,7 @@ export function readConfig(env: Env): Config {
   }
   const credentials = readCredentials(given, faults);
   const redis = parsed.success ? redisOf(parsed.data, faults) : undefined;
+  if (parsed.success) checkStaging(parsed.data, faults);
   if (!parsed.success || redis === undefined || faults.length > 0) throw invalid(faults);
   const s = parsed.data;
   const limits: Limits = {
@@ -408,6 +426,8 @@ export function readConfig(env: Env): Config {
       user: s.BESTFRAME_DASHBOARD_USER,
       password: s.BESTFRAME_DASHBOARD_PASSWORD,
     },
+    api: { host: s.BESTFRAME_API_HOST, port: s.BESTFRAME_API_PORT, stagingDir: s.BESTFRAME_STAGING_DIR },
+    audit: s.BESTFRAME_AUDIT,
     allowPrivateSources: s.BESTFRAME_ALLOW_PRIVATE_SOURCES,
     leaseMs: s.BESTFRAME_LEASE_MS,
     policy: policyOf(s),
@@ -428,6 +448,14 @@ function redisOf(s: Parsed, faults: string[]): RedisSettings {
       'BESTFRAME_REDIS_CA_FILE is set, and Redis is not reached by TLS: write rediss in its URL, or remove it',
     );
   return { ...given, caFile };
+}
+
+/** The workers read what is staged as any other file. */
+function checkStaging({ BESTFRAME_STAGING_DIR: dir, BESTFRAME_FILE_ROOTS: roots }: Parsed, faults: string[]): void {
+  if (dir === undefined) return;
+  const inside = roots.some((root) => !/^\.\.(\/|$)/.test(relative(resolve(root), resolve(dir))));
+  if (!inside)
+    faults.push('BESTFRAME_STAGING_DIR is outside BESTFRAME_FILE_ROOTS: choose a folder in one of them, or add it');
 }
 
 type Parsed = z.output<z.ZodObject<typeof SETTINGS>>;
@@ -478,8 +506,9 @@ function readCredentials(given: Env, faults: string[]): Config['credentials'] {
 
 /** Inner objects too: settings are handed to everything. */
 function frozen(config: Config): Config {
-  const { redis, regions, fileRoots, credentials, limits, dashboard, policy, reuse } = config;
-  for (const inner of [redis, regions, fileRoots, credentials, limits, dashboard, policy, reuse]) Object.freeze(inner);
+  const { redis, regions, fileRoots, credentials, limits, dashboard, api, policy, reuse } = config;
+  for (const inner of [redis, regions, fileRoots, credentials, limits, dashboard, api, policy, reuse])
+    Object.freeze(inner);
   return Object.freeze(config);
 }
 

@@ -81,6 +81,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'which of your keys Redis does not know, after it was lost or set back',
     load: async () => (await import('./reconcile.ts')).reconcileCommand,
   },
+  keys: {
+    summary: 'keys to the HTTP API: create, list, revoke, rotate',
+    load: async () => (await import('./keys.ts')).keysCommand,
+  },
   metrics: {
     summary: 'what can be counted, as Prometheus reads it',
     load: async () => (await import('./metrics.ts')).metricsCommand,

@@ -38,6 +38,9 @@ export interface Names {
   journal(id: string): string;
   /** Verifications about one subject, by when they were claimed. @param hash keyed hash of the subject. */
   subject(hash: string): string;
+  /** API keys, by when they were made. */
+  readonly apiKeys: string;
+  apiKey(id: string): string;
   /** Verifications of one tenant, by when they were claimed. */
   tenant(name: string): string;
   receipt(id: string): string;
@@ -67,6 +70,8 @@ export function createNames(prefix: string): Names {
     channel: `${prefix}:changed`,
     frames: `${prefix}:frames`,
     subject: (hash) => `${prefix}:subject:${hash}`,
+    apiKeys: `${prefix}:keys`,
+    apiKey: (id) => `${prefix}:key:${id}`,
     tenant: (name) => `${prefix}:tenant:${name}`,
     receipt: (id) => `${prefix}:receipt:${id}`,
     sequence: (id) => `${prefix}:sequence:${id}`,

@@ -32,6 +32,7 @@ export const SCRIPT_NAMES = [
   'adopt',
   'pass',
   'leave',
+  'enter',
 ] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];
 

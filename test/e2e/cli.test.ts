@@ -38,6 +38,7 @@ describe('--help', () => {
     'cancel',
     'held',
     'gate',
+    'keys',
     'metrics',
     'support',
     'doctor',
@@ -55,6 +56,39 @@ describe('--help', () => {
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/unknown command 'enqeue'[\s\S]*enqueue/);
   });
+});
+
+it('keys: made once, listed without their secret, rotated, revoked; and each act is in the audit log', async () => {
+  const log = join(world.dir, 'audit.log');
+  const keys = (...args: string[]) => cli(['keys', ...args, '--json'], { ...world.env, BESTFRAME_AUDIT: log });
+  const made = await keys('create', '--tenant', 'acme', '--scopes', 'read,frames', '--expires', '90d', '--by', 'ada');
+  expect(made).toMatchObject({ code: 0, stderr: '' });
+  const { id, secret } = JSON.parse(made.stdout) as { id: string; secret: string };
+  expect(secret).toMatch(new RegExp(`^bf_test_${id}_`));
+  const listed = await keys();
+  expect(JSON.parse(listed.stdout)).toMatchObject([{ id, tenant: 'acme', scopes: ['read', 'frames'] }]);
+  expect(listed.stdout).not.toContain(secret);
+  const rotated = JSON.parse((await keys('rotate', id, '--by', 'ada')).stdout) as { id: string; tenant: string };
+  expect(rotated).toMatchObject({ tenant: 'acme' });
+  expect(JSON.parse((await keys('revoke', id, '--by', 'bob')).stdout)).toMatchObject({ revokedAt: expect.any(String) });
+  expect(await keys('revoke', '0123456789ab')).toMatchObject({ code: 1, stdout: 'null\n' });
+  const acts = (await readFile(log, 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as object);
+  expect(acts).toMatchObject([
+    { act: 'key.create', actor: 'ada', tenant: 'acme', what: 'read,frames' },
+    { act: 'key.rotate', actor: 'ada', on: id },
+    { act: 'key.revoke', actor: 'bob', on: id },
+    { act: 'key.revoke', on: '0123456789ab' },
+  ]);
+  const refused = await cli(['keys', 'create'], { ...world.env, BESTFRAME_AUDIT: '/dev/full' });
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toMatch(/AUDIT_UNAVAILABLE/);
+  expect(JSON.parse((await keys()).stdout)).toHaveLength(2);
+  expect((await run('keys', 'create', '--scopes', 'everything')).stderr).toMatch(
+    /use submit,read,frames,operate,erase/,
+  );
 });
 
 it('enqueue --wait, get, get --key, wait, list: for people and as JSON', async () => {

@@ -29,6 +29,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/queue/seal.ts',
     'src/runtime/gate.ts',
   ],
+  'src/audit.ts': ['src/domain'],
   'src/logger.ts': ['src/config.ts'],
   'src/compose.ts': [
     'src/api',
@@ -57,6 +58,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/demo': ['src/cli/output.ts', 'src/compose.ts', 'src/domain', 'src/emulator', 'src/world'],
   'src/cli': [
     'src/api',
+    'src/audit.ts',
     'src/client',
     'src/compose.ts',
     'src/config.ts',

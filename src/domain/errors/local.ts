@@ -355,6 +355,78 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'Its MD5 is not the one that Tencent gave, or it is larger than any sequence.',
     'Ask again. If it comes back, look for a proxy that changes answers.',
   ],
+  UNAUTHENTICATED: [
+    'caller',
+    'The API key is missing or not valid',
+    'No key was sent, or one that is unknown, expired or revoked.',
+    'Send “Authorization: Bearer <key>” with a key that `bestframe keys create` made; `bestframe keys list` shows what became of it.',
+  ],
+  WRONG_MODE: [
+    'caller',
+    'The API key is for the other mode',
+    'A test key was sent to a live deployment, or a live key to a test one.',
+    'Use a key of the mode that the deployment runs in: bf_test_… or bf_live_….',
+  ],
+  FORBIDDEN: [
+    'caller',
+    'The API key does not allow this',
+    'The key lacks the scope that is named.',
+    'Use a key with that scope: `bestframe keys create --scopes …`.',
+  ],
+  RATE_LIMITED: [
+    'throttled',
+    'Too many requests with this API key',
+    'The key has a rate of its own, over all API processes.',
+    'Wait as long as Retry-After says. A wait (`?wait=`) or the event stream needs fewer requests than asking again and again.',
+  ],
+  MALFORMED_REQUEST: [
+    'caller',
+    'The request cannot be read',
+    'It is no HTTP, JSON or multipart that can be read to its end, or a parameter or header is wrong.',
+    'Correct what is named; docs/http-api.md shows what is taken.',
+  ],
+  BODY_TOO_LARGE: [
+    'caller',
+    'The body is too large',
+    'Reading was given up.',
+    'Send less at once: files by multipart, many verifications in several batches.',
+  ],
+  UNSUPPORTED_MEDIA_TYPE: [
+    'caller',
+    'This kind of body is not taken here',
+    'The Content-Type is none that this route reads.',
+    'Send application/json; with files, multipart/form-data, where the deployment has a staging folder (BESTFRAME_STAGING_DIR).',
+  ],
+  NO_SUCH_ROUTE: [
+    'caller',
+    'There is no such route',
+    'Nothing is served under this path by this method.',
+    'Correct path and method; /openapi.json has them all.',
+  ],
+  NOT_POSSIBLE_NOW: [
+    'caller',
+    'The verification does not allow this as it stands',
+    'What was asked for needs another state; nothing was changed.',
+    'Look at the verification; the detail says what stands against it.',
+  ],
+  LEGAL_HOLD: [
+    'caller',
+    'A legal hold stands against it',
+    'The verification must not be erased until the hold is lifted. Nothing was changed.',
+    'Ask whoever set the hold; `bestframe legal-hold lift` ends it.',
+  ],
+  NO_FRAME: [
+    'caller',
+    'There is no frame to read',
+    'It was not stored (yet), was lost or deleted, or is no longer what was stored.',
+    'Look at `frame` of the verification: `pending` is still on its way. Frames are kept for BESTFRAME_KEEP_FRAMES_HOURS.',
+  ],
+  AUDIT_UNAVAILABLE: [
+    'account',
+    'The audit log cannot be written',
+    'An act that cannot be audited is not done.',
+    'Let the process write to BESTFRAME_AUDIT, and make room there.',
+  ],
 
   CLOSED_BY_OPERATOR: [
     'account',
