@@ -155,6 +155,13 @@ export interface FaceId {
 
 // ── where the frame goes ───────────────────────────────────────────────────────────────────────────────────────────
 
+/** Whole and checked; `bytes` may be asked for again and again. */
+export interface OpenFrame {
+  /** @param from of the first byte, and @param to of the last. */
+  bytes(from: number, to: number): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
+}
+
 export interface FrameSink {
   /**
    * Writes atomically under a name that is the same for every attempt, checks the MD5 first (`FRAME_MD5_MISMATCH`); then,
@@ -179,6 +186,11 @@ export interface FrameSink {
     target: FrameTarget,
     signal: AbortSignal,
   ): Promise<{ readonly receipt: FrameReceipt; readonly stored: StoredFrame } | null>;
+  /**
+   * The frame that was stored, open to be read; null where it is gone, or where another picture lies in its place. Where it is
+   * not this sink's, as with `remove`.
+   */
+  open(stored: StoredFrame, signal: AbortSignal): Promise<OpenFrame | null>;
   /**
    * Deletes what lies under this name, and its receipt, and confirms it: a file is gone, of an object no version is listed.
    * What is away already is fine. Where it is not this sink's (`FRAME_ELSEWHERE`, `NO_BUCKET`), nothing is touched.

@@ -62,6 +62,18 @@ export function frameBucket({ bucket, links, spoolDir }: FrameBucketOptions): Sh
       return seen !== null && seen.sizeBytes === sizeBytes && seen.md5 === md5;
     },
 
+    async open(key, bytes, signal) {
+      const spooled = await unlessRefused(async () => {
+        const pieces = await links.get(await getLink(key), signal);
+        return spool(limitedBy(signal, pieces), await spoolDir(), checkSize);
+      });
+      if (spooled === null) return null;
+      const { file, digest } = spooled;
+      if (digest.sizeBytes === bytes.sizeBytes && digest.md5 === bytes.md5) return file;
+      await file.close();
+      return null;
+    },
+
     /** By its key first: a list may be late with it. */
     async remove(key, signal) {
       await bucket.remove(key, signal);

@@ -70,15 +70,23 @@ export function frameFolder(folder: string): FrameFolder {
       });
     },
 
-    async holds(name, { sizeBytes, md5 }) {
+    async holds(name, bytes) {
       refuseOutside(name);
-      const seen = await reading(join(dir, name), async (file) => {
-        if ((await file.stat()).size !== sizeBytes) return null;
-        const hasher = new Hasher();
-        for await (const piece of readAll(file)) hasher.add(piece);
-        return hasher.digest();
-      });
-      return seen !== null && seen.sizeBytes === sizeBytes && seen.md5 === md5;
+      return (await reading(join(dir, name), (file) => isWhole(file, bytes))) ?? false;
+    },
+
+    async open(name, bytes) {
+      refuseOutside(name);
+      const file = await openIfThere(join(dir, name));
+      if (file === null) return null;
+      try {
+        if (await isWhole(file, bytes)) return file;
+      } catch (error) {
+        await file.close();
+        throw diskFailure(error);
+      }
+      await file.close();
+      return null;
     },
 
     async remove(name) {
@@ -131,6 +139,24 @@ async function writePart(part: string, { pieces, md5 }: ToShelve, signal: AbortS
     return digest;
   } finally {
     await file.close();
+  }
+}
+
+async function isWhole(file: FileHandle, { sizeBytes, md5 }: Digest): Promise<boolean> {
+  if ((await file.stat()).size !== sizeBytes) return false;
+  const hasher = new Hasher();
+  for await (const piece of readAll(file)) hasher.add(piece);
+  const seen = hasher.digest();
+  return seen.sizeBytes === sizeBytes && seen.md5 === md5;
+}
+
+/** @returns null where it is gone, or a link lies in its place; a folder that may not be read is a failure, no missing frame. */
+async function openIfThere(path: string): Promise<FileHandle | null> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (isGone(error) || (error instanceof Error && 'code' in error && error.code === 'ELOOP')) return null;
+    throw diskFailure(error);
   }
 }
 

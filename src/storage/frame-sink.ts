@@ -4,7 +4,7 @@
  * 1. A frame is there whole, with the right MD5, or not at all.
  * 2. The name is the same for every attempt, so that a repeated one replaces, and never multiplies.
  * 3. A receipt is written when its frame is in place, and counts only beside that very frame.
- * 4. Nothing is written or removed outside the folder and the own buckets.
+ * 4. Nothing is written, read or removed outside the folder and the own buckets.
  */
 import { basename, dirname, resolve } from 'node:path';
 import { CODES } from '../domain/errors/index.ts';
@@ -15,6 +15,7 @@ import { createLinkIo } from '../transport/link-io.ts';
 import type { Transport } from '../transport/transport.ts';
 import { frameBucket } from './frame-bucket.ts';
 import { frameFolder, isPlainName } from './frame-folder.ts';
+import { readPart } from './reading.ts';
 import { type Pieces, type Shelf, sinkFailure } from './shelf.ts';
 
 export interface FrameSinkOptions {
@@ -88,6 +89,13 @@ export function createFrameSink({ dir, buckets, transport }: FrameSinkOptions): 
     pathFor(id, target) {
       const place = placeOf(id, target);
       return place === null ? null : place.shelf.pathOf(place.name);
+    },
+
+    async open({ path, md5, bytes: sizeBytes }, signal) {
+      const { shelf, name } = placeAt(path);
+      const file = await shelf.open(name, { sizeBytes, md5 }, signal);
+      if (file === null) return null;
+      return { bytes: (from, to) => readPart(file, from, to), close: () => file.close() };
     },
 
     async remove({ path }, signal) {

@@ -1,4 +1,5 @@
 /** A place where frames lie, each with its receipt: a folder, a bucket. And what each holds a picture to. */
+import type { FileHandle } from 'node:fs/promises';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { StoredFrame } from '../domain/outcomes.ts';
@@ -22,6 +23,8 @@ export interface Shelf {
   read(name: string, limitBytes: number, signal: AbortSignal): Promise<string | null>;
   /** Whether these very bytes lie there. */
   holds(name: string, bytes: Digest, signal: AbortSignal): Promise<boolean>;
+  /** These very bytes, open to be read; null where they do not lie there. The caller closes the file. */
+  open(name: string, bytes: Digest, signal: AbortSignal): Promise<FileHandle | null>;
   /** Confirmed. What is away already is fine. */
   remove(name: string, signal: AbortSignal): Promise<void>;
   /** What killed processes left of it half written. */

@@ -369,6 +369,27 @@ describe.each<[string, () => FrameSink, Kind]>([
     expect(await asked()).toBeNull();
   });
 
+  test('is opened as it was stored, whole and in part, again and again', async () => {
+    const stored = await store(frame, md5Of(frame), target);
+    const opened = await open().open(stored, never());
+    if (opened === null) throw new Error('not there');
+    const last = frame.length - 1;
+    expect(Buffer.from(await collect(opened.bytes(0, last)))).toEqual(frame);
+    expect(Buffer.from(await collect(opened.bytes(10, 19)))).toEqual(frame.subarray(10, 20));
+    expect(Buffer.from(await collect(opened.bytes(last, last)))).toEqual(frame.subarray(last));
+    await opened.close();
+  });
+
+  test('is not opened once it is gone, or another picture lies in its place', async () => {
+    const stored = await store(frame, md5Of(frame), target);
+    for (const other of [Buffer.from(frame).fill(0, 100, 200), frame.subarray(1), Buffer.alloc(0)]) {
+      await overwrite('', other);
+      expect(await sink.open(stored, never())).toBeNull();
+    }
+    await sink.remove(stored, never());
+    expect(await sink.open(stored, never())).toBeNull();
+  });
+
   test('is removed with its receipt, and again is the same as once', async () => {
     const stored = await store(frame, null, target);
     await store(frame, null, target);
@@ -412,6 +433,7 @@ describe('a file and its receipt', () => {
       await rename(path, elsewhere);
       await symlink(elsewhere, path);
       expect(await sink.receipt(ID, TO_FILE, never())).toBeNull();
+      if (path === stored.path) expect(await sink.open(stored, never())).toBeNull();
       await sink.remove(stored, never());
       expect(await readdir(dir)).toEqual([]);
       expect((await stat(elsewhere)).size).toBeGreaterThan(0);
@@ -436,14 +458,15 @@ describe('a file and its receipt', () => {
     ['the folder', () => dir],
     ['a hidden file', () => join(dir, '.hidden')],
     ['nothing', () => ''],
-  ])('%s is not removed', async (_what, path) => {
+  ])('%s is neither read nor removed', async (_what, path) => {
     await store();
     await mkdir(join(dir, 'below'));
     for (const victim of [join(home, 'outside.jpg'), join(dir, 'below', 'a.jpg'), join(dir, '.hidden')]) {
       await writeFile(victim, 'untouched');
     }
-    const removal = sink.remove({ path: path() }, never());
-    await failing(removal, { service: 'sink', code: 'FRAME_ELSEWHERE', sent: 'no', class: 'account' });
+    const elsewhere = { service: 'sink', code: 'FRAME_ELSEWHERE', sent: 'no', class: 'account' } as const;
+    await failing(sink.remove({ path: path() }, never()), elsewhere);
+    await failing(sink.open({ path: path(), md5: md5Of(frame), bytes: frame.length }, never()), elsewhere);
     expect((await readdir(home)).sort()).toEqual(['frames', 'outside.jpg']);
     expect((await readdir(dir)).sort()).toEqual(['.hidden', 'below', ...BOTH]);
   });
@@ -468,6 +491,7 @@ describe('an object and its receipt', () => {
     const stored = await store(frame, null, target);
     sink = sinkIn(dir, NEVER);
     await failing(sink.remove(stored, never()), { service: 'sink', code: 'NO_BUCKET', class: 'account' });
+    await failing(sink.open(stored, never()), { service: 'sink', code: 'NO_BUCKET', class: 'account' });
     expect(await sink.receipt(ID, target, never())).toBeNull();
     expect(await sinkIn(dir, KEPT).receipt(ID, target, never())).not.toBeNull();
   });
