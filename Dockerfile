@@ -1,5 +1,5 @@
-# The product in one image: workers, dashboard and command line. Settings come from the environment, none is baked in.
-# Runs as `node` (uid 1000); /frames and /emulator belong to it, so that named volumes on them do too.
+# The product in one image: workers, HTTP API, dashboard and command line. Settings come from the environment, none is baked in.
+# Runs as `node` (uid 1000); /frames, /staging and /emulator belong to it, so that named volumes on them do too.
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -18,7 +18,7 @@ RUN npm ci --omit=dev
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /app
-RUN install --directory --owner=node --group=node --mode=0700 /frames /emulator
+RUN install --directory --owner=node --group=node --mode=0700 /frames /staging /emulator
 COPY --from=modules /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json LICENSE ./

@@ -4,6 +4,7 @@
 import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import { dashboardLogin, openDashboard } from './api/dashboard.ts';
+import { credentialsIfAny, credentialsOf, once, type Running, wayOf } from './composing.ts';
 import type { Config } from './config.ts';
 import type { Instruments } from './doctor/instruments.ts';
 import type { Region } from './domain/actions.ts';
@@ -27,16 +28,13 @@ import { Sweeper } from './runtime/sweeper.ts';
 import { VerifyWorker } from './runtime/verify-worker.ts';
 import type { Edges } from './stages/index.ts';
 import { bucketSettings, type CheckedBucket, createBucket, createFrameSink, createSources } from './storage/index.ts';
-import { type CredentialsProvider, createFaceId, fileCredentials, staticCredentials } from './tencent/index.ts';
+import { createFaceId } from './tencent/index.ts';
 import { createLinkIo, createTransport } from './transport/index.ts';
 
 const REDIS_READY_MS = 15_000;
 const BUCKET_CHECK_MS = 10_000;
 
-export interface Running {
-  /** Takes no more, waits for what runs. Idempotent. @returns false where something was still running at the deadline. */
-  stop(drainMs: number): Promise<boolean>;
-}
+export type { Running };
 
 export interface OpenEdges {
   readonly edges: Edges;
@@ -85,8 +83,7 @@ export function openEdges(config: Config): OpenEdges {
 export function openInstruments(config: Config): Instruments {
   const way = wayOf(config);
   const transport = createTransport(way);
-  const credentials =
-    config.credentials === null ? { get: async () => Promise.reject(noCredentials()) } : credentialsOf(config);
+  const credentials = credentialsIfAny(config);
   const faceId = createFaceId({ ...way, credentials, endpoint: config.endpoint });
   const redis = connectProducer(config.redis);
   redis.on('error', () => undefined); // the check says it; without a listener ioredis would print the address
@@ -290,31 +287,9 @@ export async function openRedis(config: Config): Promise<{ redis: RedisClient; n
   return { redis, names: createNames(config.prefix) };
 }
 
-function wayOf(config: Config) {
-  return {
-    mode: config.mode,
-    ...(config.proxy === undefined ? {} : { proxy: config.proxy }),
-    ...(config.noProxy === undefined ? {} : { noProxy: config.noProxy }),
-    ...(config.caFile === undefined ? {} : { caFile: config.caFile }),
-  };
-}
-
 function leaseOf(config: Config): LeaseTimes {
   const { leaseMs, renewMs } = DEFAULT_LEASE;
   return { leaseMs: config.leaseMs, renewMs: Math.round((config.leaseMs * renewMs) / leaseMs) };
-}
-
-function credentialsOf(config: Config): CredentialsProvider {
-  const { credentials } = config;
-  if (credentials === null) throw noCredentials();
-  return 'file' in credentials ? fileCredentials(credentials.file) : staticCredentials(credentials);
-}
-
-function noCredentials(): Failure {
-  return new Failure(
-    { service: 'bestframe', channel: 'local', code: CODES.NO_CREDENTIALS, sent: 'no' },
-    'there are no credentials: set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or BESTFRAME_CREDENTIALS_FILE',
-  );
 }
 
 async function checkBucket(bucket: CheckedBucket, log: Logger): Promise<void> {
@@ -344,12 +319,4 @@ function bucketOf(buckets: ReadonlyMap<Region, Bucket>, region: Region): Bucket 
     facts,
     `there is no own bucket for ${region}: set BESTFRAME_BUCKETS, or use upload way create-upload-url`,
   );
-}
-
-function once(stop: (drainMs: number) => Promise<boolean>): (drainMs: number) => Promise<boolean> {
-  let stopped: Promise<boolean> | undefined;
-  return (drainMs) => {
-    stopped ??= stop(drainMs);
-    return stopped;
-  };
 }

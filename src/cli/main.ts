@@ -20,11 +20,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./demo.ts')).demoCommand,
   },
   dev: {
-    summary: 'a whole world to integrate against: Redis, emulator, workers, dashboard; stays up until Ctrl-C',
+    summary: 'a whole world to integrate against: Redis, emulator, workers, HTTP API, dashboard; stays up until Ctrl-C',
     load: async () => (await import('./dev.ts')).devCommand,
   },
   start: {
-    summary: 'runs workers until SIGTERM: verify, erase, or all in one process',
+    summary: 'runs workers until SIGTERM: verify, erase, or all in one process; or the HTTP API (start api)',
     load: async () => (await import('./start.ts')).startCommand,
   },
   dashboard: {

@@ -199,10 +199,14 @@ export function deadlineOf(request: Verification, now: number): number {
 }
 
 function describeIssue(issue: z.core.$ZodIssue | undefined): Failure {
-  if (issue === undefined) return inputFailure('INVALID_VERIFICATION', '', 'the verification is not valid');
-  const field = issue.path.map(String).join('.');
-  const at = field === '' ? 'the verification' : field;
-  return inputFailure('INVALID_VERIFICATION', field, `${at} ${inWords(issue)}`);
+  const { field, words } = wrongField(issue);
+  return inputFailure('INVALID_VERIFICATION', field, `${field === '' ? 'the verification' : field} ${words}`);
+}
+
+/** What a schema found wrong, in a reader's terms: which field, and what is wrong with it and what to do. */
+export function wrongField(issue: z.core.$ZodIssue | undefined): { readonly field: string; readonly words: string } {
+  if (issue === undefined) return { field: '', words: 'is not valid' };
+  return { field: issue.path.map(String).join('.'), words: inWords(issue) };
 }
 
 /** What is wrong with a field, and what to do. */

@@ -1,12 +1,15 @@
 /**
- * A whole world on this machine: private Redis, emulator, worker processes, dashboard. What `demo` and `dev` run in, and
+ * A whole world on this machine: private Redis, emulator, worker processes, HTTP API, dashboard. What `demo` and `dev` run in, and
  * what the tests with real processes drive. The product in it is pointed at the emulator by settings alone.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ApiKeys } from '../client/api-keys.ts';
 import { openDashboardFor, type Running } from '../compose.ts';
+import { openApi } from '../compose-api.ts';
 import { type Config, readConfig } from '../config.ts';
+import { SCOPES } from '../domain/api-keys.ts';
 import { type Emulator, startEmulator } from '../emulator/index.ts';
 import type { Settings as EmulatorSettings } from '../emulator/settings.ts';
 import { createLogger } from '../logger.ts';
@@ -27,6 +30,9 @@ export interface WorldOptions {
   readonly fileRoots?: readonly string[];
   readonly dashboard?: boolean;
   readonly dashboardPort?: number;
+  /** The HTTP API, with a key to it. */
+  readonly api?: boolean;
+  readonly apiPort?: number;
   readonly emulatorPorts?: { readonly proxy: number; readonly control: number };
   readonly settings?: Readonly<Record<string, string>>;
   readonly onStep?: (line: string) => void;
@@ -45,6 +51,7 @@ export interface World {
   readonly framesDir: string;
   readonly workers: readonly WorkerProcess[];
   readonly dashboard: { readonly url: string; readonly user: string; readonly password: string } | null;
+  readonly api: { readonly url: string; readonly key: string } | null;
   /** Ends everything that was started here, in order. Idempotent. */
   stop(): Promise<void>;
 }
@@ -119,6 +126,13 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       ends.push(() => board.stop(0));
       say(`dashboard at ${board.url}`);
     }
+    let api: World['api'] = null;
+    if (options.api === true) {
+      const running = await openApi(config, createLogger({ ...config, log: 'silent' }, process.stderr));
+      ends.push(() => running.stop(0));
+      api = { url: running.url, key: await keyTo(config) };
+      say(`HTTP API at ${running.url}`);
+    }
     return {
       redisUrl: redis.url,
       emulator,
@@ -127,6 +141,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       framesDir,
       workers: workers.filter(({ role }) => role === 'verify').map(({ worker }) => worker),
       dashboard: dashboard === null ? null : { url: dashboard.url, ...login },
+      api,
       stop,
     };
   } catch (error) {
@@ -138,6 +153,17 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 /** Redis and the workers' data go; frames and the emulator's call log stay to be looked at. */
 export async function clearWorld(dir: string): Promise<void> {
   await rm(dir, { recursive: true, force: true });
+}
+
+/** One that may do everything: whoever can start a world may. */
+async function keyTo({ redis, prefix, mode }: Config): Promise<string> {
+  const keys = new ApiKeys(redis, prefix);
+  try {
+    const wanted = { tenant: 'default', mode, scopes: SCOPES, name: 'of this world', perSecond: 1_000, lifeMs: null };
+    return (await keys.create(wanted)).secret;
+  } finally {
+    await keys.close();
+  }
 }
 
 /** By prefix: another deployment in the same Redis keeps what it has. */
@@ -178,6 +204,9 @@ function settingsFor(
     BESTFRAME_REUSED_LIVE_DATA: 'warn',
     BESTFRAME_DASHBOARD_USER: login.user,
     BESTFRAME_DASHBOARD_PASSWORD: login.password,
+    BESTFRAME_API_PORT: String(options.apiPort ?? 0),
+    BESTFRAME_STAGING_DIR: join(options.dir, 'inputs', 'staging'),
+    BESTFRAME_AUDIT: join(options.dir, 'audit.log'),
     BESTFRAME_DASHBOARD_PORT: String(options.dashboardPort ?? 0),
   };
 }

@@ -3,13 +3,14 @@
  * prefix of its own, so that test files share one Redis and nothing else.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { openClient } from '../../src/cli/open-client.ts';
 import type { BestframeClient } from '../../src/client/client.ts';
 import { openErase, openVerify, type Running } from '../../src/compose.ts';
+import { openApi } from '../../src/compose-api.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/index.ts';
@@ -40,6 +41,10 @@ export interface Rig {
   readonly lines: LogLine[];
   openWorker(settings?: Record<string, string>): Promise<Running>;
   openErase(): Promise<Running>;
+  /** The HTTP API on a free port. */
+  openApi(settings?: Record<string, string>): ReturnType<typeof openApi>;
+  /** What was written to the audit log. */
+  audited(): Promise<Record<string, string>[]>;
   /** A request for files that are written now. */
   readonly request: MakeRequest;
   /** Writes a file among the roots. */
@@ -74,6 +79,8 @@ export async function createRig(
     BESTFRAME_CA_FILE: emulator.caFile,
     BESTFRAME_FRAMES_DIR: join(dir, 'frames'),
     BESTFRAME_FILE_ROOTS: inputs,
+    BESTFRAME_API_PORT: '0',
+    BESTFRAME_AUDIT: join(dir, 'audit.log'),
     BESTFRAME_LOG_LEVEL: 'debug',
     ...options.env,
   };
@@ -86,7 +93,7 @@ export async function createRig(
   const opened: Running[] = [];
   const bucket = config.buckets.get('ap-singapore') ?? '';
 
-  async function keep(running: Promise<Running>): Promise<Running> {
+  async function keep<T extends Running>(running: Promise<T>): Promise<T> {
     opened.push(await running);
     return running;
   }
@@ -104,6 +111,15 @@ export async function createRig(
     lines,
     openWorker: (settings = {}) => keep(openVerify(readConfig({ ...env, ...settings }), log)),
     openErase: () => keep(openErase(config, log)),
+    openApi: (settings = {}) =>
+      keep(openApi(readConfig({ ...env, BESTFRAME_STAGING_DIR: join(inputs, 'staging'), ...settings }), log)),
+    audited: async () => {
+      const text = await readFile(join(dir, 'audit.log'), 'utf8').catch(() => '');
+      return text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Record<string, string>);
+    },
     request: requestsIn(inputs),
     async file(fileName, bytes) {
       const path = join(inputs, fileName);

@@ -74,6 +74,7 @@ const NAMES = [
   'NOT_POSSIBLE_NOW',
   'LEGAL_HOLD',
   'NO_FRAME',
+  'RANGE_NOT_SATISFIABLE',
   'AUDIT_UNAVAILABLE',
   // the pipeline
   'CLOSED_BY_OPERATOR',

@@ -421,6 +421,12 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'It was not stored (yet), was lost or deleted, or is no longer what was stored.',
     'Look at `frame` of the verification: `pending` is still on its way. Frames are kept for BESTFRAME_KEEP_FRAMES_HOURS.',
   ],
+  RANGE_NOT_SATISFIABLE: [
+    'caller',
+    'The range begins behind the end',
+    'Part of a picture was asked for that it does not have.',
+    'Ask without Range, or for a part that there is: HEAD tells the size.',
+  ],
   AUDIT_UNAVAILABLE: [
     'account',
     'The audit log cannot be written',

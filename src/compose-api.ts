@@ -1,0 +1,65 @@
+/** The HTTP API, composed. Apart from `compose.ts`: a process that calls nobody at Tencent loads no SDK of its APIs. */
+import type { Logger } from 'pino';
+import { buildApi, startApi } from './api/server.ts';
+import { StagingSweep } from './api/staging-sweep.ts';
+import { openAudit } from './audit.ts';
+import { ApiKeys } from './client/api-keys.ts';
+import { BestframeClient } from './client/client.ts';
+import { credentialsIfAny, once, type Running, wayOf } from './composing.ts';
+import type { Config } from './config.ts';
+import type { Region } from './domain/actions.ts';
+import type { Bucket } from './domain/ports.ts';
+import { createBucket, createFrameSink } from './storage/index.ts';
+import { openStaging } from './storage/staging.ts';
+import { createTransport } from './transport/index.ts';
+
+export async function openApi(config: Config, log: Logger): Promise<Running & { readonly url: string }> {
+  const { redis, prefix, mode, api, framesDir } = config;
+  const ends: (() => Promise<unknown>)[] = [];
+  const end = async () => {
+    for (const each of ends.reverse()) await each();
+  };
+  try {
+    const audit = await openAudit(config.audit);
+    ends.push(() => audit.close());
+    const client = new BestframeClient({
+      ...{ redis, prefix, mode, namespace: config.namespace, demands: config.demands },
+      ...{ recordTtlMs: config.recordTtlMs, keyRing: config.keyRing, fileRoots: config.fileRoots },
+      checkHosts: config.proxy === undefined && !config.allowPrivateSources,
+    });
+    ends.push(() => client.close());
+    const keys = new ApiKeys(redis, prefix);
+    ends.push(() => keys.close());
+    const transport = createTransport(wayOf(config));
+    ends.push(() => transport.close());
+    const credentials = credentialsIfAny(config);
+    const buckets = new Map<Region, Bucket>(
+      [...config.buckets].map(([region, name]) => [region, createBucket({ name, region, credentials, transport })]),
+    );
+    const sink = createFrameSink({ dir: framesDir, buckets, transport });
+    const staging = api.stagingDir === undefined ? null : openStaging(api.stagingDir);
+    if (staging !== null) {
+      const sweep = new StagingSweep({ client, staging, log });
+      sweep.start();
+      ends.push(() => sweep.stop());
+    }
+    const app = await buildApi({ client, keys, audit, sink, staging, mode, demands: config.demands, log });
+    const server = await startApi(app, api, keys, mode).catch(async (error: unknown) => {
+      await app.close();
+      throw error;
+    });
+    const { url } = server;
+    log.info({ event: 'ready', mode, address: url }, `HTTP API ready at ${url}`);
+    return {
+      url,
+      stop: once(async (drainMs: number) => {
+        const drained = await server.close(drainMs);
+        await end();
+        return drained;
+      }),
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
