@@ -21,6 +21,7 @@ export const ACTS = [
   'key.create',
   'key.revoke',
   'key.rotate',
+  'login',
   'login.refused',
 ] as const;
 

@@ -4,17 +4,13 @@ import { buildApi, startApi } from './api/server.ts';
 import { StagingSweep } from './api/staging-sweep.ts';
 import { openAudit } from './audit.ts';
 import { ApiKeys } from './client/api-keys.ts';
-import { BestframeClient } from './client/client.ts';
-import { credentialsIfAny, once, type Running, wayOf } from './composing.ts';
+import { once, openSink, type Running } from './composing.ts';
 import type { Config } from './config.ts';
-import type { Region } from './domain/actions.ts';
-import type { Bucket } from './domain/ports.ts';
-import { createBucket, createFrameSink } from './storage/index.ts';
+import { openClient } from './open-client.ts';
 import { openStaging } from './storage/staging.ts';
-import { createTransport } from './transport/index.ts';
 
 export async function openApi(config: Config, log: Logger): Promise<Running & { readonly url: string }> {
-  const { redis, prefix, mode, api, framesDir } = config;
+  const { redis, prefix, mode, api } = config;
   const ends: (() => Promise<unknown>)[] = [];
   const end = async () => {
     for (const each of ends.reverse()) await each();
@@ -22,21 +18,12 @@ export async function openApi(config: Config, log: Logger): Promise<Running & { 
   try {
     const audit = await openAudit(config.audit);
     ends.push(() => audit.close());
-    const client = new BestframeClient({
-      ...{ redis, prefix, mode, namespace: config.namespace, demands: config.demands },
-      ...{ recordTtlMs: config.recordTtlMs, keyRing: config.keyRing, fileRoots: config.fileRoots },
-      checkHosts: config.proxy === undefined && !config.allowPrivateSources,
-    });
+    const client = openClient({ ...config, tenant: undefined }); // each key brings its own
     ends.push(() => client.close());
     const keys = new ApiKeys(redis, prefix);
     ends.push(() => keys.close());
-    const transport = createTransport(wayOf(config));
-    ends.push(() => transport.close());
-    const credentials = credentialsIfAny(config);
-    const buckets = new Map<Region, Bucket>(
-      [...config.buckets].map(([region, name]) => [region, createBucket({ name, region, credentials, transport })]),
-    );
-    const sink = createFrameSink({ dir: framesDir, buckets, transport });
+    const { sink, close } = openSink(config);
+    ends.push(close);
     const staging = api.stagingDir === undefined ? null : openStaging(api.stagingDir);
     if (staging !== null) {
       const sweep = new StagingSweep({ client, staging, log });

@@ -3,14 +3,17 @@
  */
 import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
-import { dashboardLogin, openDashboard } from './api/dashboard.ts';
-import { credentialsIfAny, credentialsOf, once, type Running, wayOf } from './composing.ts';
+import { openSite } from './api/site/site.ts';
+import { openAudit } from './audit.ts';
+import { credentialsIfAny, credentialsOf, once, openSink, type Running, wayOf } from './composing.ts';
 import type { Config } from './config.ts';
 import type { Instruments } from './doctor/instruments.ts';
 import type { Region } from './domain/actions.ts';
 import { CODES, classify } from './domain/errors/index.ts';
-import { Failure } from './domain/failure.ts';
+import { Failure, inputFailure } from './domain/failure.ts';
+import { hashPassword, type Operator } from './domain/operators.ts';
 import type { Bucket } from './domain/ports.ts';
+import { openClient } from './open-client.ts';
 import type { RedisClient } from './queue/connection.ts';
 import { connectProducer, connectWorker, untilReady } from './queue/connection.ts';
 import { openEraseQueue } from './queue/erase-queue.ts';
@@ -241,37 +244,61 @@ export function openSequences(config: Config, log: Logger): OpenSequences {
   };
 }
 
-/** The Bull dashboard, as a process of its own. */
+/** The operators' site, as a process of its own. */
 export async function openDashboardFor(config: Config, log: Logger): Promise<Running & { url: string }> {
-  const login = dashboardLogin(config.dashboard);
+  const { host, port, proxies } = config.dashboard;
+  const operators = await operatorsOf(config);
   const { redis, names } = await openRedis(config);
   const verify = new Map<Region, Queue<VerifyJob>>(
     config.regions.map((region) => [region, openVerifyQueue(redis, names, region)]),
   );
   const erase = openEraseQueue(redis, names);
-  const { host, port } = config.dashboard;
-  const sealer = new Sealer(config.keyRing);
-  const dashboard = await openDashboard({
+  const client = openClient(config);
+  const audit = await openAudit(config.audit);
+  const gate = new Gate(redis, names, config.limits);
+  const { sink, close } = openSink(config);
+  const site = await openSite({
     redis,
     names,
-    sealer,
+    sealer: new Sealer(config.keyRing),
     mode: config.mode,
     verify,
     erase,
+    client,
+    audit,
+    operators,
+    proxies: proxies.trusted.length === 0 ? null : proxies,
     host,
     port,
-    ...login,
+    limit: (region, action) => gate.limit(region, action),
+    sink,
   });
-  log.info({ event: 'ready', address: dashboard.url }, `dashboard ready at ${dashboard.url}`);
+  log.info({ event: 'ready', address: site.url }, `dashboard ready at ${site.url}`);
   return {
-    url: dashboard.url,
+    url: site.url,
     stop: once(async () => {
-      await dashboard.close();
+      await site.close();
       await Promise.all([...verify.values(), erase].map((queue) => queue.close()));
+      await client.close();
+      await audit.close();
+      await close();
       redis.disconnect();
       return true;
     }),
   };
+}
+
+/** @throws Failure INVALID_SETTINGS where nobody could log in: there is no login by default. */
+async function operatorsOf({ dashboard }: Config): Promise<Operator[]> {
+  const { user, password, operators } = dashboard;
+  const both = user !== undefined && password !== undefined;
+  if (!both && (operators.length === 0 || user !== undefined || password !== undefined)) {
+    const message =
+      'the dashboard needs somebody who may log in: set BESTFRAME_DASHBOARD_USER and BESTFRAME_DASHBOARD_PASSWORD, or BESTFRAME_DASHBOARD_USERS';
+    throw inputFailure(CODES.INVALID_SETTINGS, 'dashboard', message);
+  }
+  if (!both) return [...operators];
+  return [...operators, { name: user, roles: ['operator'], password: await hashPassword(password) }];
 }
 
 export async function openRedis(config: Config): Promise<{ redis: RedisClient; names: Names }> {

@@ -4,12 +4,14 @@
  */
 
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { REGIONS, type Region } from './domain/actions.ts';
 import { CODES } from './domain/errors/index.ts';
 import { Failure, inputFailure } from './domain/failure.ts';
 import { TENANT } from './domain/identity.ts';
+import { type Operator, readOperators } from './domain/operators.ts';
 import { DEFAULT_POLICY, type Policy } from './domain/policy.ts';
 import { STAGES } from './domain/states.ts';
 import { DEMANDS, type Demand, LANES, type Lane, MODES } from './domain/verification.ts';
@@ -145,6 +147,18 @@ const keyRing = z.string().transform((written, context): KeyRing => {
     return new Map();
   }
 });
+
+const operators = list.transform((entries, context): readonly Operator[] => {
+  const read = readOperators(entries);
+  if ('operators' in read) return read.operators;
+  context.addIssue(read.fault);
+  return z.NEVER;
+});
+
+const networks = list.refine(
+  (all) => all.every((each) => isIP(each.split('/')[0] ?? '') !== 0 && /^[^/]+(\/\d{1,3})?$/.test(each)),
+  'has something that is no address: write 10.0.0.7 or 10.1.0.0/16',
+);
 
 function isRegion(name: string): name is Region {
   return (REGIONS as readonly string[]).includes(name);
@@ -303,11 +317,23 @@ export const SETTINGS = {
     .describe('Least level that is logged: `debug`, `info`, `warn` or `error`'),
   BESTFRAME_DASHBOARD_HOST: text.default('127.0.0.1').describe('Address that the dashboard listens on'),
   BESTFRAME_DASHBOARD_PORT: int(0, 65_535).default(3_000).describe('Port of the dashboard; 0 takes a free one'),
-  BESTFRAME_DASHBOARD_USER: text.optional().describe('User of the dashboard'),
+  BESTFRAME_DASHBOARD_USER: text.optional().describe('User of the dashboard, an operator'),
   BESTFRAME_DASHBOARD_PASSWORD: text
     .min(8, 'is shorter than 8 characters: use a longer one')
     .optional()
     .describe('Password of the dashboard, 8 characters or more'),
+  BESTFRAME_DASHBOARD_USERS: operators
+    .default([])
+    .describe(
+      'More of them: `name=roles=password,…`; roles are `viewer`, `operator` and `frames`, joined by `+`, a password is what `bestframe dashboard --hash` prints. Without a password one is known by a proxy only',
+    ),
+  BESTFRAME_DASHBOARD_PROXIES: networks
+    .default([])
+    .describe('Addresses or networks of proxies whose word counts for who it is, e.g. `10.0.0.7,10.1.0.0/16`'),
+  BESTFRAME_DASHBOARD_PROXY_HEADER: text
+    .regex(/^[\w-]{1,64}$/, 'is not the name of a header: write letters, digits and -')
+    .default('x-forwarded-user')
+    .describe('Header in which such a proxy names the user'),
   BESTFRAME_API_HOST: text
     .default('127.0.0.1')
     .describe('Address that the HTTP API listens on; any but a loopback one only once there is an API key'),
@@ -361,6 +387,8 @@ export interface Config {
     readonly port: number;
     readonly user: string | undefined;
     readonly password: string | undefined;
+    readonly operators: readonly Operator[];
+    readonly proxies: { readonly trusted: readonly string[]; readonly header: string };
   };
   readonly api: { readonly host: string; readonly port: number; readonly stagingDir: string | undefined };
   readonly audit: string;
@@ -425,6 +453,8 @@ export function readConfig(env: Env): Config {
       port: s.BESTFRAME_DASHBOARD_PORT,
       user: s.BESTFRAME_DASHBOARD_USER,
       password: s.BESTFRAME_DASHBOARD_PASSWORD,
+      operators: s.BESTFRAME_DASHBOARD_USERS,
+      proxies: { trusted: s.BESTFRAME_DASHBOARD_PROXIES, header: s.BESTFRAME_DASHBOARD_PROXY_HEADER.toLowerCase() },
     },
     api: { host: s.BESTFRAME_API_HOST, port: s.BESTFRAME_API_PORT, stagingDir: s.BESTFRAME_STAGING_DIR },
     audit: s.BESTFRAME_AUDIT,

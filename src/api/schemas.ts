@@ -1,6 +1,6 @@
 /** What goes over the wire: the domain's own schemas for what comes in, and what is answered. No link, path or source is in an answer. */
 import { z } from 'zod';
-import { ACTION_NAMES, REGIONS, RESOURCE_NAMES } from '../domain/actions.ts';
+import { ACTION_NAMES, GATED_ACTIONS, REGIONS, RESOURCE_NAMES } from '../domain/actions.ts';
 import type { ErasureReceipt } from '../domain/erasure.ts';
 import { STEERS } from '../domain/gates.ts';
 import { HELD_CHOICES } from '../domain/held.ts';
@@ -187,7 +187,7 @@ export const receipt = z
 export const gate = z
   .object({
     region: z.enum(REGIONS),
-    action: z.enum(ACTION_NAMES),
+    action: z.enum(GATED_ACTIONS),
     state: z.enum(['open', 'closed', 'paused']),
     code: word.nullable(),
     advice: word.nullable(),

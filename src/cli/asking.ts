@@ -1,6 +1,7 @@
 /** What commands ask an operator: who, why, for how long, and whether it is meant. */
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import { InvalidArgumentError } from 'commander';
 import { inputFailure } from '../domain/failure.ts';
 
@@ -24,6 +25,18 @@ export async function confirmed(question: string): Promise<boolean> {
   const answer = await ask.question(`${question} [y/N] `);
   ask.close();
   return /^y(es)?$/i.test(answer.trim());
+}
+
+/** One line, not shown where it is typed. @throws Failure where it is shorter than 8 characters */
+export async function secretAsked(question: string): Promise<string> {
+  const unseen = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const ask = createInterface({ input: process.stdin, output: unseen, terminal: process.stdin.isTTY === true });
+  if (process.stdin.isTTY) process.stderr.write(question);
+  const answer = await ask.question('');
+  ask.close();
+  if (process.stdin.isTTY) process.stderr.write('\n');
+  if (answer.length >= 8) return answer;
+  throw inputFailure('INVALID_SETTINGS', 'password', 'the password is shorter than 8 characters: use a longer one');
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };

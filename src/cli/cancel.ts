@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
+import { openClient } from '../open-client.ts';
 import { EXIT } from '../process.ts';
-import { openClient } from './open-client.ts';
 import { type Env, printJson } from './output.ts';
 
 const WORDS = {

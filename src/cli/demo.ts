@@ -8,9 +8,9 @@ import { ownFiles, type PreparedCase, prepare, SCENARIOS } from '../demo/scenari
 import { inputFailure } from '../domain/failure.ts';
 import { isTerminal } from '../domain/states.ts';
 import { EmulatorControl } from '../emulator/control.ts';
+import { openClient } from '../open-client.ts';
 import { EXIT, untilSignal } from '../process.ts';
 import { startWorld, type World } from '../world/world.ts';
-import { openClient } from './open-client.ts';
 import type { Env } from './output.ts';
 import { packageRoot } from './version.ts';
 

@@ -4,9 +4,9 @@ import type { BestframeClient } from '../client/client.ts';
 import { readConfig } from '../config.ts';
 import type { Source } from '../domain/sources.ts';
 import type { VerificationRequest } from '../domain/verification.ts';
+import { openClient } from '../open-client.ts';
 import { EXIT } from '../process.ts';
 import { readManifest } from './manifest.ts';
-import { openClient } from './open-client.ts';
 import { describe, type Env, printJson, table } from './output.ts';
 import { seconds } from './wait.ts';
 

@@ -4,9 +4,9 @@ import type { BestframeClient } from '../client/client.ts';
 import { readConfig } from '../config.ts';
 import type { Erased, ErasureReceipt } from '../domain/erasure.ts';
 import { inputFailure } from '../domain/failure.ts';
+import { openClient } from '../open-client.ts';
 import { EXIT } from '../process.ts';
 import { confirmed, duration, operator, reasonGiven } from './asking.ts';
-import { openClient } from './open-client.ts';
 import { type Env, printJson } from './output.ts';
 
 interface Options {

@@ -2,7 +2,7 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
-import { openClient } from './open-client.ts';
+import { openClient } from '../open-client.ts';
 import type { Env } from './output.ts';
 
 export function exportCommand(env: Env): Command {

@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import { readConfig } from '../config.ts';
 import { GATED_ACTIONS, type GatedAction, REGIONS, type Region } from '../domain/actions.ts';
 import { type GateView, STEERS, type Steer } from '../domain/gates.ts';
-import { openClient } from './open-client.ts';
+import { openClient } from '../open-client.ts';
 import { type Env, printJson, table } from './output.ts';
 
 interface Options {

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
+import { openClient } from '../open-client.ts';
 import { EXIT } from '../process.ts';
-import { openClient } from './open-client.ts';
 import { describe, type Env, printJson } from './output.ts';
 
 export function getCommand(env: Env): Command {

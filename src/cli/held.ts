@@ -6,9 +6,9 @@ import { REGIONS, type Region } from '../domain/actions.ts';
 import { inputFailure } from '../domain/failure.ts';
 import { HELD_CHOICES, type HeldChoice } from '../domain/held.ts';
 import type { VerificationView } from '../domain/view.ts';
+import { openClient } from '../open-client.ts';
 import { EXIT } from '../process.ts';
 import { confirmed, duration, operator, reasonGiven } from './asking.ts';
-import { openClient } from './open-client.ts';
 import { type Env, printJson, table } from './output.ts';
 
 interface Options {

@@ -1,8 +1,8 @@
 import { Argument, Command } from 'commander';
 import { readConfig } from '../config.ts';
+import { openClient } from '../open-client.ts';
 import { EXIT } from '../process.ts';
 import { operator, reasonGiven } from './asking.ts';
-import { openClient } from './open-client.ts';
 import { type Env, printJson } from './output.ts';
 
 interface Options {

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { readConfig } from '../config.ts';
-import { openClient } from './open-client.ts';
+import { openClient } from '../open-client.ts';
 import { decisionInColour, type Env, printJson, table } from './output.ts';
 
 export function listCommand(env: Env): Command {

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
-import { openClient } from './open-client.ts';
+import { openClient } from '../open-client.ts';
 import { type Env, printJson } from './output.ts';
 
 export function metricsCommand(env: Env): Command {

@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import type { BestframeClient } from '../client/client.ts';
 import { readConfig } from '../config.ts';
+import { openClient } from '../open-client.ts';
 import { EXIT } from '../process.ts';
-import { openClient } from './open-client.ts';
 import { type Env, printJson } from './output.ts';
 
 const CHUNK = 500;

@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { readConfig } from '../config.ts';
 import type { SupportBundle, SupportCall } from '../domain/support.ts';
+import { openClient } from '../open-client.ts';
 import { EXIT } from '../process.ts';
-import { openClient } from './open-client.ts';
 import { type Env, printJson } from './output.ts';
 
 interface Options {

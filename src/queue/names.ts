@@ -30,6 +30,8 @@ export interface Names {
   readonly outbox: string;
   readonly counters: string;
   readonly sweeper: string;
+  /** What sessions of the operators' site are signed with. */
+  readonly siteSecret: string;
   readonly retention: string;
   /** Pub/sub: the id of a verification that was decided or ended. */
   readonly channel: string;
@@ -66,6 +68,7 @@ export function createNames(prefix: string): Names {
     outbox: `${prefix}:outbox`,
     counters: `${prefix}:counters`,
     sweeper: `${prefix}:sweeper`,
+    siteSecret: `${prefix}:site-secret`,
     retention: `${prefix}:retention`,
     channel: `${prefix}:changed`,
     frames: `${prefix}:frames`,

@@ -146,7 +146,7 @@ async function download(temp: string, wanted: Wanted, log: (line: string) => voi
   for (const lists of ['of the machine', 'of our own'] as const) {
     const apt: string[] = [];
     try {
-      if (lists === 'of our own') apt.push(...(await ownLists(temp, wanted, log)));
+      if (lists === 'of our own') apt.push(...(await ownLists(temp, !wanted.includes('redis-server'), log)));
     } catch (error) {
       failures.push(lastLine(error));
       break;
@@ -179,8 +179,8 @@ async function needed(apt: readonly string[], name: ServerName): Promise<string[
   }
 }
 
-/** @returns the apt-get options that use them. */
-async function ownLists(temp: string, wanted: Wanted, log: (line: string) => void): Promise<string[]> {
+/** Package lists of our own in a folder of ours. @returns the apt-get options that use them. */
+export async function ownLists(temp: string, backports: boolean, log: (line: string) => void): Promise<string[]> {
   const state = join(temp, 'apt');
   await mkdir(join(state, 'lists', 'partial'), { recursive: true });
   await mkdir(join(state, 'cache', 'archives', 'partial'), { recursive: true });
@@ -196,7 +196,7 @@ async function ownLists(temp: string, wanted: Wanted, log: (line: string) => voi
     '#clear APT::Update::Post-Invoke;',
     '#clear APT::Update::Post-Invoke-Success;',
   ];
-  if (!wanted.includes('redis-server')) conf.push(...(await withBackports(state)));
+  if (backports) conf.push(...(await withBackports(state)));
   await writeFile(file, `${conf.join('\n')}\n`);
   log('the package lists of this machine do not help: fetching fresh ones');
   await run('apt-get', ['-c', file, '-q', 'update'], { timeout: 300_000, maxBuffer: 16 * 1024 * 1024 });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openDashboardFor } from '../../src/compose.ts';
 import { readConfig } from '../../src/config.ts';
 import { createRig, type Rig } from '../support/rig.ts';
+import { loggedIn } from '../support/site.ts';
 
 const LOGIN = { BESTFRAME_DASHBOARD_USER: 'operator', BESTFRAME_DASHBOARD_PASSWORD: 'open-sesame' };
 const CANARY = 'maria-lopez';
@@ -31,7 +32,7 @@ async function page(path: string, init: RequestInit = {}) {
 it.each([[{}], [{ authorization: `Basic ${Buffer.from('operator:guess').toString('base64')}` }]])(
   'asks for a login: %o',
   async (wrong) => {
-    for (const path of ['/', '/api/queues', '/static/js/main.js']) {
+    for (const path of ['/', '/dashboard/api/queues', '/dashboard/static/js/main.js']) {
       const answer = await fetch(new URL(path, dashboard.url), { headers: wrong });
       expect(answer.status).toBe(401);
     }
@@ -54,13 +55,13 @@ it('shows stage, decision and attempts, and no link, secret, path, key or name',
 
   const texts: string[] = [];
   for (const status of ['completed', 'delayed', 'latest']) {
-    const answer = await page(`/api/queues?activeQueue=verify-ap-singapore&status=${status}&page=1`);
+    const answer = await page(`/dashboard/api/queues?activeQueue=verify-ap-singapore&status=${status}&page=1`);
     expect(answer.status).toBe(200);
     texts.push(await answer.text());
   }
   for (const job of [good.id, id]) {
-    texts.push(await (await page(`/api/queues/verify-ap-singapore/${job}`)).text());
-    texts.push(await (await page(`/api/queues/verify-ap-singapore/${job}/logs`)).text());
+    texts.push(await (await page(`/dashboard/api/queues/verify-ap-singapore/${job}`)).text());
+    texts.push(await (await page(`/dashboard/api/queues/verify-ap-singapore/${job}/logs`)).text());
   }
   const shown = texts.join('\n');
   expect(shown).toContain(good.id);
@@ -72,20 +73,21 @@ it('shows stage, decision and attempts, and no link, secret, path, key or name',
 });
 
 it('sends a strict content policy, and its page loads nothing from outside that the policy would let in', async () => {
-  const answer = await page('/');
+  const answer = await page('/dashboard');
   const policy = answer.headers.get('content-security-policy') ?? '';
   expect(policy).toContain("default-src 'none'");
   expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe-inline/);
   expect(answer.headers.get('cache-control')).toBe('no-store');
   const scripts = [...(await answer.text()).matchAll(/<script[^>]*src="([^"]+)"/g)].map(([, src = '']) => src);
   expect(scripts.length).toBeGreaterThan(0);
-  for (const src of scripts) expect((await page(src)).status).toBe(200);
+  for (const src of scripts) expect((await page(`/dashboard/${src}`)).status).toBe(200);
 });
 
 it('answers every route that is not GET with 405: nothing can be moved round the journal', async () => {
+  const cookie = await loggedIn(dashboard.url, 'operator', 'open-sesame');
   const { id } = await rig.client.enqueue(await rig.request('buttons'));
   await rig.client.wait(id, { until: 'ended' });
-  const queue = '/api/queues/verify-ap-singapore';
+  const queue = '/dashboard/api/queues/verify-ap-singapore';
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
     for (const path of [
       `${queue}/${id}/retry/completed`,
@@ -94,9 +96,10 @@ it('answers every route that is not GET with 405: nothing can be moved round the
       `${queue}/pause`,
       `${queue}/empty`,
       `${queue}/add`,
-      '/api/anything',
+      '/dashboard/api/anything',
     ]) {
-      expect((await page(path, { method })).status).toBe(405);
+      expect((await page(path, { method, headers: { cookie } })).status).toBe(405);
+      expect((await page(path, { method })).status).toBe(401); // a browser would send a password with anybody's form
     }
   }
   expect(await rig.client.get(id)).toMatchObject({ state: 'completed' });

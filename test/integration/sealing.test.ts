@@ -1,8 +1,8 @@
 /** With a key ring, nothing of the caller's lies in Redis in clear, at no time; keys change without anybody stopping. */
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { openClient } from '../../src/cli/open-client.ts';
 import { readConfig } from '../../src/config.ts';
+import { openClient } from '../../src/open-client.ts';
 import { allText } from '../support/leftovers.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 

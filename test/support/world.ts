@@ -1,8 +1,8 @@
 /** Whole worlds of processes for end-to-end tests: `startWorld` with the built workers, in a folder of their own. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openClient } from '../../src/cli/open-client.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
+import { openClient } from '../../src/open-client.ts';
 import { startWorld, type World, type WorldOptions } from '../../src/world/world.ts';
 import { type MakeRequest, requestsIn } from './inputs.ts';
 import { HOME } from './rig.ts';

@@ -79,6 +79,9 @@ export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])
       'BESTFRAME_DASHBOARD_PORT',
       'BESTFRAME_DASHBOARD_USER',
       'BESTFRAME_DASHBOARD_PASSWORD',
+      'BESTFRAME_DASHBOARD_USERS',
+      'BESTFRAME_DASHBOARD_PROXIES',
+      'BESTFRAME_DASHBOARD_PROXY_HEADER',
     ],
   ],
 ];

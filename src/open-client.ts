@@ -1,7 +1,7 @@
 /** A client by settings. Apart from `compose.ts`, so that who only enqueues or asks loads no vendor SDK. */
 
-import { BestframeClient } from '../client/client.ts';
-import type { Config } from '../config.ts';
+import { BestframeClient } from './client/client.ts';
+import type { Config } from './config.ts';
 
 export function openClient(config: Config): BestframeClient {
   return new BestframeClient({

@@ -1,0 +1,173 @@
+/** The operators' site in a real browser: logging in, finding, deciding, steering; on a phone, by keyboard, in the dark, in Chinese. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openDashboardFor } from '../../src/compose.ts';
+import { readConfig } from '../../src/config.ts';
+import { hashPassword } from '../../src/domain/operators.ts';
+import { openBrowser } from '../support/chromium.ts';
+import { createRig, HOME, type Rig } from '../support/rig.ts';
+
+const DETECT = 'DetectReflectLivenessAndCompare';
+const PASSWORD = 'ana-may-do-all';
+/** Written where somebody wants to look, or to renew those of the docs: BESTFRAME_SCREENSHOTS=docs/images. */
+const PICTURES = process.env.BESTFRAME_SCREENSHOTS ?? join(HOME, 'screenshots');
+
+let rig: Rig;
+let site: Awaited<ReturnType<typeof openDashboardFor>>;
+let browser: Browser;
+
+beforeAll(async () => {
+  browser = await openBrowser();
+  rig = await createRig({
+    env: {
+      BESTFRAME_DASHBOARD_PORT: '0',
+      BESTFRAME_DASHBOARD_USERS: `ana=operator+frames=${await hashPassword(PASSWORD)}`,
+      BESTFRAME_UNKNOWN_OUTCOME: 'review',
+      BESTFRAME_CALL_SECONDS: 'interactive=1,batch=1',
+      BESTFRAME_QPS_DETECT: '50',
+    },
+    emulator: { qps: {} },
+  });
+  const config = readConfig({ ...rig.env, BESTFRAME_AUDIT: join(rig.dir, 'audit.jsonl') });
+  site = await openDashboardFor(config, pino({ level: 'silent' }));
+  await rig.openWorker();
+  await mkdir(PICTURES, { recursive: true });
+}, 240_000);
+afterAll(async () => {
+  await browser?.close();
+  await site?.stop(0);
+  await rig?.dispose();
+});
+
+async function opened(options: Parameters<Browser['newContext']>[0] = {}): Promise<[Page, BrowserContext]> {
+  const context = await browser.newContext({ locale: 'en-GB', ...options });
+  const page = await context.newPage();
+  await page.goto(site.url);
+  await page.getByLabel('Name').fill('ana');
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.waitForURL(site.url);
+  return [page, context];
+}
+
+async function some(): Promise<void> {
+  const cards = ['match', 'match', 'match', 'lowSimilarity', 'spoof', 'badLight'] as const;
+  const requests = await Promise.all(cards.map((card, index) => rig.request(`some-${index}`, { card })));
+  const results = await Promise.all(requests.map((each) => rig.client.enqueue(each)));
+  await Promise.all(results.map(({ id }) => rig.client.wait(id, { until: 'ended' })));
+}
+
+async function held(key: string): Promise<string> {
+  await rig.control.fault({ kind: 'drop', action: DETECT, object: rig.client.idOf(key), times: null });
+  const { id } = await rig.client.enqueue(await rig.request(key, { card: 'match' }, { lane: 'batch' }));
+  await expect.poll(async () => (await rig.client.get(id))?.state, { timeout: 20_000 }).toBe('held');
+  await rig.control.clearFaults();
+  return id;
+}
+
+it('an operator logs in, finds one, looks at its timeline and its frame, decides about a held one, and logs out', async () => {
+  await some();
+  const id = await held('for-a-person');
+  const [page, context] = await opened();
+  const failures: string[] = [];
+  page.on('console', (message) => message.type() === 'error' && failures.push(message.text()));
+  expect(await page.getByRole('heading', { level: 1 }).textContent()).toMatch(/^(Idle|Working)/);
+  await page.screenshot({ path: join(PICTURES, 'site-overview.png'), fullPage: true });
+
+  await page.getByLabel('Find by id or key').fill('some-0');
+  await page.keyboard.press('Enter');
+  await page.getByRole('link', { name: 'Show the frame' }).click();
+  const frame = page.getByRole('img', { name: 'Frame' });
+  await expect
+    .poll(() => frame.evaluate<number, { naturalWidth: number }>((image) => image.naturalWidth))
+    .toBeGreaterThan(0);
+
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await page.getByRole('link', { name: id }).first().click();
+  await page.getByRole('radio', { name: /^Retry/ }).check();
+  await page.getByRole('checkbox').check();
+  await page.getByLabel('Why').fill('the line was cut, and the vendor says that nothing came');
+  await page.screenshot({ path: join(PICTURES, 'site-held.png'), fullPage: true });
+  await page.getByRole('button', { name: 'Decide' }).click();
+  expect(await page.getByRole('status').textContent()).toBe('Done.');
+  expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', decision: 'match' });
+  await page.reload();
+  expect(await page.getByRole('row', { name: /resolved/ }).textContent()).toContain('ana');
+  await page.screenshot({ path: join(PICTURES, 'site-verification.png'), fullPage: true });
+
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.goto(new URL(`/v/${id}`, site.url).href);
+  expect(new URL(page.url()).pathname).toBe('/login');
+  expect(failures).toEqual([]);
+  await context.close();
+});
+
+it('pauses a gate, sees that everything stands still and nothing is lost, and opens it again', async () => {
+  const [page, context] = await opened();
+  await page.getByLabel(/^Why.*Detect/).fill('contract is being renewed');
+  await page.getByRole('button', { name: 'Pause' }).click();
+  const { id } = await rig.client.enqueue(await rig.request('behind', { card: 'match' }));
+  await page.goto(site.url);
+  expect(await page.getByRole('heading', { level: 1 }).textContent()).toMatch(
+    /^Stopped: paused by ana since .* 1 waiting, none lost/,
+  );
+  await page.screenshot({ path: join(PICTURES, 'site-stopped.png') });
+  await page.getByLabel(/^Why.*Detect/).fill('renewed');
+  await page.getByRole('button', { name: 'Resume' }).click();
+  expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed' });
+  await context.close();
+});
+
+it('is readable on a phone, in the dark, in Chinese, and goes by keyboard alone', async () => {
+  const [page, context] = await opened({ viewport: { width: 375, height: 760 }, colorScheme: 'dark' });
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to content');
+  await page.getByRole('link', { name: '中文' }).click();
+  expect(await page.evaluate('document.documentElement.lang')).toBe('zh-CN');
+  await page.screenshot({ path: join(PICTURES, 'site-phone.png') });
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(375);
+  await context.close();
+});
+
+interface Found {
+  readonly nameless: readonly string[];
+  readonly levels: readonly number[];
+  readonly faint: readonly { readonly text: string; readonly ratio: number }[];
+}
+
+/** Runs in the page: controls without a name, levels of headings, and words whose contrast is less than WCAG's 4.5. */
+const LOOK = `(() => {
+  const named = (each) => each.textContent.trim() || each.getAttribute('aria-label') || each.labels?.length;
+  const controls = [...document.querySelectorAll('a, button, input:not([type=hidden]), select')];
+  const levels = [...document.querySelectorAll('h1, h2, h3')].map((each) => Number(each.tagName[1]));
+  const part = (value) => (value / 255 <= 0.03928 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+  const behind = (element) => {
+    const color = numbers(getComputedStyle(element).backgroundColor);
+    return color.length === 4 && color[3] === 0 ? behind(element.parentElement) : color;
+  };
+  const faint = [...document.querySelectorAll('main *, header *')]
+    .filter((each) => [...each.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()))
+    .map((each) => {
+      const [a, b] = [light(numbers(getComputedStyle(each).color)), light(behind(each))];
+      return { text: each.textContent.slice(0, 30), ratio: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) };
+    })
+    .filter(({ ratio }) => ratio < 4.5);
+  return { nameless: controls.filter((each) => !named(each)).map((each) => each.outerHTML), levels, faint };
+})()`;
+
+it('every control has a name, headings come in order, and words can be told from their background', async () => {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const [page, context] = await opened({ colorScheme });
+    const found = await page.evaluate<Found>(LOOK);
+    expect(found.nameless).toEqual([]);
+    expect(found.levels[0]).toBe(1);
+    expect(found.levels.filter((level, index) => level > (found.levels[index - 1] ?? 0) + 1)).toEqual([]);
+    expect(found.faint).toEqual([]);
+    await context.close();
+  }
+});
