@@ -28,7 +28,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./start.ts')).startCommand,
   },
   dashboard: {
-    summary: 'serves the Bull dashboard (read only, behind a login) until SIGTERM',
+    summary: 'serves the operators’ site, with the Bull dashboard in it, until SIGTERM',
     load: async () => (await import('./dashboard.ts')).dashboardCommand,
   },
   emulator: {

@@ -32,7 +32,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/audit.ts': ['src/domain'],
   'src/logger.ts': ['src/config.ts'],
-  'src/composing.ts': ['src/config.ts', 'src/domain', 'src/tencent/credentials.ts'],
+  // A client by settings: who only enqueues or asks loads nothing else.
+  'src/open-client.ts': ['src/client', 'src/config.ts'],
+  'src/composing.ts': ['src/config.ts', 'src/domain', 'src/storage', 'src/tencent/credentials.ts', 'src/transport'],
   // Beside `compose.ts`: a process that serves HTTP loads no SDK of FaceID.
   'src/compose-api.ts': [
     'src/api',
@@ -40,14 +42,15 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/client',
     'src/composing.ts',
     'src/config.ts',
-    'src/domain',
+    'src/open-client.ts',
     'src/storage',
-    'src/transport',
   ],
   'src/compose.ts': [
-    'src/api/dashboard.ts',
+    'src/api/site',
+    'src/audit.ts',
     'src/composing.ts',
     'src/config.ts',
+    'src/open-client.ts',
     'src/doctor/instruments.ts',
     'src/domain',
     'src/queue',
@@ -89,6 +92,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/doctor',
     'src/domain',
     'src/emulator',
+    'src/open-client.ts',
     'src/process.ts',
     'src/world',
   ],
