@@ -13,6 +13,8 @@ import { HOME } from './rig.ts';
 const run = promisify(execFile);
 
 const PLACE = join(HOME, 'cache', 'chromium');
+const ROOT = join(PLACE, 'root');
+const UNPACKED = join(ROOT, 'usr', 'lib', 'chromium', 'chromium');
 /** The second one has Chinese letters. */
 const PACKAGES = ['chromium', 'fonts-wqy-microhei'];
 /** Nothing that asks the world for anything. */
@@ -44,19 +46,22 @@ async function find(): Promise<Binary> {
       if (dir !== '' && (await isExecutable(path))) return { path, env: { HOME: join(HOME, 'browser') } };
     }
   }
-  if (!(await isExecutable(unpacked(PLACE).path))) await fetchPackages();
-  return unpacked(PLACE);
+  if (!(await isExecutable(UNPACKED))) await fetchPackages();
+  const machine = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  const places = [join(ROOT, 'usr', 'lib', machine), join(ROOT, 'lib', machine)];
+  const inner = await Promise.all(places.map((place) => foldersIn(place)));
+  const share = [join(ROOT, 'usr', 'share'), '/usr/local/share', '/usr/share'];
+  const libraries = [...places, ...inner.flat()].join(':');
+  return {
+    path: UNPACKED,
+    env: { LD_LIBRARY_PATH: libraries, XDG_DATA_DIRS: share.join(':'), HOME: join(HOME, 'browser') },
+  };
 }
 
-function unpacked(place: string): Binary {
-  const root = join(place, 'root');
-  const machine = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
-  const libraries = [join(root, 'usr', 'lib', machine), join(root, 'lib', machine)];
-  const share = [join(root, 'usr', 'share'), '/usr/local/share', '/usr/share'];
-  return {
-    path: join(root, 'usr', 'lib', 'chromium', 'chromium'),
-    env: { LD_LIBRARY_PATH: libraries.join(':'), XDG_DATA_DIRS: share.join(':'), HOME: join(HOME, 'browser') },
-  };
+/** Some libraries have private ones beside them. */
+async function foldersIn(place: string): Promise<string[]> {
+  const entries = await readdir(place, { withFileTypes: true }).catch(() => []); // a package may have none
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(place, name));
 }
 
 /** With the machine's package lists first; where those are empty or stale, with fresh ones that are ours alone. */
