@@ -16,8 +16,10 @@ import type { Bucket } from './domain/ports.ts';
 import { openClient } from './open-client.ts';
 import type { RedisClient } from './queue/connection.ts';
 import { connectProducer, connectWorker, untilReady } from './queue/connection.ts';
+import { Endpoints } from './queue/endpoints.ts';
 import { openEraseQueue } from './queue/erase-queue.ts';
 import { createNames, type Names } from './queue/names.ts';
+import { openNotifyQueue } from './queue/notify-queue.ts';
 import { expiryOf, type VerifyJob } from './queue/options.ts';
 import { Outbox } from './queue/outbox.ts';
 import { Sealer } from './queue/seal.ts';
@@ -25,6 +27,7 @@ import { openVerifyQueue } from './queue/verify-queue.ts';
 import { EraseWorker } from './runtime/erase-worker.ts';
 import { Gate } from './runtime/gate.ts';
 import { DEFAULT_LEASE, type LeaseTimes } from './runtime/lease.ts';
+import { type NotifyTuning, NotifyWorker } from './runtime/notify-worker.ts';
 import { Retention } from './runtime/retention.ts';
 import { Sequences } from './runtime/sequences.ts';
 import { Sweeper } from './runtime/sweeper.ts';
@@ -32,7 +35,7 @@ import { VerifyWorker } from './runtime/verify-worker.ts';
 import type { Edges } from './stages/index.ts';
 import { bucketSettings, type CheckedBucket, createBucket, createFrameSink, createSources } from './storage/index.ts';
 import { createFaceId } from './tencent/index.ts';
-import { createLinkIo, createTransport } from './transport/index.ts';
+import { createLinkIo, createTransport, createWebhookSender } from './transport/index.ts';
 
 const REDIS_READY_MS = 15_000;
 const BUCKET_CHECK_MS = 10_000;
@@ -123,7 +126,8 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
   const lease = leaseOf(config);
   const gate = new Gate(redis, names, config.limits, lease.leaseMs);
   const eraseQueue = openEraseQueue(redis, names);
-  const outbox = new Outbox(redis, names, eraseQueue);
+  const notifyQueue = openNotifyQueue(redis, names);
+  const outbox = new Outbox(redis, names, eraseQueue, notifyQueue);
   const queues = new Map<Region, Queue<VerifyJob>>(
     config.regions.map((region) => [region, openVerifyQueue(redis, names, region)]),
   );
@@ -171,7 +175,7 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
     stop: once(async (drainMs: number) => {
       await sweeper.stop();
       const drained = await Promise.all(workers.map((worker) => worker.drain(drainMs)));
-      await Promise.all([...queues.values(), eraseQueue].map((queue) => queue.close()));
+      await Promise.all([...queues.values(), eraseQueue, notifyQueue].map((queue) => queue.close()));
       await close();
       redis.disconnect();
       return drained.every(Boolean);
@@ -244,6 +248,28 @@ export function openSequences(config: Config, log: Logger): OpenSequences {
   };
 }
 
+/** The worker that tells webhook endpoints. It needs no credentials: it reads Redis, and goes to endpoints alone. */
+export async function openNotify(config: Config, log: Logger, tuning: NotifyTuning = {}): Promise<Running> {
+  const transport = createTransport({ ...wayOf(config), allowedHosts: config.webhookAllow });
+  const { redis, names } = await openRedis(config);
+  const sealer = new Sealer(config.keyRing);
+  const endpoints = new Endpoints(redis, names, sealer);
+  const { mode, webhooks: settled } = config;
+  for (const { name } of settled) await endpoints.announce(name);
+  const sender = createWebhookSender(transport);
+  const worker = new NotifyWorker({ redis, names, sealer, mode, settled, endpoints, sender, log, ...tuning });
+  await worker.start();
+  log.info({ event: 'ready', mode, endpoints: settled.map(({ name }) => name) }, 'notify worker ready');
+  return {
+    stop: once(async (drainMs: number) => {
+      const drained = await worker.drain(drainMs);
+      await transport.close();
+      redis.disconnect();
+      return drained;
+    }),
+  };
+}
+
 /** The operators' site, as a process of its own. */
 export async function openDashboardFor(config: Config, log: Logger): Promise<Running & { url: string }> {
   const { host, port, proxies } = config.dashboard;
@@ -253,6 +279,7 @@ export async function openDashboardFor(config: Config, log: Logger): Promise<Run
     config.regions.map((region) => [region, openVerifyQueue(redis, names, region)]),
   );
   const erase = openEraseQueue(redis, names);
+  const notify = openNotifyQueue(redis, names);
   const client = openClient(config);
   const audit = await openAudit(config.audit);
   const gate = new Gate(redis, names, config.limits);
@@ -264,6 +291,7 @@ export async function openDashboardFor(config: Config, log: Logger): Promise<Run
     mode: config.mode,
     verify,
     erase,
+    notify,
     client,
     audit,
     operators,
@@ -278,7 +306,7 @@ export async function openDashboardFor(config: Config, log: Logger): Promise<Run
     url: site.url,
     stop: once(async () => {
       await site.close();
-      await Promise.all([...verify.values(), erase].map((queue) => queue.close()));
+      await Promise.all([...verify.values(), erase, notify].map((queue) => queue.close()));
       await client.close();
       await audit.close();
       await close();

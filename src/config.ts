@@ -15,6 +15,12 @@ import { type Operator, readOperators } from './domain/operators.ts';
 import { DEFAULT_POLICY, type Policy } from './domain/policy.ts';
 import { STAGES } from './domain/states.ts';
 import { DEMANDS, type Demand, LANES, type Lane, MODES } from './domain/verification.ts';
+import {
+  type WebhookEndpoint,
+  webhookNameProblem,
+  webhookSecretProblem,
+  webhookUrlProblem,
+} from './domain/webhooks.ts';
 import { DEFAULT_PREFIX } from './queue/names.ts';
 import { type RedisSettings, readRedisUrl } from './queue/redis-url.ts';
 import { type KeyRing, parseKeyRing } from './queue/seal.ts';
@@ -159,6 +165,26 @@ const networks = list.refine(
   (all) => all.every((each) => isIP(each.split('/')[0] ?? '') !== 0 && /^[^/]+(\/\d{1,3})?$/.test(each)),
   'has something that is no address: write 10.0.0.7 or 10.1.0.0/16',
 );
+
+/** `name=value,…`; a name may come twice. @param problem what is wrong with a value. */
+const endpoints = (problem: (value: string) => string | null) =>
+  list.transform((entries, context): readonly (readonly [name: string, value: string])[] =>
+    entries.flatMap((entry) => {
+      const cut = entry.indexOf('=');
+      const [name, value] = [entry.slice(0, Math.max(cut, 0)), entry.slice(cut + 1)];
+      const wrong = webhookNameProblem(name) ?? problem(value);
+      if (wrong === null) return [[name, value] as const];
+      context.addIssue(`has an entry that ${wrong}`); // not which: a secret may be in it
+      return [];
+    }),
+  );
+
+const allowedHosts = list.transform((hosts, context): string[] => {
+  const wrong = hosts.find((host) => !/^(?!\*)[A-Za-z0-9._:[\]/-]+$/.test(host));
+  if (wrong !== undefined)
+    context.addIssue(`has "${wrong}", which is no host: write names, addresses or CIDR blocks, e.g. 10.0.7.0/24`);
+  return hosts;
+});
 
 function isRegion(name: string): name is Region {
   return (REGIONS as readonly string[]).includes(name);
@@ -309,6 +335,19 @@ export const SETTINGS = {
     .describe(
       'Encrypts sources, links, metadata and history in Redis (AES-256-GCM): `name:key,…`, each key 32 bytes in base64; the first seals, all open',
     ),
+  BESTFRAME_WEBHOOK: text
+    .refine((name) => webhookNameProblem(name) === null, 'is no name of an endpoint: use one that is registered')
+    .optional()
+    .describe('Name of the webhook endpoint that is told of verifications that name none ([webhooks](webhooks.md))'),
+  BESTFRAME_WEBHOOKS: endpoints(webhookUrlProblem)
+    .default([])
+    .describe('Webhook endpoints of the notify workers, `name=https://…,…`, beside those of `bestframe webhooks add`'),
+  BESTFRAME_WEBHOOK_SECRETS: endpoints(webhookSecretProblem)
+    .optional()
+    .describe('Their secrets, `name=whsec_…,…`; while one is rotated, two with the same name, the new one first'),
+  BESTFRAME_WEBHOOK_ALLOW: allowedHosts
+    .default([])
+    .describe('Receivers on private addresses that may be told: host names, addresses, CIDR blocks, comma-separated'),
   BESTFRAME_LOG: oneOf(['json', 'pretty', 'silent'])
     .optional()
     .describe('`json`, `pretty` or `silent`; where it is not set, pretty on a terminal, else json'),
@@ -400,6 +439,11 @@ export interface Config {
   readonly recordTtlMs: number;
   readonly demands: readonly Demand[];
   readonly keyRing: KeyRing;
+  /** Of verifications that name none. */
+  readonly webhook: string | undefined;
+  readonly webhooks: readonly WebhookEndpoint[];
+  /** As NO_PROXY is written. */
+  readonly webhookAllow: string;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -418,6 +462,7 @@ export function readConfig(env: Env): Config {
   const credentials = readCredentials(given, faults);
   const redis = parsed.success ? redisOf(parsed.data, faults) : undefined;
   if (parsed.success) checkStaging(parsed.data, faults);
+  const webhooks = parsed.success ? webhooksOf(parsed.data, faults) : [];
   if (!parsed.success || redis === undefined || faults.length > 0) throw invalid(faults);
   const s = parsed.data;
   const limits: Limits = {
@@ -466,6 +511,9 @@ export function readConfig(env: Env): Config {
     recordTtlMs: s.BESTFRAME_KEEP_RECORDS_DAYS * 86_400_000,
     demands: s.BESTFRAME_DEMANDS,
     keyRing: s.BESTFRAME_KEY_RING,
+    webhook: s.BESTFRAME_WEBHOOK,
+    webhooks,
+    webhookAllow: s.BESTFRAME_WEBHOOK_ALLOW.join(','),
   });
 }
 
@@ -486,6 +534,23 @@ function checkStaging({ BESTFRAME_STAGING_DIR: dir, BESTFRAME_FILE_ROOTS: roots 
   const inside = roots.some((root) => !/^\.\.(\/|$)/.test(relative(resolve(root), resolve(dir))));
   if (!inside)
     faults.push('BESTFRAME_STAGING_DIR is outside BESTFRAME_FILE_ROOTS: choose a folder in one of them, or add it');
+}
+
+function webhooksOf(s: Parsed, faults: string[]): WebhookEndpoint[] {
+  const urls = new Map(s.BESTFRAME_WEBHOOKS);
+  const given = s.BESTFRAME_WEBHOOK_SECRETS ?? [];
+  const secretsOf = (name: string) => given.flatMap(([of, secret]) => (of === name ? [secret] : []));
+  if (urls.size < s.BESTFRAME_WEBHOOKS.length) faults.push('BESTFRAME_WEBHOOKS names an endpoint twice: leave one');
+  for (const name of urls.keys()) {
+    if (secretsOf(name).length === 0)
+      faults.push(`BESTFRAME_WEBHOOK_SECRETS has no secret for "${name}": deliveries are always signed`);
+    if (secretsOf(name).length > 2)
+      faults.push(`BESTFRAME_WEBHOOK_SECRETS has more than two secrets for "${name}": leave the newest two`);
+  }
+  for (const [name] of given) {
+    if (!urls.has(name)) faults.push(`BESTFRAME_WEBHOOK_SECRETS names "${name}", which BESTFRAME_WEBHOOKS does not`);
+  }
+  return [...urls].map(([name, url]) => ({ name, url, secrets: secretsOf(name), events: null }));
 }
 
 type Parsed = z.output<z.ZodObject<typeof SETTINGS>>;
@@ -536,8 +601,8 @@ function readCredentials(given: Env, faults: string[]): Config['credentials'] {
 
 /** Inner objects too: settings are handed to everything. */
 function frozen(config: Config): Config {
-  const { redis, regions, fileRoots, credentials, limits, dashboard, api, policy, reuse } = config;
-  for (const inner of [redis, regions, fileRoots, credentials, limits, dashboard, api, policy, reuse])
+  const { redis, regions, fileRoots, credentials, limits, dashboard, api, policy, reuse, webhooks } = config;
+  for (const inner of [redis, regions, fileRoots, credentials, limits, dashboard, api, policy, reuse, webhooks])
     Object.freeze(inner);
   return Object.freeze(config);
 }

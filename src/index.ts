@@ -1,6 +1,7 @@
 /** What other backends import: the client, the types, the error codes. */
 export { BestframeClient, type ClientOptions, type Enqueued, type EnqueueResult } from './client/client.ts';
 export type { Page, PageFilter, Standing } from './client/pages.ts';
+export type { WebhookRequest, WebhookSecret, WebhookTest } from './client/webhooks.ts';
 export type { ActionName, Region, ResourceName } from './domain/actions.ts';
 export { CODES, ERROR_TABLE, type ErrorClass, type ErrorEntry, explain } from './domain/errors/index.ts';
 export { Failure } from './domain/failure.ts';
@@ -12,3 +13,10 @@ export type { Decision, FrameState, NextStep, StageName, State } from './domain/
 export type { SupportBundle } from './domain/support.ts';
 export { type VerificationRequest, verificationJsonSchema } from './domain/verification.ts';
 export type { VerificationView } from './domain/view.ts';
+export type {
+  DeadNotification,
+  WebhookData,
+  WebhookEvent,
+  WebhookMessage,
+  WebhookView,
+} from './domain/webhooks.ts';

@@ -13,6 +13,8 @@ export function openClient(config: Config): BestframeClient {
     demands: config.demands,
     recordTtlMs: config.recordTtlMs,
     keyRing: config.keyRing,
+    webhook: config.webhook,
+    webhookAllow: config.webhookAllow,
     fileRoots: config.fileRoots,
     checkHosts: config.proxy === undefined && !config.allowPrivateSources,
   });

@@ -56,6 +56,10 @@ export function metricsText(metrics: Metrics): Promise<string> {
   gauge('bestframe_to_erase', 'Deletions that are not confirmed yet, or wait for their second look').set(
     metrics.toErase,
   );
+  gauge('bestframe_to_notify', 'Notifications that no webhook endpoint has heard yet').set(metrics.toNotify);
+  gauge('bestframe_dead_notifications', 'Notifications that were given up, kept for 30 days').set(
+    metrics.deadNotifications,
+  );
   for (const name of Object.keys(COUNTED) as (keyof typeof COUNTED)[]) {
     const [counter, help] = COUNTED[name];
     new Counter({ name: counter, help, registers }).inc(metrics.counters[name]);

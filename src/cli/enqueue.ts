@@ -22,6 +22,7 @@ interface Options {
   lane?: string;
   threshold?: string;
   deadline?: string;
+  webhook?: string;
   manifest?: string;
   wait?: boolean;
   timeout: number;
@@ -41,6 +42,7 @@ export function enqueueCommand(env: Env): Command {
     .option('--lane <lane>', 'interactive (default) or batch (default of a manifest)')
     .option('--threshold <n>', 'least similarity of a match, 0 to 100 (default 70)')
     .option('--deadline <time>', 'ISO 8601; default 60 s (interactive) or 24 h (batch) from now')
+    .option('--webhook <name>', 'the registered endpoint that is told of it (default: BESTFRAME_WEBHOOK)')
     .option('--manifest <file>', 'JSON Lines or CSV, a verification a line; - reads JSON Lines from stdin')
     .option('--wait', 'wait for the decisions')
     .option('--timeout <seconds>', 'with --wait: how long at most', seconds, 60)
@@ -49,7 +51,7 @@ export function enqueueCommand(env: Env): Command {
       'after',
       `
 A manifest's lines are verifications as in the API ({"key", "resources": {"liveData": {"from": "file", "path": …}, …}, …}).
-A CSV has a header with key, liveData, video, image, action, liveness, region, upload, lane, similarityThreshold, deadline; sources as above.
+A CSV has a header with key, liveData, video, image, action, liveness, region, upload, lane, similarityThreshold, deadline, webhook; sources as above.
 A broken line is named and left out; the others go on, and the exit code is 1.`,
     )
     .action(async (options: Options) => {
@@ -179,14 +181,14 @@ function requestOf(
   options: Partial<Options> & { similarityThreshold?: string },
   defaults: Defaults,
 ): Record<string, unknown> {
-  const { key, liveData, video, image, action, liveness, lane, deadline } = options;
+  const { key, liveData, video, image, action, liveness, lane, deadline, webhook } = options;
   const threshold = options.threshold ?? options.similarityThreshold;
   const resources = Object.fromEntries(
     Object.entries({ liveData, video, image }).flatMap(([name, text]) =>
       text === undefined || text === '' ? [] : [[name, sourceOf(text)]],
     ),
   );
-  const optional = { action, lane, deadline };
+  const optional = { action, lane, deadline, webhook };
   return {
     key,
     region: options.region || defaults.region,

@@ -24,7 +24,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./dev.ts')).devCommand,
   },
   start: {
-    summary: 'runs workers until SIGTERM: verify, erase, or all in one process; or the HTTP API (start api)',
+    summary: 'runs workers until SIGTERM: verify, erase, notify, or all in one process; or the HTTP API (start api)',
     load: async () => (await import('./start.ts')).startCommand,
   },
   dashboard: {
@@ -84,6 +84,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   keys: {
     summary: 'keys to the HTTP API: create, list, revoke, rotate',
     load: async () => (await import('./keys.ts')).keysCommand,
+  },
+  webhooks: {
+    summary: 'endpoints that are told of verifications, and what could not be delivered to them',
+    load: async () => (await import('./webhooks.ts')).webhooksCommand,
   },
   metrics: {
     summary: 'what can be counted, as Prometheus reads it',

@@ -5,7 +5,10 @@ import { type Env, printJson } from './output.ts';
 
 export function metricsCommand(env: Env): Command {
   return new Command('metrics')
-    .option('--json', 'JSON on stdout: {gates, queues, counters, live, held, oldestMs, outbox, toErase}')
+    .option(
+      '--json',
+      'JSON on stdout: {gates, queues, counters, live, held, oldestMs, outbox, toErase, toNotify, deadNotifications}',
+    )
     .addHelpText(
       'after',
       `

@@ -7,8 +7,9 @@ const workers = () => import('../compose.ts');
 const ROLES = {
   verify: async () => [(await workers()).openVerify],
   erase: async () => [(await workers()).openErase],
+  notify: async () => [(await workers()).openNotify],
   api: async () => [(await import('../compose-api.ts')).openApi],
-  all: async () => [(await workers()).openVerify, (await workers()).openErase],
+  all: async () => [(await workers()).openVerify, (await workers()).openErase, (await workers()).openNotify],
 } as const satisfies Record<string, () => Promise<Open[]>>;
 
 export function startCommand(env: Env): Command {

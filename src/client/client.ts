@@ -30,7 +30,9 @@ import { redisFailure } from '../queue/connection.ts';
 import { readGates, steerGate } from '../queue/gates.ts';
 import { readMetrics } from '../queue/metrics.ts';
 import { DEFAULT_PREFIX } from '../queue/names.ts';
+import { notification } from '../queue/notify-queue.ts';
 import { expiryOf, RECORD_TTL_MS } from '../queue/options.ts';
+import { entryOf } from '../queue/outbox.ts';
 import { claimFields, writeEntry } from '../queue/record.ts';
 import { type RedisSettings, redisSettings } from '../queue/redis-url.ts';
 import { run, runMany } from '../queue/scripts.ts';
@@ -42,6 +44,7 @@ import { acknowledge, eraseOne, readReceipt, setLegalHold, viewsEndedBefore, vie
 import { followUpsAfter, heldViews, resolveHeld } from './held.ts';
 import { type Page, type PageFilter, pageOf, type Standing, standingOf } from './pages.ts';
 import { Store } from './store.ts';
+import { unknownWebhook, Webhooks } from './webhooks.ts';
 
 export interface ClientOptions {
   /** As BESTFRAME_REDIS_URL (docs/redis.md): one server, Sentinel or Cluster. */
@@ -70,6 +73,10 @@ export interface ClientOptions {
   readonly keyRing?: string | KeyRing;
   /** What every verification must say; others are refused here. */
   readonly demands?: readonly Demand[];
+  /** The endpoint that is told of verifications that name none; it must be registered. */
+  readonly webhook?: string | undefined;
+  /** As BESTFRAME_WEBHOOK_ALLOW, where endpoints are registered. */
+  readonly webhookAllow?: string;
   /** How long a record is kept after its end, ms; default 30 days. The same as the workers'. */
   readonly recordTtlMs?: number;
   /** How long to wait for the first connection, ms. Default 3,000. */
@@ -99,6 +106,8 @@ const CHUNK = 500;
 const WATCH_MS = 60_000;
 
 export class BestframeClient {
+  /** Endpoints that are told of verifications, and what could not be delivered to them. */
+  readonly webhooks: Webhooks;
   readonly #options: ClientOptions;
   readonly #store: Store;
   readonly #changes: Changes;
@@ -112,6 +121,7 @@ export class BestframeClient {
     if (beside !== undefined) {
       this.#changes = beside.#changes;
       this.#store = beside.#store.forTenant(tenant);
+      this.webhooks = new Webhooks(this.#store, options.webhookAllow ?? '');
       return;
     }
     this.#store = new Store({
@@ -122,6 +132,7 @@ export class BestframeClient {
       expiryMs: expiryOf(options.recordTtlMs ?? RECORD_TTL_MS),
       connectTimeoutMs: options.connectTimeoutMs ?? 3_000,
     });
+    this.webhooks = new Webhooks(this.#store, options.webhookAllow ?? '');
     this.#changes = new Changes(this.#store.redis, this.#store.names.channel);
   }
 
@@ -209,7 +220,7 @@ export class BestframeClient {
     const names = this.#store.names;
     const gate = names.gate(region, action);
     const started = view.history.length > 0 || view.state !== 'queued';
-    const followUps = started ? await followUpsAfter(this.#store, id) : '';
+    const following = started ? await followUpsAfter(this.#store, id) : '';
     const keys = [
       names.journal(id),
       names.job(region, id).lock,
@@ -223,6 +234,7 @@ export class BestframeClient {
     ];
     const entry = writeEntry(this.#store.sealer, id, { at: Date.now(), event: 'cancel' });
     const reason = JSON.stringify({ code: CODES.CANCELLED, class: 'caller' });
+    const followUps = following === '' ? entryOf(notification(view, 'ended')) : following;
     const args = [id, names.channel, followUps, this.#store.expiryMs, entry, reason];
     const reply = await this.#store.command(run(this.#store.redis, 'cancel', keys, args));
     const [status, state] = reply as ['cancelled' | 'cancelling' | 'ended' | 'missing', State | ''];
@@ -353,7 +365,7 @@ export class BestframeClient {
     await this.#store.ready();
     const verify = new Map(REGIONS.map((region) => [region, this.#store.queue(region)]));
     const { redis, names } = this.#store;
-    return this.#store.command(readMetrics(redis, names, verify, this.#store.eraseQueue()));
+    return this.#store.command(readMetrics(redis, names, verify, this.#store.eraseQueue(), this.#store.notifyQueue()));
   }
 
   /**
@@ -384,10 +396,18 @@ export class BestframeClient {
       else results[index] = refused(requests[index], check.reason);
     });
 
-    const calls = accepted.map(({ id, request }) => this.#claim(id, request));
+    const unknown = await this.webhooks.unknown(accepted.flatMap(({ request }) => this.#webhookOf(request) ?? []));
+    const taken = accepted.filter(({ index, request }) => {
+      const webhook = this.#webhookOf(request);
+      if (webhook === undefined || !unknown.includes(webhook)) return true;
+      results[index] = refused(request, unknownWebhook(webhook));
+      return false;
+    });
+
+    const calls = taken.map(({ id, request }) => this.#claim(id, request));
     const replies = calls.length === 0 ? [] : await this.#store.command(runMany(this.#store.redis, 'claim', calls));
     const toAdd: typeof accepted = [];
-    accepted.forEach((item, position) => {
+    taken.forEach((item, position) => {
       const reply = replies[position];
       const { id, index, request } = item;
       if (reply instanceof Error) {
@@ -453,9 +473,19 @@ export class BestframeClient {
         request.lane,
         EXPRESS_HOLD_MS,
         MAX_DEADLINE_MS + expiryMs,
-        ...claimFields(id, request, { mode: this.#mode, tenant, subject }, sealer),
+        ...claimFields(
+          id,
+          { ...request, webhook: this.#webhookOf(request) },
+          { mode: this.#mode, tenant, subject },
+          sealer,
+        ),
       ],
     };
+  }
+
+  /** The default is no part of the payload: another one makes no other verification of it. */
+  #webhookOf({ webhook = this.#options.webhook }: Verification): string | undefined {
+    return webhook;
   }
 
   get #namespace(): string {

@@ -12,6 +12,7 @@ import {
 import { STRAY_MS } from '../domain/policy.ts';
 import type { VerificationView } from '../domain/view.ts';
 import { takeOut } from '../queue/erase.ts';
+import { notification } from '../queue/notify-queue.ts';
 import { Outbox } from '../queue/outbox.ts';
 import { writeEntry } from '../queue/record.ts';
 import type { Store } from './store.ts';
@@ -44,12 +45,14 @@ export async function eraseOne(store: Store, id: string, { by, why }: EraseReque
   };
   const strays = underWay ? ({ strays: 'due' } as const) : {};
   const forget = { id, region, delayMs: IN_USE_MS, ...strays };
-  const taken = await store.command(takeOut(store.redis, store.names, view, { receipt, followUps: { forget } }));
+  const told = notification(view, 'erased');
+  const followUps = { forget, ...told };
+  const taken = await store.command(takeOut(store.redis, store.names, view, { receipt, followUps }));
   switch (taken.status) {
     case 'erased': {
-      const outbox = new Outbox(store.redis, store.names, store.eraseQueue());
+      const outbox = new Outbox(store.redis, store.names, store.eraseQueue(), store.notifyQueue());
       const delayMs = taken.inUse ? IN_USE_MS : 0;
-      await store.command(outbox.deliver(id, { forget: { ...forget, delayMs } }));
+      await store.command(outbox.deliver(id, { forget: { ...forget, delayMs }, ...told }));
       return { status: 'erased', receipt };
     }
     case 'legal hold':

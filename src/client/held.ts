@@ -4,7 +4,8 @@ import type { Decide, Decided, HeldChoice, HeldFilter } from '../domain/held.ts'
 import { isTerminal, type State } from '../domain/states.ts';
 import { DEFAULT_DEADLINE_MS } from '../domain/verification.ts';
 import type { VerificationView } from '../domain/view.ts';
-import { followUpsOf } from '../queue/outbox.ts';
+import { notification } from '../queue/notify-queue.ts';
+import { entryOf, fieldOf, followUpsOf } from '../queue/outbox.ts';
 import { readRecord, writeEntry } from '../queue/record.ts';
 import type { Store } from './store.ts';
 
@@ -33,10 +34,12 @@ export async function resolveHeld(store: Store, id: string, choice: HeldChoice, 
   const { by, why, payAgain = false } = decide;
   const ends = choice === 'fail' || choice === 'recapture';
   const outbox = ends ? await followUpsAfter(store, id) : '';
+  const { notify: decided } = notification(view, 'decided');
+  const telling = decided === undefined ? ['', ''] : [fieldOf(decided), entryOf({ notify: decided })];
   const entry = writeEntry(sealer, id, { at: Date.now(), event: 'resolved', code: choice, by, why });
   const keys = [names.journal(id), names.history(id), names.live, names.ended, names.outbox, names.held];
   const least = DEFAULT_DEADLINE_MS[lane];
-  const args = [id, names.channel, choice, entry, least, payAgain ? 1 : 0, expiryMs, outbox, by];
+  const args = [id, names.channel, choice, entry, least, payAgain ? 1 : 0, expiryMs, outbox, by, ...telling];
   const [status, state] = (await store.script('resolve', keys, args)) as [Decided['status'], State | ''];
   if (status === 'ok') await wake(store, region, id, state !== '' && isTerminal(state));
   return { status, state: state === '' ? null : state };

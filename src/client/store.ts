@@ -5,6 +5,7 @@ import type { VerificationView } from '../domain/view.ts';
 import { COMMAND_MS, connectProducer, type RedisClient, redisFailure, untilReady } from '../queue/connection.ts';
 import { type EraseQueue, openEraseQueue } from '../queue/erase-queue.ts';
 import { createNames, type Names } from '../queue/names.ts';
+import { type NotifyQueue, openNotifyQueue } from '../queue/notify-queue.ts';
 import type { VerifyJob } from '../queue/options.ts';
 import type { RedisSettings } from '../queue/redis-url.ts';
 import { run, type ScriptName } from '../queue/scripts.ts';
@@ -32,6 +33,7 @@ export class Store {
   readonly #queues: Map<Region, Queue<VerifyJob>>;
   readonly #beside: Store | undefined;
   #eraseQueue: EraseQueue | undefined;
+  #notifyQueue: NotifyQueue | undefined;
 
   /** @param beside shares its connection and queues, which stay its own to close. */
   constructor(options: StoreOptions, beside?: Store) {
@@ -105,10 +107,16 @@ export class Store {
     return this.#eraseQueue;
   }
 
+  notifyQueue(): NotifyQueue {
+    this.#notifyQueue ??= openNotifyQueue(this.redis, this.names);
+    return this.#notifyQueue;
+  }
+
   async close(): Promise<void> {
     if (this.#beside !== undefined) return;
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     await this.#eraseQueue?.close();
+    await this.#notifyQueue?.close();
     this.redis.disconnect();
   }
 }

@@ -37,4 +37,8 @@ export interface Metrics {
   readonly outbox: number;
   /** Deletions in the own bucket that are not confirmed yet, or wait for their second look. */
   readonly toErase: number;
+  /** Notifications that no endpoint has heard yet. */
+  readonly toNotify: number;
+  /** Those that were given up. */
+  readonly deadNotifications: number;
 }

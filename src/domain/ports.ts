@@ -201,3 +201,18 @@ export interface FrameSink {
   /** Where `store` would put it; null where nobody wants it, or where it cannot go. */
   pathFor(id: string, target: FrameTarget): string | null;
 }
+
+// ── who is told ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface WebhookSender {
+  /**
+   * One POST of JSON; no redirect is followed, and of the answer nothing but this is kept.
+   * @throws Failure ADDRESS_FORBIDDEN and others of the way there; every answer is returned, whatever its status.
+   */
+  post(
+    url: string,
+    headers: Readonly<Record<string, string>>,
+    body: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly retryAfterMs: number | null }>;
+}

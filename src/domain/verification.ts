@@ -7,6 +7,7 @@ import { ACTION_NAMES, ACTIONS, REGIONS, RESOURCE_NAMES, resourcesOf } from './a
 import { type Failure, inputFailure } from './failure.ts';
 import { RECEIPT_ENDING } from './receipt.ts';
 import { sameSource, source } from './sources.ts';
+import { WEBHOOK_NAME } from './webhooks.ts';
 
 export const UPLOAD_WAYS = ['own-bucket', 'create-upload-url'] as const;
 export type UploadWay = (typeof UPLOAD_WAYS)[number];
@@ -110,6 +111,13 @@ export const verificationRequest = z
       .describe('Whom it is about, as an opaque id of yours; kept as a keyed hash. Export and erasure go by it.'),
     purpose: printable('a word', 64).optional().describe('What the check is for, e.g. account-opening.'),
     consent: consent.optional(),
+    webhook: z
+      .string()
+      .regex(WEBHOOK_NAME, 'is no name of an endpoint: use one that is registered; never a URL')
+      .optional()
+      .describe(
+        'Name of the registered webhook endpoint that is told of it; default: the deployment’s, where it has one.',
+      ),
     frame: frame.default({ to: 'file' }).describe('Where BestFrame goes.'),
   })
   .superRefine((request, context) => {

@@ -45,6 +45,8 @@ export interface VerificationView {
   /** The vendor answered too late for the answer to count by itself; a person may accept it while it is held. */
   readonly lateAnswer: boolean;
   readonly endedAt: string | null;
+  /** Name of the endpoint that is told of it. */
+  readonly webhook: string | null;
   readonly metadata: Readonly<Record<string, string>>;
   /** Keyed hash of the subject that was given. */
   readonly subject: string | null;

@@ -13,9 +13,10 @@ export async function readMetrics(
   names: Names,
   verify: ReadonlyMap<Region, Queue>,
   erase: Queue,
+  notify: Queue,
 ): Promise<Metrics> {
   const now = Date.now();
-  const [gates, queues, counted, live, held, oldest, outbox, toErase] = await Promise.all([
+  const [gates, queues, counted, live, held, oldest, outbox, toErase, toNotify, dead] = await Promise.all([
     readGates(redis, names, now),
     Promise.all([...verify].map(async ([region, queue]) => ({ region, ...(await countsOf(queue)) }))),
     redis.hmget(names.counters, ...COUNTERS),
@@ -24,6 +25,8 @@ export async function readMetrics(
     redis.zrange(names.live, '0', String(LOOKED_AT - 1), 'WITHSCORES'),
     redis.hlen(names.outbox),
     erase.getJobCounts('waiting', 'active', 'delayed'),
+    notify.getJobCounts('waiting', 'active', 'delayed'),
+    notify.getFailedCount(),
   ]);
   const aside = new Set(held);
   const first = oldest.findIndex((id, index) => index % 2 === 0 && !aside.has(id));
@@ -37,8 +40,14 @@ export async function readMetrics(
     held: held.length,
     oldestMs: first === -1 ? null : Math.max(0, now - Number(oldest[first + 1])),
     outbox,
-    toErase: Object.values(toErase).reduce((sum, count) => sum + count, 0),
+    toErase: sumOf(toErase),
+    toNotify: sumOf(toNotify),
+    deadNotifications: dead,
   };
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 async function countsOf(queue: Queue): Promise<{ waiting: number; active: number; delayed: number }> {

@@ -6,6 +6,7 @@ import type { GatedCall, Region } from '../domain/actions.ts';
 
 export const DEFAULT_PREFIX = '{bestframe}';
 export const ERASE_QUEUE = 'erase';
+export const NOTIFY_QUEUE = 'notify';
 
 export interface GateKeys {
   readonly gate: string;
@@ -37,6 +38,8 @@ export interface Names {
   readonly channel: string;
   /** Verifications whose frame is kept, by when it is deleted. */
   readonly frames: string;
+  /** Webhook endpoints by their names. */
+  readonly webhooks: string;
   journal(id: string): string;
   /** Verifications about one subject, by when they were claimed. @param hash keyed hash of the subject. */
   subject(hash: string): string;
@@ -48,6 +51,8 @@ export interface Names {
   receipt(id: string): string;
   /** A light sequence that was given under a key of its caller's, or is being made. */
   sequence(id: string): string;
+  /** How an endpoint does: failures in a row, whether it rests or is disabled. */
+  webhook(name: string): string;
   history(id: string): string;
   gate(region: Region, call: GatedCall): GateKeys;
   job(region: Region, id: string): JobKeys;
@@ -72,12 +77,14 @@ export function createNames(prefix: string): Names {
     retention: `${prefix}:retention`,
     channel: `${prefix}:changed`,
     frames: `${prefix}:frames`,
+    webhooks: `${prefix}:webhooks`,
     subject: (hash) => `${prefix}:subject:${hash}`,
     apiKeys: `${prefix}:keys`,
     apiKey: (id) => `${prefix}:key:${id}`,
     tenant: (name) => `${prefix}:tenant:${name}`,
     receipt: (id) => `${prefix}:receipt:${id}`,
     sequence: (id) => `${prefix}:sequence:${id}`,
+    webhook: (name) => `${prefix}:webhook:${name}`,
     journal: (id) => `${prefix}:v:${id}`,
     history: (id) => `${prefix}:h:${id}`,
     gate: (region, call) => {

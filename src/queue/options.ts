@@ -23,6 +23,16 @@ export const KEYS_KEPT_MS = 365 * 24 * 3_600_000;
 
 const DAY_S = 24 * 3600;
 
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+/** Between the tries of a notification: 13 tries over 3 days, each wait a fifth shorter or longer by chance. */
+export const NOTIFY_WAITS_MS: readonly number[] = [
+  ...[5 * SECOND, 30 * SECOND, 120 * SECOND, 600 * SECOND, 1_800 * SECOND],
+  ...[1 * HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 20 * HOUR, 24 * HOUR],
+];
+/** Also of one whose endpoint rested all the time, and that was hardly tried. */
+export const NOTIFY_FOR_MS = 3 * 24 * HOUR;
+
 /** The journal outlives the job; the job is kept a while for the dashboard. Said by the worker: once, not in every job. */
 export const VERIFY_JOBS_KEPT = {
   removeOnComplete: { age: DAY_S, count: 5_000 },
@@ -35,6 +45,13 @@ export const jobOptions = {
     attempts: 2_000,
     backoff: { type: 'capped' },
     removeOnComplete: true,
+    removeOnFail: { age: 30 * DAY_S },
+    stackTraceLimit: 0,
+  } satisfies JobsOptions,
+  notify: {
+    attempts: NOTIFY_WAITS_MS.length + 1,
+    backoff: { type: 'capped' },
+    removeOnComplete: { age: 3_600, count: 1_000 },
     removeOnFail: { age: 30 * DAY_S },
     stackTraceLimit: 0,
   } satisfies JobsOptions,

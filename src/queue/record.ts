@@ -43,6 +43,8 @@ export interface JournalRecord {
   readonly upload: UploadWay;
   readonly lane: Lane;
   readonly threshold: number;
+  /** Name of the endpoint that is told; null: nobody is. */
+  readonly webhook: string | null;
   readonly metadata: Readonly<Record<string, string>>;
   /** Whose it is, where several share a deployment. */
   readonly tenant: string | null;
@@ -74,6 +76,7 @@ export interface JournalRecord {
   readonly notBefore: number | null;
   readonly decidedAt: number | null;
   readonly endedAt: number | null;
+  readonly starts: number;
   /** Runs that have not said how they ended: the one that goes on, those that died, and those that live on without their lease. */
   readonly unheard: number;
   readonly paid: number;
@@ -92,7 +95,7 @@ export function whyDecided({ result, requestId }: DetectOutcome): Reason | null 
 
 /** What a claim writes and nobody changes: one field, since each costs Redis more than its text. */
 function readRequest(packed: string | undefined) {
-  const [version, mode, action, region, upload, lane, threshold] = (packed ?? '').split('|');
+  const [version, mode, action, region, upload, lane, threshold, webhook] = (packed ?? '').split('|');
   return {
     version: number(version) ?? PIPELINE_VERSION,
     mode: mode as Mode,
@@ -101,6 +104,7 @@ function readRequest(packed: string | undefined) {
     upload: upload as UploadWay,
     lane: lane as Lane,
     threshold: number(threshold) ?? 100,
+    webhook: webhook === undefined || webhook === '' ? null : webhook,
   };
 }
 
@@ -120,7 +124,7 @@ export function claimFields(
   sealer: Sealer,
 ): string[] {
   const { resources, frame, liveness, purpose, consent } = request;
-  const { action, region, upload, lane, similarityThreshold } = request;
+  const { action, region, upload, lane, similarityThreshold, webhook } = request;
   const fields: Record<string, string> = {
     key: request.key,
     src: JSON.stringify({ resources, frame, liveness }),
@@ -129,7 +133,16 @@ export function claimFields(
   if (purpose !== undefined || consent !== undefined) fields.who = JSON.stringify({ purpose, consent });
   return [
     'rq',
-    [PIPELINE_VERSION, mode, action, region, upload, lane, similarityThreshold].join('|'),
+    [
+      PIPELINE_VERSION,
+      mode,
+      action,
+      region,
+      upload,
+      lane,
+      similarityThreshold,
+      ...(webhook === undefined ? [] : [webhook]),
+    ].join('|'),
     ...(tenant === null ? [] : ['tn', tenant]),
     ...(subject === '' ? [] : ['sub', subject]),
     ...Object.entries(fields).flatMap(([name, value]) => [name, sealer.seal(id, name, value)]),
@@ -187,6 +200,7 @@ export function readRecord(id: string, kept: Readonly<Record<string, string>>, s
     notBefore: number(hash.notBefore),
     decidedAt: number(hash.decidedAt),
     endedAt: number(hash.endedAt),
+    starts: number(hash.starts) ?? 0,
     unheard: Number(hash.starts ?? 0) - Number(hash.yields ?? 0),
     paid: number(hash.paid) ?? 0,
     possiblyPaid: number(hash.maybe) ?? 0,

@@ -33,6 +33,8 @@ export const SCRIPT_NAMES = [
   'pass',
   'leave',
   'enter',
+  'knock',
+  'heard',
 ] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];
 

@@ -62,6 +62,7 @@ export function viewOf(record: JournalRecord, history: readonly HistoryEntry[]):
     lateAnswer: record.late,
     decidedAt: record.decidedAt === null ? null : iso(record.decidedAt),
     endedAt: record.endedAt === null ? null : iso(record.endedAt),
+    webhook: record.webhook,
     metadata: record.metadata,
     subject: record.subject,
     purpose: record.purpose,

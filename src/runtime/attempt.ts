@@ -18,6 +18,7 @@ import { isProof, receiptProof } from '../domain/receipt.ts';
 import { sentOf } from '../domain/sent.ts';
 import { type Decision, STAGES, type StageName, type State } from '../domain/states.ts';
 import type { Demand, Mode } from '../domain/verification.ts';
+import { type NotifyJob, notification } from '../queue/notify-queue.ts';
 import { followUpsOf, type Outbox } from '../queue/outbox.ts';
 import { currentStage, type JournalRecord, PIPELINE_VERSION, type Reason, whyDecided } from '../queue/record.ts';
 import { type Edges, type StageContext, type StageInput, stages } from '../stages/index.ts';
@@ -186,12 +187,14 @@ export class Attempt {
         decidedAt,
         whyDecided(decided),
         requestId === null ? entry : { ...entry, requestId },
+        this.#decided,
       ),
     );
     if (answer === 'no') return;
     if (answer !== 'ok') throw new Withheld(answer);
     outcomes.detect = decided;
     this.#tools.log.decided(decided);
+    await this.#lease.guard(this.#tools.outbox.tell(this.#decided));
   }
 
   #proofOf(decided: Parameters<typeof receiptProof>[2]): string {
@@ -230,6 +233,7 @@ export class Attempt {
         case 'detect':
           outcomes.detect = await stages.detect(input, this.#context(this.#beforeDecision));
           this.#tools.log.decided(outcomes.detect);
+          await this.#lease.guard(this.#tools.outbox.tell(this.#decided));
           break;
         case 'download':
           outcomes.download = await this.#within(stage, (context) => stages.download(input, context));
@@ -279,6 +283,7 @@ export class Attempt {
             callMs: policy.callMs[lane],
             maxPayments: paymentsUnasked(policy, lane),
             package: this.#packageDigest(),
+            notify: this.#decided,
             preflight: this.#record.outcomes.md5 ?? { checkedAt: 0 },
             preflightEntry: this.#preflightEntry,
             signal,
@@ -374,6 +379,10 @@ export class Attempt {
     const { state, decision, reason } = this.#record;
     await this.#lease.guard(this.#tools.outbox.deliverOf(this.#record.id));
     return { kind: 'done', state, decision, code: state === 'completed' ? null : (reason?.code ?? null) };
+  }
+
+  get #decided(): NotifyJob | undefined {
+    return notification(this.#record, 'decided').notify;
   }
 
   // ── trouble ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -473,8 +482,11 @@ export class Attempt {
     const { journal, policy, log } = this.#tools;
     const stage = reason.stage ?? currentStage(this.#record);
     const entry: HistoryEntry = { at: Date.now(), event: 'held', stage, code: reason.code, ...attempt };
-    const answer = await this.#lease.guard(journal.hold(generation, reason, policy.holdMs, entry));
+    // A run holds it once at most, and runs are counted: each holding is told under an id of its own.
+    const { notify } = notification(this.#record, 'held', this.#record.starts);
+    const answer = await this.#lease.guard(journal.hold(generation, reason, policy.holdMs, entry, notify));
     log.held(reason);
+    if (answer === 'ok') await this.#lease.guard(this.#tools.outbox.tell(notify));
     if (answer === 'ok') return { kind: 'held', leftMs: policy.holdMs };
     if (answer === 'cancel') return this.#give(CODES.CANCELLED, null, stage);
     if (answer === 'lost') return { kind: 'lost' };

@@ -12,7 +12,8 @@ import type { FrameState, StageName, State } from '../domain/states.ts';
 import type { Lane } from '../domain/verification.ts';
 import { type RedisClient, refusesWrites } from '../queue/connection.ts';
 import type { GateKeys, JobKeys, Names } from '../queue/names.ts';
-import type { FollowUps } from '../queue/outbox.ts';
+import type { NotifyJob } from '../queue/notify-queue.ts';
+import { entryOf, type FollowUps, fieldOf } from '../queue/outbox.ts';
 import { type JournalRecord, type Reason, readRecord, writeEntry } from '../queue/record.ts';
 import { run } from '../queue/scripts.ts';
 import { Sealer } from '../queue/seal.ts';
@@ -103,6 +104,8 @@ export interface OutcomeReport {
   /** The vendor throttled: nobody calls for this long. */
   readonly penaltyMs: number;
   readonly package: PackageDigest;
+  /** Of a decision, where somebody wants to be told. */
+  readonly notify?: NotifyJob | undefined;
 }
 
 /** The vendor's limit for a call, as lanes: see lua/parts/slot.lua. */
@@ -255,7 +258,15 @@ export class Journal {
       run(
         this.#redis,
         'outcome',
-        [this.#journal, this.#history, this.#gate.gate, this.#names.counters, this.#names.held, this.#names.answered],
+        [
+          this.#journal,
+          this.#history,
+          this.#gate.gate,
+          this.#names.counters,
+          this.#names.held,
+          this.#names.answered,
+          this.#names.outbox,
+        ],
         [
           this.#id,
           report.iid,
@@ -272,6 +283,7 @@ export class Journal {
           report.reason === null ? '' : JSON.stringify(report.reason),
           report.package.digest,
           report.package.ttlMs,
+          ...telling(report.notify),
         ],
       );
     return (await pRetry(tell, UNTIL_TAKEN)) as OutcomeAnswer;
@@ -318,18 +330,25 @@ export class Journal {
     decidedAt: number,
     reason: Reason | null,
     entry: HistoryEntry,
+    notify?: NotifyJob,
   ): Promise<Commit | 'no'> {
     const sealed = this.#sealer.seal(this.#id, 's:detect', JSON.stringify(decided));
-    return (await run(this.#redis, 'adopt', this.#fenced, [
-      ...this.#proof,
-      generation,
-      sealed,
-      decided.decision,
-      decided.similarity ?? '',
-      decidedAt,
-      reason === null ? '' : JSON.stringify(reason),
-      this.#entry(entry),
-    ])) as Commit | 'no';
+    return (await run(
+      this.#redis,
+      'adopt',
+      [...this.#fenced, this.#names.outbox],
+      [
+        ...this.#proof,
+        generation,
+        sealed,
+        decided.decision,
+        decided.similarity ?? '',
+        decidedAt,
+        reason === null ? '' : JSON.stringify(reason),
+        this.#entry(entry),
+        ...telling(notify),
+      ],
+    )) as Commit | 'no';
   }
 
   /** A failure whose code is in no table: counted for the whole deployment. */
@@ -338,8 +357,14 @@ export class Journal {
   }
 
   /** Sets it aside for a person. */
-  async hold(generation: number, reason: Reason, holdMs: number, entry: HistoryEntry): Promise<Commit> {
-    const keys = [...this.#fenced, this.#gate.admitted, this.#gate.gate, this.#names.held];
+  async hold(
+    generation: number,
+    reason: Reason,
+    holdMs: number,
+    entry: HistoryEntry,
+    notify?: NotifyJob,
+  ): Promise<Commit> {
+    const keys = [...this.#fenced, this.#gate.admitted, this.#gate.gate, this.#names.held, this.#names.outbox];
     const args = [
       ...this.#proof,
       generation,
@@ -348,6 +373,7 @@ export class Journal {
       holdMs,
       this.#entry(entry),
       this.#names.channel,
+      ...telling(notify),
     ];
     return (await run(this.#redis, 'hold', keys, args)) as Commit;
   }
@@ -374,7 +400,7 @@ export class Journal {
         channel,
         ending.state,
         ending.reason === null ? '' : JSON.stringify(ending.reason),
-        ending.followUps === null ? '' : JSON.stringify(ending.followUps),
+        ending.followUps === null ? '' : entryOf(ending.followUps),
         this.#expiryMs,
         this.#entry(ending.entry),
         ending.frame,
@@ -404,4 +430,9 @@ export class Journal {
   get #proof(): readonly [string, number] {
     return [this.#fence.token, this.#fence.ats];
   }
+}
+
+/** Where an outbox entry lies, and the entry; both '' where nobody is told. */
+function telling(notify: NotifyJob | undefined): readonly [string, string] {
+  return notify === undefined ? ['', ''] : [fieldOf(notify), entryOf({ notify })];
 }

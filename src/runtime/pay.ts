@@ -16,6 +16,7 @@ import type { HistoryEntry } from '../domain/history.ts';
 import { judgeAnswer, judgeFailure } from '../domain/judge.ts';
 import type { DetectOutcome, Md5Outcome } from '../domain/outcomes.ts';
 import type { DetectAnswer, DetectInput, PaidTurn } from '../domain/ports.ts';
+import type { NotifyJob } from '../queue/notify-queue.ts';
 import { whyDecided } from '../queue/record.ts';
 import { type Gate, REST_MS } from './gate.ts';
 import type { Intent, Journal, PackageDigest, Slot } from './journal.ts';
@@ -54,6 +55,8 @@ export interface Payment {
   readonly callMs: number;
   readonly maxPayments: number;
   readonly package: PackageDigest;
+  /** Of the decision, where somebody wants to be told. */
+  readonly notify: NotifyJob | undefined;
   readonly preflight: Md5Outcome;
   readonly preflightEntry: HistoryEntry | null;
   /** Ends the wait for a slot: lease, cancel, deadline. */
@@ -198,6 +201,7 @@ async function commit(payment: Payment, iid: string, outcome: DetectOutcome, ms:
     },
     penaltyMs: 0,
     package: payment.package,
+    notify: payment.notify,
   });
   if (answer === 'committed' || answer === 'again') return outcome;
   throw new Withheld('lost'); // late or orphan: the answer is in the history or counted, and this attempt has no more say

@@ -24,7 +24,7 @@ import {
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import { abortFailure } from './abort.ts';
-import { type Address, lookupAll, ProxiedGuard, publicAddresses } from './lookup.ts';
+import { type Address, isAllowed, lookupAll, ProxiedGuard, publicAddresses } from './lookup.ts';
 import { bypassesProxy } from './no-proxy.ts';
 
 export interface ConnectorOptions {
@@ -37,6 +37,8 @@ export interface ConnectorOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** Tests only: lets guarded connections reach loopback servers. */
   readonly allowPrivateAddresses?: boolean | undefined;
+  /** Private hosts that guarded connections may reach: names, addresses and CIDR blocks, as in NO_PROXY. */
+  readonly allowedHosts?: string | undefined;
 }
 
 interface Target {
@@ -81,11 +83,12 @@ export function createConnector(options: ConnectorOptions): Connector {
     const guarded = target.guarded && options.allowPrivateAddresses !== true;
     let socket: Socket;
     if (throughProxy) {
-      if (guarded) await guard.check(target.host);
+      if (guarded && !isAllowed(target.host, target.port, options.allowedHosts ?? '')) await guard.check(target.host);
       opening.step = 'proxy';
       socket = await tunnel(proxy, target, context, opening);
     } else {
-      const addresses = await (guarded ? publicAddresses(target.host) : lookupAll(target.host));
+      const { host, port } = target;
+      const addresses = await (guarded ? publicAddresses(host, port, options.allowedHosts) : lookupAll(host));
       opening.step = 'connect';
       socket = await dial(target, addresses, opening);
     }

@@ -2,3 +2,4 @@
 export { refusalOf } from './cos-answers.ts';
 export { createLinkIo } from './link-io.ts';
 export { createTransport, type Transport } from './transport.ts';
+export { createWebhookSender } from './webhook-sender.ts';

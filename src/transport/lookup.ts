@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import { isPublicAddress, publicHostProblem } from '../domain/addresses.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
+import { bypassesProxy } from './no-proxy.ts';
 
 export interface Address {
   readonly address: string;
@@ -26,11 +27,20 @@ export function lookupAll(host: string): Promise<readonly Address[]> {
   });
 }
 
-/** @throws Failure ADDRESS_FORBIDDEN */
-export async function publicAddresses(host: string): Promise<readonly Address[]> {
-  if (publicHostProblem(host) !== null) throw forbidden();
+/** Whether an operator's word lets a host be reached, wherever it is. @param allowed as NO_PROXY is written. */
+export function isAllowed(host: string, port: number, allowed: string): boolean {
+  return bypassesProxy(host, port, allowed);
+}
+
+/**
+ * @param allowed private ones that may be reached all the same: names, addresses and CIDR blocks, as in NO_PROXY.
+ * @throws Failure ADDRESS_FORBIDDEN
+ */
+export async function publicAddresses(host: string, port = 443, allowed = ''): Promise<readonly Address[]> {
+  if (allowed === '' && publicHostProblem(host) !== null) throw forbidden();
   const found = await lookupAll(host);
-  if (found.every(({ address }) => isPublicAddress(address))) return found;
+  const may = ({ address }: Address) => isPublicAddress(address) || isAllowed(address, port, allowed);
+  if (isAllowed(host, port, allowed) || found.every(may)) return found;
   throw forbidden();
 }
 

@@ -1,6 +1,6 @@
 /**
- * NO_PROXY as curl and most tools read it: a list by comma or space of host names (with all names under them), addresses,
- * CIDR blocks, each with an optional port, or `*`.
+ * Lists of hosts. NO_PROXY as curl and most tools read it: by comma or space host names (with all names under them),
+ * addresses, CIDR blocks, each with an optional port, or `*`.
  */
 import { BlockList, isIP } from 'node:net';
 

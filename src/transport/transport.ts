@@ -20,11 +20,11 @@ export interface TransportOptions extends ConnectorOptions {
   readonly bodyTimeoutMs?: number | undefined;
 }
 
-/** `source`: the URL is a caller's word. `link`: we or the vendor signed it. */
-type Purpose = 'link' | 'source';
+/** `source`: the URL is a caller's word. `webhook`: an operator's. `link`: we or the vendor signed it. */
+type Purpose = 'link' | 'source' | 'webhook';
 
 interface TransportRequest {
-  readonly method: 'GET' | 'PUT' | 'HEAD' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'HEAD' | 'DELETE' | 'POST';
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: AsyncIterable<Uint8Array>;
@@ -66,7 +66,7 @@ export function createTransport(options: TransportOptions): Transport {
     const { method, headers, body, signal, purpose } = request;
     if (signal.aborted) throw failureOf(signal.reason, signal, 'no');
     try {
-      const answer = await (purpose === 'source' ? agents.guarded : agents.trusted).request({
+      const answer = await (purpose === 'link' ? agents.trusted : agents.guarded).request({
         origin: target.origin,
         path: target.path,
         method,
@@ -139,7 +139,7 @@ function parseTarget(url: string, purpose: Purpose): RawTarget {
   const parsed = URL.canParse(url) ? new URL(url) : null;
   if (parsed === null) throw refused(CODES.NOT_HTTPS, 'the address is no URL: write it whole, from https: on');
   if (parsed.protocol !== 'https:') throw refused(CODES.NOT_HTTPS, 'the address is not https: use an https URL');
-  if (purpose === 'source' && (parsed.username !== '' || parsed.password !== '')) {
+  if (purpose !== 'link' && (parsed.username !== '' || parsed.password !== '')) {
     throw refused(CODES.NOT_HTTPS, 'the URL carries a user name or password: use a signed link instead');
   }
   const raw = /^https:\/\/[^/?#\\]+(\/[^#\\]*)?(?:#.*)?$/i.exec(url);

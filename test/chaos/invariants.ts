@@ -58,7 +58,7 @@ const AT_REST: readonly (readonly [RegExp, number | null])[] = [
   [/^gate:[\w-]+:\w+$/, null],
   // Places of the dead, which expire with the next look (60 s and 15 s).
   [/^gate:[\w-]+:\w+:(admitted|express)$/, 8],
-  [/^(verify-[\w-]+|erase):(meta|id|events|completed|failed|marker|pc|stalled-check)$/, null],
+  [/^(verify-[\w-]+|erase|notify):(meta|id|events|completed|failed|marker|pc|stalled-check)$/, null],
   [/^verify-[\w-]+:v\w+$/, null],
 ];
 

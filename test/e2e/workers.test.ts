@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.dispose());
 
-it.each(['verify', 'erase', 'all'] as const)(
+it.each(['verify', 'erase', 'notify', 'all'] as const)(
   'workers/%s.js says when it is ready, and SIGTERM ends it cleanly',
   async (role) => {
     const lines: string[] = [];

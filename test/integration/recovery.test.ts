@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Region } from '../../src/domain/actions.ts';
 import { STRAY_MS } from '../../src/domain/policy.ts';
 import { openEraseQueue } from '../../src/queue/erase-queue.ts';
+import { openNotifyQueue } from '../../src/queue/notify-queue.ts';
 import type { VerifyJob } from '../../src/queue/options.ts';
 import { Outbox } from '../../src/queue/outbox.ts';
 import { Sealer } from '../../src/queue/seal.ts';
@@ -16,13 +17,15 @@ import { createRig, type Rig } from '../support/rig.ts';
 let rig: Rig;
 let queue: Queue<VerifyJob>;
 let erase: Queue;
+let notify: Queue;
 let sweeper: Sweeper;
 
 beforeAll(async () => {
   rig = await createRig({ env: { BESTFRAME_QPS_DETECT: '200' }, emulator: { qps: {} } });
   queue = openVerifyQueue(rig.redis, rig.names, 'ap-singapore');
   erase = openEraseQueue(rig.redis, rig.names);
-  const outbox = new Outbox(rig.redis, rig.names, erase);
+  notify = openNotifyQueue(rig.redis, rig.names);
+  const outbox = new Outbox(rig.redis, rig.names, erase, notify);
   const queues = new Map<Region, Queue<VerifyJob>>([['ap-singapore', queue]]);
   sweeper = new Sweeper({
     redis: rig.redis,
@@ -36,7 +39,7 @@ beforeAll(async () => {
 });
 afterEach(() => rig.control.clearFaults());
 afterAll(async () => {
-  await Promise.all([queue.close(), erase.close()]);
+  await Promise.all([queue.close(), erase.close(), notify.close()]);
   await rig.dispose();
 });
 

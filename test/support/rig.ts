@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import type { BestframeClient } from '../../src/client/client.ts';
-import { openErase, openVerify, type Running } from '../../src/compose.ts';
+import { openErase, openNotify, openVerify, type Running } from '../../src/compose.ts';
 import { openApi } from '../../src/compose-api.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
@@ -17,6 +17,7 @@ import type { Bucket, Settings } from '../../src/emulator/settings.ts';
 import { openClient } from '../../src/open-client.ts';
 import { connectWorker, type RedisClient } from '../../src/queue/connection.ts';
 import { createNames, type Names } from '../../src/queue/names.ts';
+import type { NotifyTuning } from '../../src/runtime/notify-worker.ts';
 import { type MakeRequest, requestsIn } from './inputs.ts';
 
 export interface LogLine {
@@ -45,6 +46,7 @@ export interface Rig {
   openApi(settings?: Record<string, string>): ReturnType<typeof openApi>;
   /** What was written to the audit log. */
   audited(): Promise<Record<string, string>[]>;
+  openNotify(settings?: Record<string, string>, tuning?: NotifyTuning): Promise<Running>;
   /** A request for files that are written now. */
   readonly request: MakeRequest;
   /** Writes a file among the roots. */
@@ -120,6 +122,7 @@ export async function createRig(
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as Record<string, string>);
     },
+    openNotify: (settings = {}, tuning = {}) => keep(openNotify(readConfig({ ...env, ...settings }), log, tuning)),
     request: requestsIn(inputs),
     async file(fileName, bytes) {
       const path = join(inputs, fileName);

@@ -106,6 +106,7 @@ const ENTRIES = [
   'workers/all.ts',
   'workers/api.ts',
   'workers/erase.ts',
+  'workers/notify.ts',
   'workers/verify.ts',
 ];
 

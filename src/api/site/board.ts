@@ -25,6 +25,7 @@ export interface BoardOptions {
   readonly mode: Mode;
   readonly verify: ReadonlyMap<Region, Queue>;
   readonly erase: Queue;
+  readonly notify: Queue;
 }
 
 const BOARD = '/dashboard';
@@ -51,6 +52,10 @@ export async function serveBoard(app: FastifyInstance, options: BoardOptions): P
       new BullMQAdapter(options.erase, {
         readOnlyMode: true,
         description: 'Objects to be deleted from the own bucket',
+      }),
+      new BullMQAdapter(options.notify, {
+        readOnlyMode: true,
+        description: 'What webhook endpoints are told; failed: given up',
       }),
     ],
     serverAdapter: board,

@@ -22,6 +22,11 @@ const NAMES = [
   'ADDRESS_FORBIDDEN',
   'NOT_HTTPS',
   'REDIRECT_REFUSED',
+  'INVALID_WEBHOOK',
+  'WEBHOOK_UNKNOWN',
+  // deliveries to an endpoint
+  'WEBHOOK_DISABLED',
+  'WEBHOOK_RESTING',
   // the preflight
   'LINK_REGION',
   'LINK_UNREADABLE',

@@ -134,6 +134,30 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'Give the final URL.',
   ],
 
+  INVALID_WEBHOOK: [
+    'caller',
+    'The webhook endpoint is not valid',
+    'A field of it is wrong; nothing was registered.',
+    'Correct the field that is named (docs/webhooks.md).',
+  ],
+  WEBHOOK_UNKNOWN: [
+    'caller',
+    'No webhook endpoint has this name',
+    'Verifications name an endpoint that an operator has registered; this one never was, or was removed.',
+    'Correct the name, or register it: `bestframe webhooks add`. What was to be told is kept for 30 days: `bestframe webhooks redeliver`.',
+  ],
+  WEBHOOK_DISABLED: [
+    'caller',
+    'The webhook endpoint said that it is gone',
+    'It answered 410, and is told nothing more.',
+    'Where it is back: `bestframe webhooks enable`, then `bestframe webhooks redeliver --endpoint`.',
+  ],
+  WEBHOOK_RESTING: [
+    'transient',
+    'The webhook endpoint failed too often in a row',
+    'It rests, and is probed now and then; what was to be told waits for three days.',
+    'Look at the receiver. Then `bestframe webhooks redeliver --endpoint`.',
+  ],
   LINK_REGION: [
     'account',
     'The link is not in the API’s region',

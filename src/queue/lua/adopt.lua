@@ -1,7 +1,7 @@
 -- Takes over a decision that an earlier life of this verification left beside its frame: Redis was lost in between.
---   KEYS  journal, lock, job, history
+--   KEYS  journal, lock, job, history, outbox
 --   ARGV  token, ats, generation, outcome JSON, decision, similarity or '', when it was decided ms, reason JSON or '',
---         history entry
+--         history entry, where its outbox entry lies, that entry JSON or ''
 --   →     ok | lost | ended | cancel | no (this life has made or declared a call: that one decides)
 -- Idempotent: the same attempt adopts the same decision once.
 --@include fence
@@ -18,4 +18,5 @@ redis.call('HSET', KEYS[1], 's:detect', ARGV[4], 'decision', ARGV[5], 'similarit
 redis.call('HDEL', KEYS[1], 'reason')
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'reason', ARGV[8]) end
 remember(KEYS[4], ARGV[9])
+if ARGV[11] ~= '' then redis.call('HSET', KEYS[5], ARGV[10], ARGV[11]) end
 return 'ok'

@@ -1,6 +1,7 @@
 -- Sets a verification aside for a person.
---   KEYS  journal, lock, job, history, admitted, gate, held
---   ARGV  token, ats, generation, id, reason JSON, how long it is held ms, history entry, channel
+--   KEYS  journal, lock, job, history, admitted, gate, held, outbox
+--   ARGV  token, ats, generation, id, reason JSON, how long it is held ms, history entry, channel,
+--         where its outbox entry lies, that entry JSON or ''
 --   →     ok | lost | ended | cancel (end it instead)
 -- Idempotent: a second run finds it held.
 --@include now
@@ -21,5 +22,6 @@ redis.call('ZADD', KEYS[7], until_, ARGV[4])
 redis.call('ZREM', KEYS[5], ARGV[4])
 releaseProbe(KEYS[6], ARGV[4])
 remember(KEYS[4], ARGV[7])
+if ARGV[10] ~= '' then redis.call('HSET', KEYS[8], ARGV[9], ARGV[10]) end
 redis.call('PUBLISH', ARGV[8], ARGV[4])
 return 'ok'

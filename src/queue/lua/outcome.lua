@@ -1,8 +1,8 @@
 -- Records what became of an intent. Needs no lock: a paid answer is never thrown away.
---   KEYS  journal, history, gate, counters, held, answered packages
+--   KEYS  journal, history, gate, counters, held, answered packages, outbox
 --   ARGV  id, intent id, generation, kind (decision | error | unsent), outcome JSON, decision, similarity, frame state,
 --         billed (1 | 0), history entry, penalty ms (throttled: the gate rests), channel, reason JSON of a decision or '',
---         digest of the liveness package, how long it is remembered ms
+--         digest of the liveness package, how long it is remembered ms, where its outbox entry lies, that entry JSON or ''
 --   →     committed (the decision stands) | closed (an error answer; unbilled) | late (history only) | again (seen before)
 --         | orphan (no journal: nothing written, counted)
 -- A held verification is decided by it, and goes on. First writer wins; a terminal record, an older generation or an earlier decision is never overwritten.
@@ -56,5 +56,6 @@ if seen[1] == 'held' then
   redis.call('HDEL', KEYS[1], 'heldUntil')
   redis.call('ZREM', KEYS[5], ARGV[1])
 end
+if ARGV[17] ~= '' then redis.call('HSET', KEYS[7], ARGV[16], ARGV[17]) end
 redis.call('PUBLISH', ARGV[12], ARGV[1])
 return 'committed'

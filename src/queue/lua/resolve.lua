@@ -1,7 +1,8 @@
 -- What a person decides about a held verification. No choice makes a match: a decision is the vendor's, or `recapture`.
 --   KEYS  journal, history, live, ended, outbox, held
 --   ARGV  id, channel, choice (retry | rewind | recapture | fail | accept-late), history entry, least time to go on ms,
---         pay again (1 | 0), record life ms, outbox entry JSON or '', who
+--         pay again (1 | 0), record life ms, outbox entry JSON or '', who, where the outbox entry of a decision lies, that entry
+--         JSON or ''
 --   →     { 'ok', state } | { 'missing' | 'not held' | 'pay again' | 'nothing late', state or '' }
 -- `pay again`: a call that was or may have been paid is behind it, and the choice would make another: it must be said.
 --@include now
@@ -20,6 +21,7 @@ if (choice == 'retry' or choice == 'rewind') and behind > 0 then
 end
 if choice == 'accept-late' and not seen[4] then return { 'nothing late', seen[1] } end
 remember(KEYS[2], ARGV[4])
+if (choice == 'recapture' or choice == 'accept-late') and ARGV[11] ~= '' then redis.call('HSET', KEYS[5], ARGV[10], ARGV[11]) end
 if choice == 'recapture' or choice == 'fail' then
   local fields = choice == 'fail' and { 'state', 'failed', 'frame', 'none' }
     or { 'state', 'completed', 'decision', 'recapture', 'decidedBy', ARGV[9], 'decidedAt', now, 'frame', 'none' }

@@ -10,7 +10,7 @@ import { BestframeClient } from '../../../src/client/client.ts';
 import { createNames } from '../../../src/queue/names.ts';
 import { Model } from './model.ts';
 import { type Chance, chance, SOBER, STEPS } from './steps.ts';
-import { type Deployment, World } from './world.ts';
+import { type Deployment, WEBHOOK, World } from './world.ts';
 
 /** Of each of four. */
 const SEQUENCES = 210;
@@ -69,10 +69,11 @@ let sequences = 0;
 /** How often each step had each answer. */
 const met = new Map<string, number>();
 
-beforeAll(() => {
+beforeAll(async () => {
   const url = inject('redisUrl');
   const client = new BestframeClient({ redis: url, prefix, mode: 'test' });
   deployment = { redis: new Redis(url), names: createNames(prefix), client };
+  await client.webhooks.add({ name: WEBHOOK, url: 'https://shop.example/hooks' });
 });
 afterAll(async () => {
   const { redis, client } = deployment;
@@ -83,10 +84,10 @@ afterAll(async () => {
 });
 
 /** @returns how many steps were taken. */
-async function live(past: number, all: readonly Turn[]): Promise<number> {
+async function live(past: number, webhook: boolean, all: readonly Turn[]): Promise<number> {
   sequences += 1;
-  const model = new Model(past);
-  const world = await World.claimed(deployment, `model-${sequences}`, past);
+  const model = new Model(past, webhook);
+  const world = await World.claimed(deployment, `model-${sequences}`, past, webhook);
   const story: string[] = [];
   let after = 0;
   for (const { names, chance } of all) {
@@ -111,9 +112,15 @@ async function live(past: number, all: readonly Turn[]): Promise<number> {
 // Side by side, since each waits for Redis most of the time.
 it.concurrent.each([1, 2, 3, 4])('the scripts do what the model does (%i of 4)', async () => {
   let steps = 0;
-  const property = fc.asyncProperty(entriesBefore, beginning, turns, async (past, first, then) => {
-    steps += await live(past, [...first, ...then]);
-  });
+  const property = fc.asyncProperty(
+    entriesBefore,
+    fc.boolean(),
+    beginning,
+    turns,
+    async (past, webhook, first, then) => {
+      steps += await live(past, webhook, [...first, ...then]);
+    },
+  );
   await fc.assert(property, { numRuns: SEQUENCES, interruptAfterTimeLimit: SHRINKING_ENDS_MS });
   expect(steps).toBeGreaterThan(LEAST_STEPS);
 });

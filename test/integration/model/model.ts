@@ -61,6 +61,8 @@ export class Model {
   freshFrom = 0;
   history: number;
   followUps = false;
+  /** What its endpoint is to be told before the end. */
+  readonly tellings = new Set<string>();
   lock: Fence | null = null;
   ats = 0;
   #begun: Fence | null = null;
@@ -69,8 +71,12 @@ export class Model {
   readonly attempts: Attempt[] = [];
   readonly calls: Call[] = [];
 
-  constructor(history: number) {
+  /** It names an endpoint. */
+  readonly webhook: boolean;
+
+  constructor(history: number, webhook: boolean) {
     this.history = history;
+    this.webhook = webhook;
   }
 
   get ended(): boolean {
@@ -176,6 +182,7 @@ export class Model {
     if (this.cancelled) return 'cancel';
     this.state = 'held';
     this.holding = 'on';
+    this.#tell(`held-${this.starts}`);
     this.letGos += 1;
     this.#remember();
     return 'ok';
@@ -207,6 +214,7 @@ export class Model {
       return 'late';
     }
     this.decision = { decision, similarity, by: 'vendor' };
+    this.#tell('decided');
     if (this.state === 'held') this.#goOn();
     return 'committed';
   }
@@ -220,7 +228,7 @@ export class Model {
     this.cancelled = true;
     const worked = this.lock !== null && this.state !== 'held';
     if (this.open !== null || this.decision !== null || worked) return { status: 'cancelling', state: this.state };
-    this.#end('cancelled', started);
+    this.#end('cancelled', started || this.webhook);
     return { status: 'cancelled', state: 'cancelled' };
   }
 
@@ -231,6 +239,7 @@ export class Model {
     if (again && this.behind > 0 && !payAgain) return { status: 'pay again', state: 'held' };
     if (choice === 'accept-late' && this.late === null) return { status: 'nothing late', state: 'held' };
     this.#remember();
+    if (choice === 'recapture' || choice === 'accept-late') this.#tell('decided');
     if (choice === 'fail' || choice === 'recapture') {
       if (choice === 'recapture') this.decision = { decision: 'recapture', similarity: null, by };
       this.#end(choice === 'fail' ? 'failed' : 'completed', true);
@@ -272,6 +281,7 @@ export class Model {
       unknown: [...unknown].sort(),
       possiblyPaid: unknown.size,
       late: this.late !== null,
+      tellings: [...this.tellings].sort(),
       expires: ended,
       isLive: !ended,
       isEnded: ended,
@@ -285,6 +295,10 @@ export class Model {
     if (this.lock !== fence) return 'lost';
     if (this.erased || this.ended) return 'ended';
     return generation === this.generation ? null : 'lost';
+  }
+
+  #tell(event: string): void {
+    if (this.webhook) this.tellings.add(event);
   }
 
   #remember(): void {

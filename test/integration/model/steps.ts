@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { HeldChoice } from '../../../src/domain/held.ts';
 import { DECISIONS } from '../../../src/domain/states.ts';
+import { notification } from '../../../src/queue/notify-queue.ts';
 import type { Journal } from '../../../src/runtime/journal.ts';
 import { type Attempt, type Call, CRASH_BUDGET, MAX_PAYMENTS, type Model, OUTCOMES_KNOWN, type Said } from './model.ts';
 import { ENTRY, HOUR_MS, OPERATOR, type World } from './world.ts';
@@ -191,7 +192,13 @@ const handback: Write = async (attempt, journal, model, chance, world) => {
 };
 
 const hold: Write = async (attempt, journal, model, chance, world) => {
-  const answer = await journal.hold(attempt.generation, REASON, HOUR_MS, ENTRY);
+  const answer = await journal.hold(
+    attempt.generation,
+    REASON,
+    HOUR_MS,
+    ENTRY,
+    notification(world, 'held', world.record?.starts).notify,
+  );
   expect(answer).toBe(asked(chance.twice, () => model.hold(attempt)));
   if (answer === 'ok') await letGo(attempt, model, chance, world);
   return answer;
@@ -245,6 +252,7 @@ async function tell(call: Call, said: Said, twice: boolean, model: Model, world:
     entry: ENTRY,
     penaltyMs: 0,
     package: PACKAGE,
+    notify: notification(world, 'decided').notify,
   });
   expect(answer).toBe(asked(twice, () => model.outcome(call, said)));
   world.outstanding.delete(iid);

@@ -5,6 +5,7 @@ import type { BestframeClient } from '../../../src/client/client.ts';
 import { type HistoryEntry, packHistory } from '../../../src/domain/history.ts';
 import { isTerminal } from '../../../src/domain/states.ts';
 import type { Names } from '../../../src/queue/names.ts';
+import { notification } from '../../../src/queue/notify-queue.ts';
 import { type JournalRecord, readRecord } from '../../../src/queue/record.ts';
 import { run } from '../../../src/queue/scripts.ts';
 import { Sealer } from '../../../src/queue/seal.ts';
@@ -12,6 +13,10 @@ import { type Fence, Journal } from '../../../src/runtime/journal.ts';
 import { MAX_PAYMENTS, type Model } from './model.ts';
 
 export const REGION = 'ap-singapore';
+/** Registered where the model runs. */
+export const WEBHOOK = 'shop';
+/** More than runs hold it in a sequence. */
+const TOLD = ['decided', ...Array.from({ length: 40 }, (_, starts) => `held-${starts + 1}`)];
 const DETECT = 'DetectReflectLivenessAndCompare';
 export const HOUR_MS = 3_600_000;
 export const OPERATOR = 'maria';
@@ -27,6 +32,7 @@ type Hash = Readonly<Record<string, string>>;
 
 export class World {
   readonly id: string;
+  readonly webhook: string | null;
   readonly client: BestframeClient;
   readonly #redis: Redis;
   readonly #names: Names;
@@ -41,27 +47,30 @@ export class World {
   /** What a person allowed beyond the most that may be paid. */
   allowed = 0;
 
-  private constructor({ redis, names, client }: Deployment, id: string) {
+  private constructor({ redis, names, client }: Deployment, id: string, webhook: boolean) {
     this.id = id;
+    this.webhook = webhook ? WEBHOOK : null;
     this.client = client;
     this.#redis = redis;
     this.#names = names;
   }
 
   /** @param past entries of its history, as if they had been there long ago. */
-  static async claimed(deployment: Deployment, key: string, past: number): Promise<World> {
+  static async claimed(deployment: Deployment, key: string, past: number, webhook: boolean): Promise<World> {
     const { client, redis, names } = deployment;
     const resources = {
       liveData: { from: 'file', path: '/in/live.gz' },
       image: { from: 'file', path: '/in/photo.jpg' },
     } as const;
-    const { id } = await client.enqueue({ key, region: REGION, upload: 'own-bucket', lane: 'batch', resources });
+    const request = { key, region: REGION, upload: 'own-bucket', lane: 'batch', resources } as const;
+    const { id } = await client.enqueue(webhook ? { ...request, webhook: WEBHOOK } : request);
     if (past > 0) await redis.rpush(names.history(id), ...new Array<string>(past).fill(packHistory(ENTRY)));
-    return new World(deployment, id);
+    return new World(deployment, id, webhook);
   }
 
   get followUps() {
-    return { erase: { id: this.id, region: REGION, action: DETECT, generations: 1 } } as const;
+    const erase = { id: this.id, region: REGION, action: DETECT, generations: 1 } as const;
+    return { erase, ...notification(this, 'ended') };
   }
 
   /** @param twice as ioredis does where a reply was dropped: the script is sent again, and that answer counts. */
@@ -138,8 +147,9 @@ export class World {
       .zscore(ended, this.id)
       .zscore(held, this.id)
       .hexists(outbox, this.id)
+      .hmget(outbox, ...TOLD.map((event) => `${this.id}:${event}`))
       .exec();
-    const [hash, entries, life, isLive, isEnded, isHeld, followUps] = (replies ?? []).map(([, reply]) => reply);
+    const [hash, entries, life, isLive, isEnded, isHeld, followUps, told] = (replies ?? []).map(([, reply]) => reply);
     const before = this.record;
     this.hash = hash as Hash;
     this.record = readRecord(this.id, this.hash, new Sealer());
@@ -156,6 +166,7 @@ export class World {
       isEnded: isEnded !== null,
       isHeld: isHeld !== null,
       followUps: followUps === 1,
+      tellings: TOLD.filter((_, index) => (told as (string | null)[])[index] !== null).sort(),
     }).toEqual(model.look());
     const rules = this.#rules(before ?? this.record, this.record, Number(entries));
     expect(Object.entries(rules).filter(([, holds]) => !holds)).toEqual([]);

@@ -12,6 +12,7 @@ import { diagnose } from '../../../src/doctor/diagnose.ts';
 import type { Region } from '../../../src/domain/actions.ts';
 import { openEraseQueue } from '../../../src/queue/erase-queue.ts';
 import { DEFAULT_PREFIX } from '../../../src/queue/names.ts';
+import { openNotifyQueue } from '../../../src/queue/notify-queue.ts';
 import { Outbox } from '../../../src/queue/outbox.ts';
 import { Sealer } from '../../../src/queue/seal.ts';
 import { openVerifyQueue } from '../../../src/queue/verify-queue.ts';
@@ -72,7 +73,8 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
   it('the sweeper gives a claim its job, and ends what is past its deadline', async () => {
     const queue = openVerifyQueue(rig.redis, rig.names, REGION);
     const erase = openEraseQueue(rig.redis, rig.names);
-    const outbox = new Outbox(rig.redis, rig.names, erase);
+    const notify = openNotifyQueue(rig.redis, rig.names);
+    const outbox = new Outbox(rig.redis, rig.names, erase, notify);
     const queues = new Map<Region, typeof queue>([[REGION, queue]]);
     const sweeper = new Sweeper({
       redis: rig.redis,
@@ -90,7 +92,7 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
     expect((await sweeper.sweep(0)).requeued).toBe(1);
     const afterSweep = () => sweeper.sweep(0).then(() => rig.client.get(late.id));
     await expect.poll(afterSweep, SOON).toMatchObject({ state: 'failed', paidCalls: 0 });
-    await Promise.all([queue.close(), erase.close()]);
+    await Promise.all([queue.close(), erase.close(), notify.close()]);
   });
 
   describe('with workers', () => {

@@ -68,6 +68,9 @@ describe('defaults', () => {
       recordTtlMs: 30 * 86_400_000,
       demands: [],
       keyRing: new Map(),
+      webhook: undefined,
+      webhooks: [],
+      webhookAllow: '',
     });
   });
 
@@ -79,11 +82,51 @@ describe('defaults', () => {
   it('have no secret among them', () => {
     expect(readConfig({})).toMatchObject({ credentials: null, dashboard: { user: undefined, password: undefined } });
     const secrets = Object.keys(SETTINGS).filter((name) => /SECRET|TOKEN|PASSWORD|CREDENTIALS/.test(name));
-    expect(secrets).toHaveLength(5);
+    expect(secrets).toHaveLength(6);
     for (const name of secrets) {
       const schema = SETTINGS[name as keyof typeof SETTINGS];
       expect([name, schema.safeParse(undefined)]).toEqual([name, { success: true, data: undefined }]);
     }
+  });
+});
+
+describe('webhooks', () => {
+  const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+  const url = 'https://shop.example/hooks';
+
+  it('have one secret, or two while it is rotated', () => {
+    const config = readConfig({
+      BESTFRAME_WEBHOOK: 'shop',
+      BESTFRAME_WEBHOOKS: `shop=${url}?a=b,audit=${url}`,
+      BESTFRAME_WEBHOOK_SECRETS: `shop=${secret},audit=${secret},shop=${secret}`,
+      BESTFRAME_WEBHOOK_ALLOW: 'hooks.internal, 10.0.7.0/24',
+    });
+    expect(config.webhook).toBe('shop');
+    expect(config.webhooks).toEqual([
+      { name: 'shop', url: `${url}?a=b`, secrets: [secret, secret], events: null },
+      { name: 'audit', url, secrets: [secret], events: null },
+    ]);
+    expect(config.webhookAllow).toBe('hooks.internal,10.0.7.0/24');
+  });
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    ['no secret', { BESTFRAME_WEBHOOKS: `shop=${url}` }, /BESTFRAME_WEBHOOK_SECRETS has no secret for "shop"/],
+    [
+      'a secret of nobody',
+      { BESTFRAME_WEBHOOK_SECRETS: `shop=${secret}` },
+      /names "shop", which BESTFRAME_WEBHOOKS does not/,
+    ],
+    ['http', { BESTFRAME_WEBHOOKS: 'shop=http://shop.example/' }, /BESTFRAME_WEBHOOKS .*no https URL/],
+    ['no name', { BESTFRAME_WEBHOOKS: url }, /BESTFRAME_WEBHOOKS .*no name/],
+    ['the same twice', { BESTFRAME_WEBHOOKS: `shop=${url},shop=${url}` }, /twice/],
+    ['a short secret', { BESTFRAME_WEBHOOK_SECRETS: 'shop=whsec_c2hvcnQ=' }, /BESTFRAME_WEBHOOK_SECRETS .*no secret/],
+    ['everybody', { BESTFRAME_WEBHOOK_ALLOW: '*' }, /BESTFRAME_WEBHOOK_ALLOW has "\*"/],
+    ['a URL as default', { BESTFRAME_WEBHOOK: url }, /BESTFRAME_WEBHOOK is no name/],
+  ])('refused: %s', (_what, env, words) => expect(() => readConfig(env)).toThrow(words));
+
+  it('a refused secret is not in the words', () => {
+    const wrong = { BESTFRAME_WEBHOOKS: `shop=${url}`, BESTFRAME_WEBHOOK_SECRETS: 'shop=whsec_hush' };
+    expect(() => readConfig(wrong)).toThrow(expect.objectContaining({ message: expect.not.stringContaining('hush') }));
   });
 });
 

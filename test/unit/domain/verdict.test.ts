@@ -39,7 +39,18 @@ function metrics(more: Partial<Metrics> = {}): Metrics {
     gateClosed: 0,
     gateOpened: 0,
   };
-  const base = { gates: [OPEN], queues: [QUEUE], counters, live: 12, held: 0, oldestMs: 1_000, outbox: 0, toErase: 0 };
+  const base = {
+    gates: [OPEN],
+    queues: [QUEUE],
+    counters,
+    live: 12,
+    held: 0,
+    oldestMs: 1_000,
+    outbox: 0,
+    toErase: 0,
+    toNotify: 0,
+    deadNotifications: 0,
+  };
   return { ...base, ...more };
 }
 

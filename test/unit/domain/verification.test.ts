@@ -285,6 +285,7 @@ describe('the JSON Schema', () => {
         'subject',
         'purpose',
         'consent',
+        'webhook',
       ].sort(),
     );
     expect(Object.keys(schema.properties.resources?.properties ?? {}).sort()).toEqual(['image', 'liveData', 'video']);

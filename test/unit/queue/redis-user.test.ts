@@ -23,7 +23,7 @@ const DIRECT = {
 const BULLMQ = [
   ...['moveToActive', 'moveToFinished', 'moveToDelayed', 'moveStalledJobsToWait', 'changePriority', 'extendLocks'],
   ...['retryJob', 'addStandardJob', 'addPrioritizedJob', 'addDelayedJob', 'removeJob', 'getState', 'getStateV2'],
-  ...['promote', 'getCounts', 'getRanges', 'getJobs', 'getRateLimitTtl', 'isFinished'],
+  ...['reprocessJob', 'updateData', 'promote', 'getCounts', 'getRanges', 'getJobs', 'getRateLimitTtl', 'isFinished'],
 ];
 
 function ours(): string[] {

@@ -1,0 +1,538 @@
+/** What endpoints are told, by a real notify worker and a real https receiver: everything that can go wrong between the two. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Running } from '../../src/compose.ts';
+import { type EraseQueue, openEraseQueue } from '../../src/queue/erase-queue.ts';
+import { type NotifyJob, type NotifyQueue, notification, openNotifyQueue } from '../../src/queue/notify-queue.ts';
+import { Outbox } from '../../src/queue/outbox.ts';
+import type { NotifyTuning } from '../../src/runtime/notify-worker.ts';
+import { DECIDED, entry, intentOf, outcomeOf, take } from '../support/attempts.ts';
+import { type Heard, type Receiver, startReceiver } from '../support/receiver.ts';
+import { createRig, type Rig } from '../support/rig.ts';
+
+const DETECT = 'DetectReflectLivenessAndCompare';
+const BY = { by: 'maria', why: 'test' };
+const QUICK: NotifyTuning = { waitsMs: [10], circuit: { failures: 1_000 } };
+const SOON = { timeout: 20_000 };
+
+type Done = (error: Error | null, addresses: { address: string; family: number }[]) => void;
+vi.mock('node:dns', async (original) => {
+  const dns = await original<typeof import('node:dns')>();
+  const lookup = (host: string, options: object, done: Done) => {
+    if (!host.endsWith('.example.com')) return dns.lookup(host, options, done as never);
+    setImmediate(() => done(null, [{ address: '127.0.0.1', family: 4 }]));
+  };
+  return { ...dns, lookup };
+});
+
+let rig: Rig;
+let receiver: Receiver;
+let notifier: Running | undefined;
+let notify: NotifyQueue;
+let erase: EraseQueue;
+let outbox: Outbox;
+let endpoints = 0;
+
+beforeAll(async () => {
+  const env = {
+    BESTFRAME_QPS_DETECT: '200',
+    BESTFRAME_BACKOFF_MS: 'batch=20,interactive=20',
+    BESTFRAME_WEBHOOK_ALLOW: 'localhost,127.0.0.0/8',
+  };
+  rig = await createRig({ env, emulator: { qps: {} } });
+  receiver = await startReceiver(rig.dir);
+  erase = openEraseQueue(rig.redis, rig.names);
+  notify = openNotifyQueue(rig.redis, rig.names);
+  outbox = new Outbox(rig.redis, rig.names, erase, notify);
+});
+afterEach(async () => {
+  await notifier?.stop(5_000);
+  notifier = undefined;
+  await rig.control.clearFaults();
+});
+afterAll(async () => {
+  await Promise.all([erase.close(), notify.close()]);
+  await rig.dispose();
+  await receiver.close();
+});
+
+function openNotify(settings: Record<string, string> = {}, tuning: NotifyTuning = QUICK): Promise<Running> {
+  const way = { NO_PROXY: 'localhost,hooks.example.com', BESTFRAME_CA_FILE: receiver.caFile };
+  return rig.openNotify({ ...way, ...settings }, tuning);
+}
+
+/** An endpoint of its own for each test, at a path of its name. */
+async function endpoint(more: { events?: ['decided']; host?: string } = {}) {
+  endpoints += 1;
+  const name = `shop-${endpoints}`;
+  const path = `/${name}?token=hush`;
+  const { host, ...request } = more;
+  const { secret } = await rig.client.webhooks.add({ name, url: receiver.url(path, host), ...request });
+  return { name, path, secret };
+}
+
+function tell(to: string, id = `v${to}`, event: NotifyJob['event'] = 'erased'): Promise<void> {
+  return outbox.deliver(id, notification({ id, webhook: to }, event));
+}
+
+function headersOf({ headers }: Heard): Record<string, string> {
+  return Object.fromEntries(
+    ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => [name, String(headers[name])]),
+  );
+}
+
+function verified(secret: string, heard: Heard): unknown {
+  return new Webhook(secret).verify(heard.body, headersOf(heard));
+}
+
+async function deadOf(name: string) {
+  await expect.poll(() => rig.client.webhooks.dead({ endpoint: name }), SOON).toHaveLength(1);
+  const [dead] = await rig.client.webhooks.dead({ endpoint: name });
+  if (dead === undefined) throw new Error('lost');
+  return dead;
+}
+
+describe('what is told', () => {
+  let worker: Running;
+  beforeAll(async () => {
+    worker = await rig.openWorker();
+  });
+  beforeEach(async () => {
+    notifier = await openNotify();
+  });
+  afterAll(() => worker.stop(5_000));
+
+  it('decided and completed, signed: the package of Standard Webhooks takes it, and so does the page’s shell script', async () => {
+    const { name, path, secret } = await endpoint();
+    const request = await rig.request('told', { card: 'match' }, { webhook: name, metadata: { tenant: 'canary' } });
+    const { id } = await rig.client.enqueue(request);
+    const decided = await receiver.waitFor((heard) => heard.path === path && heard.type === 'verification.decided');
+    const completed = await receiver.waitFor((heard) => heard.path === path && heard.type === 'verification.completed');
+    const view = await rig.client.wait(id, { until: 'ended' });
+    expect(decided.id).toBe(`notify-${id}-decided`);
+    expect(completed.id).toBe(`notify-${id}-ended`);
+    expect(JSON.parse(completed.body)).toEqual({
+      type: 'verification.completed',
+      timestamp: view?.endedAt,
+      data: {
+        ...{ id, key: 'told', mode: 'test', state: 'completed', next: 'accept', decision: 'match' },
+        ...{ similarity: view?.similarity, reason: null, frame: 'stored' },
+      },
+    });
+    expect(JSON.parse(decided.body)).toMatchObject({ timestamp: view?.decidedAt, data: { id, next: 'accept' } });
+    for (const heard of [decided, completed]) {
+      expect(verified(secret, heard)).toEqual(JSON.parse(heard.body));
+      expect(byShell(secret, heard)).toBe(0);
+      expect(byShell(secret, { ...heard, body: `${heard.body} ` })).toBe(1);
+      expect(byShell(secret, { ...heard, headers: { ...heard.headers, 'webhook-timestamp': '1' } })).toBe(1);
+      expect(heard.body).not.toMatch(/canary|:\/\/|\/frames\//);
+    }
+    expect(receiver.at(path)).toHaveLength(2);
+    expect(JSON.stringify(rig.lines)).not.toMatch(/token=hush|whsec_/);
+    expect(await rig.redis.hlen(rig.names.outbox)).toBe(0);
+    expect((await notify.getJob(decided.id))?.data).toEqual({ id, event: 'decided', to: name });
+  });
+
+  it('held each time, then what a person decides', async () => {
+    const { name, path } = await endpoint();
+    await rig.control.fault({ kind: 'error', action: DETECT, code: 'FailedOperation.BrandNew', times: 6 });
+    const more = { webhook: name, lane: 'batch' } as const;
+    const { id } = await rig.client.enqueue(await rig.request('held', { card: 'match' }, more));
+    const types = () => receiver.at(path).map(({ type }) => type.replace('verification.', ''));
+    await expect.poll(types, SOON).toEqual(['held']);
+    await rig.client.resolve(id, 'retry', BY);
+    await expect.poll(types, SOON).toEqual(['held', 'held']);
+    const [first, second] = receiver.at(path);
+    expect(first?.id).not.toBe(second?.id);
+    expect(first?.data).toMatchObject({
+      state: 'held',
+      next: 'investigate',
+      reason: { code: 'FailedOperation.BrandNew' },
+    });
+    await rig.client.resolve(id, 'recapture', BY);
+    await outbox.deliverAll(); // as the sweeper does
+    await expect.poll(() => types().sort(), SOON).toEqual(['completed', 'decided', 'held', 'held']);
+    expect(receiver.at(path).at(-1)?.data).toMatchObject({ next: 'recapture', decision: 'recapture' });
+  });
+
+  it('failed and cancelled, each by its name', async () => {
+    const { name, path } = await endpoint();
+    const faulty = await rig.request('failed', { card: 'match' }, { webhook: name });
+    await rig.control.fault({ kind: 'error', action: DETECT, code: 'InvalidParameter', times: 1 });
+    const failed = await rig.client.enqueue(faulty);
+    const heard = await receiver.waitFor(({ path: at, type }) => at === path && type === 'verification.failed');
+    expect(heard.data).toMatchObject({ id: failed.id, state: 'failed', next: 'investigate', decision: null });
+    expect(heard.data.reason).toEqual({ code: 'InvalidParameter', advice: expect.any(String) });
+    await rig.client.steer('ap-singapore', DETECT, 'pause', 'test', 'cancelling');
+    const { id } = await rig.client.enqueue(await rig.request('cancelled', { card: 'match' }, { webhook: name }));
+    await rig.client.cancel(id);
+    await rig.client.wait(id, { until: 'ended' });
+    await outbox.deliverAll();
+    await rig.client.steer('ap-singapore', DETECT, 'resume', 'test', 'cancelled');
+    expect((await receiver.waitFor(({ data }) => data.id === id)).type).toBe('verification.cancelled');
+  });
+
+  it('only what the endpoint wants', async () => {
+    const { name, path } = await endpoint({ events: ['decided'] });
+    const { id } = await rig.client.enqueue(await rig.request('some', { card: 'noFace' }, { webhook: name }));
+    const heard = await receiver.waitFor(({ path: at }) => at === path);
+    expect(heard.data).toMatchObject({ next: 'recapture', reason: { code: 'FailedOperation.SilentFaceDetectFail' } });
+    await rig.client.wait(id, { until: 'ended' });
+    await expect
+      .poll(async () => (await notify.getJob(`notify-${id}-ended`))?.returnvalue, SOON)
+      .toEqual({ sent: false });
+    expect(receiver.at(path)).toHaveLength(1);
+  });
+
+  it('by the deployment’s default; nobody where there is none', async () => {
+    const { name, path } = await endpoint();
+    const { openClient } = await import('../../src/open-client.ts');
+    const client = openClient({ ...rig.config, webhook: name });
+    const request = await rig.request('default');
+    const { id } = await client.enqueue(request);
+    expect(await rig.client.enqueue(request)).toMatchObject({ id, status: 'same' }); // no part of the payload
+    await receiver.waitFor(({ path: at }) => at === path);
+    await client.close();
+    expect(await rig.client.get(id)).toMatchObject({ webhook: name });
+    const none = await rig.client.enqueue(await rig.request('none'));
+    await rig.client.wait(none.id, { until: 'ended' });
+    expect(receiver.heard.filter(({ data }) => data.id === none.id)).toEqual([]);
+  });
+});
+
+/** The script of docs/webhooks.md. @returns its exit code. */
+function byShell(secret: string, heard: Heard): number | null {
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'webhooks.md'), 'utf8');
+  const script = /^```sh\n(#!\/bin\/sh\n.*?)^```$/ms.exec(page)?.[1] ?? 'exit 9';
+  const headers = headersOf(heard);
+  const env = {
+    PATH: process.env.PATH,
+    WEBHOOK_SECRET: secret,
+    WEBHOOK_ID: headers['webhook-id'],
+    WEBHOOK_TIMESTAMP: headers['webhook-timestamp'],
+    WEBHOOK_SIGNATURE: headers['webhook-signature'],
+  };
+  return spawnSync('sh', ['-c', script], { env, input: heard.body }).status;
+}
+
+describe('erased', () => {
+  it('is told by the id alone; what was to be told before it, no more', async () => {
+    const { name, path } = await endpoint();
+    await rig.client.steer('ap-singapore', DETECT, 'pause', 'test', 'erasing');
+    const { id } = await rig.client.enqueue(await rig.request('erased', { card: 'match' }, { webhook: name }));
+    await tell(name, id, 'decided');
+    await rig.client.erase(id, BY);
+    await rig.client.steer('ap-singapore', DETECT, 'resume', 'test', 'erased');
+    notifier = await openNotify();
+    const heard = await receiver.waitFor(({ path: at }) => at === path);
+    expect(JSON.parse(heard.body)).toEqual({
+      type: 'verification.erased',
+      timestamp: expect.any(String),
+      data: { id, mode: 'test' },
+    });
+    await expect
+      .poll(async () => (await notify.getJob(`notify-${id}-decided`))?.returnvalue, SOON)
+      .toEqual({ sent: false });
+    expect(receiver.at(path)).toHaveLength(1);
+  });
+});
+
+describe('whoever dies between script and queue', () => {
+  it('leaves an entry, written in the same step; whoever finds it hands it on, and twice is one id', async () => {
+    const { name, path } = await endpoint();
+    const { id } = await rig.client.enqueue(
+      await rig.request('died', { card: 'match' }, { webhook: name, lane: 'batch' }),
+    );
+    const journal = await take(rig, id, 'worker:1', 1);
+    await journal.begin('batch', 5, { capacity: 10, holdMs: 60_000 });
+    await journal.intent(intentOf('i-died'));
+    const { notify: telling } = notification({ id, webhook: name }, 'decided');
+    expect(await journal.outcome({ ...outcomeOf('i-died', DECIDED), notify: telling })).toBe('committed');
+    const field = `${id}:decided`;
+    const left = (await rig.redis.hget(rig.names.outbox, field)) ?? '';
+    expect(JSON.parse(left)).toEqual({ notify: { id, event: 'decided', to: name } });
+    expect(await outbox.deliverAll()).toBe(1);
+    expect(await rig.redis.hexists(rig.names.outbox, field)).toBe(0);
+    await rig.redis.hset(rig.names.outbox, field, left); // died before it was removed
+    expect(await outbox.deliverAll()).toBe(1);
+    notifier = await openNotify();
+    const first = await receiver.waitFor(({ path: at }) => at === path);
+    expect(first).toMatchObject({ id: `notify-${id}-decided`, data: { state: 'active', next: 'accept' } });
+    expect(receiver.at(path)).toHaveLength(1);
+
+    // So late that the queue has forgotten it: it is sent again, under its id.
+    await expect.poll(async () => (await notify.getJob(first.id))?.returnvalue, SOON).toEqual({ sent: true });
+    await notify.remove(first.id);
+    await rig.redis.hset(rig.names.outbox, field, left);
+    await outbox.deliverAll();
+    await expect.poll(() => receiver.at(path), SOON).toHaveLength(2);
+    expect(new Set(receiver.at(path).map((heard) => heard.id)).size).toBe(1);
+  });
+
+  it('with the hold script too, and what a lost fence does is told to nobody', async () => {
+    const { name } = await endpoint();
+    const more = { webhook: name, lane: 'batch' } as const;
+    const { id } = await rig.client.enqueue(await rig.request('held-died', { card: 'match' }, more));
+    const zombie = await take(rig, id, 'worker:1', 1);
+    const journal = await take(rig, id, 'worker:2', 2);
+    await journal.begin('batch', 5, { capacity: 10, holdMs: 60_000 });
+    const { notify: telling } = notification({ id, webhook: name }, 'held', 1);
+    const reason = { code: 'TIMEOUT', class: 'transient' };
+    expect(await zombie.hold(0, reason, 60_000, entry('held'), telling)).toBe('lost');
+    expect(await rig.redis.hlen(rig.names.outbox)).toBe(0);
+    expect(await journal.hold(0, reason, 60_000, entry('held'), telling)).toBe('ok');
+    expect(await rig.redis.hkeys(rig.names.outbox)).toEqual([`${id}:held-1`]);
+    await rig.redis.del(rig.names.outbox);
+  });
+});
+
+describe('an endpoint that fails', () => {
+  it('is tried again, under one id, with a fresh signature each time', async () => {
+    const { name, path, secret } = await endpoint();
+    receiver.answer(path, (response) => response.writeHead(receiver.at(path).length < 3 ? 500 : 204).end());
+    notifier = await openNotify();
+    await tell(name);
+    await expect.poll(() => receiver.at(path), SOON).toHaveLength(3);
+    for (const heard of receiver.at(path)) verified(secret, heard);
+    expect(new Set(receiver.at(path).map(({ id }) => id))).toEqual(new Set([`notify-v${name}-erased`]));
+    await expect.poll(() => rig.client.metrics(), SOON).toMatchObject({ toNotify: 0, deadNotifications: 0 });
+  });
+
+  it('redirects: nobody follows; it is dead after 13 tries, is listed, counted, and redelivered when it is mended', async () => {
+    const { name, path } = await endpoint();
+    const elsewhere = await endpoint();
+    receiver.answer(path, (response) => response.writeHead(307, { location: receiver.url(elsewhere.path) }).end());
+    notifier = await openNotify();
+    await tell(name);
+    const dead = await deadOf(name);
+    expect(dead).toMatchObject({ id: `notify-v${name}-erased`, endpoint: name, code: 'HTTP_3XX', tries: 13 });
+    expect(receiver.at(path)).toHaveLength(13);
+    expect(receiver.at(elsewhere.path)).toEqual([]);
+    expect(await rig.client.metrics()).toMatchObject({ toNotify: 0, deadNotifications: 1 });
+    receiver.answer(path, 204);
+    expect(await rig.client.webhooks.redeliver(dead.id)).toBe(true);
+    await expect.poll(() => receiver.at(path), SOON).toHaveLength(14);
+    expect(receiver.at(path).at(-1)?.id).toBe(dead.id);
+    expect(await rig.client.webhooks.redeliver(dead.id)).toBe(false);
+    await expect.poll(() => rig.client.webhooks.dead({ endpoint: name }), SOON).toEqual([]);
+  });
+
+  it('says 410: it is disabled at once, for what comes after it too, until somebody enables it', async () => {
+    const { name, path } = await endpoint();
+    receiver.answer(path, 410);
+    notifier = await openNotify();
+    await tell(name);
+    expect(await deadOf(name)).toMatchObject({ code: 'WEBHOOK_DISABLED', tries: 1 });
+    await tell(name, `v${name}-next`);
+    await expect.poll(() => rig.client.webhooks.dead({ endpoint: name }), SOON).toHaveLength(2);
+    expect(receiver.at(path)).toHaveLength(1);
+    const listed = async () => (await rig.client.webhooks.list()).find((each) => each.name === name);
+    expect(await listed()).toMatchObject({ state: 'disabled', url: receiver.url(`/${name}?…`), secrets: 1 });
+    receiver.answer(path, 204);
+    await rig.client.webhooks.enable(name);
+    for (const { id } of await rig.client.webhooks.dead({ endpoint: name })) await rig.client.webhooks.redeliver(id);
+    await expect.poll(() => receiver.at(path), SOON).toHaveLength(3);
+    expect(await listed()).toMatchObject({ state: 'on', code: null });
+  });
+
+  it('never answers: its time is limited; answers without end: it was heard, and nobody listens on', async () => {
+    const silent = await endpoint();
+    const endless = await endpoint();
+    receiver.answer(silent.path, () => undefined);
+    let closed = false;
+    receiver.answer(endless.path, (response) => {
+      response.writeHead(200);
+      const more = () => {
+        if (!response.destroyed) response.write(Buffer.alloc(16 * 1024), () => setImmediate(more));
+      };
+      response.on('close', () => {
+        closed = true;
+      });
+      more();
+    });
+    notifier = await openNotify({}, { ...QUICK, limitMs: 300 });
+    await tell(silent.name);
+    await tell(endless.name);
+    expect(await deadOf(silent.name)).toMatchObject({ code: 'TIMEOUT' });
+    await expect.poll(() => closed, SOON).toBe(true);
+    expect(receiver.at(endless.path)).toHaveLength(1);
+    expect(await rig.client.webhooks.dead({ endpoint: endless.name })).toEqual([]);
+  });
+
+  it('is slow: it has a part of the places, and the others are told meanwhile', async () => {
+    const slow = await endpoint();
+    const good = await endpoint();
+    const kept: (() => void)[] = [];
+    receiver.answer(slow.path, (response) => kept.push(() => response.writeHead(204).end()));
+    notifier = await openNotify({}, { ...QUICK, limitMs: 60_000 });
+    for (let i = 0; i < 40; i += 1) await tell(slow.name, `vslow${i}`);
+    await expect.poll(() => kept.length, SOON).toBeGreaterThan(0);
+    await tell(good.name);
+    await receiver.waitFor(({ path }) => path === good.path);
+    expect(kept.length).toBeLessThanOrEqual(8);
+    receiver.answer(slow.path, 204);
+    for (const answer of kept) answer();
+    await expect.poll(() => receiver.at(slow.path), { timeout: 40_000 }).toHaveLength(40);
+  });
+
+  it('rests after failures in a row, for all workers; the others notice nothing; one probe opens it again', async () => {
+    const bad = await endpoint();
+    const good = await endpoint();
+    receiver.answer(bad.path, 503);
+    const circuit = { failures: 3, firstRestMs: 1_500, longestRestMs: 1_500, probeMs: 5_000 };
+    const tuning = { waitsMs: [10], circuit };
+    const other = await openNotify({}, tuning);
+    notifier = await openNotify({}, tuning);
+    for (let i = 0; i < 20; i += 1) {
+      await tell(bad.name, `vbad${i}`);
+      await tell(good.name, `vgood${i}`);
+    }
+    await expect.poll(() => receiver.at(good.path), SOON).toHaveLength(20);
+    const state = async () => (await rig.client.webhooks.list()).find(({ name }) => name === bad.name);
+    await expect.poll(state, SOON).toMatchObject({ state: 'resting', code: 'HTTP_5XX' });
+    // Of both workers' places, who was on the way when it began to rest; after that one probe a rest.
+    const before = receiver.at(bad.path).length;
+    expect(before).toBeLessThanOrEqual(3 + 16);
+    await expect.poll(() => receiver.at(bad.path).length, SOON).toBeGreaterThanOrEqual(before + 1);
+    receiver.answer(bad.path, 204);
+    const ids = () => new Set(receiver.at(bad.path).map(({ id }) => id)).size;
+    await expect.poll(ids, { timeout: 40_000 }).toBe(20);
+    await expect.poll(state, SOON).toMatchObject({ state: 'on' });
+    expect(await rig.client.webhooks.dead({ endpoint: bad.name })).toEqual([]);
+    await other.stop(5_000);
+  });
+});
+
+describe('where a worker goes', () => {
+  it('not to a name that leads to a private address, unless that is allowed', async () => {
+    const { name, path } = await endpoint({ host: 'hooks.example.com' });
+    notifier = await openNotify({ BESTFRAME_WEBHOOK_ALLOW: '' });
+    await tell(name);
+    const dead = await deadOf(name);
+    expect(dead).toMatchObject({ code: 'ADDRESS_FORBIDDEN', tries: 13 });
+    expect(receiver.at(path)).toEqual([]);
+    await notifier.stop(5_000);
+    for (const [index, allow] of ['127.0.0.0/8', 'hooks.example.com'].entries()) {
+      notifier = await openNotify({ BESTFRAME_WEBHOOK_ALLOW: allow });
+      await tell(name, `vallowed${index}`);
+      await receiver.waitFor(({ data }) => data.id === `vallowed${index}`);
+      await notifier.stop(5_000);
+    }
+    notifier = await openNotify({ BESTFRAME_WEBHOOK_ALLOW: '10.0.0.0/8,other.example.com' });
+    await tell(name, 'vforbidden');
+    await expect.poll(() => rig.client.webhooks.dead({ endpoint: name }), SOON).toHaveLength(2);
+    expect(receiver.at(path)).toHaveLength(2);
+  });
+
+  it('and what is written wrong is refused where it is registered', async () => {
+    const { webhooks } = rig.client;
+    const refused = (code: string, field: string) => expect.objectContaining({ code, field });
+    const add = (url: string) => webhooks.add({ name: 'wrong', url });
+    await expect(add('http://localhost/')).rejects.toEqual(refused('INVALID_WEBHOOK', 'url'));
+    await expect(add('https://10.0.0.1/')).rejects.toEqual(refused('ADDRESS_FORBIDDEN', 'url'));
+    await expect(add('https://metadata.internal/')).rejects.toEqual(refused('ADDRESS_FORBIDDEN', 'url'));
+    expect((await webhooks.list()).map(({ name }) => name)).not.toContain('wrong');
+  });
+});
+
+describe('endpoints', () => {
+  it('that nobody registered are refused at the door, one by one', async () => {
+    const { name } = await endpoint();
+    const refusal = { code: 'WEBHOOK_UNKNOWN', field: 'webhook' };
+    const unknown = await rig.request('unknown', { card: 'match' }, { webhook: 'nobody' });
+    await expect(rig.client.enqueue(unknown)).rejects.toMatchObject(refusal);
+    const known = await rig.request('known', { card: 'match' }, { webhook: name });
+    expect(await rig.client.enqueueMany([unknown, known])).toMatchObject([
+      { status: 'refused', error: refusal },
+      { status: 'new' },
+    ]);
+    expect(await rig.client.getByKey('unknown')).toBeNull();
+    await rig.client.cancel(rig.client.idOf('known'));
+    await outbox.deliverAll();
+    await expect(rig.client.enqueue({ ...unknown, webhook: 'https://evil.example/' })).rejects.toMatchObject({
+      code: 'INVALID_VERIFICATION',
+      field: 'webhook',
+    });
+  });
+
+  it('by settings come before those in Redis, and producers know them once a worker has started', async () => {
+    const { secret } = await endpoint();
+    const settings = {
+      BESTFRAME_WEBHOOKS: `by-settings=${receiver.url('/by-settings')}`,
+      BESTFRAME_WEBHOOK_SECRETS: `by-settings=${secret}`,
+    };
+    notifier = await openNotify(settings);
+    const listed = (await rig.client.webhooks.list()).find(({ name }) => name === 'by-settings');
+    expect(listed).toMatchObject({ url: null, events: null });
+    const { id } = await rig.client.enqueue(
+      await rig.request('settings', { card: 'match' }, { webhook: 'by-settings' }),
+    );
+    await rig.client.cancel(id);
+    await outbox.deliverAll();
+    verified(secret, await receiver.waitFor(({ path }) => path === '/by-settings'));
+    await expect(rig.client.webhooks.rotate('by-settings')).rejects.toMatchObject({ code: 'INVALID_WEBHOOK' });
+  });
+
+  it('change their secret without a gap', async () => {
+    const { name, path, secret: old } = await endpoint();
+    const { secret: next } = await rig.client.webhooks.rotate(name);
+    notifier = await openNotify();
+    await tell(name);
+    const both = await receiver.waitFor((heard) => heard.path === path);
+    for (const secret of [old, next]) {
+      verified(secret, both);
+      expect(byShell(secret, both)).toBe(0);
+    }
+    await rig.client.webhooks.settle(name);
+    await tell(name, 'vsettled');
+    const one = await receiver.waitFor(({ data }) => data.id === 'vsettled');
+    verified(next, one);
+    expect(() => verified(old, one)).toThrow();
+    expect(byShell(old, one)).toBe(1);
+  });
+
+  it('that were removed leave dead notifications; registered again, they are told', async () => {
+    const { name, path } = await endpoint();
+    expect(await rig.client.webhooks.remove(name)).toBe('ok');
+    expect(await rig.client.webhooks.remove(name)).toBe('missing');
+    notifier = await openNotify();
+    await tell(name);
+    const dead = await deadOf(name);
+    expect(dead).toMatchObject({ code: 'WEBHOOK_UNKNOWN', tries: 1 });
+    await rig.client.webhooks.add({ name, url: receiver.url(path) });
+    await rig.client.webhooks.redeliver(dead.id);
+    await receiver.waitFor((heard) => heard.path === path);
+  });
+
+  it('can be tested, also while they are disabled; and it is said where no worker is there', async () => {
+    const { name, path } = await endpoint();
+    expect(await rig.client.webhooks.test(name, 100)).toEqual({ status: 'waiting', code: null });
+    notifier = await openNotify();
+    expect(await rig.client.webhooks.test(name)).toEqual({ status: 'delivered', code: null });
+    expect(receiver.at(path).at(-1)).toMatchObject({ type: 'webhook.test', data: { mode: 'test' } });
+    receiver.answer(path, 403);
+    expect(await rig.client.webhooks.test(name)).toEqual({ status: 'failed', code: 'HTTP_4XX' });
+    expect(await rig.client.webhooks.dead({ endpoint: name })).toEqual([]);
+    await expect(rig.client.webhooks.test('nobody')).rejects.toMatchObject({ code: 'WEBHOOK_UNKNOWN' });
+  });
+
+  it('are sealed in Redis where there is a key ring', async () => {
+    const { openClient } = await import('../../src/open-client.ts');
+    const keyRing = new Map([['k1', Buffer.alloc(32, 7)]]);
+    const client = openClient({ ...rig.config, keyRing });
+    const name = 'sealed';
+    const { secret } = await client.webhooks.add({ name, url: receiver.url('/sealed') });
+    const kept = await rig.redis.hget(rig.names.webhooks, name);
+    expect(kept).not.toContain('localhost');
+    expect(kept).not.toContain(secret);
+    expect((await client.webhooks.list()).map((each) => each.name)).toContain(name);
+    notifier = await openNotify({ BESTFRAME_KEY_RING: `k1:${Buffer.alloc(32, 7).toString('base64')}` });
+    await tell(name);
+    verified(secret, await receiver.waitFor(({ path }) => path === '/sealed'));
+    await client.webhooks.remove(name);
+    await client.close();
+  });
+});
