@@ -18,6 +18,7 @@ export const ACTS = [
   'erase',
   'held.resolve',
   'gate.steer',
+  'webhook.change',
   'key.create',
   'key.revoke',
   'key.rotate',

@@ -4,6 +4,7 @@ import { buildApi, startApi } from './api/server.ts';
 import { StagingSweep } from './api/staging-sweep.ts';
 import { openAudit } from './audit.ts';
 import { ApiKeys } from './client/api-keys.ts';
+import type { OpenSequences } from './compose.ts';
 import { once, openSink, type Running } from './composing.ts';
 import type { Config } from './config.ts';
 import { openClient } from './open-client.ts';
@@ -30,7 +31,28 @@ export async function openApi(config: Config, log: Logger): Promise<Running & { 
       sweep.start();
       ends.push(() => sweep.stop());
     }
-    const app = await buildApi({ client, keys, audit, sink, staging, mode, demands: config.demands, log });
+    let opened: OpenSequences | undefined;
+    const sequences =
+      config.credentials === null
+        ? null
+        : async () => {
+            const { openSequences } = await import('./compose.ts'); // with the SDK: only where it is asked for
+            opened ??= openSequences(config, log);
+            return opened.sequences;
+          };
+    ends.push(async () => opened?.close());
+    const app = await buildApi({
+      client,
+      keys,
+      audit,
+      sink,
+      staging,
+      sequences,
+      mode,
+      demands: config.demands,
+      limits: config.limits,
+      log,
+    });
     const server = await startApi(app, api, keys, mode).catch(async (error: unknown) => {
       await app.close();
       throw error;

@@ -282,7 +282,6 @@ export async function openDashboardFor(config: Config, log: Logger): Promise<Run
   const notify = openNotifyQueue(redis, names);
   const client = openClient(config);
   const audit = await openAudit(config.audit);
-  const gate = new Gate(redis, names, config.limits);
   const { sink, close } = openSink(config);
   const site = await openSite({
     redis,
@@ -298,7 +297,7 @@ export async function openDashboardFor(config: Config, log: Logger): Promise<Run
     proxies: proxies.trusted.length === 0 ? null : proxies,
     host,
     port,
-    limit: (region, action) => gate.limit(region, action),
+    limits: config.limits,
     sink,
   });
   log.info({ event: 'ready', address: site.url }, `dashboard ready at ${site.url}`);

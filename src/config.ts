@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { relative, resolve } from 'node:path';
 import { z } from 'zod';
-import { REGIONS, type Region } from './domain/actions.ts';
+import { type Limits, REGIONS, type Region } from './domain/actions.ts';
 import { CODES } from './domain/errors/index.ts';
 import { Failure, inputFailure } from './domain/failure.ts';
 import { TENANT } from './domain/identity.ts';
@@ -24,7 +24,6 @@ import {
 import { DEFAULT_PREFIX } from './queue/names.ts';
 import { type RedisSettings, readRedisUrl } from './queue/redis-url.ts';
 import { type KeyRing, parseKeyRing } from './queue/seal.ts';
-import type { Limits } from './runtime/gate.ts';
 
 /** What is wrong, then what to do: zod's own words say neither in a reader's terms. */
 const int = (least: number, most: number) =>

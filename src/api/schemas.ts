@@ -7,6 +7,7 @@ import { HELD_CHOICES } from '../domain/held.ts';
 import { DECISIONS, FRAME_STATES, NEXT_STEPS, STAGES, STATES } from '../domain/states.ts';
 import { LANES, MODES, UPLOAD_WAYS } from '../domain/verification.ts';
 import type { VerificationView } from '../domain/view.ts';
+import { WEBHOOK_EVENTS } from '../domain/webhooks.ts';
 
 /** Most verifications of one batch. */
 export const MOST_AT_ONCE = 1_000;
@@ -203,6 +204,54 @@ export const gate = z
 
 export const gates = z.object({ mode: z.enum(MODES), gates: z.array(gate) }).meta({ id: 'Gates' });
 export const steered = gates.extend({ changed: z.boolean() }).meta({ id: 'Steered' });
+
+export const sequence = z
+  .object({
+    mode: z.enum(MODES),
+    sequence: word.describe('What the SDK plays, in Base64.'),
+    bytes: z.int().describe('Of the sequence, decoded.'),
+    md5: word.describe('Of the sequence, decoded, 32 hex digits; it was checked.'),
+    requestId: word.describe('Of Tencent’s answer.'),
+  })
+  .meta({ id: 'Sequence' });
+
+const webhook = z
+  .object({
+    name: word,
+    url: word.nullable().describe('Without its query. Null where it comes from the settings of the notify workers.'),
+    events: z.array(z.enum(WEBHOOK_EVENTS)).nullable().describe('Null: all.'),
+    secrets: z.int().describe('Two while they are being rotated.'),
+    state: z.enum(['on', 'resting', 'disabled']),
+    code: word.nullable().describe('Why it rests or is disabled.'),
+  })
+  .meta({ id: 'WebhookEndpoint' });
+
+export const webhooks = z.object({ mode: z.enum(MODES), endpoints: z.array(webhook) }).meta({ id: 'WebhookEndpoints' });
+export const webhookSecret = z.object({ name: word, secret: word }).meta({ id: 'WebhookSecret' });
+export const webhookDone = z.object({ name: word }).meta({ id: 'WebhookDone' });
+export const webhookTest = z
+  .object({
+    status: z.enum(['delivered', 'failed', 'waiting']).describe('`waiting`: is there a notify worker?'),
+    code: word.nullable(),
+  })
+  .meta({ id: 'WebhookTest' });
+
+export const deadNotifications = z
+  .object({
+    mode: z.enum(MODES),
+    notifications: z.array(
+      z.object({
+        id: word.describe('Also its `webhook-id`.'),
+        verification: word,
+        event: word,
+        endpoint: word,
+        code: word,
+        tries: z.int(),
+        at: time,
+      }),
+    ),
+  })
+  .meta({ id: 'DeadNotifications' });
 
 export const health = z.object({ status: z.enum(['ok', 'not ready']), mode: z.enum(MODES) }).meta({ id: 'Health' });
 

@@ -12,10 +12,12 @@ import type { Logger } from 'pino';
 import type { Audit } from '../audit.ts';
 import type { ApiKeys } from '../client/api-keys.ts';
 import type { BestframeClient } from '../client/client.ts';
+import type { Limits } from '../domain/actions.ts';
 import { CODES } from '../domain/errors/index.ts';
 import type { Failure } from '../domain/failure.ts';
 import { inputFailure } from '../domain/failure.ts';
 import type { FrameSink } from '../domain/ports.ts';
+import type { LightSequence, SequenceRequest } from '../domain/sequences.ts';
 import type { Demand, Mode } from '../domain/verification.ts';
 import type { Staging } from '../storage/staging.ts';
 import { authenticate } from './auth.ts';
@@ -26,9 +28,16 @@ import { eventRoutes } from './routes/events.ts';
 import { frameRoutes } from './routes/frames.ts';
 import { gateRoutes } from './routes/gates.ts';
 import { healthRoutes } from './routes/health.ts';
+import { sequenceRoutes } from './routes/sequences.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { verificationRoutes } from './routes/verifications.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 import { validatorCompiler } from './validate.ts';
+
+/** What `runtime/sequences.ts` does. */
+export interface SequenceMaker {
+  generate(request: SequenceRequest): Promise<LightSequence>;
+}
 
 export interface ApiOptions {
   readonly client: BestframeClient;
@@ -37,9 +46,12 @@ export interface ApiOptions {
   readonly sink: Pick<FrameSink, 'open'>;
   /** Null: no files are taken. */
   readonly staging: Staging | null;
+  /** Made when the first one asks: it loads what calls Tencent. Null where there are no credentials. */
+  readonly sequences: (() => Promise<SequenceMaker>) | null;
   readonly mode: Mode;
   /** What every verification must say here. */
   readonly demands: readonly Demand[];
+  readonly limits: Limits;
   readonly log: Logger;
 }
 
@@ -131,6 +143,8 @@ export async function buildApi(options: ApiOptions): Promise<Api> {
       frameRoutes(v1, tools);
       actRoutes(v1, tools);
       gateRoutes(v1, tools);
+      sequenceRoutes(v1, tools);
+      webhookRoutes(v1, tools);
     },
     { prefix: '/v1' },
   );

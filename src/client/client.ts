@@ -19,6 +19,7 @@ import { type SupportBundle, supportBundle } from '../domain/support.ts';
 import {
   DEFAULT_DEADLINE_MS,
   type Demand,
+  type Lane,
   MAX_DEADLINE_MS,
   type Mode,
   parseVerification,
@@ -37,7 +38,7 @@ import { claimFields, writeEntry } from '../queue/record.ts';
 import { type RedisSettings, redisSettings } from '../queue/redis-url.ts';
 import { run, runMany } from '../queue/scripts.ts';
 import { type KeyRing, parseKeyRing, Sealer } from '../queue/seal.ts';
-import { verifyJob } from '../queue/verify-queue.ts';
+import { countAhead, verifyJob } from '../queue/verify-queue.ts';
 import { checkAtBorder } from './border.ts';
 import { Changes } from './changes.ts';
 import { acknowledge, eraseOne, readReceipt, setLegalHold, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
@@ -358,6 +359,12 @@ export class BestframeClient {
   async gates(): Promise<GateView[]> {
     await this.#store.ready();
     return this.#store.command(readGates(this.#store.redis, this.#store.names, Date.now()));
+  }
+
+  /** How many wait in the queue of a region that come before a new one of this lane. */
+  async ahead(region: Region, lane: Lane): Promise<number> {
+    await this.#store.ready();
+    return this.#store.command(countAhead(this.#store.queue(region), lane));
   }
 
   /** What can be counted of the whole deployment, now. */

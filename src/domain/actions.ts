@@ -121,3 +121,10 @@ export function resourcesOf(action: ActionName): readonly (readonly [ResourceNam
     return rule === undefined ? [] : [[name, rule] as const];
   });
 }
+
+/** Calls a second, by call and region; what is not named is Tencent's default. */
+export type Limits = Readonly<Partial<Record<GatedCall, Readonly<Partial<Record<Region, number>>>>>>;
+
+export function limitOf(limits: Limits, region: Region, call: GatedCall): number {
+  return limits[call]?.[region] ?? defaultQps(call);
+}

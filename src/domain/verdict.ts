@@ -2,7 +2,7 @@
  * How a deployment is doing, in one word with its numbers: what an operator who is woken at night reads first. Pure; made of
  * what can be counted (`metrics.ts`) and of the verifications that ended last.
  */
-import type { GatedAction, Region } from './actions.ts';
+import { type Limits, limitOf } from './actions.ts';
 import type { GateView } from './gates.ts';
 import type { Metrics } from './metrics.ts';
 import { DECISIONS, type Decision } from './states.ts';
@@ -43,8 +43,7 @@ export interface Recent {
 export interface Situation {
   readonly metrics: Metrics;
   readonly recent: Recent;
-  /** The vendor's limit, calls a second. */
-  limit(region: Region, action: GatedAction): number;
+  readonly limits: Limits;
   /** ms since 1970. */
   readonly now: number;
 }
@@ -81,7 +80,7 @@ export function recentOf(ended: readonly VerificationView[], now: number): Recen
   };
 }
 
-export function verdictOf({ metrics, recent, limit, now }: Situation): Verdict {
+export function verdictOf({ metrics, recent, limits, now }: Situation): Verdict {
   const waiting = metrics.live - metrics.held;
   if (waiting <= 0) return { kind: 'idle' };
   const busy = new Set(
@@ -93,7 +92,7 @@ export function verdictOf({ metrics, recent, limit, now }: Situation): Verdict {
   const { perSecond, lastEndedAt } = recent;
   const oldestMs = metrics.oldestMs ?? 0;
   if (oldestMs > MINUTE_MS && now - (lastEndedAt ?? 0) > MINUTE_MS) return { kind: 'stalled', waiting, oldestMs };
-  const most = needed.reduce((sum, { region, action }) => sum + limit(region, action), 0);
+  const most = needed.reduce((sum, { region, action }) => sum + limitOf(limits, region, action), 0);
   return {
     kind: 'working',
     waiting,

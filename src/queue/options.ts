@@ -6,6 +6,11 @@ import type { Lane, Mode, UploadWay } from '../domain/verification.ts';
 const PRIORITY: Readonly<Record<Lane, number>> = { interactive: 1, batch: 10 };
 export const RESUME_PRIORITY = 0;
 
+/** Of all that is served before a new one of this lane. */
+export function prioritiesBefore(lane: Lane): number[] {
+  return [RESUME_PRIORITY, ...Object.values(PRIORITY).filter((priority) => priority <= PRIORITY[lane])];
+}
+
 /** A record outlives the job; this long after its end, by default, it is redacted to a tombstone. */
 export const RECORD_TTL_MS = 30 * 24 * 3_600_000;
 /**

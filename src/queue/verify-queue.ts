@@ -1,9 +1,10 @@
 /** The queue of a region, as producers and the sweeper use it. */
 import { type JobsOptions, Queue } from 'bullmq';
 import type { ActionName, Region } from '../domain/actions.ts';
+import type { Lane } from '../domain/verification.ts';
 import type { RedisClient } from './connection.ts';
 import { type Names, verifyQueue } from './names.ts';
-import { jobOptions, type VerifyJob } from './options.ts';
+import { jobOptions, prioritiesBefore, type VerifyJob } from './options.ts';
 import type { JournalRecord } from './record.ts';
 
 /** Events are for dashboards; bounded, since they would be kept for ever. */
@@ -42,4 +43,10 @@ export function verifyJob({
   opts: JobsOptions & { jobId: string };
 } {
   return { name: action, data: { way, lane, mode }, opts: { ...jobOptions.verify(lane), jobId: id } };
+}
+
+/** Those that are served before a new one of this lane. */
+export async function countAhead(queue: Queue<VerifyJob>, lane: Lane): Promise<number> {
+  const counts = await queue.getCountsPerPriority(prioritiesBefore(lane));
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }

@@ -5,7 +5,14 @@
  * headroom. Our own share of that is bounded: nothing leaves before its slot, nor more than `LATE_MS` after it.
  */
 
-import { type ActionName, defaultQps, type GatedAction, type GatedCall, type Region } from '../domain/actions.ts';
+import {
+  type ActionName,
+  type GatedAction,
+  type GatedCall,
+  type Limits,
+  limitOf,
+  type Region,
+} from '../domain/actions.ts';
 import { CODES, explain } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
 import type { Turn } from '../domain/ports.ts';
@@ -16,9 +23,6 @@ import type { Admission, Rate } from './journal.ts';
 import { DEFAULT_LEASE } from './lease.ts';
 import { RedisClock } from './redis-clock.ts';
 import { sleep } from './sleep.ts';
-
-/** Calls a second, by region and action; what is not named is Tencent's default. */
-export type Limits = Readonly<Partial<Record<GatedCall, Readonly<Partial<Record<Region, number>>>>>>;
 
 /** From one call in a lane to the next, in seconds. Of the limit, 1 ÷ 1.08 = 92.6 % can be used. */
 const HEADROOM = 1.08;
@@ -57,7 +61,7 @@ export class Gate {
   }
 
   limit(region: Region, call: GatedCall): number {
-    return this.#limits[call]?.[region] ?? defaultQps(call);
+    return limitOf(this.#limits, region, call);
   }
 
   rate(region: Region, call: GatedCall): Rate {

@@ -23,13 +23,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/emulator': [],
   // Of the client, what it serves; of storage, where files lie that came over HTTP.
   'src/api': ['src/audit.ts', 'src/client', 'src/domain', 'src/queue', 'src/storage/staging.ts'],
-  'src/config.ts': [
-    'src/domain',
-    'src/queue/names.ts',
-    'src/queue/redis-url.ts',
-    'src/queue/seal.ts',
-    'src/runtime/gate.ts',
-  ],
+  'src/config.ts': ['src/domain', 'src/queue/names.ts', 'src/queue/redis-url.ts', 'src/queue/seal.ts'],
   'src/audit.ts': ['src/domain'],
   'src/logger.ts': ['src/config.ts'],
   // A client by settings: who only enqueues or asks loads nothing else.
@@ -40,6 +34,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'src/api',
     'src/audit.ts',
     'src/client',
+    'src/compose.ts', // for light sequences, when the first one is asked for
     'src/composing.ts',
     'src/config.ts',
     'src/open-client.ts',
@@ -114,6 +109,8 @@ interface Import {
   /** A file from the root of the repository, or the name of a package. */
   readonly to: string;
   readonly typeOnly: boolean;
+  /** When it is needed, and not at start. */
+  readonly later: boolean;
 }
 
 const FILES = ['src', 'workers'].flatMap((dir) =>
@@ -128,8 +125,12 @@ function importsOf(file: string, text: string): Import[] {
   const statements = text.matchAll(/^(?:import|export)\s+(type\s+)?(?:[\w*{][^'"`;]*?\sfrom\s+)?'([^']+)'/gm);
   const calls = text.matchAll(/\bimport\('([^']+)'\)/g);
   return [
-    ...[...statements].map(([, type, to = '']) => ({ to: resolve(file, to), typeOnly: type !== undefined })),
-    ...[...calls].map(([, to = '']) => ({ to: resolve(file, to), typeOnly: false })),
+    ...[...statements].map(([, type, to = '']) => ({
+      to: resolve(file, to),
+      typeOnly: type !== undefined,
+      later: false,
+    })),
+    ...[...calls].map(([, to = '']) => ({ to: resolve(file, to), typeOnly: false, later: true })),
   ];
 }
 
@@ -155,15 +156,15 @@ function within(file: string, part: string): boolean {
   return partOf(file) === part;
 }
 
-/** Everything that is loaded with a file: ours, and names of packages. */
-function loadedWith(entries: readonly string[], types: boolean): Set<string> {
+/** Everything that is loaded with a file: ours, and names of packages. @param later what is loaded when it is needed, too */
+function loadedWith(entries: readonly string[], types: boolean, later = true): Set<string> {
   const seen = new Set<string>();
   const waiting = [...entries];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (seen.has(next)) continue;
     seen.add(next);
-    for (const { to, typeOnly } of IMPORTS.get(next) ?? []) {
-      if (types || !typeOnly) waiting.push(to);
+    for (const each of IMPORTS.get(next) ?? []) {
+      if ((types || !each.typeOnly) && (later || !each.later)) waiting.push(each.to);
     }
   }
   return seen;
@@ -238,7 +239,7 @@ describe('arrows', () => {
 
   it('lead to compose.ts from programs only', () => {
     const composed = FILES.filter((file) => (IMPORTS.get(file) ?? []).some(({ to }) => to === 'src/compose.ts'));
-    const programs = ['src/cli', 'src/world', 'src/demo', 'src/process.ts', 'workers'];
+    const programs = ['src/cli', 'src/world', 'src/demo', 'src/process.ts', 'src/compose-api.ts', 'workers'];
     expect(composed.filter((file) => !programs.includes(partOf(file)))).toEqual([]);
   });
 });
@@ -280,8 +281,8 @@ describe('what is loaded', () => {
     expect(heavy).toEqual([]);
   });
 
-  it('with the HTTP API is no SDK of FaceID, and nothing that carries verifications', () => {
-    const loaded = [...loadedWith(['workers/api.ts'], false)];
+  it('with the HTTP API is no SDK of FaceID, and nothing that carries verifications, before a sequence is asked for', () => {
+    const loaded = [...loadedWith(['workers/api.ts'], false, false)];
     expect(loaded).toContain('fastify');
     const heavy = /^(tencentcloud-sdk-nodejs(\/|$)|src\/(runtime|stages|emulator|world|demo|doctor|cli)\/)/;
     expect(loaded.filter((name) => heavy.test(name))).toEqual([]);

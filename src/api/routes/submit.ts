@@ -7,11 +7,18 @@
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Enqueued } from '../../client/client.ts';
+import { limitOf } from '../../domain/actions.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import { Failure, inputFailure } from '../../domain/failure.ts';
 import { fingerprint } from '../../domain/identity.ts';
 import { isTerminal } from '../../domain/states.ts';
-import { parseVerification, type VerificationRequest, verificationRequest } from '../../domain/verification.ts';
+import {
+  deadlineOf,
+  parseVerification,
+  type Verification,
+  type VerificationRequest,
+  verificationRequest,
+} from '../../domain/verification.ts';
 import { refuseStaged } from '../../storage/staging.ts';
 import { type Caller, callerOf } from '../auth.ts';
 import { errors } from '../openapi.ts';
@@ -23,6 +30,7 @@ import { exceptBody } from '../validate.ts';
 import { isAnswered, waitFor } from '../waiting.ts';
 
 const BATCH_BYTES = 16 * 1024 * 1024;
+const MOST_RETRY_MS = 60_000;
 
 export function submitRoutes(app: Api, tools: RouteTools): void {
   app.route({
@@ -50,7 +58,7 @@ export function submitRoutes(app: Api, tools: RouteTools): void {
       const headerKey = keyOf(request);
       const given = request.isMultipart()
         ? await withFiles(request, caller, tools, headerKey)
-        : await caller.client.enqueue(referring(withKey(request.body, headerKey), tools));
+        : await byReference(referring(withKey(request.body, headerKey), tools), caller, tools);
       const view = await waitFor(caller.client, given.id, request.query.wait, reply, tools.closing);
       if (view === null)
         throw inputFailure(CODES.KEY_GONE, 'key', 'key belongs to a verification that was erased just now');
@@ -105,6 +113,26 @@ function refused(item: unknown, error: unknown): Result {
 
 // ── what is asked ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+async function byReference(asked: VerificationRequest, caller: Caller, tools: RouteTools): Promise<Enqueued> {
+  const parsed = verificationRequest.safeParse(asked);
+  if (parsed.success) await refuseLate(parsed.data, caller, tools); // what is wrong with another the client says
+  return caller.client.enqueue(asked);
+}
+
+/**
+ * By what waits before it, it would be called after its deadline. What is known already is answered whatever waits.
+ * @throws Failure BACKLOG
+ */
+async function refuseLate(request: Verification, { client }: Caller, { limits }: RouteTools): Promise<void> {
+  const { region, lane, action, key } = request;
+  const now = Date.now();
+  const waitMs = ((await client.ahead(region, lane)) * 1_000) / limitOf(limits, region, action);
+  const leftMs = deadlineOf(request, now) - now;
+  if (waitMs <= leftMs || (await client.get(client.idOf(key))) !== null) return;
+  const words = `about ${Math.ceil(waitMs / 1_000)} s of work wait before it, and its deadline is in ${Math.floor(leftMs / 1_000)} s`;
+  throw ourFailure('BACKLOG', words, { retryAfterMs: Math.min(waitMs - leftMs, MOST_RETRY_MS) });
+}
+
 /** The client judges the rest. @throws Failure for what is no object, or names what others have staged. */
 function referring(given: unknown, { staging }: Pick<RouteTools, 'staging'>): VerificationRequest {
   if (!isObject(given)) throw malformed('', 'the verification is no JSON object');
@@ -116,14 +144,14 @@ function referring(given: unknown, { staging }: Pick<RouteTools, 'staging'>): Ve
 }
 
 /** @throws Failure where header and body name two keys. */
-function withKey(given: unknown, headerKey: string | undefined): unknown {
+export function withKey<Given>(given: Given, headerKey: string | undefined): Given {
   if (!isObject(given) || headerKey === undefined) return given;
   if (given.key === undefined || given.key === headerKey) return { ...given, key: headerKey };
   throw malformed('key', 'key is not the one in Idempotency-Key: give one of the two');
 }
 
 /** With or without the quotes that a structured header has. */
-function keyOf({ headers }: FastifyRequest): string | undefined {
+export function keyOf({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined {
   const header = headers['idempotency-key'];
   if (header === undefined) return undefined;
   const [, quoted] = /^"(.*)"$/.exec(String(header)) ?? [];
@@ -136,10 +164,12 @@ function keyOf({ headers }: FastifyRequest): string | undefined {
  */
 async function withFiles(
   request: FastifyRequest,
-  { client }: Caller,
-  { staging, demands }: RouteTools,
+  caller: Caller,
+  tools: RouteTools,
   headerKey: string | undefined,
 ): Promise<Enqueued> {
+  const { client } = caller;
+  const { staging, demands } = tools;
   if (staging === null)
     throw ourFailure('UNSUPPORTED_MEDIA_TYPE', 'files are not taken here: there is no staging folder');
   const { verification, files } = await readUpload(request, staging);
@@ -154,6 +184,7 @@ async function withFiles(
       { staging: null },
     );
     const parsed = parseVerification(named, Date.now(), demands);
+    await refuseLate(parsed, caller, tools);
     const id = client.idOf(parsed.key);
     const resources: [string, string, string][] = [];
     for (const [name, file] of files) {

@@ -16,7 +16,7 @@ import rateLimit from '@fastify/rate-limit';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Audit, AuditEntry } from '../../audit.ts';
 import type { BestframeClient } from '../../client/client.ts';
-import { GATED_ACTIONS, type GatedAction, REGIONS, type Region } from '../../domain/actions.ts';
+import { GATED_ACTIONS, type Limits, REGIONS } from '../../domain/actions.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import { Failure } from '../../domain/failure.ts';
 import { STEERS } from '../../domain/gates.ts';
@@ -43,8 +43,7 @@ export interface SiteOptions extends BoardOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** The vendor's limit, calls a second. */
-  limit(region: Region, action: GatedAction): number;
+  readonly limits: Limits;
   readonly sink: Pick<FrameSink, 'open'>;
 }
 
@@ -162,7 +161,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     ]);
     const recent = recentOf(ended, now);
     const latest = [...live, ...ended].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)).slice(0, LISTED);
-    const verdict = verdictOf({ metrics, recent, limit: options.limit, now });
+    const verdict = verdictOf({ metrics, recent, limits: options.limits, now });
     const reader = readerOf(request);
     const { said, refresh } = request.query;
     const done = said === 'done' ? reader.words.done : null;

@@ -403,6 +403,12 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'The key has a rate of its own, over all API processes.',
     'Wait as long as Retry-After says. A wait (`?wait=`) or the event stream needs fewer requests than asking again and again.',
   ],
+  BACKLOG: [
+    'throttled',
+    'The backlog is longer than there is time',
+    'By what waits before it, and by the vendor’s rate, it would not be called before its deadline. Nothing was stored.',
+    'Send it again after Retry-After, with a later deadline, or as lane batch. If this happens often, ask Tencent for a higher rate.',
+  ],
   MALFORMED_REQUEST: [
     'caller',
     'The request cannot be read',

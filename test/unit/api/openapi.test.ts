@@ -23,8 +23,10 @@ beforeAll(async () => {
     audit: { write: async () => undefined, close: async () => undefined },
     sink: { open: async () => null },
     staging: null,
+    sequences: null,
     mode: 'test',
     demands: [],
+    limits: {},
     log: pino({ level: 'silent' }),
   });
 });
@@ -46,22 +48,32 @@ it('has these routes, and what every one may answer', () => {
   );
   expect(described.sort()).toEqual([
     'delete /v1/verifications/{id}',
+    'delete /v1/webhook-endpoints/{name}',
     'get /healthz',
     'get /metrics',
     'get /readyz',
+    'get /v1/dead-notifications',
     'get /v1/gate',
     'get /v1/verifications',
     'get /v1/verifications/{id}',
     'get /v1/verifications/{id}/best-frame',
     'get /v1/verifications/{id}/events',
     'get /v1/verifications/{id}/receipt',
+    'get /v1/webhook-endpoints',
     'head /v1/verifications/{id}/best-frame',
+    'post /v1/dead-notifications/{id}/redeliver',
     'post /v1/gate',
+    'post /v1/sequences',
     'post /v1/verifications',
     'post /v1/verifications/{id}/acknowledge',
     'post /v1/verifications/{id}/cancel',
     'post /v1/verifications/{id}/resolve',
     'post /v1/verifications:batch',
+    'post /v1/webhook-endpoints/{name}/enable',
+    'post /v1/webhook-endpoints/{name}/rotate',
+    'post /v1/webhook-endpoints/{name}/settle',
+    'post /v1/webhook-endpoints/{name}/test',
+    'put /v1/webhook-endpoints/{name}',
   ]);
   for (const [path, verbs] of Object.entries(paths)) {
     for (const { responses, operationId } of Object.values(verbs)) {
