@@ -5,6 +5,7 @@ import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import { openSite } from './api/site/site.ts';
 import { openAudit } from './audit.ts';
+import { ApiKeys } from './client/api-keys.ts';
 import { credentialsIfAny, credentialsOf, once, openSink, type Running, wayOf } from './composing.ts';
 import type { Config } from './config.ts';
 import type { Instruments } from './doctor/instruments.ts';
@@ -281,6 +282,7 @@ export async function openDashboardFor(config: Config, log: Logger): Promise<Run
   const erase = openEraseQueue(redis, names);
   const notify = openNotifyQueue(redis, names);
   const client = openClient(config);
+  const keys = new ApiKeys(config.redis, config.prefix);
   const audit = await openAudit(config.audit);
   const { sink, close } = openSink(config);
   const site = await openSite({
@@ -292,6 +294,7 @@ export async function openDashboardFor(config: Config, log: Logger): Promise<Run
     erase,
     notify,
     client,
+    keys,
     audit,
     operators,
     proxies: proxies.trusted.length === 0 ? null : proxies,
@@ -307,6 +310,7 @@ export async function openDashboardFor(config: Config, log: Logger): Promise<Run
       await site.close();
       await Promise.all([...verify.values(), erase, notify].map((queue) => queue.close()));
       await client.close();
+      await keys.close();
       await audit.close();
       await close();
       redis.disconnect();

@@ -1,12 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { BestframeClient } from '../client/client.ts';
-import { readConfig } from '../config.ts';
+import { type Config, readConfig } from '../config.ts';
 import type { Erased, ErasureReceipt } from '../domain/erasure.ts';
 import { inputFailure } from '../domain/failure.ts';
 import { openClient } from '../open-client.ts';
 import { EXIT } from '../process.ts';
 import { confirmed, duration, operator, reasonGiven } from './asking.ts';
+import { writeAudit } from './audited.ts';
 import { type Env, printJson } from './output.ts';
 
 interface Options {
@@ -45,9 +46,10 @@ worker deletes the rest, and the receipt says when each was confirmed, by whom, 
 answered as gone from then on, and never paid for again. A verification under a legal hold is refused with its reason.`,
     )
     .action(async (ids: string[], options: Options) => {
-      const client = openClient(readConfig(env));
+      const config = readConfig(env);
+      const client = openClient(config);
       try {
-        process.exitCode = await erase(client, await chosen(client, ids, options), options);
+        process.exitCode = await erase(client, config, await chosen(client, ids, options), options);
       } finally {
         await client.close();
       }
@@ -67,13 +69,23 @@ async function chosen(client: BestframeClient, ids: readonly string[], options: 
   return key ? ids.map((each) => client.idOf(each)) : [...ids];
 }
 
-async function erase(client: BestframeClient, ids: readonly string[], options: Options): Promise<number> {
+async function erase(
+  client: BestframeClient,
+  config: Config,
+  ids: readonly string[],
+  options: Options,
+): Promise<number> {
   if (options.receipt) return show(await Promise.all(ids.map((id) => receiptOf(client, id))), options);
   if (options.dryRun || (ids.length > 1 && !options.yes && !(await confirmed(`erase ${ids.length} verifications?`)))) {
     process.stdout.write(ids.map((id) => `${id}  would be erased\n`).join(''));
     return options.dryRun ? EXIT.ok : EXIT.failed;
   }
   const request = { by: operator(options.by), why: reasonGiven(options.why) };
+  const entry = { act: 'erase', actor: request.by, purpose: request.why } as const;
+  await writeAudit(
+    config,
+    ids.map((id) => ({ ...entry, on: id })),
+  );
   const results: Result[] = [];
   for (const id of ids) results.push({ id, ...(await client.erase(id, request)) });
   const until = performance.now() + options.wait * 1_000;

@@ -1,10 +1,11 @@
-import { userInfo } from 'node:os';
 import { Argument, Command, Option } from 'commander';
 import pc from 'picocolors';
 import { readConfig } from '../config.ts';
 import { GATED_ACTIONS, type GatedAction, REGIONS, type Region } from '../domain/actions.ts';
 import { type GateView, STEERS, type Steer } from '../domain/gates.ts';
 import { openClient } from '../open-client.ts';
+import { operator } from './asking.ts';
+import { writeAudit } from './audited.ts';
 import { type Env, printJson, table } from './output.ts';
 
 interface Options {
@@ -38,12 +39,16 @@ resume  ends a pause; a gate that is closed beneath it stays closed`,
       const client = openClient(config);
       try {
         if (what !== 'status') {
-          const by = options.by ?? userInfo().username;
-          for (const region of options.region === undefined ? config.regions : [options.region]) {
-            for (const action of options.action === undefined ? GATED_ACTIONS : [options.action]) {
-              await client.steer(region, action, what, by, options.why ?? '');
-            }
-          }
+          const [by, why = ''] = [operator(options.by), options.why];
+          const gates = (options.region === undefined ? config.regions : [options.region]).flatMap((region) =>
+            (options.action === undefined ? GATED_ACTIONS : [options.action]).map((action) => ({ region, action })),
+          );
+          const entry = { act: 'gate.steer', actor: by, what, purpose: why } as const;
+          await writeAudit(
+            config,
+            gates.map(({ region, action }) => ({ ...entry, on: `${region} ${action}` })),
+          );
+          for (const { region, action } of gates) await client.steer(region, action, what, by, why);
         }
         const gates = (await client.gates()).filter(
           ({ region, action }) => (options.region ?? region) === region && (options.action ?? action) === action,

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Argument, Command, Option } from 'commander';
 import type { BestframeClient } from '../client/client.ts';
-import { readConfig } from '../config.ts';
+import { type Config, readConfig } from '../config.ts';
 import { REGIONS, type Region } from '../domain/actions.ts';
 import { inputFailure } from '../domain/failure.ts';
 import { HELD_CHOICES, type HeldChoice } from '../domain/held.ts';
@@ -9,6 +9,7 @@ import type { VerificationView } from '../domain/view.ts';
 import { openClient } from '../open-client.ts';
 import { EXIT } from '../process.ts';
 import { confirmed, duration, operator, reasonGiven } from './asking.ts';
+import { writeAudit } from './audited.ts';
 import { type Env, printJson, table } from './output.ts';
 
 interface Options {
@@ -56,7 +57,8 @@ accept-late  takes the vendor's answer that came too late to count by itself
 No choice makes a match: that is for the vendor and the threshold to say. What nobody decides fails when its holding ends.`,
     )
     .action(async (what: 'list' | HeldChoice, ids: string[], options: Options) => {
-      const client = openClient(readConfig(env));
+      const config = readConfig(env);
+      const client = openClient(config);
       try {
         if (what !== 'list' && ids.length === 0 && options.all !== true)
           throw inputFailure(
@@ -66,7 +68,7 @@ No choice makes a match: that is for the vendor and the threshold to say. What n
           );
         const views = await chosen(client, ids, options);
         if (what === 'list') list(views, options);
-        else process.exitCode = await decide(client, what, views, options);
+        else process.exitCode = await decide(client, config, what, views, options);
       } finally {
         await client.close();
       }
@@ -105,6 +107,7 @@ function list(views: readonly VerificationView[], { json }: Options): void {
 
 async function decide(
   client: BestframeClient,
+  config: Config,
   choice: HeldChoice,
   views: readonly VerificationView[],
   options: Options,
@@ -116,6 +119,11 @@ async function decide(
     for (const { id, reason } of views) process.stdout.write(`${id}  ${reason?.code ?? ''}  would be: ${choice}\n`);
     return options.dryRun ? EXIT.ok : EXIT.failed;
   }
+  const entry = { act: 'held.resolve', actor: by, what: choice, purpose: why } as const;
+  await writeAudit(
+    config,
+    views.map(({ id }) => ({ ...entry, on: id })),
+  );
   const results = [];
   for (const { id } of views) {
     const result = { id, ...(await client.resolve(id, choice, { by, why, payAgain })) };

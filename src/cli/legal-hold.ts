@@ -3,6 +3,7 @@ import { readConfig } from '../config.ts';
 import { openClient } from '../open-client.ts';
 import { EXIT } from '../process.ts';
 import { operator, reasonGiven } from './asking.ts';
+import { writeAudit } from './audited.ts';
 import { type Env, printJson } from './output.ts';
 
 interface Options {
@@ -25,10 +26,12 @@ export function legalHoldCommand(env: Env): Command {
       '\nWhile it is set, nothing of the verification is erased: not on demand, not by age, and its frame stays.',
     )
     .action(async (what: 'set' | 'lift', given: string, options: Options) => {
-      const client = openClient(readConfig(env));
+      const config = readConfig(env);
+      const client = openClient(config);
       try {
         const id = options.key ? client.idOf(given) : given;
         const request = { by: operator(options.by), why: reasonGiven(options.why) };
+        await writeAudit(config, [{ act: 'legal-hold.change', actor: request.by, on: id, what, purpose: request.why }]);
         const status = what === 'set' ? await client.legalHold(id, request) : await client.liftLegalHold(id, request);
         if (options.json) printJson({ id, status });
         else

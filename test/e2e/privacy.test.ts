@@ -1,5 +1,6 @@
 /** The commands of operators and privacy officers, as they type them, against a running world. */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cli } from '../support/cli.ts';
@@ -114,4 +115,28 @@ describe('held', () => {
     expect(JSON.parse(rest.stdout)).toEqual([{ id: ids[1], status: 'ok', state: 'failed' }]);
     expect((await run('held')).stdout).toBe('none is held\n');
   });
+});
+
+it('each act is in the audit log before it is done; where it cannot be written, nothing is', async () => {
+  const { id } = await ended('audited', 'customer-12');
+  const file = join(world.dir, 'audit.jsonl');
+  const act = (where: string, ...args: string[]) => cli(args, { ...world.env, BESTFRAME_AUDIT: where });
+  const refused = await act('/dev/full', 'erase', id, ...WHY);
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('nothing was done') });
+  expect(await world.client.get(id)).not.toBeNull();
+  await act(file, 'export', '--subject', 'customer-12', ...WHY);
+  await act(file, 'legal-hold', 'set', id, ...WHY);
+  await act(file, 'legal-hold', 'lift', id, ...WHY);
+  await act(file, 'gate', 'open', '--region', 'ap-singapore', '--action', 'VideoLivenessCompare', ...WHY);
+  await act(file, 'erase', id, ...WHY);
+  const lines = (await readFile(file, 'utf8')).trim().split('\n');
+  const acts = lines.map((line) => JSON.parse(line) as { act: string; on: string; actor: string; purpose: string });
+  expect(acts.map((each) => each.act)).toEqual([
+    'export',
+    'legal-hold.change',
+    'legal-hold.change',
+    'gate.steer',
+    'erase',
+  ]);
+  expect(acts[0]).toMatchObject({ on: id, actor: 'officer', purpose: 'asked by letter' });
 });

@@ -43,6 +43,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/compose.ts': [
     'src/api/site',
     'src/audit.ts',
+    'src/client/api-keys.ts',
     'src/composing.ts',
     'src/config.ts',
     'src/open-client.ts',

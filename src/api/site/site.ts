@@ -15,6 +15,7 @@ import formbody from '@fastify/formbody';
 import rateLimit from '@fastify/rate-limit';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Audit, AuditEntry } from '../../audit.ts';
+import type { ApiKeys } from '../../client/api-keys.ts';
 import type { BestframeClient } from '../../client/client.ts';
 import { GATED_ACTIONS, type Limits, REGIONS } from '../../domain/actions.ts';
 import { CODES } from '../../domain/errors/index.ts';
@@ -24,6 +25,7 @@ import { HELD_CHOICES } from '../../domain/held.ts';
 import type { Operator, Role } from '../../domain/operators.ts';
 import type { FrameSink } from '../../domain/ports.ts';
 import { recentOf, verdictOf } from '../../domain/verdict.ts';
+import type { VerificationView } from '../../domain/view.ts';
 import { METRICS_TYPE, metricsText } from '../metrics.ts';
 import { type BoardOptions, serveBoard } from './board.ts';
 import { html } from './html.ts';
@@ -37,6 +39,8 @@ import { LANGUAGES, languageOf, type Words } from './words.ts';
 
 export interface SiteOptions extends BoardOptions {
   readonly client: BestframeClient;
+  /** Where several share the deployment, their names. */
+  readonly keys: Pick<ApiKeys, 'list'>;
   readonly audit: Audit;
   readonly operators: readonly Operator[];
   readonly proxies: Proxies | null;
@@ -171,10 +175,21 @@ export async function openSite(options: SiteOptions): Promise<Site> {
 
   app.get<{ Querystring: Form }>('/find', async (request, reply) => {
     const what = (request.query.what ?? '').trim();
-    const found = (await client.get(what)) ?? (what === '' ? null : await client.getByKey(what));
+    const found = what === '' ? null : ((await client.get(what)) ?? (await byKey(what)));
     if (found === null) return plain(request, reply, 404, wordsFor(request).notFound);
     return reply.redirect(`/v/${found.id}`, 303);
   });
+
+  /** The deployment's own, or the first tenant's that has it. */
+  async function byKey(key: string): Promise<VerificationView | null> {
+    const own = await client.getByKey(key);
+    if (own !== null) return own;
+    for (const tenant of new Set((await options.keys.list()).map((each) => each.tenant))) {
+      const found = await client.forTenant(tenant).getByKey(key);
+      if (found !== null) return found;
+    }
+    return null;
+  }
 
   app.get<{ Params: { id: string }; Querystring: Form }>('/v/:id', async (request, reply) => {
     const { id } = request.params;
