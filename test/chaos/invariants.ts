@@ -408,14 +408,16 @@ const MOVES: ReadonlySet<string> = new Set([
   'settle',
 ]);
 
-/** Times in which Redis was there and nothing was done about work that waited. */
-function standstills({ seen, prefix, accepted, excused, limits, windows, gaps, settledAt }: Evidence): string[] {
+/** Times in which Redis and a worker were there, and nothing was done about work that waited. */
+function standstills(evidence: Evidence): string[] {
+  const { seen, prefix, accepted, excused, limits, windows, gaps, kills, settledAt } = evidence;
+  const nobody = kills.map(({ at, freeAt }) => ({ from: at, to: freeAt }));
   const waiting = new Set<string>();
   const known = new Set(idsOf(accepted).filter((id) => !excused.has(id)));
   let last = 0;
   const broken: string[] = [];
   const look = (at: number) => {
-    const away = [...windows, ...gaps].filter(({ from, to }) => from < at && (to ?? at) > last);
+    const away = [...windows, ...gaps, ...nobody].filter(({ from, to }) => from < at && (to ?? at) > last);
     const lost = away.reduce((sum, { from, to }) => sum + Math.min(to ?? at, at) - Math.max(from, last), 0);
     const still = at - last - lost;
     if (waiting.size > 0 && still > limits.standstillMs)

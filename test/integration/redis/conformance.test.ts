@@ -177,7 +177,7 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
       const dashboard = await openDashboardFor(config, pino({ level: 'silent' }));
       const headers = { authorization: `Basic ${Buffer.from('operator:open-sesame').toString('base64')}` };
       const get = async (path: string) =>
-        (await fetch(new URL(`/api/queues${path}`, dashboard.url), { headers })).text();
+        (await fetch(new URL(`/dashboard/api/queues${path}`, dashboard.url), { headers })).text();
       expect(await get('?activeQueue=verify-ap-singapore&status=completed')).toContain('"decision":"match"');
       const job = `/verify-ap-singapore/${rig.client.idOf('whole')}`;
       expect(await get(job)).toContain('"decision":"match"');
