@@ -86,7 +86,8 @@ function completed(document: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
     },
     encoding: { verification: { contentType: 'application/json' } },
   };
-  if (json === undefined) throw new Error('no schema of a verification');
+  if (json === undefined || !('required' in json)) throw new Error('no schema of a verification');
+  json.required = (json.required ?? []).filter((name) => name !== 'key'); // it may be in the header
   submit.parameters = [
     ...(submit.parameters ?? []),
     {

@@ -64,6 +64,8 @@ export interface RouteTools extends ApiOptions {
 export type Api = ReturnType<typeof bareApp>;
 
 const JSON_BYTES = 1024 * 1024;
+/** More than any verification has with its files. */
+const PASSED_OVER_BYTES = 80 * 1024 * 1024;
 /** A file that trickles in ends here. */
 const REQUEST_MS = 5 * 60_000;
 
@@ -79,6 +81,12 @@ function bareApp() {
     genReqId: () => randomUUID(),
     requestIdHeader: false,
     routerOptions: { maxParamLength: 128 },
+    // Before routing, so by no hook and no error handler.
+    frameworkErrors: (_error, request, reply) => {
+      const problem = problemOf(ourFailure('MALFORMED_REQUEST', 'the path cannot be read'), request.id);
+      const plain: FastifyReply = reply as unknown as FastifyReply;
+      plain.code(problem.status).headers(HEADERS).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+    },
     clientErrorHandler: (error, socket) => {
       // No request came of it, so no hook and no route sees it.
       if (!socket.writable) return;
@@ -122,8 +130,7 @@ export async function buildApi(options: ApiOptions): Promise<Api> {
   const answer = (failure: Failure, request: FastifyRequest, reply: FastifyReply) => {
     const problem = problemOf(failure, request.id);
     if (failure.retryAfterMs !== undefined) reply.header('retry-after', Math.ceil(failure.retryAfterMs / 1000));
-    // What is left of a body that was refused would be taken for the next request.
-    if (!request.raw.complete) reply.header('connection', 'close');
+    passOver(request, reply);
     return reply.code(problem.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problem);
   };
   app.setErrorHandler((error, request, reply) => answer(failureOf(error, options.log, request.id), request, reply));
@@ -150,6 +157,17 @@ export async function buildApi(options: ApiOptions): Promise<Api> {
   );
   await app.ready();
   return app;
+}
+
+/**
+ * What is left of a body that was refused is read and thrown away: a connection that is closed on unread bytes is reset, and the
+ * client may never see the answer. One that is larger than anything that is taken is not worth that.
+ */
+function passOver({ raw }: FastifyRequest, reply: FastifyReply): void {
+  if (raw.complete) return;
+  if (Number(raw.headers['content-length'] ?? 0) > PASSED_OVER_BYTES) reply.header('connection', 'close');
+  raw.unpipe();
+  raw.resume();
 }
 
 export interface ApiServer {

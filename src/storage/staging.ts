@@ -12,7 +12,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs
 import { join, resolve } from 'node:path';
 import { RESOURCE_NAMES, type ResourceName, type ResourceRule } from '../domain/actions.ts';
 import { inputFailure } from '../domain/failure.ts';
-import { contentProblem, sizeProblem, tooLarge } from './content.ts';
+import { contentProblem, HEAD_BYTES, sizeProblem, tooLarge } from './content.ts';
 import { throwIf } from './file-source.ts';
 import { Hasher } from './hashing.ts';
 import { diskFailure, writeWhole } from './spool.ts';
@@ -118,15 +118,20 @@ async function write(
   const file = await open(part, flags, 0o600);
   try {
     const hasher = new Hasher();
+    let judged = false;
     for await (const piece of pieces) {
       const position = hasher.sizeBytes;
       hasher.add(piece);
       if (hasher.sizeBytes > rule.maxBytes) throw tooLarge(rule, field);
+      if (!judged && hasher.sizeBytes >= HEAD_BYTES) {
+        throwIf(contentProblem(hasher.head(), rule, field));
+        judged = true;
+      }
       await writeWhole(file, piece, position);
     }
     const { sizeBytes, md5 } = hasher.digest();
     throwIf(sizeProblem(sizeBytes, rule, field));
-    throwIf(contentProblem(hasher.head(), rule, field));
+    if (!judged) throwIf(contentProblem(hasher.head(), rule, field));
     await file.sync();
     return md5;
   } finally {

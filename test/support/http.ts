@@ -1,5 +1,5 @@
 /** The HTTP API of a rig, and calls to it: every answer is held to the API's own description. */
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { expect } from 'vitest';
 import { ApiKeys } from '../../src/client/api-keys.ts';
@@ -99,6 +99,7 @@ export function conformity(document: OpenApi) {
     path,
     pattern: new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{\w+\}/g, '[^/]+')}$`),
   }));
+  const compiled = new Map<string, ValidateFunction>();
   return (method: string, url: string, status: number, type: string, body: unknown) => {
     const path = url.split('?')[0] ?? '';
     const template = templates.find(({ pattern }) => pattern.test(path))?.path;
@@ -113,7 +114,8 @@ export function conformity(document: OpenApi) {
     expect(Object.keys(response?.content ?? {}), said).toContain(kind);
     const at = ['paths', template, verb, 'responses', String(status), 'content', kind, 'schema'];
     const pointer = at.map((step) => encodeURIComponent(step.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/');
-    const validate = ajv.compile({ $ref: `api#/${pointer}` });
+    const validate = compiled.get(pointer) ?? ajv.compile({ $ref: `api#/${pointer}` });
+    compiled.set(pointer, validate);
     if (!validate(body)) throw new Error(`${said} is not as the document says: ${ajv.errorsText(validate.errors)}`);
   };
 }

@@ -32,7 +32,7 @@ export function actRoutes(app: Api, { audit, staging }: RouteTools): void {
         202: cancelled.describe(
           'Somebody is at work: it ends at the next step; an answer that is paid for is recorded.',
         ),
-        ...errors(400, 401, 403, 404, 409, 410, 429, 503),
+        ...errors(400, 401, 403, 404, 409, 410, 413, 415, 429, 503),
       },
     },
     handler: async (request, reply) => {
@@ -57,7 +57,7 @@ export function actRoutes(app: Api, { audit, staging }: RouteTools): void {
       tags: ['verifications'],
       params: idParams,
       body: resolveBody,
-      response: { 200: verification, ...errors(400, 401, 403, 404, 409, 410, 415, 429, 503) },
+      response: { 200: verification, ...errors(400, 401, 403, 404, 409, 410, 413, 415, 429, 503) },
     },
     handler: async (request) => {
       const caller = callerOf(request);
@@ -83,7 +83,7 @@ export function actRoutes(app: Api, { audit, staging }: RouteTools): void {
       params: idParams,
       response: {
         200: acknowledged.describe('`not kept`: there is none, or it was delivered to a bucket of yours.'),
-        ...errors(400, 401, 403, 404, 410, 429, 503),
+        ...errors(400, 401, 403, 404, 410, 413, 415, 429, 503),
       },
     },
     handler: async (request) => {
@@ -105,7 +105,7 @@ export function actRoutes(app: Api, { audit, staging }: RouteTools): void {
       description: '`X-Purpose` says why; it is in the receipt.',
       tags: ['erasing'],
       params: idParams,
-      response: { 200: receipt, ...errors(400, 401, 403, 404, 409, 410, 429, 503) },
+      response: { 200: receipt, ...errors(400, 401, 403, 404, 409, 410, 413, 415, 429, 503) },
     },
     handler: async (request) => {
       const caller = callerOf(request);

@@ -15,7 +15,7 @@ export function gateRoutes(app: Api, { audit, client, mode }: RouteTools): void 
       operationId: 'gates',
       summary: 'The gates that were ever used: open, closed or paused, and why',
       tags: ['operating'],
-      response: { 200: gates, ...errors(401, 403, 429, 503) },
+      response: { 200: gates, ...errors(400, 401, 403, 429, 503) },
     },
     handler: async () => ({ mode, gates: await client.gates() }),
   });

@@ -50,7 +50,7 @@ export function healthRoutes(app: Api, { client, closing, mode }: RouteTools): v
       tags: ['operating'],
       response: {
         200: { description: 'docs/metrics.md', content: { 'text/plain': { schema: z.string() } } },
-        ...errors(401, 403, 429, 503),
+        ...errors(400, 401, 403, 429, 503),
       },
     },
     handler: async (_request, reply) => reply.type(METRICS_TYPE).send(await metricsText(await client.metrics())),
