@@ -81,15 +81,15 @@ export function authenticate(options: AuthOptions) {
       await refused(request, key.id, 'wrong mode');
       throw ourFailure('WRONG_MODE', `the API key is for ${key.mode}, and this deployment runs in ${options.mode}`);
     }
-    if (!key.scopes.includes(scope)) {
-      await refused(request, key.id, `lacks ${scope}`);
-      throw ourFailure('FORBIDDEN', `the API key lacks the scope ${scope}`);
-    }
     const waitMs = await options.keys.enter(key);
     if (waitMs === null) throw ourFailure('UNAUTHENTICATED', 'the API key is unknown, expired or revoked');
     if (waitMs > 0) {
       const detail = `the API key allows ${key.perSecond} requests a second`;
       throw ourFailure('RATE_LIMITED', detail, { retryAfterMs: waitMs });
+    }
+    if (!key.scopes.includes(scope)) {
+      await refused(request, key.id, `lacks ${scope}`);
+      throw ourFailure('FORBIDDEN', `the API key lacks the scope ${scope}`);
     }
     request.caller = { key, client: clientOf(key.tenant), purpose: purposeOf(request) };
   };

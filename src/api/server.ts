@@ -113,6 +113,7 @@ export async function buildApi(options: ApiOptions): Promise<Api> {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
     reply.header('x-request-id', request.id);
+    reply.header('x-bestframe-mode', options.mode);
   });
   app.addHook('onRequest', authenticate(options));
   app.addHook('onResponse', async (request, reply) => {

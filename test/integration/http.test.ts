@@ -43,6 +43,7 @@ describe('submitting', () => {
     expect(answer.json).toMatchObject({ id: idFor('in-time'), key: 'in-time', tenant: 'acme', mode: 'test' });
     expect(answer.json).toMatchObject({ next: 'accept', decision: 'match', lane: 'interactive', enqueued: 'new' });
     expect(answer.headers.get('location')).toBe(`/v1/verifications/${idFor('in-time')}`);
+    expect(answer.headers.get('x-bestframe-mode')).toBe('test');
   });
 
   it('answers 202 at once without a wait, and the same again for the same key; then its decision', async () => {
@@ -482,6 +483,34 @@ describe('acting', () => {
     expect(await steer('resume')).toMatchObject({ json: { changed: false } });
     expect(await steer('break')).toMatchObject({ status: 400 });
   });
+});
+
+it('the page about the API loads nothing from outside, and nothing that its strict policy would refuse', async () => {
+  const answer = await http.call('GET', '/docs/', { secret: null });
+  const policy = answer.headers.get('content-security-policy') ?? '';
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe-inline/);
+  const html = answer.bytes.toString();
+  expect(html).not.toMatch(/<script(?![^>]*\bsrc=)/);
+  const loaded = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(
+    ([, path = '']) => new URL(path, `${http.url}/docs/`),
+  );
+  expect(loaded.length).toBeGreaterThan(3);
+  for (const url of loaded) {
+    expect(url.origin).toBe(http.url);
+    expect((await fetch(url)).status).toBe(200);
+  }
+});
+
+it('without Redis it says so: 503 with a problem, not ready, and alive', async () => {
+  const away = await rig.openApi({ BESTFRAME_REDIS_URL: 'redis://127.0.0.1:1' });
+  const headers = { authorization: `Bearer ${http.secret}` };
+  const refused = await fetch(`${away.url}/v1/verifications`, { headers });
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get('content-type')).toBe('application/problem+json');
+  expect(await refused.json()).toMatchObject({ code: 'REDIS_UNAVAILABLE', cure: expect.stringContaining('same key') });
+  expect((await fetch(`${away.url}/readyz`)).status).toBe(503);
+  expect((await fetch(`${away.url}/healthz`)).status).toBe(200);
 });
 
 it('health needs no key; metrics do', async () => {
