@@ -39,14 +39,27 @@ const ROUTES: readonly (readonly [method: string, path: string, scope: Scope])[]
   ['POST', '/v1/verifications/ID/resolve', 'operate'],
   ['GET', '/v1/gate', 'operate'],
   ['POST', '/v1/gate', 'operate'],
+  ['POST', '/v1/sequences', 'submit'],
+  ['GET', '/v1/webhook-endpoints', 'operate'],
+  ['PUT', '/v1/webhook-endpoints/shop', 'operate'],
+  ['DELETE', '/v1/webhook-endpoints/shop', 'operate'],
+  ['POST', '/v1/webhook-endpoints/shop/rotate', 'operate'],
+  ['POST', '/v1/webhook-endpoints/shop/settle', 'operate'],
+  ['POST', '/v1/webhook-endpoints/shop/enable', 'operate'],
+  ['POST', '/v1/webhook-endpoints/shop/test', 'operate'],
+  ['GET', '/v1/dead-notifications', 'operate'],
+  ['POST', '/v1/dead-notifications/notify-v1-erased/redeliver', 'operate'],
   ['GET', '/metrics', 'operate'],
   ['DELETE', '/v1/verifications/ID', 'erase'],
   ['GET', '/v1/verifications/ID/receipt', 'erase'],
 ];
 
+const filled = (path: string) =>
+  path.replace('notifications/{id}', 'notifications/notify-v1-erased').replace('{id}', 'ID').replace('{name}', 'shop');
+
 it('no route of the document is missing here', () => {
   const described = Object.entries(http.document.paths).flatMap(([path, verbs]) =>
-    Object.keys(verbs).map((verb) => `${verb.toUpperCase()} ${path.replace('{id}', 'ID')}`),
+    Object.keys(verbs).map((verb) => `${verb.toUpperCase()} ${filled(path)}`),
   );
   const open = ['GET /healthz', 'GET /readyz'];
   expect([...ROUTES.map(([method, path]) => `${method} ${path}`), ...open].sort()).toEqual(described.sort());

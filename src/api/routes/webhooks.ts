@@ -79,7 +79,7 @@ export function webhookRoutes(app: Api, { audit, client, mode }: RouteTools): vo
       summary: 'Removes it; what was still to be told to it is given up',
       tags,
       params: named,
-      response: { 200: webhookDone, ...errors(400, 401, 403, 404, 429, 503) },
+      response: { 200: webhookDone, ...errors(400, 401, 403, 404, 413, 415, 429, 503) },
     },
     handler: async (request) => {
       const { name } = request.params;
@@ -121,7 +121,7 @@ export function webhookRoutes(app: Api, { audit, client, mode }: RouteTools): vo
         summary,
         tags,
         params: named,
-        response: { 200: webhookDone, ...errors(400, 401, 403, 429, 503) },
+        response: { 200: webhookDone, ...errors(400, 401, 403, 413, 415, 429, 503) },
       },
       handler: async (request) => {
         const { name } = request.params;
@@ -141,7 +141,7 @@ export function webhookRoutes(app: Api, { audit, client, mode }: RouteTools): vo
       summary: 'Has a `webhook.test` sent, and says what came of it',
       tags,
       params: named,
-      response: { 200: webhookTest, ...errors(400, 401, 403, 429, 503) },
+      response: { 200: webhookTest, ...errors(400, 401, 403, 413, 415, 429, 503) },
     },
     handler: async (request) => endpoints.test(request.params.name),
   });
@@ -169,7 +169,7 @@ export function webhookRoutes(app: Api, { audit, client, mode }: RouteTools): vo
       summary: 'Delivers it once more, under the same `webhook-id`, with all its tries',
       tags,
       params: deadParams,
-      response: { 200: deadParams, ...errors(400, 401, 403, 404, 429, 503) },
+      response: { 200: deadParams, ...errors(400, 401, 403, 404, 413, 415, 429, 503) },
     },
     handler: async (request) => {
       const { id } = request.params;
