@@ -23,7 +23,7 @@ export class ApiKeys {
   readonly #store: Store;
 
   constructor(redis: RedisSettings, prefix: string = DEFAULT_PREFIX) {
-    const sealer = new Sealer(new Map()); // nothing of a key is sealed: there is a hash, and words of operators
+    const sealer = new Sealer(); // nothing of a key is sealed: there is a hash, and words of operators
     this.#store = new Store({ redis, prefix, sealer, expiryMs: 0, connectTimeoutMs: 3_000, tenant: null });
   }
 
@@ -47,7 +47,7 @@ export class ApiKeys {
     await this.#store.ready();
     const { redis, names } = this.#store;
     const transaction = redis.multi().hset(names.apiKey(key.id), fieldsOf(key, token.hash));
-    if (lifeMs !== null) transaction.pexpireat(names.apiKey(key.id), now + lifeMs + KEPT_MS);
+    if (lifeMs !== null) transaction.pexpire(names.apiKey(key.id), lifeMs + KEPT_MS);
     await this.#all(transaction.zadd(names.apiKeys, now, key.id).exec());
     return { key, secret };
   }
@@ -70,7 +70,7 @@ export class ApiKeys {
     const now = Date.now();
     const name = this.#store.names.apiKey(id);
     const transaction = this.#store.redis.multi().hset(name, 'revokedAt', now);
-    await this.#all(transaction.pexpireat(name, now + KEPT_MS).exec());
+    await this.#all(transaction.pexpire(name, KEPT_MS).exec());
     return { ...key, revokedAt: iso(now) };
   }
 
@@ -85,7 +85,7 @@ export class ApiKeys {
     const ends = Math.min(now + overlapMs, expiresAt === null ? Number.POSITIVE_INFINITY : Date.parse(expiresAt));
     const name = this.#store.names.apiKey(id);
     const transaction = this.#store.redis.multi().hset(name, 'expiresAt', ends);
-    await this.#all(transaction.pexpireat(name, ends + KEPT_MS).exec());
+    await this.#all(transaction.pexpire(name, Math.max(0, ends - now) + KEPT_MS).exec());
     return made;
   }
 

@@ -17,6 +17,7 @@ import { Outbox } from '../../../src/queue/outbox.ts';
 import { Sealer } from '../../../src/queue/seal.ts';
 import { openVerifyQueue } from '../../../src/queue/verify-queue.ts';
 import { Sweeper } from '../../../src/runtime/sweeper.ts';
+import { openHttp } from '../../support/http.ts';
 import { PROFILES, type RedisProfile } from '../../support/redis-profiles.ts';
 import { createRig, HOME, type Rig } from '../../support/rig.ts';
 
@@ -100,6 +101,24 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
 
     it('what had lost its job is decided', async () => {
       expect(await rig.client.wait(rig.client.idOf('lost'))).toMatchObject({ decision: 'match' });
+    });
+
+    it('the HTTP API lets a key in, until it is rotated and revoked, and takes, lists and erases for it', async () => {
+      const http = await openHttp(rig);
+      const secret = await http.keyFor({ tenant: 'over-http' });
+      const json = await rig.request('over-http');
+      const taken = await http.call('POST', '/v1/verifications?wait=30', { secret, json });
+      expect(taken).toMatchObject({ status: 200, json: { decision: 'match' } });
+      const list = await http.call('GET', '/v1/verifications', { secret });
+      expect(list.json.verifications).toMatchObject([{ key: 'over-http' }]);
+      expect((await http.call('DELETE', `/v1/verifications/${taken.json.id}`, { secret })).status).toBe(200);
+      const keyId = secret.split('_')[2] ?? '';
+      const rotated = await http.keys.rotate(keyId, 3_600_000);
+      expect(rotated?.key.tenant).toBe('over-http');
+      await http.keys.revoke(keyId);
+      expect((await http.call('GET', '/v1/verifications', { secret })).status).toBe(401);
+      expect((await http.keys.list()).length).toBeGreaterThan(2);
+      await http.close();
     });
 
     it('what is enqueued is carried to its end, and its objects are erased', async () => {

@@ -13,6 +13,9 @@ const DIRECT = {
     ...['exists', 'hdel', 'hget', 'hgetall', 'hlen', 'hscan', 'lrange', 'set', 'subscribe', 'zcount', 'zrange', 'zrem'],
     ...['zrevrange', 'zscan'],
   ],
+  'of the HTTP API: keys, pages, receipts': [
+    ...['get', 'hgetall', 'hmget', 'hset', 'pexpire', 'zadd', 'zrange', 'zrevrangebyscore'],
+  ],
   'of BullMQ: waiting for a job, its worker’s name, the dashboard’s counts': [
     ...['bzpopmin', 'client|setname', 'hexists', 'hmget', 'hset', 'llen', 'smembers', 'zcard', 'zscore'],
   ],
