@@ -1,6 +1,6 @@
 /**
  * unit: no clock, no network, no Redis. contract: both sides of a boundary against one suite. integration: with Redis.
- * e2e: whole worlds of processes, one test file at a time and after all others, since they measure and kill.
+ * e2e: whole worlds of processes, two at a time. alone: those of them that measure, or break everything there is.
  */
 import { defineConfig } from 'vitest/config';
 
@@ -8,9 +8,19 @@ const MINUTE = 60_000;
 /** Tests wait more than they work: one more than two cores. */
 const WORKERS = 3;
 
+const ALONE = ['rate', 'memory', 'chaos'].map((name) => `test/e2e/${name}.test.ts`);
+
 function project(name: string, timeout: number, options: object) {
-  const include = [`test/${name}/**/*.test.ts`];
-  return { test: { name, include, environment: 'node', testTimeout: timeout, hookTimeout: timeout, ...options } };
+  return {
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      environment: 'node',
+      testTimeout: timeout,
+      hookTimeout: timeout,
+      ...options,
+    },
+  };
 }
 
 const globalSetup = 'test/support/global-setup.ts';
@@ -21,7 +31,13 @@ export default defineConfig({
       project('unit', MINUTE, { maxWorkers: WORKERS }),
       project('contract', MINUTE, { globalSetup, maxWorkers: WORKERS }),
       project('integration', MINUTE, { globalSetup, maxWorkers: WORKERS }),
-      project('e2e', 3 * MINUTE, { globalSetup, fileParallelism: false, sequence: { groupOrder: 1 } }),
+      project('e2e', 3 * MINUTE, { globalSetup, exclude: ALONE, maxWorkers: 2, sequence: { groupOrder: 1 } }),
+      project('alone', 3 * MINUTE, {
+        globalSetup,
+        include: ALONE,
+        fileParallelism: false,
+        sequence: { groupOrder: 2 },
+      }),
     ],
   },
 });
