@@ -17,6 +17,8 @@ export interface Accepted {
   readonly upload: 'own-bucket' | 'create-upload-url';
   readonly lane: 'interactive' | 'batch';
   readonly card: string;
+  /** Names an endpoint that is to be told. */
+  readonly told: boolean;
   readonly liveData: Payload;
   readonly image: Payload;
 }

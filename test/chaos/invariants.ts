@@ -54,12 +54,14 @@ const AT_REST: readonly (readonly [RegExp, number | null])[] = [
   [/^receipt:v\w+$/, null],
   [/^(ended|answered|frames)$/, null],
   [/^subject:/, null],
-  [/^(counters|sweeper|retention)$/, null],
+  [/^(counters|sweeper|retention|webhooks)$/, null],
   [/^gate:[\w-]+:\w+$/, null],
   // Places of the dead, which expire with the next look (60 s and 15 s).
   [/^gate:[\w-]+:\w+:(admitted|express)$/, 8],
   [/^(verify-[\w-]+|erase|notify):(meta|id|events|completed|failed|marker|pc|stalled-check)$/, null],
   [/^verify-[\w-]+:v\w+$/, null],
+  // Nobody delivers notifications here.
+  [/^notify:(wait|prioritized|notify-v\w+-\w+(-\d+)?)$/, null],
 ];
 
 /** A held verification is not at its end: it has its place in these. */
@@ -292,7 +294,7 @@ const judges: Readonly<Record<Invariant, Judge>> = {
   },
 
   /** Whatever must be erased is: at least once, under one id. */
-  I14: ({ accepted, views, objects, frames, seen, prefix, excused, erased, lossy }) => {
+  I14: ({ accepted, views, objects, frames, seen, left, prefix, excused, erased, lossy }) => {
     const jobs = new Map<string, Set<string>>();
     const job = new RegExp(`^${escaped(prefix)}:erase:(erase-(v\\w+)-\\d+)$`);
     for (const { writes } of seen) {
@@ -302,19 +304,28 @@ const judges: Readonly<Record<Invariant, Judge>> = {
       }
     }
     const afterErasure = [...erased].flatMap((id) => {
-      const left = objects.filter(({ key }) => key.includes(`/${id}/`)).map(({ key }) => key);
+      const there = objects.filter(({ key }) => key.includes(`/${id}/`)).map(({ key }) => key);
       const kept = [...frames.keys()].filter((path) => path.includes(id));
-      return left.length + kept.length === 0 ? [] : [`${id} was erased, and ${[...left, ...kept].join(', ')} is left`];
+      return there.length + kept.length === 0
+        ? []
+        : [`${id} was erased, and ${[...there, ...kept].join(', ')} is left`];
+    });
+    const handedOn = new Set(left.map(({ key }) => key));
+    const toldOf = (id: string, event: string) => handedOn.has(`${prefix}:notify:notify-${id}-${event}`);
+    const untold = idsOf(accepted.filter(({ told }) => told)).flatMap((id) => {
+      const view = views.get(id) ?? null;
+      const event = erased.has(id) ? 'erased' : view !== null && isTerminal(view.state) ? 'ended' : null;
+      return event === null || toldOf(id, event) ? [] : [`nobody is told that ${id} was ${event}`];
     });
     const afterEnds = idsOf(accepted).flatMap((id) => {
       const view = views.get(id) ?? null;
       if (excused.has(id) || view === null || !isTerminal(view.state) || view.upload !== 'own-bucket') return [];
-      const left = objects.filter(({ key }) => key.includes(`/${id}/`));
-      if (left.length > 0) return [`${left.length} objects of ${id} are left in the bucket`];
+      const there = objects.filter(({ key }) => key.includes(`/${id}/`));
+      if (there.length > 0) return [`${there.length} objects of ${id} are left in the bucket`];
       const names = jobs.get(id)?.size ?? 0;
       return names > 1 && !lossy ? [`${id} reached erase under ${names} ids`] : [];
     });
-    return [...afterErasure, ...afterEnds];
+    return [...afterErasure, ...afterEnds, ...untold];
   },
 };
 

@@ -63,6 +63,8 @@ export interface Made {
 }
 
 const QPS = 40;
+/** Nobody delivers: what is looked at is that it is handed on. */
+const ENDPOINT = 'shop';
 const CARDS = ['match', 'match', 'match', 'lowSimilarity', 'spoof', 'badLight'] as const;
 const SHORT = { leaseMs: 1_000, callSeconds: 1, settleMs: 60_000 };
 const LONG = { leaseMs: 8_000, callSeconds: 15, settleMs: 240_000 };
@@ -172,7 +174,9 @@ export class ChaosWorld {
         NODE_EXTRA_CA_CERTS: emulator.caFile,
         ...options.settings,
       };
-      return new ChaosWorld({ redis, emulator, config: configOf(env), env, witness, options });
+      const world = new ChaosWorld({ redis, emulator, config: configOf(env), env, witness, options });
+      await world.client.webhooks.add({ name: ENDPOINT, url: 'https://shop.example.com/' });
+      return world;
     } catch (error) {
       await redis.stop();
       throw error;
@@ -214,6 +218,7 @@ export class ChaosWorld {
     await writeFile(paths.liveData, liveData);
     await writeFile(paths.image, image);
     this.#canaries.push(key, note);
+    const told = this.random.chance(0.5);
     const made: Made = {
       request: {
         key,
@@ -222,9 +227,10 @@ export class ChaosWorld {
         lane,
         resources: { liveData: { from: 'file', path: paths.liveData }, image: { from: 'file', path: paths.image } },
         metadata: { note },
+        ...(told ? { webhook: ENDPOINT } : {}),
         ...wanted.more,
       },
-      facts: { key, upload, lane, card: sample.card, liveData: payloadOf(liveData), image: payloadOf(image) },
+      facts: { key, upload, lane, told, card: sample.card, liveData: payloadOf(liveData), image: payloadOf(image) },
     };
     this.#made.set(this.client.idOf(key), made);
     return made;

@@ -20,6 +20,7 @@ const accepted: Accepted = {
   upload: 'own-bucket',
   lane: 'batch',
   card: 'match',
+  told: true,
   liveData: { md5: 'a'.repeat(32), bytes: 100 },
   image: { md5: 'b'.repeat(32), bytes: 200 },
 };
@@ -93,7 +94,10 @@ const GOOD: Evidence = {
   gaps: [],
   kills: [],
   windows: [],
-  left: [{ key: JOURNAL, type: 'hash', size: 10 }],
+  left: [
+    { key: JOURNAL, type: 'hash', size: 10 },
+    { key: `${PREFIX}:notify:notify-${ID}-ended`, type: 'hash', size: 5 },
+  ],
   texts: new Map([['the log', 'nothing']]),
   canaries: ['canary'],
   startedAt: 0,
@@ -196,6 +200,7 @@ const BAD: Readonly<Record<string, [string, Partial<Evidence>][]>> = {
     ['a lock', { left: [...GOOD.left, { key: `${JOB}:lock`, type: 'string', size: 1 }] }],
   ],
   I14: [
+    ['nobody is told', { left: GOOD.left.filter(({ key }) => !key.includes('notify')) }],
     [
       'objects are left',
       {
