@@ -75,6 +75,7 @@ const reason = z.object({
   stage: z.enum(STAGES).nullable(),
   field: word.nullable(),
   requestId: word.nullable(),
+  answeredAt: time.nullable().describe('Of a package that was answered before.'),
 });
 
 export const verification = z
@@ -107,6 +108,7 @@ export const verification = z
     heldUntil: time.nullable(),
     lateAnswer: z.boolean(),
     endedAt: time.nullable(),
+    webhook: word.nullable().describe('Name of the endpoint that is told of it.'),
     metadata: z.record(z.string(), z.string()),
     subject: word.nullable().describe('Keyed hash of the subject that was given.'),
     purpose: word.nullable(),
@@ -267,7 +269,7 @@ export function answerOf(view: VerificationView): Answer {
     requestIds: [...requestIds],
     stages: [...stages],
     bestFrame: bestFrame === null ? null : { bytes: bestFrame.bytes, md5: bestFrame.md5 },
-    reason: why === null ? null : { stage: null, field: null, requestId: null, ...why },
+    reason: why === null ? null : { stage: null, field: null, requestId: null, answeredAt: null, ...why },
   };
 }
 
