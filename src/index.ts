@@ -1,5 +1,16 @@
 /** What other backends import: the client, the types, the error codes. */
-export { BestframeClient, type ClientOptions, type Enqueued, type EnqueueResult } from './client/client.ts';
+export type {
+  Bestframe,
+  Cancelled,
+  ListOptions,
+  PageOf,
+  VerifyOptions,
+  WaitOptions,
+} from './client/bestframe.ts';
+export type { ClientOptions, Enqueued, EnqueueManyOptions, EnqueueResult } from './client/client.ts';
+export type { RemoteOptions } from './client/http/calls.ts';
+export type { BestFrame, RemoteClient } from './client/http/client.ts';
+export { BestframeClient } from './client/open.ts';
 export type { Page, PageFilter, Standing } from './client/pages.ts';
 export type { WebhookRequest, WebhookSecret, WebhookTest } from './client/webhooks.ts';
 export type { ActionName, Region, ResourceName } from './domain/actions.ts';
@@ -12,7 +23,7 @@ export type { Source } from './domain/sources.ts';
 export type { Decision, FrameState, NextStep, StageName, State } from './domain/states.ts';
 export type { SupportBundle } from './domain/support.ts';
 export { type VerificationRequest, verificationJsonSchema } from './domain/verification.ts';
-export type { VerificationView } from './domain/view.ts';
+export type { AnswerWithHistory, VerificationAnswer, VerificationView } from './domain/view.ts';
 export type {
   DeadNotification,
   WebhookData,

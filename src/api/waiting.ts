@@ -1,12 +1,12 @@
 /** Waiting in place for a decision: until it is there, the time is up, the client has gone, or the process stops. */
 import type { FastifyReply } from 'fastify';
+import { isEnough } from '../client/bestframe.ts';
 import type { BestframeClient } from '../client/client.ts';
-import { isTerminal } from '../domain/states.ts';
 import type { VerificationView } from '../domain/view.ts';
 
 /** Whether the caller has what it waits for. */
-export function isAnswered({ state, decision }: VerificationView): boolean {
-  return decision !== null || state === 'held' || isTerminal(state);
+export function isAnswered(view: VerificationView): boolean {
+  return isEnough(view, 'decided');
 }
 
 /** @returns what is known then; null where there is no such verification. */

@@ -39,6 +39,14 @@ import { type RedisSettings, redisSettings } from '../queue/redis-url.ts';
 import { run, runMany } from '../queue/scripts.ts';
 import { type KeyRing, parseKeyRing, Sealer } from '../queue/seal.ts';
 import { countAhead, verifyJob } from '../queue/verify-queue.ts';
+import {
+  type Bestframe,
+  type Cancelled,
+  DEFAULT_WAIT_MS,
+  isEnough,
+  type VerifyOptions,
+  type WaitOptions,
+} from './bestframe.ts';
 import { checkAtBorder } from './border.ts';
 import { Changes } from './changes.ts';
 import { acknowledge, eraseOne, readReceipt, setLegalHold, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
@@ -106,7 +114,7 @@ const CHUNK = 500;
 /** How long a watch waits for a change in one go. */
 const WATCH_MS = 60_000;
 
-export class BestframeClient {
+export class BestframeClient implements Bestframe {
   /** Endpoints that are told of verifications, and what could not be delivered to them. */
   readonly webhooks: Webhooks;
   readonly #options: ClientOptions;
@@ -166,6 +174,17 @@ export class BestframeClient {
     return results;
   }
 
+  /**
+   * Takes one and waits for its decision.
+   * @throws Failure as `enqueue`; KEY_GONE where it is erased meanwhile
+   */
+  async verify(request: VerificationRequest, options: VerifyOptions = {}): Promise<VerificationView> {
+    const { id } = await this.enqueue(request);
+    const view = await this.wait(id, options);
+    if (view === null) throw gone();
+    return view;
+  }
+
   /** The same for another tenant, over the same connection; lives as long as this one. */
   forTenant(tenant: string): BestframeClient {
     return new BestframeClient({ ...this.#options, tenant }, this);
@@ -198,15 +217,12 @@ export class BestframeClient {
    */
   async wait(
     id: string,
-    options: { until?: 'decided' | 'ended'; timeoutMs?: number; signal?: AbortSignal } = {},
+    { until = 'decided', timeoutMs = DEFAULT_WAIT_MS, signal }: WaitOptions = {},
   ): Promise<VerificationView | null> {
     await this.#store.ready();
-    const { until = 'decided', timeoutMs = 30_000, signal } = options;
-    const enough = (view: VerificationView) =>
-      isTerminal(view.state) || view.state === 'held' || (until === 'decided' && view.decision !== null);
     return this.#changes.until(id, timeoutMs, signal, async () => {
       const view = await this.get(id);
-      return { done: view === null || enough(view), value: view };
+      return { done: view === null || isEnough(view, until), value: view };
     });
   }
 
@@ -214,7 +230,7 @@ export class BestframeClient {
    * Asks for an end. `cancelled`: nothing was paid and nothing will be. `cancelling`: somebody is at work; before a paid call
    * nothing will be paid, after it the answer is recorded and the state is `cancelled`. `ended`: too late.
    */
-  async cancel(id: string): Promise<{ status: 'cancelled' | 'cancelling' | 'ended' | 'missing'; state: State | null }> {
+  async cancel(id: string): Promise<Cancelled> {
     const view = await this.get(id);
     if (view === null) return { status: 'missing', state: null };
     const { region, action } = view;

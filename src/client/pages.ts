@@ -10,6 +10,7 @@ import { inputFailure } from '../domain/failure.ts';
 import { isTerminal, type State } from '../domain/states.ts';
 import type { VerificationView } from '../domain/view.ts';
 import { redisFailure } from '../queue/connection.ts';
+import type { PageOf } from './bestframe.ts';
 import type { Store } from './store.ts';
 
 export interface PageFilter {
@@ -21,11 +22,7 @@ export interface PageFilter {
   readonly cursor?: string | undefined;
 }
 
-export interface Page {
-  readonly verifications: readonly VerificationView[];
-  /** Null where there are no more. */
-  readonly cursor: string | null;
-}
+export type Page = PageOf<VerificationView>;
 
 export type Standing = 'goes on' | 'ended' | 'erased' | 'missing';
 

@@ -57,6 +57,12 @@ export interface VerificationView {
   readonly history: readonly HistoryEntry[];
 }
 
+/** As whoever asks over HTTP sees it too: without where its frame lies. */
+export type VerificationAnswer = Omit<VerificationView, 'bestFrame' | 'history'> & {
+  readonly bestFrame: Omit<StoredFrame, 'path'> | null;
+};
+export type AnswerWithHistory = VerificationAnswer & Pick<VerificationView, 'history'>;
+
 export interface ViewReason {
   readonly code: string;
   readonly class: string;

@@ -93,6 +93,7 @@ const NAMES = [
   'WORKER_DRAINED',
   'RECORD_MISSING',
   'REDIS_UNAVAILABLE',
+  'API_UNAVAILABLE',
   'INTERNAL',
 ] as const;
 

@@ -520,6 +520,12 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'Nothing was enqueued or changed.',
     'Check REDIS_URL and Redis itself, then try again: the same key is the same verification.',
   ],
+  API_UNAVAILABLE: [
+    'transient',
+    'The HTTP API cannot be reached',
+    'It did not answer its client, or something else answered in its place. What was asked may have been done.',
+    'Check url, and that `bestframe start api` runs there; then try again: the same key is the same verification.',
+  ],
   INTERNAL: [
     'unknown',
     'A fault of Bestframe',
