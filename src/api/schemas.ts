@@ -57,7 +57,7 @@ export const resolveBody = z.strictObject({
 
 export const steerBody = z.strictObject({
   region: z.enum(REGIONS),
-  action: z.enum(ACTION_NAMES),
+  action: z.enum(GATED_ACTIONS),
   steer: z.enum(STEERS),
   why,
 });
