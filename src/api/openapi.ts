@@ -18,8 +18,7 @@ const WHEN: Readonly<Record<number, string>> = {
   415: 'This kind of body is not taken here.',
   416: 'The range begins behind the end.',
   429: 'Too many requests with this key; `Retry-After` says when.',
-  500: 'Trouble with the account or the settings; the code says which.',
-  503: 'Redis, the audit log or a disk is away. Trying again is safe.',
+  503: 'Redis, the audit log or a disk is away, a gate is closed, or too much waits. Trying again is safe.',
 };
 
 type Errors = Record<number, { description: string; content: Record<string, { schema: typeof problem }> }>;

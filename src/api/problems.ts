@@ -27,7 +27,7 @@ export type Problem = z.infer<typeof problem>;
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** All other codes of class `caller` are a 400, and what may pass is a 503. */
+/** All other codes of class `caller` are a 400; what may pass, or an operator mends, is a 503. */
 const STATUS: Readonly<Partial<Record<string, number>>> = {
   UNAUTHENTICATED: 401,
   WRONG_MODE: 403,
@@ -100,7 +100,7 @@ function statusOf(failure: Failure): number {
   if (known !== undefined) return known;
   const { class: kind } = classify(failure);
   if (kind === 'caller') return 400;
-  return kind === 'transient' || kind === 'throttled' ? 503 : 500;
+  return kind === 'transient' || kind === 'throttled' || kind === 'account' ? 503 : 500;
 }
 
 /** Without a field: it is the request as a whole, or where it stands. */

@@ -38,7 +38,7 @@ export function sequenceRoutes(app: Api, { sequences, mode }: RouteTools): void 
         'With `Idempotency-Key`, instead of `key` in the body. It is no verification, and nothing of it is kept for long.',
       tags: ['verifications'],
       body: sequenceBody,
-      response: { 200: sequence, ...errors(400, 401, 403, 409, 413, 415, 429, 500, 503) },
+      response: { 200: sequence, ...errors(400, 401, 403, 409, 413, 415, 429, 503) },
     },
     handler: async (request) => {
       const { key: tenantsKey } = callerOf(request);
