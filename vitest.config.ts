@@ -8,7 +8,7 @@ const MINUTE = 60_000;
 /** Tests wait more than they work: one more than two cores. */
 const WORKERS = 3;
 
-const ALONE = ['rate', 'memory', 'chaos'].map((name) => `test/e2e/${name}.test.ts`);
+const ALONE = ['rate', 'memory', 'chaos', 'bench'].map((name) => `test/e2e/${name}.test.ts`);
 
 function project(name: string, timeout: number, options: object) {
   return {

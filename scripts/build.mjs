@@ -1,4 +1,4 @@
-/** Compiles into dist/ (the chaos kit: into a folder of its own) if what is there is not made of the present sources. Prints to stderr only. */
+/** Compiles into dist/ (chaos kit and benchmarks: into folders of their own) if what is there is not made of the present sources. Prints to stderr only. */
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { root, runTool } from './child.mjs';
 const PARTS = {
   product: { out: 'dist', config: 'tsconfig.build.json', folders: ['src', 'workers'] },
   chaos: { out: '.bestframe/chaos', config: 'tsconfig.chaos.json', folders: ['src', 'test/chaos', 'test/support'] },
+  bench: { out: '.bestframe/bench', config: 'tsconfig.bench.json', folders: ['src', 'bench'] },
 };
 
 /** @param part a name in PARTS. */

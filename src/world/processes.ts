@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-export type WorkerRole = 'verify' | 'erase' | 'notify' | 'all';
+export type WorkerRole = 'verify' | 'erase' | 'notify' | 'all' | 'api';
 
 export interface WorkerProcess {
   readonly pid: number;
