@@ -22,6 +22,8 @@ export interface Load {
   readonly answered: number;
   /** Broken connections, times that ran out, and answers that are no success. */
   readonly errors: number;
+  /** Time of a core that the process took for a request: a busy machine makes it no other. Null where nobody can tell. */
+  readonly cpuMs: number | null;
   /** Of the process: after 10 s, or a third of the time where that is sooner, and at the end. Null where nobody can tell. */
   readonly rssMb: { readonly early: number | null; readonly end: number | null };
 }
@@ -36,6 +38,7 @@ export async function load({ url, pid, headers = {}, request }: Target, seconds:
     return body === undefined ? { ...given, method, path } : { ...given, method, path, body: JSON.stringify(body) };
   };
   const json = request(0).body === undefined ? {} : { 'content-type': 'application/json' };
+  const before = await cpuMs(pid);
   const early = sleep(Math.min(EARLY_S, seconds / 3) * 1_000).then(() => rssMb(pid));
   const result = await autocannon({
     url,
@@ -43,14 +46,24 @@ export async function load({ url, pid, headers = {}, request }: Target, seconds:
     duration: seconds,
     requests: [{ headers: { ...headers, ...json }, setupRequest }],
   });
+  const after = await cpuMs(pid);
   return {
     perSecond: result.requests.average,
     p50Ms: result.latency.p50,
     p99Ms: result.latency.p99,
     answered: result['2xx'],
     errors: result.errors + result.non2xx,
+    cpuMs: before === null || after === null ? null : (after - before) / Math.max(1, result['2xx'] + result.non2xx),
     rssMb: { early: await early, end: await rssMb(pid) },
   };
+}
+
+/** By the kernel, in hundredths of a second: user and system time are the 14th and 15th field, the name is the second. */
+async function cpuMs(pid: number): Promise<number | null> {
+  if (process.platform !== 'linux') return null;
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 async function rssMb(pid: number): Promise<number | null> {

@@ -79,13 +79,25 @@ function overheadTable(results: readonly Overhead[]): string {
 }
 
 function httpTable(results: readonly Row[]): string {
-  const head = ['200 connections', 'a second', 'ratio', 'p50', 'p99', 'answered', 'errors', 'RSS early', 'RSS end'];
-  const rows = results.map(({ what, perSecond, ratio, p50Ms, p99Ms, answered, errors, rssMb }) => [
+  const head = [
+    '200 connections',
+    'a second',
+    'ratio',
+    'p50',
+    'p99',
+    'CPU each',
+    'answered',
+    'errors',
+    'RSS early',
+    'RSS end',
+  ];
+  const rows = results.map(({ what, perSecond, ratio, p50Ms, p99Ms, cpuMs, answered, errors, rssMb }) => [
     what,
     String(Math.round(perSecond)),
     ratio === null ? '–' : times(ratio),
     ms(p50Ms),
     ms(p99Ms),
+    cpuMs === null ? '–' : `${cpuMs.toFixed(2)} ms`,
     String(answered),
     String(errors),
     mb(rssMb.early),
