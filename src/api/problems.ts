@@ -27,7 +27,7 @@ export type Problem = z.infer<typeof problem>;
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** All other codes of class `caller` are a 400; what may pass, or an operator mends, is a 503. */
+/** All other codes of what is given are a 400; what may pass, or an operator mends, is a 503; a fault of ours is a 500. */
 const STATUS: Readonly<Partial<Record<string, number>>> = {
   UNAUTHENTICATED: 401,
   WRONG_MODE: 403,
@@ -99,8 +99,8 @@ function statusOf(failure: Failure): number {
   const known = STATUS[failure.code];
   if (known !== undefined) return known;
   const { class: kind } = classify(failure);
-  if (kind === 'caller') return 400;
-  return kind === 'transient' || kind === 'throttled' || kind === 'account' ? 503 : 500;
+  if (kind === 'caller' || kind === 'rejected') return 400;
+  return failure.code === CODES.INTERNAL ? 500 : 503;
 }
 
 /** Without a field: it is the request as a whole, or where it stands. */

@@ -76,10 +76,8 @@ function ask({ method, path, headers, body }: BadRequest): Promise<Answer> {
   });
 }
 
-/** No fault of anybody here: an operator closed it, or its rate is used up. */
-function ofAGate(body: unknown): boolean {
-  const codes = ['CLOSED_BY_OPERATOR', 'PAUSED_BY_OPERATOR', 'SEQUENCE_BUSY', 'BACKLOG'];
-  return codes.includes(String((body as { code?: unknown } | null)?.code));
+function codeOf(body: unknown): unknown {
+  return (body as { code?: unknown } | null | undefined)?.code;
 }
 
 it(`${REQUESTS.toLocaleString('en-US')} spoiled requests: each answered below 500, as the document says, and nothing is stored that was not taken`, async () => {
@@ -95,8 +93,9 @@ it(`${REQUESTS.toLocaleString('en-US')} spoiled requests: each answered below 50
     });
     try {
       expect(answer.status).toBeGreaterThanOrEqual(200);
-      // The requests close gates, too, and there are good ones among them.
-      if (!(answer.status === 503 && ofAGate(answer.body))) expect(answer.status).toBeLessThan(500);
+      // There are good ones among them: of a sequence, which is called for at once, and of more than there is time for.
+      const later = each.path.startsWith('/v1/sequences') || codeOf(answer.body) === 'BACKLOG';
+      if (!(answer.status === 503 && later)) expect(answer.status).toBeLessThan(500);
       if (answer.status >= 400 && each.method !== 'HEAD') expect(answer.type).toContain('application/problem+json');
       conforms(each.method, each.path, answer.status, answer.type, answer.body);
     } catch (error) {
