@@ -29,7 +29,7 @@ export function connectWorker(settings: RedisSettings): RedisClient {
 /** For producers: a command that cannot be sent now fails now. */
 export function connectProducer(settings: RedisSettings): RedisClient {
   const redis = open(settings, { maxRetriesPerRequest: 1, lazyConnect: true, commandTimeout: COMMAND_MS });
-  redis.setMaxListeners(0); // whoever waits for the connection listens, however many they are
+  redis.setMaxListeners(Number.POSITIVE_INFINITY); // whoever waits for the connection listens; to 0 BullMQ would add its own
   return redis;
 }
 

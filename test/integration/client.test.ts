@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { BestframeClient } from '../../src/client/client.ts';
 import { Failure } from '../../src/domain/failure.ts';
 import type { VerificationRequest } from '../../src/domain/verification.ts';
+import { connectProducer } from '../../src/queue/connection.ts';
+import { openVerifyQueue } from '../../src/queue/verify-queue.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -181,6 +183,15 @@ describe('waiting', () => {
 });
 
 describe('Redis', () => {
+  it('may be waited for by as many as there are, a queue beside them', async () => {
+    const redis = connectProducer(rig.config.redis);
+    const queue = openVerifyQueue(redis, rig.names, 'ap-singapore'); // BullMQ counts its own listeners in
+    await queue.waitUntilReady();
+    expect(redis.getMaxListeners()).toBe(Number.POSITIVE_INFINITY);
+    await queue.close();
+    redis.disconnect();
+  });
+
   it('that is away is said to each of many who ask at once, and to nobody on stderr', async () => {
     const away = new BestframeClient({ redis: 'redis://127.0.0.1:1' });
     const warnings: string[] = [];
