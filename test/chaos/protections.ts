@@ -112,7 +112,7 @@ const twiceByCommand = shown('twice', 'one key is enqueued twice', async (world)
   const args = ['--key', request.key, '--live-data', liveData.path, '--image', image.path, '--upload', 'own-bucket'];
   for (const status of ['new', 'same'] as const) {
     await world.fleet.command('enqueue', ...args);
-    world.acknowledged({ ...facts, id: world.client.idOf(request.key), status, at: Date.now() });
+    world.acknowledged({ ...facts, told: false, id: world.client.idOf(request.key), status, at: Date.now() });
   }
   await world.fleet.start();
 });

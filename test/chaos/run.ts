@@ -34,9 +34,10 @@ export async function runOnce(
   const random = new Random(seed);
   const startedAt = performance.now();
   const asked = fault.world?.(random) ?? {};
-  const sealed = random.chance(SEALED_SHARE)
-    ? { BESTFRAME_KEY_RING: `chaos:${Buffer.alloc(32, 7).toString('base64')}` }
-    : {};
+  const sealed =
+    random.chance(SEALED_SHARE) && changes.length === 0 // what is sealed is seen by nobody
+      ? { BESTFRAME_KEY_RING: `chaos:${Buffer.alloc(32, 7).toString('base64')}` }
+      : {};
   const world = await ChaosWorld.open({
     place,
     random,
