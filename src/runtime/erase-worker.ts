@@ -15,8 +15,8 @@ import { ERASE_QUEUE, type Names } from '../queue/names.ts';
 import type { VerifyJob } from '../queue/options.ts';
 import type { Sealer } from '../queue/seal.ts';
 import type { Edges } from '../stages/index.ts';
-import { drained } from './drain.ts';
 import { forget, removeObjects } from './forget.ts';
+import { begun, drained, heard } from './working.ts';
 
 export interface EraseWorkerOptions {
   readonly redis: RedisClient;
@@ -49,19 +49,11 @@ export class EraseWorker {
         backoffStrategy: (attempts) => Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(attempts - 1, 10), MOST_BACKOFF_MS),
       },
     });
-    this.#worker.on('error', (error) =>
-      options.log.debug({ event: 'worker error', error: error.name }, 'worker error'),
-    );
+    heard(this.#worker, options.log);
   }
 
   async start(): Promise<void> {
-    await this.#worker.waitUntilReady();
-    this.#worker.run().catch((error: unknown) => {
-      this.#options.log.error(
-        { event: 'worker stopped', error: error instanceof Error ? error.name : 'unknown' },
-        'worker stopped',
-      );
-    });
+    await begun(this.#worker, this.#options.log);
   }
 
   drain(deadlineMs: number): Promise<boolean> {

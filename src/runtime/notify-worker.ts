@@ -29,7 +29,7 @@ import { type NotifyJob, notificationId } from '../queue/notify-queue.ts';
 import { NOTIFY_FOR_MS, NOTIFY_WAITS_MS } from '../queue/options.ts';
 import { readRecord } from '../queue/record.ts';
 import type { Sealer } from '../queue/seal.ts';
-import { drained } from './drain.ts';
+import { begun, drained, heard } from './working.ts';
 
 /** For tests, whose days are short. */
 export interface NotifyTuning {
@@ -84,19 +84,11 @@ export class NotifyWorker {
           nextTryMs(tries, error instanceof NotDelivered ? error.retryAfterMs : null, options.waitsMs),
       },
     });
-    this.#worker.on('error', (error) =>
-      options.log.debug({ event: 'worker error', error: error.name }, 'worker error'),
-    );
+    heard(this.#worker, options.log);
   }
 
   async start(): Promise<void> {
-    await this.#worker.waitUntilReady();
-    this.#worker.run().catch((error: unknown) => {
-      this.#options.log.error(
-        { event: 'worker stopped', error: error instanceof Error ? error.name : 'unknown' },
-        'worker stopped',
-      );
-    });
+    await begun(this.#worker, this.#options.log);
   }
 
   drain(deadlineMs: number): Promise<boolean> {

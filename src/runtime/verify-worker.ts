@@ -18,11 +18,11 @@ import type { Outbox } from '../queue/outbox.ts';
 import type { Sealer } from '../queue/seal.ts';
 import type { Edges } from '../stages/index.ts';
 import { Attempt, type AttemptEnd, type ReusePolicy } from './attempt.ts';
-import { drained } from './drain.ts';
 import type { Gate } from './gate.ts';
 import { Journal } from './journal.ts';
 import { Lease, type LeaseTimes } from './lease.ts';
 import { RunLog } from './log.ts';
+import { begun, drained, heard } from './working.ts';
 
 export interface VerifyWorkerOptions {
   readonly redis: RedisClient;
@@ -73,9 +73,7 @@ export class VerifyWorker {
       autorun: false,
       ...VERIFY_JOBS_KEPT,
     });
-    this.#worker.on('error', (error) =>
-      options.log.debug({ event: 'worker error', error: error.name }, 'worker error'),
-    );
+    heard(this.#worker, options.log);
   }
 
   /** @param queue of the same region; gets its bound on jobs in slots. */
@@ -85,13 +83,7 @@ export class VerifyWorker {
       this.#options.gate.limit(this.#options.region, 'VideoLivenessCompare'),
     );
     await queue.setGlobalConcurrency(Math.ceil(qps * SLOTS_PER_QPS));
-    await this.#worker.waitUntilReady();
-    this.#worker.run().catch((error: unknown) => {
-      this.#options.log.error(
-        { event: 'worker stopped', error: error instanceof Error ? error.name : 'unknown' },
-        'worker stopped',
-      );
-    });
+    await begun(this.#worker, this.#options.log);
   }
 
   /** Takes no more, and finishes what it runs; what is not finished by the deadline is handed back. @returns false then. */

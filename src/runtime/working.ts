@@ -1,4 +1,20 @@
+/** How each of our workers begins and ends. */
 import type { Worker } from 'bullmq';
+import type { Logger } from 'pino';
+
+/** As soon as it is made: trouble with Redis is BullMQ's to get over, and an emitter without a listener would end the process. */
+export function heard(worker: Worker, log: Logger): void {
+  worker.on('error', (error) => log.debug({ event: 'worker error', error: error.name }, 'worker error'));
+}
+
+/** Takes jobs from here on. */
+export async function begun(worker: Worker, log: Logger): Promise<void> {
+  await worker.waitUntilReady();
+  worker.run().catch((error: unknown) => {
+    const facts = { event: 'worker stopped', error: error instanceof Error ? error.name : 'unknown' };
+    log.error(facts, 'worker stopped');
+  });
+}
 
 /**
  * Lets a worker take no more and waits for what it runs, but no longer than `deadlineMs`: `worker.close()` has no limit of its
