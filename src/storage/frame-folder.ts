@@ -12,6 +12,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 
 import { join, resolve } from 'node:path';
 import { CODES } from '../domain/errors/index.ts';
 import { Failure } from '../domain/failure.ts';
+import { isGone, syncFolder } from './disk.ts';
 import { type Digest, Hasher } from './hashing.ts';
 import { readAll } from './reading.ts';
 import { checkDigest, checkSize, limitedBy, type Shelf, sinkFailure, type ToShelve } from './shelf.ts';
@@ -207,20 +208,5 @@ async function unlinkIfThere(path: string): Promise<void> {
     await unlink(path);
   } catch (error) {
     if (!isGone(error)) throw error;
-  }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-/** A rename, or that a file is gone, is on disk only when its folder is. */
-async function syncFolder(dir: string): Promise<void> {
-  let folder: FileHandle | null = null;
-  try {
-    folder = await open(dir, constants.O_RDONLY);
-    await folder.sync();
-  } finally {
-    await folder?.close();
   }
 }

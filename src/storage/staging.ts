@@ -8,11 +8,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { RESOURCE_NAMES, type ResourceName, type ResourceRule } from '../domain/actions.ts';
 import { inputFailure } from '../domain/failure.ts';
 import { contentProblem, HEAD_BYTES, sizeProblem, tooLarge } from './content.ts';
+import { isGone, syncFolder } from './disk.ts';
 import { throwIf } from './file-source.ts';
 import { Hasher } from './hashing.ts';
 import { diskFailure, writeWhole } from './spool.ts';
@@ -161,20 +162,5 @@ async function statIfThere(path: string) {
   } catch (error) {
     if (isGone(error)) return null; // another process has just removed it
     throw diskFailure(error);
-  }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-/** A name is on the disk only when its folder is. */
-async function syncFolder(dir: string): Promise<void> {
-  let folder: FileHandle | null = null;
-  try {
-    folder = await open(dir, constants.O_RDONLY);
-    await folder.sync();
-  } finally {
-    await folder?.close();
   }
 }
