@@ -1,6 +1,6 @@
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
-import { type Audit, openAudit } from '../audit.ts';
+import type { Audit } from '../audit.ts';
 import { ApiKeys } from '../client/api-keys.ts';
 import { type Config, readConfig } from '../config.ts';
 import { type ApiKey, isUsable, SCOPES, type Scope } from '../domain/api-keys.ts';
@@ -8,6 +8,7 @@ import { inputFailure } from '../domain/failure.ts';
 import { TENANT } from '../domain/identity.ts';
 import { EXIT } from '../process.ts';
 import { duration, operator } from './asking.ts';
+import { openCommandAudit } from './audited.ts';
 import { type Env, printJson, table } from './output.ts';
 
 interface Options {
@@ -46,8 +47,7 @@ create, revoke and rotate are written to BESTFRAME_AUDIT (to stderr where that i
     )
     .action(async (what: What, id: string | undefined, options: Options) => {
       const config = readConfig(env);
-      // What is asked for is alone on stdout.
-      const audit = await openAudit(config.audit === 'stdout' ? 'stderr' : config.audit);
+      const audit = await openCommandAudit(config);
       const keys = new ApiKeys(config.redis, config.prefix);
       try {
         await WHATS[what]({ keys, audit, config, id, options, by: operator(options.by) });

@@ -64,10 +64,14 @@ export const besidePoison: Fault = {
       { at: 'edge:sources.open:before', nth: 'each', act: 'exit', id: world.client.idOf(made.request.key) },
     ];
     let ended = false;
+    let end: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+    });
     const supervised = async () => {
       while (!ended) {
         const worker = await world.fleet.start(hooks);
-        while (!ended && worker.alive) await sleep(100);
+        await Promise.race([worker.exited, over]);
       }
     };
     const fleet = [supervised(), supervised(), supervised()];
@@ -77,6 +81,7 @@ export const besidePoison: Fault = {
     const beside = await callsIn(world, WINDOW_MS);
     await world.settled();
     ended = true;
+    end();
     await Promise.all(fleet);
     if (beside < LEAST_SHARE * without)
       world.findings.push({ invariant: 'I11', what: `${beside} calls beside poison, and ${without} without` });
