@@ -31,9 +31,7 @@ import { redisFailure } from '../queue/connection.ts';
 import { readGates, steerGate } from '../queue/gates.ts';
 import { readMetrics } from '../queue/metrics.ts';
 import { DEFAULT_PREFIX } from '../queue/names.ts';
-import { notification } from '../queue/notify-queue.ts';
 import { expiryOf, RECORD_TTL_MS } from '../queue/options.ts';
-import { entryOf } from '../queue/outbox.ts';
 import { claimFields, writeEntry } from '../queue/record.ts';
 import { type RedisSettings, redisSettings } from '../queue/redis-url.ts';
 import { run, runMany } from '../queue/scripts.ts';
@@ -236,8 +234,6 @@ export class BestframeClient implements Bestframe {
     const { region, action } = view;
     const names = this.#store.names;
     const gate = names.gate(region, action);
-    const started = view.history.length > 0 || view.state !== 'queued';
-    const following = started ? await followUpsAfter(this.#store, id) : '';
     const keys = [
       names.journal(id),
       names.job(region, id).lock,
@@ -251,7 +247,7 @@ export class BestframeClient implements Bestframe {
     ];
     const entry = writeEntry(this.#store.sealer, id, { at: Date.now(), event: 'cancel' });
     const reason = JSON.stringify({ code: CODES.CANCELLED, class: 'caller' });
-    const followUps = following === '' ? entryOf(notification(view, 'ended')) : following;
+    const followUps = await followUpsAfter(this.#store, id);
     const args = [id, names.channel, followUps, this.#store.expiryMs, entry, reason];
     const reply = await this.#store.command(run(this.#store.redis, 'cancel', keys, args));
     const [status, state] = reply as ['cancelled' | 'cancelling' | 'ended' | 'missing', State | ''];

@@ -28,18 +28,24 @@ export function fieldOf({ id, event, n }: NotifyJob): string {
   return `${id}:${event}${n === undefined ? '' : `-${n}`}`;
 }
 
-/** Of an end: what lies in the own bucket, of all generations, and who is told. @param runs 1 where it is a run that ends it. */
+/**
+ * Of an end: what lies in the own bucket, of all generations, if it was ever begun; and who is told.
+ * @param runs 1 where it is a run that ends it.
+ */
 export function followUpsOf(record: Ended, runs: 0 | 1): FollowUps | null {
-  const { id, region, action, upload, generation, unheard } = record;
+  const { id, region, action, upload, generation, starts, unheard } = record;
   const erase: EraseJob = { id, region, action, generations: generation + 1 };
   const followUps: FollowUps = {
-    ...(upload === 'own-bucket' ? { erase: unheard > runs ? { ...erase, strays: 'due' } : erase } : {}),
+    ...(upload === 'own-bucket' && starts > 0 ? { erase: unheard > runs ? { ...erase, strays: 'due' } : erase } : {}),
     ...notification(record, 'ended'),
   };
   return Object.keys(followUps).length === 0 ? null : followUps;
 }
 
-type Ended = Pick<JournalRecord, 'id' | 'region' | 'action' | 'upload' | 'generation' | 'unheard' | 'webhook'>;
+type Ended = Pick<
+  JournalRecord,
+  'id' | 'region' | 'action' | 'upload' | 'generation' | 'starts' | 'unheard' | 'webhook'
+>;
 
 export class Outbox {
   readonly #redis: RedisClient;
