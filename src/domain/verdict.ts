@@ -57,14 +57,14 @@ const AT_LIMIT = 0.8;
 
 /** @param ended newest first, as many as were looked at. */
 export function recentOf(ended: readonly VerificationView[], now: number): Recent {
-  const lately = ended.filter(({ endedAt }) => now - at(endedAt) < HOUR_MS);
-  const times = lately.map(({ endedAt }) => at(endedAt));
+  const lately = ended.filter(({ endedAt }) => now - msOf(endedAt) < HOUR_MS);
+  const times = lately.map(({ endedAt }) => msOf(endedAt));
   const within = times.filter((time) => now - time < PACE_MS);
   // Where all that were looked at ended within it, they say nothing of the time before the oldest of them.
   const spanMs = within.length === ended.length && within.length > 1 ? now - Math.min(...within) : PACE_MS;
   const waits = lately
     .filter(({ lane, decidedAt }) => lane === 'interactive' && decidedAt !== null)
-    .map(({ createdAt, decidedAt }) => at(decidedAt) - Date.parse(createdAt))
+    .map(({ createdAt, decidedAt }) => msOf(decidedAt) - Date.parse(createdAt))
     .sort((a, b) => a - b);
   const counted = (decision: Decision) =>
     lately.filter((view) => view.state === 'completed' && view.decision === decision).length;
@@ -102,6 +102,6 @@ export function verdictOf({ metrics, recent, limits, now }: Situation): Verdict 
   };
 }
 
-function at(iso: string | null): number {
+function msOf(iso: string | null): number {
   return iso === null ? 0 : Date.parse(iso);
 }
