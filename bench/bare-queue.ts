@@ -1,4 +1,4 @@
-/** What the HTTP API is compared with: a route that parses JSON and calls BullMQ's `Queue.add`, and nothing else. */
+/** The baseline for the HTTP API: a server whose one route parses JSON and calls BullMQ's `Queue.add`, and does nothing else. */
 import { Queue } from 'bullmq';
 import fastify from 'fastify';
 

@@ -1,13 +1,13 @@
-/** So many connections against one route for so long, by autocannon, beside a look at the memory of the process behind it. */
+/** Puts load on one route with autocannon, and measures the CPU time and memory of the process that serves it. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
 
-export interface Target {
+export interface LoadTarget {
   readonly url: string;
   readonly pid: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Asked for each request in turn, from 0. */
+  /** Builds the request with this index, starting at 0. */
   readonly request: (index: number) => {
     readonly method: 'GET' | 'POST';
     readonly path: string;
@@ -15,50 +15,61 @@ export interface Target {
   };
 }
 
-export interface Load {
+export interface LoadResult {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly answered: number;
-  /** Broken connections, times that ran out, and answers that are no success. */
+  /** The number of broken connections, timeouts, and answers other than 2xx. */
   readonly errors: number;
-  /** Time of a core that the process took for a request: a busy machine makes it no other. Null where nobody can tell. */
+  /** The CPU time per request, which does not depend on other load on the machine. Null if it cannot be measured. */
   readonly cpuMs: number | null;
-  /** Of the process: after 10 s, or a third of the time where that is sooner, and at the end. Null where nobody can tell. */
+  /**
+   * The memory in MB: early (after 10 s, or a third of a test shorter than 30 s) and at the end. Null if it cannot be measured.
+   */
   readonly rssMb: { readonly early: number | null; readonly end: number | null };
 }
 
 const CONNECTIONS = 200;
-const EARLY_S = 10;
+const EARLY_SECONDS = 10;
 
-export async function load({ url, pid, headers = {}, request }: Target, seconds: number): Promise<Load> {
+export async function measureLoad(
+  { url, pid, headers = {}, request }: LoadTarget,
+  seconds: number,
+): Promise<LoadResult> {
   let index = 0;
-  const setupRequest = (given: autocannon.Request): autocannon.Request => {
+  const setupRequest = (base: autocannon.Request): autocannon.Request => {
     const { method, path, body } = request(index++);
-    return body === undefined ? { ...given, method, path } : { ...given, method, path, body: JSON.stringify(body) };
+    return body === undefined ? { ...base, method, path } : { ...base, method, path, body: JSON.stringify(body) };
   };
   const json = request(0).body === undefined ? {} : { 'content-type': 'application/json' };
-  const before = await cpuMs(pid);
-  const early = sleep(Math.min(EARLY_S, seconds / 3) * 1_000).then(() => rssMb(pid));
+  const cpuBefore = await cpuMs(pid);
+  const earlyRssMb = sleep(Math.min(EARLY_SECONDS, seconds / 3) * 1_000).then(() => rssMb(pid));
   const result = await autocannon({
     url,
     connections: CONNECTIONS,
     duration: seconds,
     requests: [{ headers: { ...headers, ...json }, setupRequest }],
   });
-  const after = await cpuMs(pid);
+  const cpuAfter = await cpuMs(pid);
   return {
     perSecond: result.requests.average,
     p50Ms: result.latency.p50,
     p99Ms: result.latency.p99,
     answered: result['2xx'],
     errors: result.errors + result.non2xx,
-    cpuMs: before === null || after === null ? null : (after - before) / Math.max(1, result['2xx'] + result.non2xx),
-    rssMb: { early: await early, end: await rssMb(pid) },
+    cpuMs:
+      cpuBefore === null || cpuAfter === null
+        ? null
+        : (cpuAfter - cpuBefore) / Math.max(1, result['2xx'] + result.non2xx),
+    rssMb: { early: await earlyRssMb, end: await rssMb(pid) },
   };
 }
 
-/** By the kernel, in hundredths of a second: user and system time are the 14th and 15th field, the name is the second. */
+/**
+ * Reads the user and system time from `/proc/<pid>/stat`, where they are fields 14 and 15, in hundredths of a second. Fields are
+ * counted after the process's name (field 2), because the name may contain spaces.
+ */
 async function cpuMs(pid: number): Promise<number | null> {
   if (process.platform !== 'linux') return null;
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');

@@ -1,104 +1,114 @@
 /**
- * One verification that somebody waits for, by the product (a worker process, Redis) and by hand, in pairs: whatever else the
- * machine does meets both. Who of a pair goes first changes with each.
+ * Measures the time of one interactive verification with the product (a worker process and Redis) and with the SDKs alone.
+ * Product and SDKs run in pairs, one after the other, so that load on the machine affects both. The order within a pair
+ * alternates.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BestframeClient } from '../src/client/client.ts';
+import { openClient } from '../src/app/client.ts';
+import type { BestframeClient } from '../src/client/redis/client.ts';
+import { type LocalWorld, startLocalWorld } from '../src/dev/local-world.ts';
 import { sampleImage, sampleLiveData } from '../src/emulator/samples.ts';
-import { openClient } from '../src/open-client.ts';
-import { startWorld, type World } from '../src/world/world.ts';
-import type { Files, Took } from './by-hand.ts';
-import { type Program, startProgram } from './child.ts';
-import type { Ground } from './ground.ts';
+import type { Inputs, Timing } from './direct-sdk.ts';
+import type { BenchEnvironment } from './environment.ts';
+import { type Program, startProgram } from './program.ts';
 
 export interface Overhead {
-  /** How long the emulator takes for a call of FaceID. */
+  /** How long the emulator's FaceID takes to answer. */
   readonly detectMs: number;
   readonly pairs: number;
-  /** Medians, ms. */
-  readonly product: Took;
-  readonly byHand: Took;
-  /** Of the pairs' own ratios, the medians. */
+  /** The medians of all pairs. */
+  readonly product: Timing;
+  readonly directSdk: Timing;
+  /** The medians of the ratios of each pair. */
   readonly ratio: { readonly answer: number; readonly frame: number };
-  /** Of the product, medians by stage, ms. */
+  /** The medians of the product's stages, in ms. */
   readonly stages: Readonly<Record<string, number>>;
 }
 
-/** The first ones open connections and load code. */
+/** The first pairs open connections and load code, so they are not counted. */
 const WARM_PAIRS = 2;
-const LEAST_PAIRS = 3;
-/** So large that neither gate nor emulator has anybody wait for a turn. */
+const MIN_PAIRS = 3;
+/** The rate is so high that neither the gate nor the emulator delays a call. */
 const PER_SECOND = 1_000;
 const ACTION = 'DetectReflectLivenessAndCompare';
-const END_MS = 60_000;
+const WAIT_MS = 60_000;
 
-export async function overhead(detectMs: number, seconds: number, ground: Ground): Promise<Overhead> {
-  const dir = join(ground.dir, `overhead-${detectMs}`);
+export async function measureOverhead(
+  detectMs: number,
+  seconds: number,
+  environment: BenchEnvironment,
+): Promise<Overhead> {
+  const dir = join(environment.dir, `overhead-${detectMs}`);
   const inputs = join(dir, 'inputs');
   await mkdir(inputs, { recursive: true });
-  const world = await startWorld({
+  const world = await startLocalWorld({
     dir,
-    cacheDir: ground.cacheDir,
-    redisUrl: ground.redisUrl,
+    cacheDir: environment.cacheDir,
+    redisUrl: environment.redisUrl,
     workers: 1,
     dashboard: false,
-    workersDir: ground.workersDir,
+    workersDir: environment.workersDir,
     emulatorSettings: { latencyMs: { [ACTION]: detectMs }, qps: {} },
     settings: { BESTFRAME_PREFIX: `{overhead-${detectMs}}`, BESTFRAME_QPS_DETECT: String(PER_SECOND) },
   });
   try {
-    const byHand = await startProgram<string, Files, Took>('by-hand', handSettings(world));
+    const directSdk = await startProgram<string, Inputs, Timing>('direct-sdk', directSdkEnv(world));
     const client = openClient(world.config);
     try {
-      return await compare({ client, byHand, inputs, detectMs, seconds });
+      return await compare({ client, directSdk, inputs, detectMs, seconds });
     } finally {
       await client.close();
-      await byHand.stop();
+      await directSdk.stop();
     }
   } finally {
     await world.stop();
   }
 }
 
-interface Sides {
+interface Comparison {
   readonly client: BestframeClient;
-  readonly byHand: Program<string, Files, Took>;
+  readonly directSdk: Program<string, Inputs, Timing>;
   readonly inputs: string;
   readonly detectMs: number;
   readonly seconds: number;
 }
 
-async function compare({ client, byHand, inputs, detectMs, seconds }: Sides): Promise<Overhead> {
-  const pairs: { product: Took & { stages: Stages }; byHand: Took }[] = [];
+async function compare({ client, directSdk, inputs, detectMs, seconds }: Comparison): Promise<Overhead> {
+  const pairs: { product: ProductTiming; directSdk: Timing }[] = [];
   let end = Number.POSITIVE_INFINITY;
-  for (let pair = 0; pair < WARM_PAIRS + LEAST_PAIRS || performance.now() < end; pair += 1) {
+  for (let pair = 0; pair < WARM_PAIRS + MIN_PAIRS || performance.now() < end; pair += 1) {
     if (pair === WARM_PAIRS) end = performance.now() + seconds * 1_000;
-    const product = async () => byProduct(client, await write(inputs, `product-${pair}`));
-    const hand = async () => byHand.ask(await write(inputs, `hand-${pair}`));
-    const first = pair % 2 === 0 ? await product() : undefined;
-    const handTook = await hand();
-    const took = { product: first ?? (await product()), byHand: handTook };
-    if (pair >= WARM_PAIRS) pairs.push(took);
+    const runProduct = async () => runWithProduct(client, await writeInputs(inputs, `product-${pair}`));
+    const productFirst = pair % 2 === 0 ? await runProduct() : undefined;
+    const direct = await directSdk.request(await writeInputs(inputs, `direct-${pair}`));
+    const product = productFirst ?? (await runProduct());
+    if (pair >= WARM_PAIRS) pairs.push({ product, directSdk: direct });
   }
-  const of = (pick: (pair: (typeof pairs)[number]) => number) => median(pairs.map(pick));
+  const medianOf = (pick: (pair: (typeof pairs)[number]) => number) => median(pairs.map(pick));
   const stages = Object.keys(pairs[0]?.product.stages ?? {});
   return {
     detectMs,
     pairs: pairs.length,
-    product: { answerMs: of(({ product }) => product.answerMs), frameMs: of(({ product }) => product.frameMs) },
-    byHand: { answerMs: of((pair) => pair.byHand.answerMs), frameMs: of((pair) => pair.byHand.frameMs) },
-    ratio: {
-      answer: of((pair) => pair.product.answerMs / pair.byHand.answerMs),
-      frame: of((pair) => pair.product.frameMs / pair.byHand.frameMs),
+    product: {
+      answerMs: medianOf(({ product }) => product.answerMs),
+      frameMs: medianOf(({ product }) => product.frameMs),
     },
-    stages: Object.fromEntries(stages.map((name) => [name, of(({ product }) => product.stages[name] ?? 0)])),
+    directSdk: {
+      answerMs: medianOf((pair) => pair.directSdk.answerMs),
+      frameMs: medianOf((pair) => pair.directSdk.frameMs),
+    },
+    ratio: {
+      answer: medianOf((pair) => pair.product.answerMs / pair.directSdk.answerMs),
+      frame: medianOf((pair) => pair.product.frameMs / pair.directSdk.frameMs),
+    },
+    stages: Object.fromEntries(stages.map((name) => [name, medianOf(({ product }) => product.stages[name] ?? 0)])),
   };
 }
 
-type Stages = Readonly<Record<string, number>>;
+type ProductTiming = Timing & { readonly stages: Readonly<Record<string, number>> };
 
-async function byProduct(client: BestframeClient, files: Files): Promise<Took & { stages: Stages }> {
+async function runWithProduct(client: BestframeClient, files: Inputs): Promise<ProductTiming> {
   const start = performance.now();
   const { id } = await client.enqueue({
     key: files.name,
@@ -106,23 +116,23 @@ async function byProduct(client: BestframeClient, files: Files): Promise<Took & 
     upload: 'own-bucket',
     resources: { liveData: { from: 'file', path: files.liveData }, image: { from: 'file', path: files.image } },
   });
-  const decided = await client.wait(id, { timeoutMs: END_MS });
+  const decided = await client.wait(id, { timeoutMs: WAIT_MS });
   const answerMs = performance.now() - start;
-  const ended = await client.wait(id, { until: 'ended', timeoutMs: END_MS });
+  const ended = await client.wait(id, { until: 'ended', timeoutMs: WAIT_MS });
   const frameMs = performance.now() - start;
   if (decided?.decision !== 'match' || ended?.frame !== 'stored')
-    throw new Error(`a verification came to ${ended?.state}, ${ended?.decision}, frame ${ended?.frame}`);
+    throw new Error(`a verification ended as ${ended?.state}, ${ended?.decision}, frame ${ended?.frame}`);
   return { answerMs, frameMs, stages: Object.fromEntries(ended.stages.map(({ name, ms }) => [name, ms])) };
 }
 
-async function write(inputs: string, name: string): Promise<Files> {
-  const files = { name, liveData: join(inputs, `${name}.gz`), image: join(inputs, `${name}.jpg`) };
+async function writeInputs(folder: string, name: string): Promise<Inputs> {
+  const files = { name, liveData: join(folder, `${name}.gz`), image: join(folder, `${name}.jpg`) };
   await writeFile(files.liveData, sampleLiveData({ card: 'match', nonce: name }));
   await writeFile(files.image, sampleImage(name));
   return files;
 }
 
-function handSettings({ emulator }: World): Record<string, string> {
+function directSdkEnv({ emulator }: LocalWorld): Record<string, string> {
   const bucket = emulator.buckets.find(({ region }) => region === 'ap-singapore');
   return {
     PROXY: emulator.proxyUrl,

@@ -1,11 +1,11 @@
 /**
- * The benchmarks from a checkout: dependencies and builds where they are needed, then their runs with the arguments given.
- * docs/performance.md says what is measured.
+ * Runs the benchmarks from a checkout. Installs dependencies and builds if necessary, and passes the arguments on.
+ * docs/performance.md describes what is measured.
  */
 import { join } from 'node:path';
 import { build } from './build.mjs';
-import { root, runChild } from './child.mjs';
-import { ensureDependencies } from './setup.mjs';
+import { root, runChild } from './child-process.mjs';
+import { ensureDependencies } from './ensure-dependencies.mjs';
 
 await ensureDependencies();
 await build();

@@ -1,11 +1,11 @@
 /**
- * The chaos kit from a checkout: dependencies and builds where they are needed, then its runs with the arguments given.
- * docs/reliability.md says what it does.
+ * Runs the chaos kit from a checkout. Installs dependencies and builds if necessary, and passes the arguments on.
+ * docs/reliability.md describes the kit.
  */
 import { join } from 'node:path';
 import { build } from './build.mjs';
-import { root, runChild } from './child.mjs';
-import { ensureDependencies } from './setup.mjs';
+import { root, runChild } from './child-process.mjs';
+import { ensureDependencies } from './ensure-dependencies.mjs';
 
 await ensureDependencies();
 await build();

@@ -1,33 +1,57 @@
-/** What other backends import: the client, the types, the error codes. */
+/** Entry point of the package: both clients, their types, and the error codes. */
 export type {
+  Acknowledged,
+  Attribution,
   Bestframe,
   Cancelled,
+  CostFilter,
+  Enqueued,
+  EnqueueManyOptions,
+  EnqueueResult,
   ListOptions,
+  PageFilter,
   PageOf,
+  RetryOptions,
+  Until,
   VerifyOptions,
   WaitOptions,
-} from './client/bestframe.ts';
-export type { ClientOptions, Enqueued, EnqueueManyOptions, EnqueueResult } from './client/client.ts';
-export type { RemoteOptions } from './client/http/calls.ts';
-export type { BestFrame, RemoteClient } from './client/http/client.ts';
-export { BestframeClient } from './client/open.ts';
-export type { Page, PageFilter, Standing } from './client/pages.ts';
-export type { WebhookRequest, WebhookSecret, WebhookTest } from './client/webhooks.ts';
-export type { ActionName, Region, ResourceName } from './domain/actions.ts';
-export { CODES, ERROR_TABLE, type ErrorClass, type ErrorEntry, explain } from './domain/errors/index.ts';
-export { Failure } from './domain/failure.ts';
-export type { GateView, Steer } from './domain/gates.ts';
-export type { Decide, Decided, HeldChoice, HeldFilter } from './domain/held.ts';
-export type { Metrics } from './domain/metrics.ts';
-export type { Source } from './domain/sources.ts';
-export type { Decision, FrameState, NextStep, StageName, State } from './domain/states.ts';
-export type { SupportBundle } from './domain/support.ts';
-export { type VerificationRequest, verificationJsonSchema } from './domain/verification.ts';
-export type { AnswerWithHistory, VerificationAnswer, VerificationView } from './domain/view.ts';
+} from './client/contract.ts';
+export { type BestFrame, BestframeHttpClient } from './client/http/client.ts';
+export type { HttpClientOptions } from './client/http/options.ts';
+export { BestframeClient } from './client/redis/client.ts';
+export type { ClientOptions } from './client/redis/options.ts';
+export type { WebhookRequest, WebhookSecret, WebhookTest } from './client/redis/webhooks.ts';
+export { Failure } from './domain/errors/failure.ts';
+export {
+  type Audience,
+  CODES,
+  ERROR_TABLE,
+  type ErrorClass,
+  type ErrorEntry,
+  explain,
+  type Language,
+  type Retake,
+} from './domain/errors/index.ts';
+export type { CostGroup, CostRange, CostSum } from './domain/operations/costs.ts';
+export type { EraseRequest, EraseResult, ErasureReceipt } from './domain/operations/erasure.ts';
+export type { GateCommand, GateView } from './domain/operations/gates.ts';
+export type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from './domain/operations/held.ts';
+export type { Metrics } from './domain/operations/metrics.ts';
+export type { RetryRequest, RetryResult, RetrySelection, RetryStatus } from './domain/operations/retries.ts';
 export type {
   DeadNotification,
   WebhookData,
   WebhookEvent,
   WebhookMessage,
   WebhookView,
-} from './domain/webhooks.ts';
+} from './domain/operations/webhooks.ts';
+export type { ActionName, Region, ResourceName } from './domain/verification/actions.ts';
+export { type Advice, advise, type Situation } from './domain/verification/advice.ts';
+export type { Cost } from './domain/verification/cost.ts';
+export type { PausedBy } from './domain/verification/pauses.ts';
+export { type VerificationRequest, verificationJsonSchema } from './domain/verification/request.ts';
+export type { Source } from './domain/verification/sources.ts';
+export type { Decision, FrameState, NextStep, StageName, State } from './domain/verification/states.ts';
+export type { SupportBundle } from './domain/verification/support.ts';
+export type { AnswerWithHistory, VerificationAnswer, VerificationView } from './domain/verification/view.ts';
+export type { Presence } from './redis/read-records.ts';

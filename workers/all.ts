@@ -1,5 +1,8 @@
-/** Every worker in one process, for small deployments. Settings come from the environment (docs/settings.md); SIGTERM drains. */
-import { openErase, openNotify, openVerify } from '../src/compose.ts';
-import { runUntilSignal } from '../src/process.ts';
+/**
+ * All workers in one process, for small deployments. Reads its settings from the environment (docs/settings.md) and drains on
+ * SIGTERM.
+ */
+import { runUntilSignal } from '../src/app/run-until-signal.ts';
+import { openErase, openNotify, openVerify } from '../src/app/workers.ts';
 
 process.exit(await runUntilSignal([openVerify, openErase, openNotify], process.env));

@@ -1,5 +1,8 @@
-/** An HTTP API process. Settings come from the environment (docs/settings.md); SIGTERM answers what waits, and ends. */
-import { openApi } from '../src/compose-api.ts';
-import { runUntilSignal } from '../src/process.ts';
+/**
+ * The HTTP API as a process. Reads its settings from the environment (docs/settings.md). After SIGTERM it finishes the requests
+ * in progress and exits.
+ */
+import { openApi } from '../src/app/api.ts';
+import { runUntilSignal } from '../src/app/run-until-signal.ts';
 
 process.exit(await runUntilSignal([openApi], process.env));

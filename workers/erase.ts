@@ -1,5 +1,5 @@
-/** A erase worker process. Settings come from the environment (docs/settings.md); SIGTERM drains. */
-import { openErase } from '../src/compose.ts';
-import { runUntilSignal } from '../src/process.ts';
+/** An erase worker process. Reads its settings from the environment (docs/settings.md) and drains on SIGTERM. */
+import { runUntilSignal } from '../src/app/run-until-signal.ts';
+import { openErase } from '../src/app/workers.ts';
 
 process.exit(await runUntilSignal([openErase], process.env));

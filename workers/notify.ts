@@ -1,5 +1,5 @@
-/** A notify worker process. Settings come from the environment (docs/settings.md); SIGTERM drains. */
-import { openNotify } from '../src/compose.ts';
-import { runUntilSignal } from '../src/process.ts';
+/** A notify worker process. Reads its settings from the environment (docs/settings.md) and drains on SIGTERM. */
+import { runUntilSignal } from '../src/app/run-until-signal.ts';
+import { openNotify } from '../src/app/workers.ts';
 
 process.exit(await runUntilSignal([openNotify], process.env));

@@ -1,5 +1,5 @@
-/** A verify worker process. Settings come from the environment (docs/settings.md); SIGTERM drains. */
-import { openVerify } from '../src/compose.ts';
-import { runUntilSignal } from '../src/process.ts';
+/** A verify worker process. Reads its settings from the environment (docs/settings.md) and drains on SIGTERM. */
+import { runUntilSignal } from '../src/app/run-until-signal.ts';
+import { openVerify } from '../src/app/workers.ts';
 
 process.exit(await runUntilSignal([openVerify], process.env));

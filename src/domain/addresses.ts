@@ -1,10 +1,10 @@
 /**
- * Which hosts a source may lie on: public ones only. A caller's URL must not make a worker read what only the worker can
- * reach: loopback, private networks, carrier NAT, link-local with its metadata services, and IPv6 forms of all these.
+ * Decides whether a host is public. A caller's URL must not make a worker read anything that only the worker can reach:
+ * loopback, private networks, carrier NAT, link-local addresses with their metadata services, and IPv6 forms of all these.
  */
 import { BlockList, isIP } from 'node:net';
 
-/** IANA's special-purpose registry: everything there that is not globally reachable, and multicast. */
+/** Ranges that IANA's special-purpose registry lists as not globally reachable, and the multicast range. */
 const FORBIDDEN_V4 = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -21,7 +21,7 @@ const FORBIDDEN_V4 = [
   ['203.0.113.0', 24],
   ['224.0.0.0', 3],
 ] as const;
-/** Of 2000::/3, which is all the global unicast there is: what carries an IPv4 address inside, or is for documentation. */
+/** Ranges within 2000::/3 (all of global unicast). They embed an IPv4 address, or are reserved for documentation. */
 const FORBIDDEN_V6 = [
   ['2001::', 23],
   ['2001:db8::', 32],
@@ -35,13 +35,13 @@ const forbidden = new BlockList();
 for (const [net, prefix] of FORBIDDEN_V4) forbidden.addSubnet(net, prefix, 'ipv4');
 for (const [net, prefix] of FORBIDDEN_V6) forbidden.addSubnet(net, prefix, 'ipv6');
 
-/** @param address an IP address, IPv6 without brackets. Anything else is not public. */
+/** @param address an IPv4 address, or an IPv6 address without brackets. Any other text counts as not public. */
 export function isPublicAddress(address: string): boolean {
   switch (isIP(address)) {
     case 4:
       return !forbidden.check(address, 'ipv4');
     case 6:
-      // A zone makes sense on one machine only.
+      // An address with a zone id (`fe80::1%eth0`) is valid on one machine only.
       return !address.includes('%') && globalUnicast.check(address, 'ipv6') && !forbidden.check(address, 'ipv6');
     default:
       return false;
@@ -50,7 +50,7 @@ export function isPublicAddress(address: string): boolean {
 
 const LOCAL_NAME = /^[^.]*$|\.(?:localhost|local|internal|intranet|lan|home|corp|home\.arpa)$/;
 
-/** What is wrong with a host as it is written, or null. What its name resolves to is judged where that is known. */
+/** Checks the text of a host. The transport checks the addresses behind a host name. @returns what is wrong, or null. */
 export function publicHostProblem(hostname: string): string | null {
   const host = hostname.toLowerCase().replace(/^\[|\]$/g, '');
   if (isIP(host) !== 0) return isPublicAddress(host) ? null : 'is a private address: use a host on the public network';

@@ -1,79 +1,101 @@
 /**
- * The edges of the world, as the stages see them. Adapters in `tencent/`, `storage/` and `transport/` implement these;
- * `compose.ts` is the only place where the two meet. Every method takes an AbortSignal and fails with a Failure.
+ * The ports: everything outside the process, as the pipeline sees it. The adapters in `adapters/faceid`, `adapters/storage` and
+ * `adapters/http` implement the ports, and only the composition in `app/` connects ports and adapters. Every method that does I/O
+ * takes an AbortSignal and fails with a Failure.
  */
-import type { ActionName, Region, ResourceName, ResourceRule, SequenceCall } from './actions.ts';
-import type { BestFrameLink, ObjectPlace, StoredFrame } from './outcomes.ts';
-import type { FrameReceipt } from './receipt.ts';
-import type { Source } from './sources.ts';
-import type { FrameTarget } from './verification.ts';
+import type { ActionName, Region, ResourceName, ResourceRule, SequenceCall } from './verification/actions.ts';
+import type { FrameReceipt } from './verification/frame-receipt.ts';
+import type { BestFrameLink, ObjectPlace, StoredFrame } from './verification/outcomes.ts';
+import type { ShapeTrouble } from './verification/reply-shape.ts';
+import type { FrameTarget } from './verification/request.ts';
+import type { Source } from './verification/sources.ts';
 
-// ── where bytes come from ──────────────────────────────────────────────────────────────────────────────────────────
+// ── sources ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A source that was read once from end to end: size and MD5 are known, and `bytes()` yields those very bytes. */
+/** A source that was read completely once: size and MD5 are known, and `stream()` yields exactly those bytes. */
 export interface OpenSource {
   readonly sizeBytes: number;
   /** 32 hex digits. */
   readonly md5: string;
-  /** A fresh stream of the whole. Fails with `SOURCE_CHANGED` if the source is not what was hashed. */
+  /** Starts a new stream of all bytes. Fails with `SOURCE_CHANGED` if the bytes differ from those that were hashed. */
   stream(): AsyncIterable<Uint8Array>;
-  /** Set where the object already lies in COS; the stage may then sign it instead of copying it. */
+  /** Set if the object already lies in COS: the stage may then sign a link to it instead of copying it. */
   readonly place?: ObjectPlace;
   close(): Promise<void>;
 }
 
-export interface Sources {
-  /**
-   * Opens, hashes and judges a source: exists, inside the roots, not empty, not over `rule.maxBytes`, bytes of the
-   * expected kind and not Base64 or a data URL, MD5 as the caller said. Failures of class `caller` name `field`.
-   */
-  open(source: Source, rule: ResourceRule, field: string, signal: AbortSignal): Promise<OpenSource>;
+/** What the policy of a tenant allows a source to be. */
+export interface SourceLimits {
+  /** Folders of files; undefined: all roots of the deployment. */
+  readonly within: readonly string[] | undefined;
+  /** Whether a URL may be read. Redirects are asked too. */
+  allowsUrl(url: URL): boolean;
 }
 
-// ── where Tencent fetches them ─────────────────────────────────────────────────────────────────────────────────────
+export interface Sources {
+  /**
+   * Opens, hashes and checks a source. A valid source exists (if a file, in an allowed folder), is not empty, does not exceed
+   * `rule.maxBytes`, holds bytes of the expected kind (not Base64 or a data URL), and has the MD5 that the caller gave. Failures
+   * of class `caller` name `field`.
+   */
+  open(source: Source, rule: ResourceRule, field: string, signal: AbortSignal): Promise<OpenSource>;
+  /** The same sources, for a tenant whose policy allows only some of them. */
+  limitedTo(limits: SourceLimits): Pick<Sources, 'open'>;
+}
 
-/** The company's own bucket for one region. Signs and deletes; bytes travel through `LinkIo`. */
+// ── company bucket and links ───────────────────────────────────────────────────────────────────────────────────────
+
+/** The company's own bucket in one region. It signs links and deletes objects; bytes travel through `LinkIo`. */
 export interface Bucket {
   readonly name: string;
   readonly region: Region;
-  /** @param ttlMs life of the link. @returns a link for exactly one method and object. */
+  /** @param ttlMs lifetime of the link. @returns a link for exactly one method and object. */
   signPut(key: string, ttlMs: number): Promise<string>;
   signGet(place: ObjectPlace, ttlMs: number): Promise<string>;
-  /** Deletes and confirms (HEAD answers 404). An object that is already away is fine. */
+  /** Deletes an object and confirms the deletion (HEAD answers 404). A missing object is not an error. */
   remove(key: string, signal: AbortSignal): Promise<void>;
   /**
-   * Deletes every version and delete marker of every object whose key begins so, until the bucket lists none. COS says of
-   * its lists that an object may be late in them: what is known by its key is removed by its key, too. Failures of class
-   * `account` name the permission that is missing.
+   * Deletes every version and delete marker of every object under a prefix, until the bucket lists none. According to COS's
+   * documentation, lists may lack a recent object. So also call `remove` for each object whose key is known. Failures of class
+   * `account` name the missing permission.
    *
-   * @param prefix names a folder and ends with a slash; with any other it deletes nothing and throws.
+   * @param prefix a folder with a trailing slash. With any other prefix, nothing is deleted, and the call throws.
    */
   removeAll(prefix: string, signal: AbortSignal): Promise<{ readonly versions: number }>;
-  /** The same for one object: its versions and delete markers, and nobody else's. */
+  /** Like `removeAll`, but for the versions and delete markers of exactly one object. */
   removeVersions(key: string, signal: AbortSignal): Promise<{ readonly versions: number }>;
+  /** Who wrote an object. @returns null if there is no object with this key. */
+  ownerOf(key: string, signal: AbortSignal): Promise<{ readonly owner: string | null } | null>;
+  /** Deletes every version of one object that `owner` wrote, and confirms it. Versions of others stay. */
+  removeOwned(key: string, owner: string, signal: AbortSignal): Promise<void>;
 }
 
 export interface Probe {
   readonly sizeBytes: number;
-  /** The ETag where it is an MD5 (32 hex digits), else null. */
+  /** The ETag if it is an MD5 (32 hex digits), else null. */
   readonly etagMd5: string | null;
 }
 
 export interface LinkIo {
-  /** One streaming PUT with Content-MD5. @param md5 32 hex digits. */
+  /** Streams one PUT with Content-MD5. */
   put(link: string, body: () => AsyncIterable<Uint8Array>, head: PutHead, signal: AbortSignal): Promise<void>;
-  /** What a GET without credentials would see, by a one-byte range. */
+  /** Reads size and ETag with a GET of one byte, without credentials. */
   probe(link: string, signal: AbortSignal): Promise<Probe>;
-  /** Reads the whole object and hashes it, keeping nothing. */
+  /** Reads and hashes the whole object, and keeps nothing. */
   hash(link: string, signal: AbortSignal): Promise<{ sizeBytes: number; md5: string }>;
-  /** Streams an object, to be consumed by a sink. */
+  /** Streams an object. */
   get(link: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 }
 
 export interface PutHead {
   readonly sizeBytes: number;
+  /** 32 hex digits. */
   readonly md5: string;
   readonly contentType: string;
+  /** Id of the verification that writes the object into the company's own bucket. The object's metadata keeps id and MD5. */
+  readonly owner?: string;
+  /** Whether COS must refuse to replace an existing object (code `FileAlreadyExists`). Buckets with versioning ignore this. */
+  readonly ifAbsent?: boolean;
 }
 
 // ── the vendor ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,25 +113,27 @@ export interface DetectInput {
   readonly liveness?: { readonly type: string; readonly validateData?: string | undefined };
 }
 
-/** A call's moment in the vendor's rate. */
+/** A call's slot within the vendor's rate limit: the time at which the call may be sent. */
 export interface Turn {
-  /** Asked at the last moment: true where nothing may leave any more, and another turn is to be waited for. */
+  /** True if the slot has passed: nothing may be sent, and the call needs another slot. Check this just before sending. */
   missed(): boolean;
 }
 
 export interface PaidTurn extends Turn {
   readonly input: DetectInput;
-  /** Ends the call. */
+  /** Aborts the call, even after the request was sent. */
   readonly signal: AbortSignal;
 }
 
-/** A normal answer; `result` other than `Success` is for the classifier. */
+/** A normal answer. The classifier interprets a `result` other than `Success`. */
 export interface DetectAnswer {
   readonly result: string;
   readonly description: string;
   readonly similarity: number | null;
-  readonly requestId: string;
+  readonly requestId: string | null;
   readonly bestFrame: BestFrameLink | null;
+  /** Present if some fields do not have the documented shape. `hidesFrame`: the fields that lead to the frame are among them. */
+  readonly shapeTrouble?: ShapeTrouble & { readonly hidesFrame: boolean };
 }
 
 export interface SequenceInput {
@@ -127,12 +151,12 @@ export interface SequenceLink {
 }
 
 /**
- * A call's `turn` is waited for on an open connection, and then the request leaves at once: how long a handshake takes says
- * nothing about when a call reaches the vendor. It is waited for again where it was missed. What it throws is thrown, and
- * nothing has left.
+ * Each call first opens a connection, then calls `turn` and waits for its slot within the rate limit, and then sends at once. So
+ * a slow handshake cannot make the call miss its slot. If a call misses its slot, it calls `turn` again for another slot. If
+ * `turn` throws, the call throws the same error and has sent nothing.
  */
 export interface FaceId {
-  /** Tried again after a hiccup, each time in a turn of its own. */
+  /** Requests a pair of links. After a brief failure, the request is repeated, each time in a new slot. */
   createUploadUrl(
     action: ActionName | SequenceCall,
     region: Region,
@@ -140,11 +164,11 @@ export interface FaceId {
     signal: AbortSignal,
   ): Promise<UploadLink>;
   /**
-   * The paid call: one request, on a connection that was never used, no retry inside, no redirect followed.
-   * @param signal ends opening and waiting; after that, only the turn's own does.
+   * The paid call: one request on a fresh connection. It is never retried and follows no redirect.
+   * @param signal aborts the call as long as it has no slot. Once it has a slot, only the signal of the `PaidTurn` aborts it.
    */
   detect(action: ActionName, region: Region, turn: () => Promise<PaidTurn>, signal: AbortSignal): Promise<DetectAnswer>;
-  /** A light sequence for a phone: one request, no retry inside. */
+  /** Requests a light sequence for a phone: one request, never retried. */
   generateSequence(
     region: Region,
     input: SequenceInput,
@@ -153,61 +177,71 @@ export interface FaceId {
   ): Promise<SequenceLink>;
 }
 
-// ── where the frame goes ───────────────────────────────────────────────────────────────────────────────────────────
+// ── frames ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Whole and checked; `bytes` may be asked for again and again. */
+/** A complete, verified frame. `bytes` can be called any number of times. */
 export interface OpenFrame {
-  /** @param from of the first byte, and @param to of the last. */
+  /** @param from offset of the first byte. @param to offset of the last byte. */
   bytes(from: number, to: number): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 
+/** Where a verification's frame is stored. */
+export interface FramePlace {
+  /** Id of the verification. */
+  readonly id: string;
+  /** A tenant's files lie in a folder of its own. */
+  readonly tenant: string | null;
+  readonly target: FrameTarget;
+}
+
+export interface NewFrame extends FramePlace {
+  readonly frame: AsyncIterable<Uint8Array>;
+  /** 32 hex digits, or null if the vendor gave none. */
+  readonly md5: string | null;
+  readonly receipt: Omit<FrameReceipt, 'frame'>;
+}
+
 export interface FrameSink {
   /**
-   * Writes atomically under a name that is the same for every attempt, checks the MD5 first (`FRAME_MD5_MISMATCH`); then,
-   * beside it, the receipt.
-   * @param md5 32 hex digits, or null where the vendor gave none.
+   * Checks the MD5 (`FRAME_MD5_MISMATCH`) and writes the frame atomically, under the same name for every attempt, with a receipt
+   * next to it. Replaces only what this verification wrote: anything else under the name is `FRAME_TAKEN`, and stays.
    */
-  store(
-    id: string,
-    target: FrameTarget,
-    frame: AsyncIterable<Uint8Array>,
-    md5: string | null,
-    receipt: Omit<FrameReceipt, 'frame'>,
-    signal: AbortSignal,
-  ): Promise<StoredFrame>;
+  store(frame: NewFrame, signal: AbortSignal): Promise<StoredFrame>;
   /**
-   * What `store` left for this verification: it was decided, and its frame is there. Null where there is no receipt that can
-   * be read, where it is another verification's, and where the frame beside it is gone or is not the one that it was
-   * written for. A bucket that does not answer is a Failure, and no null.
+   * Reads the decision and the frame that `store` wrote for this verification. Null if the receipt is missing, is
+   * unreadable or belongs to another verification. Also null if the frame is missing or its bytes have changed. Fails if a bucket
+   * does not answer.
    */
   receipt(
-    id: string,
-    target: FrameTarget,
+    place: FramePlace,
     signal: AbortSignal,
   ): Promise<{ readonly receipt: FrameReceipt; readonly stored: StoredFrame } | null>;
   /**
-   * The frame that was stored, open to be read; null where it is gone, or where another picture lies in its place. Where it is
-   * not this sink's, as with `remove`.
+   * Opens a stored frame for reading. Null if the frame is missing or its bytes have changed. Fails like `remove` if the frame
+   * does not belong to this sink.
    */
   open(stored: StoredFrame, signal: AbortSignal): Promise<OpenFrame | null>;
   /**
-   * Deletes what lies under this name, and its receipt, and confirms it: a file is gone, of an object no version is listed.
-   * What is away already is fine. Where it is not this sink's (`FRAME_ELSEWHERE`, `NO_BUCKET`), nothing is touched.
+   * Deletes a frame and its receipt and confirms the deletion: the file is gone, or no version of the object is listed. Deletes
+   * only what the verification wrote. A missing frame, and one that something else replaced, is not an error. If the frame does
+   * not belong to this sink (`FRAME_ELSEWHERE`, `NO_BUCKET`), nothing is deleted.
    */
-  remove(stored: Pick<StoredFrame, 'path'>, signal: AbortSignal): Promise<void>;
-  /** Deletes what killed processes have left of it half written. Looks through a whole folder: for what is erased on demand. */
+  remove(stored: Pick<StoredFrame, 'path'>, id: string, signal: AbortSignal): Promise<void>;
+  /** Deletes partial files that killed processes left behind. It scans the whole folder: use it only for erasure on demand. */
   removeParts(stored: Pick<StoredFrame, 'path'>): Promise<void>;
-  /** Where `store` would put it; null where nobody wants it, or where it cannot go. */
-  pathFor(id: string, target: FrameTarget): string | null;
+  /** Reads all receipts in the frames folder, unsorted. Skips buckets, which belong to callers. `path` is the frame's path. */
+  receipts(signal: AbortSignal): AsyncIterable<{ readonly path: string; readonly receipt: FrameReceipt }>;
+  /** The path that `store` would use. Null if no frame is wanted, or if the target is not configured. */
+  pathFor(place: FramePlace): string | null;
 }
 
-// ── who is told ────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── webhooks ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface WebhookSender {
   /**
-   * One POST of JSON; no redirect is followed, and of the answer nothing but this is kept.
-   * @throws Failure ADDRESS_FORBIDDEN and others of the way there; every answer is returned, whatever its status.
+   * Sends one POST with JSON and follows no redirect. Every answer is returned, whatever its status.
+   * @throws Failure ADDRESS_FORBIDDEN for a private address, or another Failure if no answer arrives.
    */
   post(
     url: string,

@@ -1,85 +1,78 @@
 /**
- * What a bucket is set to, as COS says it in XML: who may read it, versioning, lifecycle. A public bucket is public, and
- * versioning makes versions; lifecycle is a setting only: no rule ever deletes an object.
+ * Reads and writes a bucket's ACL, versioning and lifecycle in COS's XML.
+ *
+ * ACL and versioning take effect. Lifecycle rules are only stored: no rule ever deletes an object.
  */
-import { createHash, randomUUID } from 'node:crypto';
-import type { CosError } from './cos-signature.ts';
-import type { Acl, Bucket, Versioning } from './settings.ts';
+import { CosFailure, invalidAcl, malformedXml, notEmulated } from './cos-error.ts';
+import { readLifecycleRules, readVersioningStatus } from './cos-xml.ts';
+import type { Acl, Bucket } from './settings.ts';
 
-/** By the name in the query, as the log calls them. */
-export const BUCKET_SETTINGS: Readonly<Record<string, string>> = {
-  acl: 'ACL',
-  lifecycle: 'Lifecycle',
-  versioning: 'Versioning',
-};
+export type BucketSetting = 'acl' | 'lifecycle' | 'versioning';
 
-export interface BucketAnswer {
+export interface SettingDocument {
   readonly headers: Readonly<Record<string, string>>;
   readonly xml: string;
 }
 
 const ACLS: readonly string[] = ['private', 'public-read', 'public-read-write'];
 const OWNER = 'qcs::cam::uin/100000000001:uin/100000000001';
-const EVERYBODY = 'http://cam.qcloud.com/groups/global/AllUsers';
+const ALL_USERS_GROUP = 'http://cam.qcloud.com/groups/global/AllUsers';
 
-/** @throws nothing: what is wrong is an answer too. */
-export function readSetting(bucket: Bucket, name: string): BucketAnswer | CosError {
-  if (name === 'acl') return { headers: { 'x-cos-acl': aclOf(bucket) }, xml: aclXml(aclOf(bucket)) };
-  if (name === 'versioning') {
-    const status = bucket.versioning === undefined ? '' : `<Status>${bucket.versioning}</Status>`;
-    return { headers: {}, xml: `<VersioningConfiguration>${status}</VersioningConfiguration>` };
+/** @throws CosFailure if the setting does not exist. */
+export function readSetting(bucket: Bucket, setting: BucketSetting): SettingDocument {
+  switch (setting) {
+    case 'acl':
+      return { headers: { 'x-cos-acl': aclOf(bucket) }, xml: aclXml(aclOf(bucket)) };
+    case 'versioning': {
+      const status = bucket.versioning === undefined ? '' : `<Status>${bucket.versioning}</Status>`;
+      return { headers: {}, xml: `<VersioningConfiguration>${status}</VersioningConfiguration>` };
+    }
+    case 'lifecycle':
+      if (bucket.lifecycle === undefined) {
+        throw new CosFailure({
+          status: 404,
+          code: 'NoSuchLifecycleConfiguration',
+          message: 'The lifecycle configuration does not exist.',
+        });
+      }
+      return { headers: {}, xml: `<LifecycleConfiguration>${bucket.lifecycle}</LifecycleConfiguration>` };
   }
-  if (bucket.lifecycle === undefined) {
-    return {
-      status: 404,
-      code: 'NoSuchLifecycleConfiguration',
-      message: 'The lifecycle configuration does not exist.',
-    };
-  }
-  return { headers: {}, xml: `<LifecycleConfiguration>${bucket.lifecycle}</LifecycleConfiguration>` };
 }
 
-export interface NewSetting {
+export interface SettingRequest {
+  /** The x-cos-acl header. */
   readonly acl: string | undefined;
-  readonly contentMd5: string | undefined;
   readonly body: Buffer;
 }
 
-/** Changes it, or says why not. */
-export function writeSetting(bucket: Bucket, name: string, { acl, contentMd5, body }: NewSetting): CosError | null {
-  if (contentMd5 !== undefined && contentMd5 !== createHash('md5').update(body).digest('base64')) {
-    return {
-      status: 400,
-      code: 'BadDigest',
-      message: 'The Content-MD5 you specified did not match what we received.',
-    };
+/** @throws CosFailure if the request is invalid; the setting then stays as it was. */
+export function writeSetting(bucket: Bucket, setting: BucketSetting, { acl, body }: SettingRequest): void {
+  switch (setting) {
+    case 'acl':
+      if (body.length > 0) throw new CosFailure(notEmulated('PUT ?acl with grants to single accounts'));
+      if (acl === undefined || !isAcl(acl)) throw new CosFailure(invalidAcl());
+      bucket.acl = acl;
+      return;
+    case 'versioning': {
+      const status = readVersioningStatus(body.toString());
+      if (status === null) throw new CosFailure(malformedXml());
+      bucket.versioning = status;
+      return;
+    }
+    case 'lifecycle': {
+      const rules = readLifecycleRules(body.toString());
+      if (rules === null) throw new CosFailure(malformedXml());
+      bucket.lifecycle = rules;
+    }
   }
-  if (name === 'acl') {
-    // Grants to single accounts, in XML or headers, are not emulated.
-    if (acl === undefined || !isAcl(acl)) return invalidAcl();
-    bucket.acl = acl;
-    return null;
-  }
-  const text = body.toString();
-  if (name === 'versioning') {
-    const [, status] =
-      /^<VersioningConfiguration>\s*<Status>(Enabled|Suspended)<\/Status>/.exec(undeclared(text)) ?? [];
-    if (status === undefined) return malformed();
-    bucket.versioning = status as Versioning;
-    return null;
-  }
-  const [, rules] = /^<LifecycleConfiguration>([\s\S]*)<\/LifecycleConfiguration>$/.exec(undeclared(text)) ?? [];
-  if (rules === undefined || !areRules(rules)) return malformed();
-  bucket.lifecycle = rules.trim();
-  return null;
 }
 
-export function isAcl(word: string): word is Acl {
-  return ACLS.includes(word);
+export function removeLifecycle(bucket: Bucket): void {
+  delete bucket.lifecycle;
 }
 
-export function invalidAcl(): CosError {
-  return { status: 400, code: 'InvalidArgument', message: 'The specified ACL is not one of the canned ones.' };
+export function isAcl(text: string): text is Acl {
+  return ACLS.includes(text);
 }
 
 export function aclOf({ acl }: Bucket): Acl {
@@ -88,37 +81,12 @@ export function aclOf({ acl }: Bucket): Acl {
 
 function aclXml(acl: Acl): string {
   const owner = `<ID>${OWNER}</ID><DisplayName>${OWNER}</DisplayName>`;
-  const grant = (type: string, who: string, permission: string) =>
-    `<Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="${type}">${who}</Grantee><Permission>${permission}</Permission></Grant>`;
-  const everybody = { private: [], 'public-read': ['READ'], 'public-read-write': ['READ', 'WRITE'] }[acl];
+  const grant = (type: string, grantee: string, permission: string) =>
+    `<Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="${type}">${grantee}</Grantee><Permission>${permission}</Permission></Grant>`;
+  const publicPermissions = { private: [], 'public-read': ['READ'], 'public-read-write': ['READ', 'WRITE'] }[acl];
   const grants = [
     grant('CanonicalUser', owner, 'FULL_CONTROL'),
-    ...everybody.map((permission) => grant('Group', `<URI>${EVERYBODY}</URI>`, permission)),
+    ...publicPermissions.map((permission) => grant('Group', `<URI>${ALL_USERS_GROUP}</URI>`, permission)),
   ];
   return `<AccessControlPolicy><Owner>${owner}</Owner><AccessControlList>${grants.join('')}</AccessControlList></AccessControlPolicy>`;
-}
-
-function undeclared(xml: string): string {
-  return xml.replace(/^<\?xml[^>]*\?>/, '').trim();
-}
-
-/** At least one, nothing between them, and each with an id of its own, a status, a filter and something that it does. */
-function areRules(text: string): boolean {
-  const rules = text.match(/<Rule>[\s\S]*?<\/Rule>/g) ?? [];
-  const ids = rules.map((rule) => /<ID>([^<]+)<\/ID>/.exec(rule)?.[1] ?? randomUUID());
-  return (
-    rules.length > 0 &&
-    text.replace(/<Rule>[\s\S]*?<\/Rule>/g, '').trim() === '' &&
-    new Set(ids).size === ids.length &&
-    rules.every(
-      (rule) =>
-        /<Status>(?:Enabled|Disabled)<\/Status>/.test(rule) &&
-        /<Filter\s*\/?>/.test(rule) &&
-        /<(?:Expiration|Transition|AbortIncompleteMultipartUpload|NoncurrentVersionExpiration)>/.test(rule),
-    )
-  );
-}
-
-function malformed(): CosError {
-  return { status: 400, code: 'MalformedXML', message: 'The XML you provided was not well-formed.' };
 }

@@ -1,20 +1,23 @@
 /**
- * What was asked and what was done about it: one line of JSON a call, in the file and on the disk before the answer leaves.
- * Tests take it for the truth. No signature, link or secret is in it.
+ * The log of all calls: one line of JSON per call. Tests treat it as the truth.
+ *
+ * What must hold:
+ * - An entry is on disk before the answer leaves.
+ * - No entry contains a signature, a link or a secret.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 
 export interface CallEntry {
-  /** Counts from the emulator's start, also across resets. */
+  /** Counts from the emulator's start. A reset does not restart it. */
   readonly seq: number;
-  /** ms since 1970, by this machine's clock; when the call came in. */
+  /** When the call arrived, ms since 1970, by this machine's clock. */
   readonly at: number;
-  /** The emulator's process was stopped when it came in: it may have come in so much earlier. */
+  /** Present if the emulator's process was stalled: the call may have arrived up to this many ms before `at`. */
   readonly waitedMs?: number;
-  /** `held`: it is being held back by a fault, before it is done or before it is answered. */
+  /** `held`: a fault is holding the call, either before it is performed or before it is answered. */
   readonly event: 'call' | 'held';
-  readonly service: 'faceid' | 'cos' | 'origin';
-  /** `CreateUploadUrl`, `PutObject`, … */
+  readonly service: 'faceid' | 'cos' | 'origin' | 'sts' | 'metadata';
+  /** `CreateUploadUrl`, `PutObject`, `AssumeRole`, … */
   readonly action: string;
   readonly region?: string;
   /** `bucket/key` of the objects concerned. */
@@ -23,15 +26,15 @@ export interface CallEntry {
   /** HTTP status. */
   readonly status?: number;
   /**
-   * FaceID: `Success`, an error code or a Result. COS: `OK` or an error code. Of no vendor's: `HTTP <status>` and `dropped`
-   * by a fault, `aborted` where the caller went away before the call was done.
+   * FaceID: `Success`, an error code or a Result. COS: `OK` or an error code. Origins: the HTTP status. Any service:
+   * `HTTP <status>` or `dropped` because of a fault, `aborted` if the caller disconnected before the call was done.
    */
   readonly code?: string;
   readonly requestId?: string;
   readonly billed?: boolean;
-  /** Kind of the fault that took part. */
+  /** Kind of the fault that was applied. */
   readonly fault?: string;
-  /** False where no answer left, or half of one. */
+  /** False if no answer, or only half of one, was sent. */
   readonly replied?: boolean;
 }
 
@@ -44,7 +47,7 @@ export interface CallQuery {
   readonly billed?: boolean;
 }
 
-type Draft = Omit<CallEntry, 'seq'>;
+type NewEntry = Omit<CallEntry, 'seq'>;
 
 export class CallLog {
   readonly file: string;
@@ -53,9 +56,9 @@ export class CallLog {
   readonly #watchers = new Set<() => void>();
   #seq = 0;
   #pending: string[] = [];
-  /** The write that has not begun, and takes all that comes until it does. */
-  #next: Promise<void> | null = null;
-  #writing: Promise<void> = Promise.resolve();
+  /** A write that has not started yet. When it starts, it writes every line that was added until then. */
+  #queuedWrite: Promise<void> | null = null;
+  #lastWrite: Promise<void> = Promise.resolve();
 
   private constructor(file: string, handle: FileHandle) {
     this.file = file;
@@ -67,16 +70,16 @@ export class CallLog {
   }
 
   /** Resolves when the entry is on the disk. */
-  async add(draft: Draft): Promise<void> {
+  async add(newEntry: NewEntry): Promise<void> {
     this.#seq += 1;
-    const entry: CallEntry = { seq: this.#seq, ...draft };
+    const entry: CallEntry = { seq: this.#seq, ...newEntry };
     this.#pending.push(`${JSON.stringify(entry)}\n`);
-    await this.#written();
+    await this.#flush();
     this.#entries.push(entry);
     for (const watcher of this.#watchers) watcher();
   }
 
-  /** What is on the disk, in the order in which it came there. */
+  /** Matching entries that are on disk, in the order in which they were written. */
   find(query: CallQuery): CallEntry[] {
     return this.#entries.filter(
       (entry) =>
@@ -89,20 +92,20 @@ export class CallLog {
     );
   }
 
-  /** Resolves with what is there once there are `atLeast` such entries, or when the time is up. */
+  /** Resolves with the matching entries once there are `atLeast` of them, or with fewer after `timeoutMs`. */
   async wait(query: CallQuery, atLeast: number, timeoutMs: number): Promise<CallEntry[]> {
     const endsAt = performance.now() + timeoutMs;
     for (;;) {
       const found = this.find(query);
-      const left = endsAt - performance.now();
-      if (found.length >= atLeast || left <= 0) return found;
+      const remainingMs = endsAt - performance.now();
+      if (found.length >= atLeast || remainingMs <= 0) return found;
       await new Promise<void>((resolve) => {
         const done = () => {
           clearTimeout(timer);
           this.#watchers.delete(done);
           resolve();
         };
-        const timer = setTimeout(done, left);
+        const timer = setTimeout(done, remainingMs);
         this.#watchers.add(done);
       });
     }
@@ -113,19 +116,19 @@ export class CallLog {
   }
 
   async close(): Promise<void> {
-    await this.#writing.catch(() => undefined); // whoever added the line has been told
+    await this.#lastWrite.catch(() => undefined); // the caller of `add` has already seen this error
     await this.#handle.close();
   }
 
-  /** One write and one fsync for all that came while the last one ran; each caller waits for its own and no further. */
-  #written(): Promise<void> {
-    this.#next ??= this.#writing.catch(() => undefined).then(() => this.#write());
-    this.#writing = this.#next;
-    return this.#next;
+  /** Lines added while a write runs share the next write and fsync. Each caller waits only for its own line. */
+  #flush(): Promise<void> {
+    this.#queuedWrite ??= this.#lastWrite.catch(() => undefined).then(() => this.#writePending());
+    this.#lastWrite = this.#queuedWrite;
+    return this.#queuedWrite;
   }
 
-  async #write(): Promise<void> {
-    this.#next = null;
+  async #writePending(): Promise<void> {
+    this.#queuedWrite = null;
     const lines = this.#pending.join('');
     this.#pending = [];
     await this.#handle.appendFile(lines);

@@ -1,88 +1,98 @@
 /**
- * Test cards: what FaceID answers is in the liveness package or video itself, as with the card numbers of a payment
- * sandbox. A package without a card is answered like `match`, so that one's own files go through.
+ * Test cards: the input itself determines how the emulated FaceID answers, like the test card numbers of a payment sandbox. An
+ * input without a card counts as `match`, so that users' own files pass.
  */
 import { createGunzip } from 'node:zlib';
 import { z } from 'zod';
 
 export interface Outcome {
-  /** `Success`, or the code that FaceID answers. */
+  /** `Success`, or FaceID's error code. */
   readonly result: string;
   /** 0–100. */
   readonly similarity: number;
-  readonly what: string;
+  /** FaceID's `Description`, unless the result is `Success`. */
+  readonly description: string;
 }
 
 export const CARDS: Readonly<Record<string, Outcome>> = {
-  match: { result: 'Success', similarity: 92.61, what: 'a live person, the one in the photo' },
-  lowSimilarity: { result: 'Success', similarity: 41.27, what: 'a live person, another one than in the photo' },
+  match: { result: 'Success', similarity: 92.61, description: 'a live person, the one in the photo' },
+  lowSimilarity: { result: 'Success', similarity: 41.27, description: 'a live person, but not the one in the photo' },
   compareLowSimilarity: {
     result: 'FailedOperation.CompareLowSimilarity',
-    similarity: 0,
-    what: 'the same, said by code',
+    similarity: 41.27,
+    description: 'the same outcome, reported by a code',
   },
-  spoof: { result: 'FailedOperation.LivessDetectFake', similarity: 0, what: 'a recording of a recording' },
+  spoof: { result: 'FailedOperation.LivessDetectFake', similarity: 0, description: 'a recording of a recording' },
   screenReplay: {
     result: 'FailedOperation.SilentPictureLiveFail',
     similarity: 0,
-    what: 'a picture held to the camera',
+    description: 'a picture held to the camera',
   },
-  notLive: { result: 'FailedOperation.SilentThreshold', similarity: 0, what: 'liveness below the standard' },
-  badLight: { result: 'FailedOperation.ActionLightDark', similarity: 0, what: 'too dark' },
-  strongLight: { result: 'FailedOperation.ActionLightStrong', similarity: 0, what: 'too bright' },
-  noFace: { result: 'FailedOperation.SilentFaceDetectFail', similarity: 0, what: 'no face in the picture' },
-  manyFaces: { result: 'FailedOperation.SilentMultiFaceFail', similarity: 0, what: 'more than one face' },
-  poorFace: { result: 'FailedOperation.SilentFaceQualityFail', similarity: 0, what: 'a face of low quality' },
-  blurred: { result: 'FailedOperation.ImageBlur', similarity: 0, what: 'a blurred picture' },
-  poorPhoto: { result: 'InternalError.LifePhotoPoorQuality', similarity: 0, what: 'a photo of too low resolution' },
-  engineFault: { result: 'FailedOperation.LivessSystemError', similarity: 0, what: 'FaceID’s engine fails, always' },
+  notLive: { result: 'FailedOperation.SilentThreshold', similarity: 0, description: 'liveness below the standard' },
+  badLight: { result: 'FailedOperation.ActionLightDark', similarity: 0, description: 'too dark' },
+  strongLight: { result: 'FailedOperation.ActionLightStrong', similarity: 0, description: 'too bright' },
+  noFace: { result: 'FailedOperation.SilentFaceDetectFail', similarity: 0, description: 'no face in the picture' },
+  manyFaces: { result: 'FailedOperation.SilentMultiFaceFail', similarity: 0, description: 'more than one face' },
+  poorFace: { result: 'FailedOperation.SilentFaceQualityFail', similarity: 0, description: 'a face of low quality' },
+  blurred: { result: 'FailedOperation.ImageBlur', similarity: 0, description: 'a blurred picture' },
+  poorPhoto: {
+    result: 'InternalError.LifePhotoPoorQuality',
+    similarity: 0,
+    description: 'a photo of too low resolution',
+  },
+  engineFault: {
+    result: 'FailedOperation.LivessSystemError',
+    similarity: 0,
+    description: 'FaceID’s engine fails, always',
+  },
 };
 
 const times = z.int().min(0).exactOptional();
 const code = z.string().regex(/^[A-Z][A-Za-z]*(\.[A-Z][A-Za-z]*)*$/);
 
 const cardSchema = z.strictObject({
-  /** A name from the table, or any code. */
+  /** A key of `CARDS`, or any code. */
   card: z.union([z.enum(Object.keys(CARDS)), code]),
   similarity: z.number().min(0).max(100).exactOptional(),
-  /** Tells packages apart that are otherwise the same. */
+  /** Distinguishes inputs whose cards are otherwise equal. */
   nonce: z.string().exactOptional(),
-  /** Which channel says a code that is not Success; default `result`. */
+  /** Whether a code other than Success is reported as a Result or as an Error. @default 'result' */
   channel: z.enum(['result', 'error']).exactOptional(),
-  /** What goes wrong with the first calls for this package. */
+  /** Makes the first calls for this input fail. Each field says how many calls fail in that way. */
   first: z
     .strictObject({
-      /** FaceID cannot read the links so many times: DownLoadError. */
+      /** FaceID cannot read the links: DownLoadError. */
       unreadable: times,
-      /** Somebody overwrites the object just before FaceID reads it, so many times: MD5 Error. */
+      /** The object is overwritten just before FaceID reads it: MD5 Error. */
       overwritten: times,
       throttled: times,
-      /** So many times this code. */
+      /** FaceID answers this code. */
       error: z.strictObject({ code, times: z.int().min(0) }).exactOptional(),
     })
     .exactOptional(),
-  /** The answer takes so much longer. */
+  /** Extra time that the answer takes. */
   slowMs: z.number().min(0).exactOptional(),
 });
 
 export type Card = z.infer<typeof cardSchema>;
 
-const MARK = 'bestframe-card ';
-const LOOK_BYTES = 8_192;
+const CARD_PREFIX = 'bestframe-card ';
+/** How many bytes of a package's unpacked content are searched for a card. */
+const CARD_SEARCH_BYTES = 8_192;
 
 export function cardText(card: Card): string {
-  return `${MARK}${JSON.stringify(card)}\n`;
+  return `${CARD_PREFIX}${JSON.stringify(card)}\n`;
 }
 
 /**
  * @param head the first bytes of a package, video or device data.
- * @returns null for a card that is misspelt: it must not pass for `match`.
+ * @returns null for an invalid card, because a misspelt card must not count as `match`.
  */
 export async function readCard(head: Buffer): Promise<Card | null> {
-  const text = await readable(head);
-  const from = text.indexOf(MARK);
+  const text = await decodeHead(head);
+  const from = text.indexOf(CARD_PREFIX);
   if (from < 0) return { card: 'match' };
-  const [line = ''] = text.slice(from + MARK.length).split('\n', 1);
+  const [line = ''] = text.slice(from + CARD_PREFIX.length).split('\n', 1);
   try {
     return cardSchema.parse(JSON.parse(line));
   } catch {
@@ -90,9 +100,9 @@ export async function readCard(head: Buffer): Promise<Card | null> {
   }
 }
 
-/** Base64 text without what it stands for would have no card that could be read. */
-async function readable(head: Buffer): Promise<string> {
-  if (head[0] === 0x1f && head[1] === 0x8b) return inflated(head);
+/** Unpacks gzip and decodes Base64, because a card is readable in neither form. */
+async function decodeHead(head: Buffer): Promise<string> {
+  if (head[0] === 0x1f && head[1] === 0x8b) return inflateHead(head);
   const text = head.toString('latin1');
   return isBase64(text) ? Buffer.from(text, 'base64').toString('latin1') : text;
 }
@@ -101,8 +111,8 @@ export function isBase64(text: string): boolean {
   return /^[A-Za-z0-9+/\s]+={0,2}$/.test(text.trimEnd());
 }
 
-/** As much of the package as its first bytes give. */
-function inflated(head: Buffer): Promise<string> {
+/** Unpacks as much of a gzip package as its first bytes contain. */
+function inflateHead(head: Buffer): Promise<string> {
   return new Promise((resolve) => {
     const gunzip = createGunzip();
     const pieces: Buffer[] = [];
@@ -114,14 +124,14 @@ function inflated(head: Buffer): Promise<string> {
     gunzip.on('data', (piece: Buffer) => {
       pieces.push(piece);
       length += piece.length;
-      if (length > LOOK_BYTES) done();
+      if (length > CARD_SEARCH_BYTES) done();
     });
-    gunzip.on('end', done).on('error', done); // a head ends in the middle: that is no error here
+    gunzip.on('end', done).on('error', done); // a truncated stream is expected: the head is only the start of the package
     gunzip.end(head);
   });
 }
 
-export function outcomeOf(card: Card): Outcome {
-  const named = CARDS[card.card] ?? { result: card.card, similarity: 0, what: '' };
+export function resolveOutcome(card: Card): Outcome {
+  const named = CARDS[card.card] ?? { result: card.card, similarity: 0, description: '' };
   return { ...named, similarity: card.similarity ?? named.similarity };
 }

@@ -1,24 +1,32 @@
-/** The control port: plain HTTP and JSON. What it takes is in docs/emulator.md; `control.ts` is its client. */
+/** The control port: plain HTTP and JSON. docs/emulator.md documents the routes; `control.ts` is the client. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import type { CallLog } from './call-log.ts';
 import { type Faults, faultSchema } from './faults.ts';
-import type { Objects } from './objects.ts';
-import type { Origins } from './origins.ts';
+import type { ObjectStore } from './object-store.ts';
+import type { Origins, Page } from './origins.ts';
 import { listen } from './proxy.ts';
-import { type Bucket, changesSchema, type Settings } from './settings.ts';
+import { type Bucket, type Settings, settingsPatchSchema } from './settings.ts';
 
-export interface ControlOptions {
-  readonly host: string;
-  readonly port: number;
+export interface ControlledParts {
   readonly log: CallLog;
   readonly faults: Faults;
-  readonly objects: Objects;
+  readonly objects: ObjectStore;
   readonly buckets: readonly Bucket[];
   readonly origins: Origins;
   readonly settings: Settings;
   reset(): void;
+}
+
+export interface ControlServerOptions extends ControlledParts {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ControlServer {
+  readonly url: string;
+  close(): Promise<void>;
 }
 
 const MAX_WAIT_MS = 120_000;
@@ -29,7 +37,7 @@ const queries = {
   release: z.strictObject({ id: text }),
   calls: z.strictObject({
     event: z.enum(['call', 'held']).exactOptional(),
-    service: z.enum(['faceid', 'cos', 'origin']).exactOptional(),
+    service: z.enum(['faceid', 'cos', 'origin', 'sts', 'metadata']).exactOptional(),
     action: text.exactOptional(),
     code: text.exactOptional(),
     object: text.exactOptional(),
@@ -48,33 +56,78 @@ const queries = {
   }),
 };
 
-type Route = (asked: { url: URL; body: Buffer; request: IncomingMessage }) => Promise<unknown> | unknown;
+interface RouteInput {
+  readonly url: URL;
+  readonly body: Buffer;
+  readonly contentType: string | undefined;
+}
 
-export async function startControl(options: ControlOptions): Promise<{ url: string; close(): Promise<void> }> {
-  const { log, faults, objects, buckets, origins, settings } = options;
-  const routes: Record<string, Route> = {
+type Route = (input: RouteInput) => Promise<unknown> | unknown;
+type Routes = Readonly<Record<string, Route>>;
+
+export async function startControlServer({ host, port, ...parts }: ControlServerOptions): Promise<ControlServer> {
+  const routes: Routes = {
     'GET /health': () => ({ ok: true }),
+    ...settingsRoutes(parts),
+    ...faultRoutes(parts),
+    ...stateRoutes(parts),
+    'POST /reset': () => {
+      parts.reset();
+      return { reset: true };
+    },
+  };
+  const server = createServer((request, response) => {
+    handle(request, response, routes).catch(() => response.destroy());
+  });
+  await listen(server, port, host);
+  const address = server.address() as AddressInfo;
+  return {
+    url: `http://${host}:${address.port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function settingsRoutes({ settings }: ControlledParts): Routes {
+  return {
     'GET /settings': () => settings,
     'PATCH /settings': ({ body }) => {
-      const { qps, latencyMs, ...rest } = parsed(changesSchema, json(body));
+      const { qps, latencyMs, ...rest } = validate(settingsPatchSchema, parseJson(body));
       Object.assign(settings, rest, {
         qps: { ...settings.qps, ...qps },
         latencyMs: { ...settings.latencyMs, ...latencyMs },
       });
       return settings;
     },
-    'POST /faults': ({ body }) => ({ id: faults.add(parsed(faultSchema, json(body))) }),
+  };
+}
+
+function faultRoutes({ faults }: ControlledParts): Routes {
+  return {
+    'POST /faults': ({ body }) => ({ id: faults.add(validate(faultSchema, parseJson(body))) }),
     'POST /faults/release': ({ url }) => {
-      const known = faults.release(parsed(queries.release, given(url)).id);
-      if (!known) throw new BadRequest('id names no fault: it was cleared, or never was');
+      const { id } = validate(queries.release, readQuery(url));
+      if (!faults.release(id)) {
+        throw new BadRequest(
+          `there is no fault ${id}: use the id that POST /faults returned since the last clear or reset`,
+        );
+      }
       return { released: true };
     },
     'DELETE /faults': () => {
       faults.clear();
       return { cleared: true };
     },
+  };
+}
+
+function stateRoutes({ log, objects, buckets, origins }: ControlledParts): Routes {
+  return {
     'GET /calls': ({ url }) => {
-      const { atLeast, timeoutMs, ...query } = parsed(queries.calls, given(url));
+      const { atLeast, timeoutMs, ...query } = validate(queries.calls, readQuery(url));
       return log.wait(query, atLeast, timeoutMs);
     },
     'GET /objects': () => objects.list().map(({ bucket, key, sizeBytes, md5 }) => ({ bucket, key, sizeBytes, md5 })),
@@ -89,80 +142,65 @@ export async function startControl(options: ControlOptions): Promise<{ url: stri
         })),
       ),
     'PUT /objects': async ({ url, body }) => {
-      const { bucket, key } = parsed(queries.object, given(url));
-      if (!buckets.some(({ name }) => name === bucket)) throw new BadRequest(`there is no bucket ${bucket}`);
-      const { sizeBytes, md5 } = await objects.put(bucket, key, body, 'application/octet-stream');
+      const { bucket, key } = validate(queries.object, readQuery(url));
+      if (!buckets.some(({ name }) => name === bucket)) {
+        const names = buckets.map(({ name }) => name).join(', ');
+        throw new BadRequest(`there is no bucket ${bucket}: use one of ${names}`);
+      }
+      const contentType = 'application/octet-stream';
+      const { sizeBytes, md5 } = await objects.put({ bucket, key, content: body, contentType });
       return { sizeBytes, md5 };
     },
-    'PUT /origins': ({ url, body, request }) => {
-      const { url: at, ...page } = parsed(queries.origin, given(url));
-      origins.put(at, { body, contentType: request.headers['content-type'] ?? 'application/octet-stream', ...page });
+    'PUT /origins': ({ url, body, contentType = 'application/octet-stream' }) => {
+      const { url: pageUrl, location, status } = validate(queries.origin, readQuery(url));
+      const page: Page =
+        location === undefined
+          ? { kind: 'content', status: status ?? 200, body, contentType }
+          : { kind: 'redirect', status: status ?? 302, body, contentType, location };
+      origins.put(pageUrl, page);
       return { put: true };
     },
-    'POST /reset': () => {
-      options.reset();
-      return { reset: true };
-    },
-  };
-
-  const server = createServer((request, response) => {
-    answer(request, response, routes).catch(() => response.destroy());
-  });
-  await listen(server, options.port, options.host);
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://${options.host}:${port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
   };
 }
 
 class BadRequest extends Error {}
 
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  routes: Record<string, Route>,
-): Promise<void> {
+async function handle(request: IncomingMessage, response: ServerResponse, routes: Routes): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://control');
-  const route = routes[`${request.method} ${url.pathname}`];
-  const [status, value] = await (async (): Promise<[number, unknown]> => {
-    const body = Buffer.concat(await request.toArray());
-    if (route === undefined)
-      return [
-        404,
-        { error: `there is no ${request.method} ${url.pathname}: use one of ${Object.keys(routes).join(', ')}` },
-      ];
-    try {
-      return [200, await route({ url, body, request })];
-    } catch (error) {
-      if (error instanceof BadRequest) return [400, { error: error.message }];
-      return [500, { error: 'the emulator failed' }];
-    }
-  })();
+  const body = Buffer.concat(await request.toArray());
+  const input = { url, body, contentType: request.headers['content-type'] };
+  const [status, value] = await runRoute(`${request.method} ${url.pathname}`, input, routes);
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(`${JSON.stringify(value)}\n`);
 }
 
-function json(body: Buffer): unknown {
+async function runRoute(name: string, input: RouteInput, routes: Routes): Promise<[status: number, value: unknown]> {
+  const route = routes[name];
+  if (route === undefined) return [404, { error: `there is no ${name}: use one of ${Object.keys(routes).join(', ')}` }];
   try {
-    return JSON.parse(body.toString() || '{}');
-  } catch {
-    throw new BadRequest('the body is not JSON');
+    return [200, await route(input)];
+  } catch (error) {
+    if (error instanceof BadRequest) return [400, { error: error.message }];
+    return [500, { error: 'the emulator failed' }];
   }
 }
 
-function given(url: URL): Record<string, string> {
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString() || '{}');
+  } catch {
+    throw new BadRequest('the body is not JSON: send a JSON object');
+  }
+}
+
+function readQuery(url: URL): Record<string, string> {
   return Object.fromEntries(url.searchParams);
 }
 
-/** @throws BadRequest that names each thing that is not meant so. */
-function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
+/** @throws BadRequest with one message per invalid field. */
+function validate<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const words = result.error.issues.map(({ path, message }) => [...path, message].join(': '));
-  throw new BadRequest(words.join('; '));
+  const messages = result.error.issues.map(({ path, message }) => [...path, message].join(': '));
+  throw new BadRequest(messages.join('; '));
 }

@@ -1,4 +1,4 @@
-/** The control port from a test or a script: faults, settings, objects, and the call log to wait on. */
+/** A client of the control port, for tests and scripts. */
 import type { CallEntry, CallQuery } from './call-log.ts';
 import type { Fault } from './faults.ts';
 import type { Settings } from './settings.ts';
@@ -6,7 +6,9 @@ import type { Settings } from './settings.ts';
 export type { CallEntry, CallQuery } from './call-log.ts';
 export type { Fault } from './faults.ts';
 
-type Changes = { [Name in keyof Settings]?: Settings[Name] extends object ? Partial<Settings[Name]> : Settings[Name] };
+type SettingsPatch = {
+  [Name in keyof Settings]?: Settings[Name] extends object ? Partial<Settings[Name]> : Settings[Name];
+};
 
 export class EmulatorControl {
   readonly #url: string;
@@ -16,69 +18,74 @@ export class EmulatorControl {
     this.#url = url;
   }
 
-  settings(changes: Changes = {}): Promise<Settings> {
-    return this.#ask('PATCH', '/settings', JSON.stringify(changes));
+  /** Changes the named settings. @returns all settings. */
+  settings(patch: SettingsPatch = {}): Promise<Settings> {
+    return this.#send('PATCH', '/settings', JSON.stringify(patch));
   }
 
-  /** @returns the fault's id, for `release`. */
+  /** Adds a fault. @returns its id, for `release`. */
   async fault(fault: Fault): Promise<string> {
-    return (await this.#ask<{ id: string }>('POST', '/faults', JSON.stringify(fault))).id;
+    return (await this.#send<{ id: string }>('POST', '/faults', JSON.stringify(fault))).id;
   }
 
+  /** Releases the calls that a `hold` fault holds. */
   async release(id: string): Promise<void> {
-    await this.#ask('POST', `/faults/release?id=${id}`);
+    await this.#send('POST', `/faults/release?id=${id}`);
   }
 
   async clearFaults(): Promise<void> {
-    await this.#ask('DELETE', '/faults');
+    await this.#send('DELETE', '/faults');
   }
 
-  /** What was called until now. */
+  /** The calls logged so far. */
   calls(query: CallQuery = {}): Promise<CallEntry[]> {
-    return this.#ask('GET', `/calls?${parameters(query)}`);
+    return this.#send('GET', `/calls?${toQuery(query)}`);
   }
 
-  /** Waits for a number of calls. @throws Error when they have not come in time. */
+  /** Waits until `atLeast` calls are logged. @throws Error if they do not arrive within `timeoutMs`. */
   async waitFor(query: CallQuery, atLeast = 1, timeoutMs = 60_000): Promise<CallEntry[]> {
-    const found = await this.#ask<CallEntry[]>('GET', `/calls?${parameters({ ...query, atLeast, timeoutMs })}`);
+    const found = await this.#send<CallEntry[]>('GET', `/calls?${toQuery({ ...query, atLeast, timeoutMs })}`);
     if (found.length >= atLeast) return found;
-    throw new Error(`only ${found.length} of ${atLeast} calls came in ${timeoutMs} ms: ${JSON.stringify(query)}`);
+    throw new Error(
+      `only ${found.length} of ${atLeast} calls arrived within ${timeoutMs} ms: ${JSON.stringify(query)}`,
+    );
   }
 
   objects(): Promise<{ bucket: string; key: string; sizeBytes: number; md5: string }[]> {
-    return this.#ask('GET', '/objects');
+    return this.#send('GET', '/objects');
   }
 
-  /** All versions of all objects, and what says that one is deleted; of each object the newest first. */
+  /** All versions and delete markers of all objects. Each object's newest version comes first. */
   versions(): Promise<{ bucket: string; key: string; versionId: string; latest: boolean; deleted: boolean }[]> {
-    return this.#ask('GET', '/versions');
+    return this.#send('GET', '/versions');
   }
 
-  /** As if somebody had written an object without being asked who they are. */
+  /** Writes an object without authentication. */
   putObject(bucket: string, key: string, body: Buffer): Promise<{ sizeBytes: number; md5: string }> {
-    return this.#ask('PUT', `/objects?${parameters({ bucket, key })}`, body);
+    return this.#send('PUT', `/objects?${toQuery({ bucket, key })}`, body);
   }
 
-  /** Puts a page on another web server. @param url `https://host/path`. */
-  async putOrigin(url: string, body: Buffer, more: { location?: string; status?: number } = {}): Promise<void> {
-    await this.#ask('PUT', `/origins?${parameters({ url, ...more })}`, body);
+  /** Publishes a page on another web server. @param url `https://host/path`. */
+  async putOrigin(url: string, body: Buffer, options: { location?: string; status?: number } = {}): Promise<void> {
+    await this.#send('PUT', `/origins?${toQuery({ url, ...options })}`, body);
   }
 
-  /** Faults, rates, origins and the log's memory: as after the start. Objects and the log's file stay. */
+  /** Resets faults, settings, rates, origins and the copy of the log in memory. Objects, buckets and the log file stay. */
   async reset(): Promise<void> {
-    await this.#ask('POST', '/reset');
+    await this.#send('POST', '/reset');
   }
 
-  async #ask<T>(method: string, path: string, body?: string | Buffer): Promise<T> {
-    const sent = typeof body === 'object' ? new Uint8Array(body) : body;
-    const response = await fetch(`${this.#url}${path}`, { method, ...(sent === undefined ? {} : { body: sent }) });
+  async #send<T>(method: string, path: string, body?: string | Buffer): Promise<T> {
+    const content = typeof body === 'object' ? new Uint8Array(body) : body;
+    const init = { method, ...(content === undefined ? {} : { body: content }) };
+    const response = await fetch(`${this.#url}${path}`, init);
     const value = (await response.json()) as T & { error?: string };
     if (!response.ok) throw new Error(`the emulator refused ${method} ${path}: ${value.error}`);
     return value;
   }
 }
 
-function parameters(values: object): string {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined);
-  return new URLSearchParams(Object.fromEntries(given.map(([name, value]) => [name, String(value)]))).toString();
+function toQuery(values: object): string {
+  const present = Object.entries(values).filter(([, value]) => value !== undefined);
+  return new URLSearchParams(Object.fromEntries(present.map(([name, value]) => [name, String(value)]))).toString();
 }

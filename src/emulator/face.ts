@@ -1,5 +1,5 @@
-/** A drawing of a face, 240 × 300: the only face in this repository, and nobody's. JPEG, Base64. */
-const DRAWN =
+/** A drawing of a face, 240 × 300 pixels, as Base64 JPEG. It shows no real person and is the repository's only face. */
+const DRAWING_BASE64 =
   '/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1x' +
   'eXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAAR' +
   'CAEsAPADASIAAhEBAxEB/8QAGwABAQADAQEBAAAAAAAAAAAAAAEDBAYFAgf/xABAEAACAgEBBAYHBgIJBQAAAAAAAQIDBBEFEiExBhNBUWFx' +
@@ -45,4 +45,4 @@ const DRAWN =
   'h0ZSzi8vQAEJQAAY8i6OPRO2XKK18zkbJytslOb1lJ6s93b85RxIRT4Snx8Tny+VNAAJVAAAAAAAAAAAAAAAAAAAAAAAAAABVweqOr2fk+lY' +
   'kLG/W5S8zkz2uj05b10NfV0T08SNfFsvbABRd//Z';
 
-export const FACE: Buffer = Buffer.from(DRAWN, 'base64');
+export const FACE: Buffer = Buffer.from(DRAWING_BASE64, 'base64');

@@ -1,76 +1,87 @@
 /**
- * FaceID: CreateUploadUrl, GenerateReflectSequence, DetectReflectLivenessAndCompare, VideoLivenessCompare. Errors arise from
- * their causes, in the order in which a service meets them: signature, action, region, parameters, account, rate, links,
- * download, MD5, content, the person.
+ * FaceID: CreateUploadUrl, GenerateReflectSequence, DetectReflectLivenessAndCompare, VideoLivenessCompare.
+ *
+ * Each error has a real cause. Causes are checked in the order in which a service meets them: signature, action, version,
+ * region, parameters, account, rate, links, download, card, MD5, content, the person.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { setTimeout as pause } from 'node:timers/promises';
-import { type ApiError, ApiFault } from './api-fault.ts';
-import { type ApiRequest, readApiRequest, readParameters } from './api-request.ts';
-import { type Card, isBase64, type Outcome, outcomeOf, readCard } from './cards.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApiFailure } from './api-failure.ts';
+import { type ApiRequest, readApiRequest, validateParameters } from './api-request.ts';
+import { isBilled } from './billing.ts';
+import { type Card, isBase64, type Outcome, readCard, resolveOutcome } from './cards.ts';
 import type { Cos } from './cos.ts';
-import { COS_HOST } from './cos.ts';
-import { decoded, signedLink } from './cos-signature.ts';
+import { BUCKET_HOST, hostOf } from './cos-hosts.ts';
+import { createSignedLink, percentDecode } from './cos-signature.ts';
 import type { Answer, Exchange } from './exchange.ts';
-import type { Objects, StoredObject } from './objects.ts';
-import { isText, readPicture } from './pictures.ts';
+import { answerApiError, answerFields, answerResult, type BestFrame, type IsBilled } from './faceid-answers.ts';
+import {
+  checkLiveData,
+  checkPhoto,
+  checkVideo,
+  type Download,
+  HEAD_BYTES,
+  IMAGE_HEAD_BYTES,
+  isValidateData,
+} from './faceid-content.ts';
+import type { ObjectStore, StoredObject } from './object-store.ts';
+import { RateLimiter } from './rate-limiter.ts';
 import { sampleImage } from './samples.ts';
 import {
   type Credentials,
-  frameBucket,
-  resourceBucket,
+  resourceBucketName,
+  resultBucketName,
   type Settings,
   VENDOR_APP_ID,
   VENDOR_CREDENTIALS,
 } from './settings.ts';
-import type { Arrival } from './stops.ts';
+import type { Arrival } from './stall-detector.ts';
 
 export const FACEID_HOST = /^faceid(?:\.intl|\.ap-[a-z]+)?\.tencentcloudapi\.com$/;
-const HEAD_BYTES = 65_536;
-const MIB = 1024 * 1024;
-/** Documented as 3 MB and 8 MB after Base64. */
-const MAX_BYTES = { image: 2.25 * MIB, video: 6 * MIB };
-const MIN_PIXELS = 64;
 
-const TARGETS = [
+const TARGET_ACTIONS = [
   'DetectReflectLivenessAndCompare',
   'VideoLivenessCompare',
   'GenerateReflectSequence',
   'ApplyWebVerificationToken',
 ];
 const LIVENESS_TYPES = ['SILENT', 'ACTION', 'LIP'];
-/** Silent, blinking, light, blinking and light. */
+/** The security levels of a light sequence. 1: silent. 2: blinking. 3: light. 4: blinking and light. */
 const SECURITY_LEVELS = ['1', '2', '3', '4'];
 const DEFAULT_SECURITY_LEVEL = '4';
 const SEQUENCE_BYTES = 2_048;
 
 export interface FaceIdOptions {
-  readonly objects: Objects;
+  readonly objects: ObjectStore;
   readonly cos: Cos;
   readonly credentials: readonly Credentials[];
   readonly settings: Settings;
   /** Aborted when the emulator closes. */
   readonly closing: AbortSignal;
+  /** The vendor's clock. */
   now(): number;
 }
 
-interface Asked {
+interface ValidRequest {
+  readonly requestId: string;
   readonly action: string;
   readonly region: string;
   readonly language: string;
   readonly parameters: Record<string, string>;
 }
 
-/** An object with its first bytes. */
-type Downloaded = StoredObject & { readonly head: Buffer };
+/** An input of a call: the downloaded object, and the object's MD5 according to the parameters. */
+interface Input {
+  readonly download: Download;
+  readonly expectedMd5: string | undefined;
+}
 
 export class FaceId {
   readonly #options: FaceIdOptions;
-  /** When calls that were let through had come in, in the last second, by action and region; at the earliest. */
-  readonly #recent = new Map<string, number[]>();
-  /** How often a package's first calls have gone wrong already, by kind. */
-  readonly #firsts = new Map<string, number>();
+  readonly #rateLimiter = new RateLimiter();
+  /** How many calls have been counted for the `first` field of a card, by kind of failure and package. */
+  readonly #firstCalls = new Map<string, number>();
 
   constructor(options: FaceIdOptions) {
     this.#options = options;
@@ -79,242 +90,244 @@ export class FaceId {
   async exchange(request: IncomingMessage, response: ServerResponse, url: URL, arrival: Arrival): Promise<Exchange> {
     const body = Buffer.concat(await request.toArray());
     const { method = '', headers } = request;
-    const asked = readApiRequest({ method, url, headers, body });
-    const { action, region } = asked;
-    const call = { service: 'faceid', action, region, objects: objectsNamed(asked.text) } as const;
+    const apiRequest = readApiRequest({ method, url, headers, body }, 'faceid');
+    const { action, region, parameterText } = apiRequest;
     return {
       request,
       response,
-      call,
+      call: { service: 'faceid', action, region, objects: findLinkedObjects(parameterText) },
       arrival,
-      perform: () => this.#perform(asked, arrival),
+      perform: () => this.#perform(apiRequest, arrival),
       refuse: (fault) => {
         const requestId = randomUUID();
+        const isBilled = this.#billOf(action);
         if (fault.kind === 'error')
-          return failed({ code: fault.code, message: fault.message ?? fault.code }, requestId);
-        return resulted({ result: fault.code, similarity: fault.similarity ?? 0, what: fault.code }, null, requestId);
+          return answerApiError({ code: fault.code, message: fault.message ?? fault.code }, requestId, isBilled);
+        const outcome = { result: fault.code, similarity: fault.similarity ?? 0, description: fault.code };
+        return answerResult({ action, requestId, outcome, bestFrame: null, objects: [], isBilled });
       },
     };
   }
 
   reset(): void {
-    this.#recent.clear();
-    this.#firsts.clear();
+    this.#rateLimiter.reset();
+    this.#firstCalls.clear();
   }
 
-  async #perform(request: ApiRequest, arrival: Arrival): Promise<Answer> {
+  #billOf(action: string): IsBilled {
+    return (code) => isBilled(action, code, this.#options.settings.billUndocumented);
+  }
+
+  async #perform(apiRequest: ApiRequest, arrival: Arrival): Promise<Answer> {
     const requestId = randomUUID();
+    const { credentials, settings } = this.#options;
     try {
-      const { credentials, settings } = this.#options;
-      const problem = request.problem(credentials, this.#options.now());
-      if (problem !== null) return failed(problem, requestId);
-      const { action, region, language } = request;
-      const asked: Asked = { action, region, language, parameters: readParameters(request) };
-      if (settings.accountError !== null) throw new ApiFault(settings.accountError, settings.accountError);
-      this.#rate(asked, arrival);
-      await this.#takeTime(settings.latencyMs[asked.action] ?? 0);
-      if (asked.action === 'CreateUploadUrl') return this.#createUploadUrl(asked, requestId);
-      if (asked.action === 'GenerateReflectSequence') return await this.#generateSequence(asked, requestId);
-      return await this.#compare(asked, requestId);
+      const error = apiRequest.checkSignature(credentials, this.#options.now());
+      if (error !== null) return answerApiError(error, requestId, () => false);
+      const { action, region, language } = apiRequest;
+      const parameters = validateParameters(apiRequest);
+      const request: ValidRequest = { requestId, action, region, language, parameters };
+      if (settings.accountError !== null) throw new ApiFailure(settings.accountError, settings.accountError);
+      this.#enforceRate(request, arrival);
+      await this.#sleep(settings.latencyMs[action] ?? 0);
+      if (action === 'CreateUploadUrl') return this.#createUploadUrl(request);
+      if (action === 'GenerateReflectSequence') return await this.#generateSequence(request);
+      return await this.#verify(request);
     } catch (error) {
-      if (!(error instanceof ApiFault)) throw error;
-      return failed(error.answer, requestId, error.objects);
+      if (!(error instanceof ApiFailure)) throw error;
+      return answerApiError(error.apiError, requestId, this.#billOf(apiRequest.action), error.objects);
     }
   }
 
-  /** At most so many calls in any second; what a stop of this process has brought together is given the benefit of the doubt. */
-  #rate({ action, region }: Asked, { at, waitedMs }: Arrival): void {
+  #enforceRate({ action, region }: ValidRequest, arrival: Arrival): void {
     const limit = this.#options.settings.qps[action];
-    if (limit === undefined) return;
-    const name = `${action} ${region}`;
-    const recent = (this.#recent.get(name) ?? []).filter((before) => before > at - 1_000);
-    this.#recent.set(name, recent);
-    if (recent.length >= limit) {
-      throw new ApiFault(
-        'RequestLimitExceeded',
-        `The request rate exceeds the frequency limit ${limit}/s of this API.`,
-      );
-    }
-    recent.push(at - waitedMs);
+    if (limit === undefined || this.#rateLimiter.tryAccept(action, region, limit, arrival)) return;
+    throw new ApiFailure(
+      'RequestLimitExceeded',
+      `The request rate exceeds the frequency limit ${limit}/s of this API.`,
+    );
   }
 
-  async #takeTime(ms: number): Promise<void> {
-    if (ms > 0) await pause(ms, undefined, { signal: this.#options.closing });
+  async #sleep(ms: number): Promise<void> {
+    if (ms > 0) await sleep(ms, undefined, { signal: this.#options.closing });
   }
 
-  #createUploadUrl({ region, parameters }: Asked, requestId: string): Answer {
+  #createUploadUrl({ requestId, region, parameters }: ValidRequest): Answer {
     const target = parameters.TargetAction ?? '';
-    if (!TARGETS.includes(target))
-      throw new ApiFault('InvalidParameterValue', 'The value of TargetAction is not valid.');
-    const now = this.#options.now();
-    const until = now + this.#options.settings.linkTtlMs;
+    if (!TARGET_ACTIONS.includes(target))
+      throw new ApiFailure('InvalidParameterValue', 'The value of TargetAction is not valid.');
+    const bucket = resourceBucketName(region);
     const key = `faceid/${target}/${VENDOR_APP_ID}/${randomUUID()}`;
-    const bucket = resourceBucket(region);
-    const host = `${bucket}.cos.${region}.myqcloud.com`;
-    const link = (method: string) => signedLink(method, host, key, VENDOR_CREDENTIALS, now, until);
-    const fields = { UploadUrl: link('PUT'), ResourceUrl: link('GET'), ExpiredTimestamp: Math.floor(until / 1000) };
-    return answered(fields, requestId, { code: 'Success', billed: false, objects: [`${bucket}/${key}`] });
+    const validFrom = this.#options.now();
+    const validUntil = validFrom + this.#options.settings.linkTtlMs;
+    const link = (method: string) =>
+      createSignedLink({
+        method,
+        host: hostOf({ bucket, region }),
+        key,
+        credentials: VENDOR_CREDENTIALS,
+        validFrom,
+        validUntil,
+      });
+    const fields = {
+      UploadUrl: link('PUT'),
+      ResourceUrl: link('GET'),
+      ExpiredTimestamp: Math.floor(validUntil / 1000),
+    };
+    return answerFields(fields, requestId, { code: 'Success', billed: false, objects: [`${bucket}/${key}`] });
   }
 
-  async #compare(asked: Asked, requestId: string): Promise<Answer> {
-    const { parameters } = asked;
-    const first = asked.action === 'VideoLivenessCompare' ? 'Video' : 'LiveData';
-    if (first === 'Video' && !LIVENESS_TYPES.includes(parameters.LivenessType ?? '')) {
-      throw new ApiFault('InvalidParameterValue', 'The value of LivenessType is not valid.');
-    }
-    for (const name of [first, 'Image']) refuseForeignLink(parameters[`${name}Url`] ?? '', asked.region);
-    const live = await this.#download(parameters[`${first}Url`] ?? '', HEAD_BYTES);
-    const image = await this.#download(parameters.ImageUrl ?? '', MAX_BYTES.image);
-    const objects = [live, image].map((each) => `${each.bucket}/${each.key}`);
-    const card = await cardOf(live, objects);
-    await this.#goWrongAtFirst(card, live, objects);
-    this.#compareMd5(live, parameters[`${first}Md5`], asked, objects);
-    this.#compareMd5(image, parameters.ImageMd5, asked, objects);
-    const unusable = packageProblem(live, first) ?? photoProblem(image);
-    if (unusable !== null) return resulted(unusable, null, requestId, objects);
+  /** DetectReflectLivenessAndCompare and VideoLivenessCompare, which differ only in their first input. */
+  async #verify(request: ValidRequest): Promise<Answer> {
+    const { action, requestId, region, parameters } = request;
+    const isVideo = action === 'VideoLivenessCompare';
+    const { LivenessType = '', ValidateData = '' } = parameters;
+    if (isVideo && !LIVENESS_TYPES.includes(LivenessType))
+      throw new ApiFailure('InvalidParameterValue', 'The value of LivenessType is not valid.');
+    if (isVideo && !isValidateData(LivenessType, ValidateData))
+      throw new ApiFailure('InvalidParameterValue', 'The value of ValidateData is not valid.');
+    const { ImageUrl = '', ImageMd5 } = parameters;
+    const [liveUrl = '', liveMd5] = isVideo
+      ? [parameters.VideoUrl, parameters.VideoMd5]
+      : [parameters.LiveDataUrl, parameters.LiveDataMd5];
+    for (const link of [liveUrl, ImageUrl]) refuseForeignLink(link, region);
+    const live = await this.#download(liveUrl, HEAD_BYTES);
+    const image = await this.#download(ImageUrl, IMAGE_HEAD_BYTES);
+    const inputs = [
+      { download: live, expectedMd5: liveMd5 },
+      { download: image, expectedMd5: ImageMd5 },
+    ];
+    const objects = objectNames(inputs);
+    const card = await this.#applyCard(request, live, inputs);
+    const unusable = (isVideo ? checkVideo(live) : await this.#checkLiveData(live)) ?? checkPhoto(image, action);
+    const answer = { action, requestId, objects, isBilled: this.#billOf(action) };
+    if (unusable !== null) return answerResult({ ...answer, outcome: unusable, bestFrame: null });
 
-    if (card.slowMs !== undefined) await this.#takeTime(card.slowMs);
-    const outcome = outcomeOf(card);
-    if (outcome.result !== 'Success' && card.channel === 'error')
-      throw new ApiFault(outcome.result, outcome.what || outcome.result, objects);
-    const frame = outcome.result === 'Success' ? await this.#bestFrame(asked.region) : null;
-    return resulted(outcome, frame, requestId, objects);
+    await this.#sleep(card.slowMs ?? 0);
+    const outcome = resolveOutcome(card);
+    const isSuccess = outcome.result === 'Success';
+    if (!isSuccess && card.channel === 'error')
+      throw new ApiFailure(outcome.result, outcome.description || outcome.result, objects);
+    const frame = { key: `bestframe/${randomUUID()}.jpg`, content: sampleImage(), contentType: 'image/jpeg' };
+    const bestFrame = isSuccess ? await this.#publish(region, frame) : null;
+    return answerResult({ ...answer, outcome, bestFrame });
   }
 
-  /** The sequence is made for this call and means nothing to anybody: no phone plays it. */
-  async #generateSequence(asked: Asked, requestId: string): Promise<Answer> {
-    const { DeviceDataUrl = '', DeviceDataMd5, SecurityLevel = DEFAULT_SECURITY_LEVEL } = asked.parameters;
+  async #checkLiveData(live: Download): Promise<Outcome | null> {
+    const content = await this.#options.objects.stream(live);
+    if (content === null) throw new ApiFailure('FailedOperation.DownLoadError', 'File download failed.');
+    return checkLiveData(live, content);
+  }
+
+  /** Answers GenerateReflectSequence. The sequence is random bytes, which no phone can play. */
+  async #generateSequence(request: ValidRequest): Promise<Answer> {
+    const { requestId, region } = request;
+    const { DeviceDataUrl = '', DeviceDataMd5, SecurityLevel = DEFAULT_SECURITY_LEVEL } = request.parameters;
     if (!SECURITY_LEVELS.includes(SecurityLevel))
-      throw new ApiFault('InvalidParameterValue', 'The value of SecurityLevel is not valid.');
-    refuseForeignLink(DeviceDataUrl, asked.region);
+      throw new ApiFailure('InvalidParameterValue', 'The value of SecurityLevel is not valid.');
+    refuseForeignLink(DeviceDataUrl, region);
     const data = await this.#download(DeviceDataUrl, HEAD_BYTES);
-    const objects = [`${data.bucket}/${data.key}`];
-    const card = await cardOf(data, objects);
-    await this.#goWrongAtFirst(card, data, objects);
-    this.#compareMd5(data, DeviceDataMd5, asked, objects);
+    const inputs = [{ download: data, expectedMd5: DeviceDataMd5 }];
+    const objects = objectNames(inputs);
+    const card = await this.#applyCard(request, data, inputs);
     if (!isBase64(data.head.toString('latin1')))
-      throw new ApiFault('InvalidParameterValue', 'The device data is not what the SDK gives.', objects);
-    if (card.slowMs !== undefined) await this.#takeTime(card.slowMs);
-    const { result, what } = outcomeOf(card);
-    if (result !== 'Success') throw new ApiFault(result, what || result, objects);
-    const { url, md5 } = await this.#given(asked.region, `sequence/${randomUUID()}`, randomBytes(SEQUENCE_BYTES));
+      throw new ApiFailure('InvalidParameterValue', 'The device data is not what the SDK gives.', objects);
+    await this.#sleep(card.slowMs ?? 0);
+    const { result, description } = resolveOutcome(card);
+    if (result !== 'Success') throw new ApiFailure(result, description || result, objects);
+    const sequence = {
+      key: `sequence/${randomUUID()}`,
+      content: randomBytes(SEQUENCE_BYTES),
+      contentType: 'application/octet-stream',
+    };
+    const { url, md5 } = await this.#publish(region, sequence);
     const fields = { ReflectSequenceUrl: url, ReflectSequenceMd5: md5 };
-    return answered(fields, requestId, { code: 'Success', billed: false, objects });
+    return answerFields(fields, requestId, { code: 'Success', billed: false, objects });
   }
 
-  async #download(link: string, bytes: number): Promise<Downloaded> {
+  async #download(link: string, headBytes: number): Promise<Download> {
     const stored = this.#options.cos.readByLink(link);
-    const head = stored === null ? null : await this.#options.objects.head(stored, bytes);
-    if (stored === null || head === null) throw new ApiFault('FailedOperation.DownLoadError', 'File download failed.');
+    const head = stored === null ? null : await this.#options.objects.head(stored, headBytes);
+    if (stored === null || head === null)
+      throw new ApiFailure('FailedOperation.DownLoadError', 'File download failed.');
     return { ...stored, head };
   }
 
-  /** Of what lies there now: what was there a moment ago may have been overwritten. */
-  #compareMd5(read: StoredObject, md5: string | undefined, { language }: Asked, objects: readonly string[]): void {
-    if (this.#options.objects.get(read.bucket, read.key)?.md5 === md5?.toLowerCase()) return;
-    throw new ApiFault('InvalidParameterValue', language === 'en-US' ? 'MD5 Error' : 'md5错误', objects);
+  /** Reads the card, causes the failures that it asks for, and then compares the inputs' MD5s. */
+  async #applyCard({ language }: ValidRequest, carrier: Download, inputs: readonly Input[]): Promise<Card> {
+    const objects = objectNames(inputs);
+    const card = await readCard(carrier.head);
+    if (card === null)
+      throw new ApiFailure('EmulatorBadCard', 'The test card is misspelt: see docs/emulator.md.', objects);
+    await this.#failFirstCalls(card, carrier, objects);
+    for (const { download, expectedMd5 } of inputs) {
+      // Compare the current object: it may have been overwritten since the download.
+      const current = this.#options.objects.get(download.bucket, download.key);
+      if (current?.md5 === expectedMd5?.toLowerCase()) continue;
+      throw new ApiFailure('InvalidParameterValue', language === 'en-US' ? 'MD5 Error' : 'md5错误', objects);
+    }
+    return card;
   }
 
-  async #goWrongAtFirst(card: Card, live: StoredObject, objects: readonly string[]): Promise<void> {
-    const { first } = card;
+  /** Causes at most one of the failures in the card's `first`. */
+  async #failFirstCalls({ first, nonce }: Card, carrier: StoredObject, objects: readonly string[]): Promise<void> {
     if (first === undefined) return;
-    const again = (kind: string, times: number) => {
-      const name = `${kind} ${card.nonce ?? live.md5}`;
-      const seen = this.#firsts.get(name) ?? 0;
-      this.#firsts.set(name, seen + 1);
-      return seen < times;
+    const shouldFail = (kind: string, times: number) => {
+      const name = `${kind} ${nonce ?? carrier.md5}`;
+      const previousCalls = this.#firstCalls.get(name) ?? 0;
+      this.#firstCalls.set(name, previousCalls + 1);
+      return previousCalls < times;
     };
-    if (again('throttled', first.throttled ?? 0)) {
-      throw new ApiFault('RequestLimitExceeded', 'The request rate exceeds the frequency limit of this API.', objects);
+    if (shouldFail('throttled', first.throttled ?? 0)) {
+      const message = 'The request rate exceeds the frequency limit of this API.';
+      throw new ApiFailure('RequestLimitExceeded', message, objects);
     }
-    if (again('unreadable', first.unreadable ?? 0))
-      throw new ApiFault('FailedOperation.DownLoadError', 'File download failed.', objects);
-    if (first.error !== undefined && again('error', first.error.times))
-      throw new ApiFault(first.error.code, first.error.code, objects);
-    if (again('overwritten', first.overwritten ?? 0)) {
-      await this.#options.objects.put(live.bucket, live.key, Buffer.from('somebody else wrote this'), live.contentType);
+    if (shouldFail('unreadable', first.unreadable ?? 0))
+      throw new ApiFailure('FailedOperation.DownLoadError', 'File download failed.', objects);
+    if (first.error !== undefined && shouldFail('error', first.error.times))
+      throw new ApiFailure(first.error.code, first.error.code, objects);
+    if (shouldFail('overwritten', first.overwritten ?? 0)) {
+      const { bucket, key, contentType } = carrier;
+      await this.#options.objects.put({ bucket, key, content: Buffer.from('somebody else wrote this'), contentType });
     }
   }
 
-  async #bestFrame(region: string): Promise<Frame> {
-    const { url, md5 } = await this.#given(region, `bestframe/${randomUUID()}.jpg`, sampleImage(), 'image/jpeg');
-    return { BestFrameUrl: url, BestFrameMd5: md5 };
+  /**
+   * Stores FaceID's output, and returns a link to it. The link's host differs from the inputs' hosts, as the documentation
+   * allows.
+   */
+  async #publish(
+    region: string,
+    output: { readonly key: string; readonly content: Buffer; readonly contentType: string },
+  ): Promise<BestFrame> {
+    const bucket = resultBucketName(region);
+    const { md5, sizeBytes } = await this.#options.objects.put({ bucket, ...output });
+    const validFrom = this.#options.now();
+    const url = createSignedLink({
+      method: 'GET',
+      host: hostOf({ bucket, region }),
+      key: output.key,
+      credentials: VENDOR_CREDENTIALS,
+      validFrom,
+      validUntil: validFrom + this.#options.settings.frameTtlMs,
+    });
+    return { url, md5, sizeBytes };
   }
-
-  /** A link to what FaceID gives; on another host than the inputs, as the documentation allows. */
-  async #given(region: string, key: string, body: Buffer, contentType = 'application/octet-stream') {
-    const bucket = frameBucket(region);
-    const { md5 } = await this.#options.objects.put(bucket, key, body, contentType);
-    const now = this.#options.now();
-    const until = now + this.#options.settings.frameTtlMs;
-    const url = signedLink('GET', `${bucket}.cos.${region}.myqcloud.com`, key, VENDOR_CREDENTIALS, now, until);
-    return { url, md5 };
-  }
 }
 
-async function cardOf({ head }: Downloaded, objects: readonly string[]): Promise<Card> {
-  const card = await readCard(head);
-  if (card === null) throw new ApiFault('EmulatorBadCard', 'The test card is misspelt: see docs/emulator.md.', objects);
-  return card;
-}
-
-function packageProblem({ head, sizeBytes }: Downloaded, kind: 'LiveData' | 'Video'): Outcome | null {
-  const wrong = (result: string) => ({ result, similarity: 0, what: 'The content is not what this action takes.' });
-  if (kind === 'LiveData')
-    return head[0] === 0x1f && head[1] === 0x8b ? null : wrong('FailedOperation.LivessUnknownError');
-  if (sizeBytes > MAX_BYTES.video) return wrong('FailedOperation.LipSizeError');
-  const text = head.toString('latin1', 0, 16);
-  const known =
-    text.slice(4, 8) === 'ftyp' ||
-    text.startsWith('FLV\u0001') ||
-    (text.startsWith('RIFF') && text.slice(8, 12) === 'AVI ');
-  return known ? null : wrong('FailedOperation.LipVideoInvalid');
-}
-
-function photoProblem({ head, sizeBytes }: Downloaded): Outcome | null {
-  const wrong = (result: string) => ({ result, similarity: 0, what: 'The image cannot be used.' });
-  if (isText(head.subarray(0, HEAD_BYTES))) return wrong('FailedOperation.LifePhotoDetectFaces'); // Base64 leads to this
-  if (sizeBytes > MAX_BYTES.image) return wrong('FailedOperation.ImageSizeTooLarge');
-  // The whole image: what a camera writes before the size may be longer than any head.
-  const picture = readPicture(head);
-  if (picture === null) return wrong('FailedOperation.ImageDecodeFailed');
-  return Math.min(picture.width, picture.height) < MIN_PIXELS ? wrong('FailedOperation.LifePhotoSizeError') : null;
+function objectNames(inputs: readonly Input[]): string[] {
+  return inputs.map(({ download: { bucket, key } }) => `${bucket}/${key}`);
 }
 
 function refuseForeignLink(link: string, region: string): void {
-  const host = URL.canParse(link) ? COS_HOST.exec(new URL(link).hostname) : null;
-  if (host?.[2] !== region) throw new ApiFault('InvalidParameterValue', 'invalid resourceUrl');
+  const host = URL.canParse(link) ? BUCKET_HOST.exec(new URL(link).hostname) : null;
+  if (host?.[2] !== region) throw new ApiFailure('InvalidParameterValue', 'invalid resourceUrl');
 }
 
-/** Which objects a call is about, for faults and for the log: host and path of its links, without their signatures. */
-function objectsNamed(text: string): string[] {
-  return [...text.matchAll(/https:\/\/([a-z0-9.-]+)\/([^?"\\]+)/g)].map(([, host = '', path = '']) => {
-    const bucket = COS_HOST.exec(host)?.[1] ?? host;
-    return `${bucket}/${decoded(path) ?? path}`;
+/** The objects named by the links of a call, for faults and the log: host and path without the signatures. */
+function findLinkedObjects(parameterText: string): string[] {
+  return [...parameterText.matchAll(/https:\/\/([a-z0-9.-]+)\/([^?"\\]+)/g)].map(([, host = '', path = '']) => {
+    const bucket = BUCKET_HOST.exec(host)?.[1] ?? host;
+    return `${bucket}/${percentDecode(path) ?? path}`;
   });
-}
-
-type Frame = { BestFrameUrl: string; BestFrameMd5: string };
-
-function resulted(outcome: Outcome, frame: Frame | null, requestId: string, objects: readonly string[] = []): Answer {
-  const billed = outcome.result === 'Success' || outcome.result.endsWith('.CompareLowSimilarity');
-  const fields = {
-    BestFrameUrl: frame?.BestFrameUrl ?? '',
-    BestFrameMd5: frame?.BestFrameMd5 ?? '',
-    Result: outcome.result,
-    Description: outcome.result === 'Success' ? 'Success' : outcome.what,
-    Sim: outcome.similarity,
-  };
-  return answered(fields, requestId, { code: outcome.result, billed, ...(objects.length === 0 ? {} : { objects }) });
-}
-
-function failed({ code, message }: ApiError, requestId: string, objects: readonly string[] = []): Answer {
-  const billed = code.endsWith('.CompareLowSimilarity');
-  const facts = { code, billed, ...(objects.length === 0 ? {} : { objects }) };
-  return answered({ Error: { Code: code, Message: message } }, requestId, facts);
-}
-
-function answered(fields: object, requestId: string, facts: Answer['facts']): Answer {
-  const body = Buffer.from(JSON.stringify({ Response: { ...fields, RequestId: requestId } }));
-  return { status: 200, headers: { 'content-type': 'application/json' }, body, facts: { requestId, ...facts } };
 }

@@ -1,20 +1,26 @@
 /**
- * Tencent on one machine: FaceID and COS behind a forward proxy of our own CA, with a control port. Shares no code with the
- * rest of `src`: an emulator that shares code with its client repeats its mistakes.
+ * Tencent on one machine: FaceID, STS and COS behind a forward proxy with its own CA, and a control port.
+ *
+ * What must hold: this folder shares no code with the rest of `src`. An emulator that shares code with its client repeats
+ * its client's mistakes.
  */
 
 import { setMaxListeners } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { createAuthority } from './ca.ts';
+import { openAuthority } from './ca.ts';
 import { CallLog } from './call-log.ts';
-import { startControl } from './control-server.ts';
-import { COS_HOST, Cos } from './cos.ts';
+import { type ControlledParts, startControlServer } from './control-server.ts';
+import { Cos } from './cos.ts';
+import { readCosHost } from './cos-hosts.ts';
 import { type Exchange, serve } from './exchange.ts';
 import { FACEID_HOST, FaceId } from './faceid.ts';
 import { Faults } from './faults.ts';
-import { Objects } from './objects.ts';
+import { type IssuedKeys, KeyRegistry } from './key-registry.ts';
+import { Metadata, startMetadataServer } from './metadata.ts';
+import { MultipartStore } from './multipart-store.ts';
+import { ObjectStore } from './object-store.ts';
 import { Origins } from './origins.ts';
 import { startProxy } from './proxy.ts';
 import {
@@ -23,125 +29,175 @@ import {
   type Credentials,
   DEFAULT_BUCKETS,
   DEFAULT_CREDENTIALS,
-  DEFAULTS,
+  DEFAULT_SETTINGS,
   FACEID_REGIONS,
-  frameBucket,
-  resourceBucket,
+  resourceBucketName,
+  resultBucketName,
   type Settings,
-  VENDOR_CREDENTIALS,
 } from './settings.ts';
-import { Stops } from './stops.ts';
+import { StallDetector } from './stall-detector.ts';
+import { STS_HOST, Sts } from './sts.ts';
 
 export interface EmulatorOptions {
-  /** CA, objects and call log lie in here. */
+  /** Folder for the CA, the objects and the call log. */
   readonly dir: string;
+  /** @default '127.0.0.1' */
   readonly host?: string;
-  /** 0 takes a free one. */
+  /** 0 picks a free port. @default 0 */
   readonly proxyPort?: number;
+  /** 0 picks a free port. @default 0 */
   readonly controlPort?: number;
+  /** Port of the metadata service, on 127.0.0.1. 0 picks a free one. @default 0 */
+  readonly metadataPort?: number;
   readonly credentials?: readonly Credentials[];
   readonly buckets?: readonly Bucket[];
   readonly settings?: Partial<Settings>;
-  readonly onFault?: (error: unknown) => void;
+  /** Receives internal errors of the emulator. */
+  readonly onError?: (error: unknown) => void;
 }
 
 export interface Emulator {
   readonly proxyUrl: string;
   readonly controlUrl: string;
+  /** Stands in for `http://metadata.tencentyun.com`. */
+  readonly metadataUrl: string;
   readonly caFile: string;
   readonly logFile: string;
   readonly credentials: Credentials & { readonly appId: string };
   readonly buckets: readonly Bucket[];
-  /** Ends what waits, drops what is connected. Again is the same as once. */
+  /** Issues temporary keys of the account, as STS does. @param lifeMs how long they are accepted */
+  issueKeys(lifeMs: number): IssuedKeys;
+  /** Ends all waits and drops all connections. Idempotent. */
   close(): Promise<void>;
 }
 
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
-  const { dir, host = '127.0.0.1' } = options;
+  const { dir, host = '127.0.0.1', proxyPort = 0, controlPort = 0, onError = () => undefined } = options;
+  const { credentials = [DEFAULT_CREDENTIALS], buckets = DEFAULT_BUCKETS } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
-  const settings: Settings = structuredClone({ ...DEFAULTS, ...options.settings });
-  const own = options.credentials ?? [DEFAULT_CREDENTIALS];
-  const credentials = [...own, VENDOR_CREDENTIALS];
-  const ownBuckets = options.buckets ?? DEFAULT_BUCKETS;
-  const vendors = FACEID_REGIONS.flatMap((region) => [
-    { name: resourceBucket(region), region },
-    { name: frameBucket(region), region },
-  ]);
-  // Copies: what COS's calls change is this emulator's alone.
-  const buckets: Bucket[] = [...ownBuckets, ...vendors].map((bucket) => ({ ...bucket }));
-  const now = () => Date.now() + settings.clockSkewMs;
+  const authority = await openAuthority(dir);
+  const vendor = await openVendor(dir, { credentials, buckets, overrides: options.settings });
+  const { log, faults, origins, closing } = vendor;
 
-  const versioningOf = (bucket: string) => buckets.find(({ name }) => name === bucket)?.versioning;
-  const objects = new Objects(join(dir, 'objects'), versioningOf);
+  const proxy = await startProxy({
+    host,
+    port: proxyPort,
+    authority,
+    now: vendor.now,
+    isKnownHost: (name) =>
+      FACEID_HOST.test(name) || STS_HOST.test(name) || readCosHost(name) !== null || origins.hasHost(name),
+    serve: async (request, response, url) =>
+      serve(await vendor.openExchange(request, response, url), { log, faults, closing: closing.signal }),
+    onError,
+  });
+  const control = await startControlServer({ host, port: controlPort, ...vendor });
+  const metadata = await startMetadataServer(options.metadataPort ?? 0, (request, response) =>
+    serve(vendor.openMetadata(request, response), { log, faults, closing: closing.signal }),
+  );
+
+  async function closeAll(): Promise<void> {
+    closing.abort();
+    vendor.stallDetector.close();
+    faults.clear();
+    await control.close();
+    await metadata.close();
+    await proxy.close();
+    await log.close();
+  }
+  let closed: Promise<void> | undefined;
+  const [primaryCredentials = DEFAULT_CREDENTIALS] = credentials;
+  return {
+    proxyUrl: proxy.url,
+    controlUrl: control.url,
+    metadataUrl: metadata.url,
+    caFile: authority.caFile,
+    logFile: log.file,
+    credentials: { ...primaryCredentials, appId: APP_ID },
+    buckets,
+    issueKeys: vendor.issueKeys,
+    close: () => {
+      closed ??= closeAll();
+      return closed;
+    },
+  };
+}
+
+interface Account {
+  readonly credentials: readonly Credentials[];
+  readonly buckets: readonly Bucket[];
+  /** Settings that replace the defaults, also after a reset. */
+  readonly overrides: Partial<Settings> | undefined;
+}
+
+/** FaceID, STS, COS, origins and metadata, and what they share, without the servers that receive the calls. */
+interface Vendor extends ControlledParts {
+  readonly closing: AbortController;
+  readonly stallDetector: StallDetector;
+  /** The vendor's clock. */
+  now(): number;
+  openExchange(request: IncomingMessage, response: ServerResponse, url: URL): Promise<Exchange>;
+  openMetadata(request: IncomingMessage, response: ServerResponse): Exchange;
+  issueKeys(lifeMs: number): IssuedKeys;
+}
+
+async function openVendor(dir: string, { credentials, buckets: accountBuckets, overrides }: Account): Promise<Vendor> {
+  const createSettings = (): Settings => structuredClone({ ...DEFAULT_SETTINGS, ...overrides });
+  const settings = createSettings();
+  const now = () => Date.now() + settings.clockSkewMs;
+  const buckets = createBuckets(accountBuckets);
+  const objects = new ObjectStore(
+    join(dir, 'objects'),
+    (bucket) => buckets.find(({ name }) => name === bucket)?.versioning,
+  );
   await objects.open();
+  const uploads = new MultipartStore(join(dir, 'parts'));
+  await uploads.open();
   const log = await CallLog.open(join(dir, 'calls.jsonl'));
   const faults = new Faults();
   const origins = new Origins();
   const closing = new AbortController();
-  setMaxListeners(0, closing.signal); // one for each call that waits
-  const cos = new Cos({ objects, buckets, credentials, now });
-  const faceId = new FaceId({ objects, cos, credentials: own, settings, now, closing: closing.signal });
-  const authority = await createAuthority();
-  const caFile = join(dir, 'ca.pem');
-  await writeFile(caFile, authority.pem);
-
-  const stops = new Stops();
-
-  async function exchangeOf(request: IncomingMessage, response: ServerResponse, url: URL): Promise<Exchange> {
-    const arrival = stops.arrival();
-    if (FACEID_HOST.test(url.hostname)) return faceId.exchange(request, response, url, arrival);
-    if (COS_HOST.test(url.hostname)) return cos.exchange(request, response, url, arrival);
-    return origins.exchange(request, response, url, arrival);
-  }
-
-  const proxy = await startProxy({
-    host,
-    port: options.proxyPort ?? 0,
-    authority,
-    now,
-    knows: (name) => FACEID_HOST.test(name) || COS_HOST.test(name) || origins.knows(name),
-    serve: async (request, response, url) =>
-      serve(await exchangeOf(request, response, url), { log, faults, closing: closing.signal }),
-    onFault: options.onFault ?? (() => undefined),
-  });
-  const reset = () => {
-    faults.clear();
-    origins.clear();
-    faceId.reset();
-    log.clear();
-    Object.assign(settings, structuredClone({ ...DEFAULTS, ...options.settings }));
-  };
-  const control = await startControl({
-    host,
-    port: options.controlPort ?? 0,
+  setMaxListeners(0, closing.signal); // every waiting call adds one
+  const keys = new KeyRegistry(credentials);
+  const cos = new Cos({ objects, uploads, buckets, appId: APP_ID, credentials: keys.withVendor, now });
+  const faceId = new FaceId({ objects, cos, credentials: keys.account, settings, now, closing: closing.signal });
+  const sts = new Sts({ keys, settings, now });
+  const metadata = new Metadata({ keys, settings, now });
+  const stallDetector = new StallDetector();
+  return {
     log,
     faults,
     objects,
     buckets,
     origins,
     settings,
-    reset,
-  });
-  async function close(): Promise<void> {
-    closing.abort();
-    stops.close();
-    faults.clear();
-    await control.close();
-    await proxy.close();
-    await log.close();
-  }
-  let closed: Promise<void> | undefined;
-  const [first = DEFAULT_CREDENTIALS] = own;
-  return {
-    proxyUrl: proxy.url,
-    controlUrl: control.url,
-    caFile,
-    logFile: log.file,
-    credentials: { ...first, appId: APP_ID },
-    buckets: ownBuckets,
-    close: () => {
-      closed ??= close();
-      return closed;
+    closing,
+    stallDetector,
+    now,
+    async openExchange(request, response, url) {
+      const arrival = stallDetector.recordArrival();
+      if (FACEID_HOST.test(url.hostname)) return faceId.exchange(request, response, url, arrival);
+      if (STS_HOST.test(url.hostname)) return sts.exchange(request, response, url, arrival);
+      if (readCosHost(url.hostname) !== null) return cos.exchange(request, response, url, arrival);
+      return origins.exchange(request, response, url, arrival);
+    },
+    issueKeys: (lifeMs) => keys.issue(now() + lifeMs, now()),
+    openMetadata: (request, response) => metadata.exchange(request, response, stallDetector.recordArrival()),
+    reset() {
+      faults.clear();
+      origins.clear();
+      faceId.reset();
+      metadata.reset();
+      log.clear();
+      Object.assign(settings, createSettings());
     },
   };
+}
+
+/** The account's buckets and the vendor's own, copied because COS calls change them. */
+function createBuckets(accountBuckets: readonly Bucket[]): Bucket[] {
+  const vendorBuckets = FACEID_REGIONS.flatMap((region) => [
+    { name: resourceBucketName(region), region },
+    { name: resultBucketName(region), region },
+  ]);
+  return [...accountBuckets, ...vendorBuckets].map((bucket) => ({ createdAt: Date.now(), ...bucket }));
 }

@@ -1,163 +1,227 @@
-/** What a bucket holds, page by page: objects (`GET /`), and versions (`GET /?versions`), as COS says it in XML. */
-import type { CosError } from './cos-signature.ts';
-import type { StoredObject, Version } from './objects.ts';
-import { element } from './xml.ts';
+/** Lists a bucket page by page in COS's XML: objects (`GET /`) and versions (`GET /?versions`). */
+import { CosFailure } from './cos-error.ts';
+import type { StoredObject, Version } from './object-store.ts';
+import { documentXml, element } from './xml.ts';
 
-export interface Listed {
-  /** Of the bucket. */
-  readonly name: string;
-  /** Of each object its versions, the newest first. */
+export interface BucketContent {
+  readonly bucketName: string;
+  /** The versions of each object, the newest first. */
   readonly histories: readonly (readonly Version[])[];
   etagOf(stored: StoredObject): string;
 }
 
-const MOST_KEYS = 1_000;
+export interface VersionedBucketContent extends BucketContent {
+  /** False for a bucket in which versioning was never enabled: its versions have empty ids. */
+  readonly showVersionIds: boolean;
+}
 
-/** What both kinds of lists are asked for. */
-interface Asked {
+const MAX_KEYS = 1_000;
+
+/** The query parameters that all kinds of lists share. */
+export interface ListQuery {
   readonly prefix: string;
+  /** Empty if the list has no folders. */
+  readonly delimiter: string;
   readonly maxKeys: number;
-  /** Keys in the answer. */
-  written(key: string): string;
   readonly encodingType: string | null;
+  /** Encodes a key in the way that the parameter `encoding-type` names. */
+  encodeKey(key: string): string;
 }
 
-interface Entry {
+interface VersionEntry {
   readonly version: Version;
-  readonly latest: boolean;
+  readonly isLatest: boolean;
 }
 
-/** Objects as a GET of each would see them. */
-export function objectsXml({ name, histories, etagOf }: Listed, query: URLSearchParams): string | CosError {
-  const asked = askedOf(query);
-  if (asked === null) return invalidArgument();
+/** Lists the current objects. @throws CosFailure if the query is invalid. */
+export function listObjectsXml({ bucketName, histories, etagOf }: BucketContent, query: URLSearchParams): string {
+  const listQuery = readListQuery(query, 'max-keys');
+  const { maxKeys, encodeKey } = listQuery;
   const marker = query.get('marker') ?? '';
-  const objects = inOrder(histories, asked.prefix).flatMap(([latest]) =>
-    latest?.kind === 'object' && isAfter(latest.key, marker) ? [latest] : [],
+  const objects = sortByKey(histories, listQuery.prefix).flatMap(([latest]) =>
+    latest?.kind === 'object' ? [latest] : [],
   );
-  const page = objects.slice(0, asked.maxKeys);
-  const truncated = page.length > 0 && page.length < objects.length;
-  const contents = page.map((stored) => {
-    const fields = [keyXml(stored, asked), timeXml(stored), contentXml(stored, etagOf), ownerXml(name), CLASS];
-    return `<Contents>${fields.join('')}</Contents>`;
-  });
+  const entries = groupByFolder(objects, ({ key }) => key, listQuery);
+  const remaining = entries.filter(({ name }) => isKeyAfter(name, marker));
+  const page = remaining.slice(0, maxKeys);
+  const isTruncated = page.length > 0 && page.length < remaining.length;
+  const contents = page.flatMap(({ items }) =>
+    items.map((stored) => {
+      const fields = [
+        keyXml(stored, listQuery),
+        lastModifiedXml(stored),
+        contentXml(stored, etagOf),
+        ownerXml(bucketName),
+        STORAGE_CLASS,
+      ];
+      return `<Contents>${fields.join('')}</Contents>`;
+    }),
+  );
   return documentXml('ListBucketResult', [
-    ...headXml(name, asked),
-    element('Marker', asked.written(marker)),
-    element('MaxKeys', String(asked.maxKeys)),
-    element('IsTruncated', String(truncated)),
-    ...(truncated ? [element('NextMarker', asked.written(page.at(-1)?.key ?? ''))] : []),
+    ...headXml(bucketName, listQuery),
+    element('Marker', encodeKey(marker)),
+    element('MaxKeys', String(maxKeys)),
+    element('IsTruncated', String(isTruncated)),
+    ...(isTruncated ? [element('NextMarker', encodeKey(page.at(-1)?.name ?? ''))] : []),
     ...contents,
+    ...foldersXml(page, listQuery),
   ]);
 }
 
-/** @param versioned whether versioning was ever on: where not, versions have no ids. */
-export function versionsXml(
-  { name, histories, etagOf }: Listed,
-  query: URLSearchParams,
-  versioned: boolean,
-): string | CosError {
-  const asked = askedOf(query);
-  if (asked === null) return invalidArgument();
+/** Lists all versions and delete markers. @throws CosFailure if the query is invalid. */
+export function listVersionsXml(content: VersionedBucketContent, query: URLSearchParams): string {
+  const { bucketName, histories, etagOf, showVersionIds } = content;
+  const listQuery = readListQuery(query, 'max-keys');
+  const { maxKeys, encodeKey } = listQuery;
   const keyMarker = query.get('key-marker') ?? '';
-  const idMarker = query.get('version-id-marker') ?? '';
-  const entries = inOrder(histories, asked.prefix).flatMap((versions) =>
-    versions.map((version, index) => ({ version, latest: index === 0 })),
+  const versionIdMarker = query.get('version-id-marker') ?? '';
+  const versions = sortByKey(histories, listQuery.prefix).flatMap((history) =>
+    history.map((version, index) => ({ version, isLatest: index === 0 })),
   );
-  const rest = entries.slice(firstAfter(entries, keyMarker, idMarker));
-  const page = rest.slice(0, asked.maxKeys);
-  const truncated = page.length > 0 && page.length < rest.length;
-  const last = page.at(-1)?.version;
-  const idOf = (version: Version | undefined) => (versioned ? (version?.versionId ?? '') : '');
-  const items = page.map(({ version, latest }) => {
+  const entries = groupByFolder(versions, ({ version }) => version.key, listQuery);
+  const remaining = entries.slice(indexAfterMarkers(entries, keyMarker, versionIdMarker));
+  const page = remaining.slice(0, maxKeys);
+  const isTruncated = page.length > 0 && page.length < remaining.length;
+  const last = page.at(-1);
+  const idOf = (version: Version | undefined) => (showVersionIds ? (version?.versionId ?? '') : '');
+  const listed = page.flatMap(({ items }) => items);
+  const items = listed.map(({ version, isLatest }) => {
     const fields = [
-      keyXml(version, asked),
+      keyXml(version, listQuery),
       element('VersionId', idOf(version)),
-      element('IsLatest', String(latest)),
-      timeXml(version),
-    ];
-    if (version.kind === 'marker') return `<DeleteMarker>${fields.join('')}${ownerXml(name)}</DeleteMarker>`;
-    return `<Version>${fields.join('')}${contentXml(version, etagOf)}${CLASS}${ownerXml(name)}</Version>`;
+      element('IsLatest', String(isLatest)),
+      lastModifiedXml(version),
+    ].join('');
+    const owner = ownerXml(bucketName);
+    if (version.kind === 'marker') return `<DeleteMarker>${fields}${owner}</DeleteMarker>`;
+    return `<Version>${fields}${contentXml(version, etagOf)}${STORAGE_CLASS}${owner}</Version>`;
   });
   return documentXml('ListVersionsResult', [
-    ...headXml(name, asked),
-    element('KeyMarker', asked.written(keyMarker)),
-    element('VersionIdMarker', idMarker),
-    element('MaxKeys', String(asked.maxKeys)),
-    element('IsTruncated', String(truncated)),
-    ...(truncated
-      ? [element('NextKeyMarker', asked.written(last?.key ?? '')), element('NextVersionIdMarker', idOf(last))]
+    ...headXml(bucketName, listQuery),
+    element('KeyMarker', encodeKey(keyMarker)),
+    element('VersionIdMarker', versionIdMarker),
+    element('MaxKeys', String(maxKeys)),
+    element('IsTruncated', String(isTruncated)),
+    ...(isTruncated
+      ? [
+          element('NextKeyMarker', encodeKey(last?.name ?? '')),
+          element('NextVersionIdMarker', idOf(last?.items[0]?.version)),
+        ]
       : []),
     ...items,
+    ...foldersXml(page, listQuery),
   ]);
 }
 
-/** @returns null where it makes no sense. */
-function askedOf(query: URLSearchParams): Asked | null {
-  const most = query.get('max-keys') ?? '';
+/** @param maximum the name of the parameter that limits the page. @throws CosFailure if a parameter is invalid. */
+export function readListQuery(query: URLSearchParams, maximum: string): ListQuery {
+  const maxKeys = query.get(maximum) ?? '';
   const encodingType = query.get('encoding-type');
-  if (!/^\d{0,9}$/.test(most) || (encodingType !== null && encodingType !== 'url')) return null;
+  if (!/^\d{0,9}$/.test(maxKeys) || (encodingType !== null && encodingType !== 'url')) {
+    throw new CosFailure({
+      status: 400,
+      code: 'InvalidArgument',
+      message: `${maximum} or encoding-type is not valid.`,
+    });
+  }
   return {
     prefix: query.get('prefix') ?? '',
-    maxKeys: most === '' ? MOST_KEYS : Math.min(Number(most), MOST_KEYS),
-    written: (key) => (encodingType === null ? key : encodeURIComponent(key).replaceAll('%2F', '/')),
+    delimiter: query.get('delimiter') ?? '',
+    maxKeys: maxKeys === '' ? MAX_KEYS : Math.min(Number(maxKeys), MAX_KEYS),
     encodingType,
+    encodeKey: (key) => (encodingType === null ? key : encodeURIComponent(key).replaceAll('%2F', '/')),
   };
 }
 
-/** The UTF-8 order of keys. */
-function inOrder(histories: Listed['histories'], prefix: string): (readonly Version[])[] {
+/** Selects the objects whose keys have this prefix, and sorts them by the UTF-8 bytes of their keys. */
+function sortByKey(histories: BucketContent['histories'], prefix: string): (readonly Version[])[] {
   const keyOf = (versions: readonly Version[]) => versions[0]?.key ?? '';
   const matching = histories.filter((versions) => keyOf(versions).startsWith(prefix));
   return matching.sort((one, other) => Buffer.compare(Buffer.from(keyOf(one)), Buffer.from(keyOf(other))));
 }
 
-function isAfter(key: string, marker: string): boolean {
+export function isKeyAfter(key: string, marker: string): boolean {
   return Buffer.compare(Buffer.from(key), Buffer.from(marker)) > 0;
 }
 
-/** Behind the version that is named; where it is gone meanwhile, the versions of its object begin anew: none is missed. */
-function firstAfter(entries: readonly Entry[], keyMarker: string, idMarker: string): number {
-  const named = entries.findIndex(({ version }) => version.key === keyMarker && version.versionId === idMarker);
+/**
+ * Finds where the page begins: after the version that the markers name. If that version has been removed, the page
+ * restarts at the newest version of its object, so that no version is missed.
+ */
+function indexAfterMarkers(
+  entries: readonly ListEntry<VersionEntry>[],
+  keyMarker: string,
+  versionIdMarker: string,
+): number {
+  const named = entries.findIndex(
+    ({ name, items }) => name === keyMarker && items.some(({ version }) => version.versionId === versionIdMarker),
+  );
   if (named >= 0) return named + 1;
   const first = entries.findIndex(
-    ({ version: { key } }) => isAfter(key, keyMarker) || (idMarker !== '' && key === keyMarker),
+    ({ name }) => isKeyAfter(name, keyMarker) || (versionIdMarker !== '' && name === keyMarker),
   );
   return first < 0 ? entries.length : first;
 }
 
-const CLASS = element('StorageClass', 'STANDARD');
+/** An entry of a list: a folder, or one object, version or upload under its key. */
+export interface ListEntry<T> {
+  /** The folder with its delimiter, or the key. */
+  readonly name: string;
+  readonly isFolder: boolean;
+  /** The object, version or upload. Empty for a folder. */
+  readonly items: readonly T[];
+}
 
-function headXml(name: string, { prefix, encodingType, written }: Asked): string[] {
+/** If the query has a delimiter, replaces all things in a folder by one entry for the folder. @param things sorted by key. */
+export function groupByFolder<T>(
+  things: readonly T[],
+  keyOf: (thing: T) => string,
+  { prefix, delimiter }: ListQuery,
+): ListEntry<T>[] {
+  const entries: ListEntry<T>[] = [];
+  for (const thing of things) {
+    const key = keyOf(thing);
+    const end = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
+    if (end < 0) entries.push({ name: key, isFolder: false, items: [thing] });
+    else {
+      const name = key.slice(0, end + delimiter.length);
+      const last = entries.at(-1);
+      if (last?.isFolder !== true || last.name !== name) entries.push({ name, isFolder: true, items: [] });
+    }
+  }
+  return entries;
+}
+
+export function foldersXml(page: readonly ListEntry<unknown>[], { encodeKey }: ListQuery): string[] {
+  const folders = page.filter(({ isFolder }) => isFolder);
+  return folders.map(({ name }) => `<CommonPrefixes>${element('Prefix', encodeKey(name))}</CommonPrefixes>`);
+}
+
+export const STORAGE_CLASS = element('StorageClass', 'STANDARD');
+
+function headXml(bucketName: string, { prefix, delimiter, encodingType, encodeKey }: ListQuery): string[] {
   return [
     ...(encodingType === null ? [] : [element('EncodingType', encodingType)]),
-    element('Name', name),
-    element('Prefix', written(prefix)),
+    element('Name', bucketName),
+    element('Prefix', encodeKey(prefix)),
+    ...(delimiter === '' ? [] : [element('Delimiter', encodeKey(delimiter))]),
   ];
 }
 
-function keyXml({ key }: Version, { written }: Asked): string {
-  return element('Key', written(key));
+function keyXml({ key }: Version, { encodeKey }: ListQuery): string {
+  return element('Key', encodeKey(key));
 }
 
-function timeXml({ at }: Version): string {
+function lastModifiedXml({ at }: Version): string {
   return element('LastModified', new Date(at).toISOString());
 }
 
-function contentXml(stored: StoredObject, etagOf: Listed['etagOf']): string {
+function contentXml(stored: StoredObject, etagOf: BucketContent['etagOf']): string {
   return element('ETag', etagOf(stored)) + element('Size', String(stored.sizeBytes));
 }
 
-/** The APPID is the end of a bucket's name. */
-function ownerXml(name: string): string {
-  const appId = name.slice(name.lastIndexOf('-') + 1);
-  return `<Owner>${element('ID', appId)}${element('DisplayName', appId)}</Owner>`;
-}
-
-function documentXml(name: string, parts: readonly string[]): string {
-  return `<?xml version='1.0' encoding='utf-8' ?>\n<${name}>${parts.join('')}</${name}>`;
-}
-
-function invalidArgument(): CosError {
-  return { status: 400, code: 'InvalidArgument', message: 'max-keys or encoding-type is not valid.' };
+/** The owner's APPID is the last part of the bucket's name. */
+export function ownerXml(bucketName: string, name = 'Owner'): string {
+  const appId = bucketName.slice(bucketName.lastIndexOf('-') + 1);
+  return `<${name}>${element('ID', appId)}${element('DisplayName', appId)}</${name}>`;
 }

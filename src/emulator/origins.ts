@@ -1,26 +1,28 @@
-/** Other people's web servers, so far as a test puts them there: what an `https` source points at. */
+/** Third-party web servers, on which tests publish pages that `https` sources read. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Exchange } from './exchange.ts';
-import type { Arrival } from './stops.ts';
+import type { Arrival } from './stall-detector.ts';
 
-export interface Page {
+interface PageBase {
+  readonly status: number;
   readonly body: Buffer;
   readonly contentType: string;
-  /** Answers with a redirect to there. */
-  readonly location?: string;
-  readonly status?: number;
 }
+
+export type Page =
+  | (PageBase & { readonly kind: 'content' })
+  | (PageBase & { readonly kind: 'redirect'; readonly location: string });
 
 export class Origins {
   readonly #pages = new Map<string, Page>();
 
-  /** @param url without a query: `https://host/path`. */
+  /** @param url `https://host/path`. A query is ignored. */
   put(url: string, page: Page): void {
     const { host, pathname } = new URL(url);
     this.#pages.set(`${host}${pathname}`, page);
   }
 
-  knows(host: string): boolean {
+  hasHost(host: string): boolean {
     return [...this.#pages.keys()].some((name) => name.startsWith(`${host}/`));
   }
 
@@ -40,12 +42,12 @@ export class Origins {
         const page = this.#pages.get(name);
         if (page === undefined)
           return { status: 404, headers: {}, body: Buffer.from('not found'), facts: { code: '404' } };
-        const status = page.status ?? (page.location === undefined ? 200 : 302);
+        const { status, body, contentType } = page;
         const headers = {
-          'content-type': page.contentType,
-          ...(page.location === undefined ? {} : { location: page.location }),
+          'content-type': contentType,
+          ...(page.kind === 'redirect' ? { location: page.location } : {}),
         };
-        return { status, headers, body: page.body, facts: { code: String(status), bytes: page.body.length } };
+        return { status, headers, body, facts: { code: String(status), bytes: body.length } };
       },
       refuse: (fault) => ({
         status: (fault.kind === 'error' ? fault.status : undefined) ?? 503,

@@ -1,6 +1,6 @@
 /**
- * Sample inputs: liveness packages, videos and device data that carry a test card, and a drawn face as the photo. For the
- * demo, for tests, and for users' own CI.
+ * Sample inputs for the demo, the tests and users' own CI: liveness packages, videos and device data that carry a test
+ * card, and a photo of a drawn face.
  */
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
@@ -10,16 +10,16 @@ import { FACE } from './face.ts';
 export type { Card } from './cards.ts';
 
 export type SampleOptions = Card & {
-  /** So many more bytes that do not compress. */
+  /** Number of random bytes to append, so that the sample has a realistic size. */
   readonly padBytes?: number;
 };
 
-/** A gzip package, as the SDK on the phone makes one. */
+/** A gzip package, like the one that the SDK on the phone creates. */
 export function sampleLiveData({ padBytes = 20_000, ...card }: SampleOptions): Buffer {
   return gzipSync(Buffer.concat([Buffer.from(cardText(card)), randomBytes(padBytes)]), { level: 1 });
 }
 
-/** An MP4 with no picture in it: file type box, then a box of free space with the card. */
+/** An MP4 without pictures: a file type box, then a free-space box that holds the card. */
 export function sampleVideo({ padBytes = 20_000, ...card }: SampleOptions): Buffer {
   const brand = Buffer.concat([Buffer.from('isom'), Buffer.alloc(4), Buffer.from('isommp42')]);
   return Buffer.concat([
@@ -29,12 +29,12 @@ export function sampleVideo({ padBytes = 20_000, ...card }: SampleOptions): Buff
   ]);
 }
 
-/** Device data, as the SDK on the phone gives it before a liveness check: Base64 text. */
+/** Device data as Base64 text, as the SDK on the phone returns it before a liveness check. */
 export function sampleDeviceData({ padBytes = 1_500, ...card }: SampleOptions): Buffer {
   return Buffer.from(Buffer.concat([Buffer.from(cardText(card)), randomBytes(padBytes)]).toString('base64'));
 }
 
-/** A JPEG of a drawn face. @param nonce makes the bytes differ from other samples. */
+/** A JPEG of a drawn face. @param nonce makes this sample's bytes differ from other samples. */
 export function sampleImage(nonce = randomBytes(8).toString('hex')): Buffer {
   const comment = Buffer.from(`bestframe ${nonce}`);
   const segment = Buffer.alloc(4);

@@ -1,62 +1,73 @@
-/** What the emulator can be told, and what it does when it is told nothing. Figures are Tencent's documented defaults. */
+/** The emulator's settings and their defaults. The numbers are Tencent's documented defaults. */
 import { z } from 'zod';
 
 export type Acl = 'private' | 'public-read' | 'public-read-write';
 export type Versioning = 'Enabled' | 'Suspended';
 
-/** What is not readonly can be set by COS's own calls. */
+/** A bucket and its settings. COS calls can change the fields that are not readonly. */
 export interface Bucket {
   readonly name: string;
   readonly region: string;
-  /** As with SSE-KMS: the ETag is no MD5. */
+  /** True if the ETag is not the MD5, as with SSE-KMS. */
   readonly opaqueEtag?: boolean;
-  /** Private, where it is not set. */
+  /** When it was created, ms since 1970. Filled in by the emulator. */
+  readonly createdAt?: number;
+  /** @default 'private' */
   acl?: Acl;
-  /** Where it is not set, it never was on. */
+  /** Absent if versioning was never enabled. */
   versioning?: Versioning;
-  /** `<Rule>` elements as they were given. */
+  /** The `<Rule>` elements, exactly as the caller sent them. */
   lifecycle?: string;
 }
 
 export interface Credentials {
   readonly secretId: string;
   readonly secretKey: string;
-  /** Temporary credentials: the session token that must come with them. */
+  /** Session token that must accompany temporary credentials. */
   readonly token?: string;
   /** ms since 1970. */
   readonly expiresAt?: number;
 }
 
-/** Can be changed while it runs. */
+/** All of these can change while the emulator runs. */
 export interface Settings {
-  /** Calls a second by action; others are not limited. */
+  /** Calls per second by action. Actions not listed are not limited. */
   qps: Record<string, number>;
   linkTtlMs: number;
-  /** Of links to what FaceID gives: BestFrames and light sequences. */
+  /** Lifetime of links to FaceID's own output: BestFrames and light sequences. */
   frameTtlMs: number;
-  /** How long an answer of FaceID takes, by action. */
+  /** How long FaceID takes to answer, by action. */
   latencyMs: Record<string, number>;
-  /** The vendor's clock minus this machine's. */
+  /** The vendor's clock minus this machine's clock, ms. */
   clockSkewMs: number;
-  /** As an account that lacks money or a contract: every FaceID call answers with this code. */
+  /** Simulates an account in arrears or without a contract: every FaceID call fails with this code. */
   accountError: string | null;
+  /** The longest life of keys that STS and the metadata service issue. Null: the keys live as long as the request asks. */
+  keyTtlMs: number | null;
+  /** The role that is bound to the CVM instance whose metadata the emulator answers. Null: none. */
+  instanceRole: string | null;
+  /** Whether an answer of a paid action is billed even if Tencent does not document this: the worst case for the caller. */
+  billUndocumented: boolean;
 }
 
-const ms = z.number().min(0);
+const durationMs = z.number().min(0);
 
-/** What may be changed while it runs. `qps` and `latencyMs` are merged by action; 0 a second refuses all. */
-export const changesSchema = z.strictObject({
+/** A change to `Settings`. `qps` and `latencyMs` are merged by action; a rate of 0 refuses every call. */
+export const settingsPatchSchema = z.strictObject({
   qps: z.record(z.string(), z.number().min(0)).exactOptional(),
-  linkTtlMs: ms.exactOptional(),
-  frameTtlMs: ms.exactOptional(),
-  latencyMs: z.record(z.string(), ms).exactOptional(),
+  linkTtlMs: durationMs.exactOptional(),
+  frameTtlMs: durationMs.exactOptional(),
+  latencyMs: z.record(z.string(), durationMs).exactOptional(),
   clockSkewMs: z.number().exactOptional(),
   accountError: z.string().min(1).nullable().exactOptional(),
+  keyTtlMs: durationMs.nullable().exactOptional(),
+  instanceRole: z.string().min(1).nullable().exactOptional(),
+  billUndocumented: z.boolean().exactOptional(),
 });
 
 export const FACEID_REGIONS = ['ap-singapore', 'ap-hongkong', 'ap-bangkok'];
 
-export const DEFAULTS: Settings = {
+export const DEFAULT_SETTINGS: Settings = {
   qps: {
     DetectReflectLivenessAndCompare: 5,
     VideoLivenessCompare: 20,
@@ -73,6 +84,9 @@ export const DEFAULTS: Settings = {
   },
   clockSkewMs: 0,
   accountError: null,
+  keyTtlMs: null,
+  instanceRole: 'bestframe-emulator',
+  billUndocumented: false,
 };
 
 export const APP_ID = '1250000000';
@@ -86,11 +100,25 @@ export const DEFAULT_BUCKETS: readonly Bucket[] = [
   { name: `bestframe-dev-bk-${APP_ID}`, region: 'ap-bangkok' },
 ];
 
-/** Tencent's own buckets: where CreateUploadUrl's links lead, and where BestFrames and light sequences lie. */
+/** Owner of Tencent's own buckets, which hold uploads by CreateUploadUrl's links, BestFrames and light sequences. */
 export const VENDOR_APP_ID = '1251001002';
-const SHORT: Readonly<Record<string, string>> = { 'ap-singapore': 'sg', 'ap-hongkong': 'hk', 'ap-bangkok': 'bk' };
-export const resourceBucket = (region: string) => `faceid-resource-${SHORT[region] ?? region}-${VENDOR_APP_ID}`;
-export const frameBucket = (region: string) => `faceid-result-${SHORT[region] ?? region}-${VENDOR_APP_ID}`;
+const REGION_CODES: Readonly<Record<string, string>> = {
+  'ap-singapore': 'sg',
+  'ap-hongkong': 'hk',
+  'ap-bangkok': 'bk',
+};
+
+/** The bucket that CreateUploadUrl's links point to. */
+export function resourceBucketName(region: string): string {
+  return `faceid-resource-${REGION_CODES[region] ?? region}-${VENDOR_APP_ID}`;
+}
+
+/** The bucket that holds BestFrames and light sequences. */
+export function resultBucketName(region: string): string {
+  return `faceid-result-${REGION_CODES[region] ?? region}-${VENDOR_APP_ID}`;
+}
+
+/** Signs the links that FaceID hands out. */
 export const VENDOR_CREDENTIALS: Credentials = {
   secretId: 'AKIDvendorofthelinks00000000000000000',
   secretKey: 'bestframe-emulator-vendor-key-0000',

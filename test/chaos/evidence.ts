@@ -1,7 +1,7 @@
-/** What a run leaves behind, for the oracle to judge: nothing in it is the word of a worker, but what the worker logged. */
-import type { VerificationView } from '../../src/domain/view.ts';
+/** The evidence that a run leaves for the oracle. Workers contribute only their logs; the rest is observed from outside. */
+import type { VerificationView } from '../../src/domain/verification/view.ts';
 import type { CallEntry } from '../../src/emulator/control.ts';
-import type { Seen } from './witness.ts';
+import type { ExecutedCommand } from './witness.ts';
 
 export interface Payload {
   readonly md5: string;
@@ -17,34 +17,45 @@ export interface Accepted {
   readonly upload: 'own-bucket' | 'create-upload-url';
   readonly lane: 'interactive' | 'batch';
   readonly card: string;
-  /** Names an endpoint that is to be told. */
-  readonly told: boolean;
+  /** The caller, if the fault distinguishes callers. */
+  readonly caller?: string;
+  /** Whether the request names a webhook endpoint. */
+  readonly hasWebhook: boolean;
   readonly liveData: Payload;
   readonly image: Payload;
 }
 
-/** A time in which something cannot be asked of anybody, ms since 1970. */
+/** A period during which a part of the world is down, so that the oracle expects no progress. In ms since 1970. */
 export interface Window {
   readonly from: number;
   readonly to: number;
-  readonly why: 'redis' | 'gate' | 'workers';
+  readonly why: 'redis' | 'gate' | 'workers' | 'vendor';
+}
+
+/** A host that only one caller uses does not answer during this period. In ms since 1970. */
+export interface Stall {
+  readonly from: number;
+  /** If a verification of another caller was accepted between `from` and this time, it must end before `to`. */
+  readonly acceptedUntil: number;
+  readonly to: number;
+  readonly caller: string;
 }
 
 export interface Kill {
   readonly at: number;
-  /** `host:port`s under which Redis knew the process. */
+  /** The `host:port` of each connection that the process had to Redis. */
   readonly sources: readonly string[];
-  /** From when on another process had slots free. */
+  /** The time at which another process first had free slots for the work of the killed process. */
   readonly freeAt: number;
 }
 
 export interface Limits {
   readonly qps: number;
-  /** Of a paid call, the longer of the two lanes, ms. */
+  /** The time limit of a paid call in the lane with the longer limit, in ms. */
   readonly callMs: number;
-  /** Work must go on so long after its worker died, ms. */
+  /** Work must resume within this time after its worker died, in ms. */
   readonly resumeMs: number;
-  /** With work waiting, something is done about some of it so often, ms. */
+  /** While work is waiting, some of it must progress at least this often, in ms. */
   readonly standstillMs: number;
   readonly maxPayments: number;
   readonly crashBudget: number;
@@ -60,9 +71,11 @@ export interface Evidence {
   readonly prefix: string;
   readonly limits: Limits;
   readonly accepted: readonly Accepted[];
-  /** By id, at the end; null: Redis does not know it. */
+  /** The final views by id. Null means that Redis does not know the verification. */
   readonly views: ReadonlyMap<string, VerificationView | null>;
-  /** The call log as it is on the disk. */
+  /** The ledger of all days. */
+  readonly ledger: { readonly paidCalls: number; readonly possiblyPaidCalls: number };
+  /** The emulator's call log as it is on disk. */
   readonly calls: readonly CallEntry[];
   readonly objects: readonly {
     readonly bucket: string;
@@ -72,29 +85,30 @@ export interface Evidence {
   }[];
   /** Frames in the frames folder, by path. */
   readonly frames: ReadonlyMap<string, Payload>;
-  /** MD5s of objects that were overwritten at the vendor's: nobody must keep such a frame. */
+  /** MD5s of objects that were overwritten at the vendor. No frame with such an MD5 may be stored. */
   readonly forged: ReadonlySet<string>;
-  readonly seen: readonly Seen[];
+  readonly executed: readonly ExecutedCommand[];
   readonly gaps: readonly { readonly from: number; readonly to: number | null }[];
   readonly kills: readonly Kill[];
   readonly windows: readonly Window[];
+  readonly stalls: readonly Stall[];
   readonly left: readonly LeftKey[];
-  /** Texts in which nothing of a person may be, by where they lie. */
+  /** Texts that must not contain personal data, by the place where they were found. */
   readonly texts: ReadonlyMap<string, string>;
-  /** What was planted to be looked for in them. */
+  /** The planted values that must not occur in `texts`. */
   readonly canaries: readonly string[];
   readonly startedAt: number;
   readonly settledAt: number;
-  /** Everything had ended, and been erased, in time. */
+  /** Whether everything ended and was erased in time. */
   readonly settled: boolean;
-  /** Ids that may never be heard of again, and why: what a fault takes on itself. */
+  /** Ids of verifications that need not end, because the fault removes them. */
   readonly excused: ReadonlySet<string>;
-  /** There was always more to do than slots: what is picked up waits for one. */
+  /** Whether there was always more work than slots, so that recovered work had to wait for a slot. */
   readonly saturated: boolean;
   /** Ids that were erased on demand. */
   readonly erased: ReadonlySet<string>;
-  /** Redis lost acknowledged writes, as its settings allow. */
+  /** Whether the fault may make Redis lose acknowledged writes, for example at a failover. */
   readonly lossy: boolean;
-  /** What a fault found out by itself. */
-  readonly findings: readonly { readonly invariant: string; readonly what: string }[];
+  /** Violations found by the fault's own checks, in addition to those that the invariants find. */
+  readonly findings: readonly { readonly invariant: string; readonly message: string }[];
 }

@@ -1,33 +1,35 @@
-/** The worker processes of a run, each behind a line of its own to Redis, and what is known of how each ended. */
+/** The worker processes of a run. Each has its own proxy to Redis, and the fleet records when each process died. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { startWorker, type WorkerProcess, type WorkerRole } from '../../src/world/processes.ts';
+import { startWorker, type WorkerProcess, type WorkerRole } from '../../src/dev/worker-process.ts';
 import type { Kill } from './evidence.ts';
 import { RedisProxy } from './redis-proxy.ts';
 
-export type Act = 'kill' | 'stop' | 'block' | 'tell' | 'exit' | 'reject' | 'memory' | 'full';
+export type Act = 'kill' | 'stop' | 'block' | 'report' | 'exit' | 'reject' | 'memory' | 'full';
 
-/** What happens at a named point of a worker (see preload.mjs). */
+/** An action at a named point of a worker (see preload.mjs). */
 export interface Hook {
   readonly at: string;
-  /** Which time that it is reached; default the first. */
+  /** Which occurrence of the point triggers the action. Default: the first. */
   readonly nth?: number | 'each';
   readonly act: Act;
   readonly ms?: number;
-  /** Only where this is in the id, or in what a script is given. */
+  /** Restricts the hook to points whose id or script arguments contain this text. */
   readonly id?: string;
 }
 
-/** A file of the product that is different: a protection that is taken away. */
+/** The file that holds all Lua scripts of the product. */
+export const LUA_FILE = 'redis/scripts/lua.js';
+
 export interface Change {
   readonly file: string;
   readonly find: string;
   readonly put: string;
 }
 
-export interface Told {
+export interface HookReport {
   readonly chaos: Act;
   readonly at: string;
 }
@@ -36,10 +38,10 @@ export interface ChaosWorker extends WorkerProcess {
   readonly name: string;
   readonly role: WorkerRole;
   readonly proxy: RedisProxy;
-  /** What its hooks did so far. */
-  readonly told: Told[];
-  /** Resolves when a hook has acted, or with null where the process ends before that. */
-  untilTold(): Promise<Told | null>;
+  /** The reports of this worker's hooks so far. */
+  readonly reports: HookReport[];
+  /** Resolves with the first report of a hook, or with null if the process ends without one. */
+  untilReported(): Promise<HookReport | null>;
   readonly alive: boolean;
 }
 
@@ -65,7 +67,7 @@ export class Fleet {
     this.#options = options;
   }
 
-  /** Those that take verifications. */
+  /** The live workers that process verifications. */
   get alive(): ChaosWorker[] {
     return this.#alive.filter(({ role }) => role !== 'erase');
   }
@@ -82,7 +84,7 @@ export class Fleet {
     const { role = 'verify' } = more;
     const name = `w${++this.#count}`;
     const proxy = await RedisProxy.open(redisPort);
-    const told: Told[] = [];
+    const reports: HookReport[] = [];
     const listeners = new Set<() => void>();
     const chaos = JSON.stringify({ hooks, changes });
     const preload = hooks.length + changes.length === 0 ? [] : ['--import', PRELOAD];
@@ -93,7 +95,7 @@ export class Fleet {
       onLog: (line) => {
         onLog(`${name} ${line}`);
         if (!line.startsWith('{"chaos"')) return;
-        told.push(JSON.parse(line) as Told);
+        reports.push(JSON.parse(line) as HookReport);
         for (const listener of listeners) listener();
       },
     });
@@ -107,19 +109,19 @@ export class Fleet {
       name,
       role,
       proxy,
-      told,
+      reports,
       get alive() {
         return alive;
       },
-      untilTold: () =>
+      untilReported: () =>
         new Promise((resolve) => {
           const look = () => {
-            const [first] = told;
+            const [first] = reports;
             if (first !== undefined) resolve(first);
           };
           listeners.add(look);
           look();
-          void ended.then(() => resolve(told[0] ?? null));
+          void ended.then(() => resolve(reports[0] ?? null));
         }),
     };
     this.workers.push(worker);
@@ -128,7 +130,7 @@ export class Fleet {
     return worker;
   }
 
-  /** The command line, with the same changes as the workers. @throws Error where it ends with another code than 0. */
+  /** Runs the command line, with the same protections removed as in the workers. @throws Error if the exit code is not 0 */
   async command(...args: string[]): Promise<void> {
     const { env, workersDir, changes, onLog } = this.#options;
     const main = join(workersDir, '..', 'src', 'cli', 'main.js');
@@ -141,7 +143,7 @@ export class Fleet {
 
   async close(): Promise<void> {
     for (const worker of this.workers) worker.proxy.thaw();
-    for (const worker of this.#alive) worker.kill('SIGCONT'); // one that was stopped would hear no other signal
+    for (const worker of this.#alive) worker.kill('SIGCONT'); // a stopped process handles no other signal
     await Promise.all(this.#alive.map((worker) => worker.stop(STOP_MS)));
     await Promise.all(this.workers.map(({ proxy }) => proxy.close()));
   }

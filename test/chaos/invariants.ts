@@ -1,11 +1,11 @@
 /**
- * The oracle: each invariant is one function over the evidence of a run, and says each way in which it was broken.
- * docs/reliability.md has them in words.
+ * The oracle: each invariant is one function over the evidence of a run, and returns a text for each violation.
+ * docs/reliability.md describes the invariants.
  */
-import { isTerminal } from '../../src/domain/states.ts';
+import { isTerminal } from '../../src/domain/verification/states.ts';
 import type { CallEntry } from '../../src/emulator/control.ts';
 import type { Evidence } from './evidence.ts';
-import type { Seen } from './witness.ts';
+import type { ExecutedCommand } from './witness.ts';
 
 export const INVARIANTS = [
   'I1',
@@ -22,67 +22,95 @@ export const INVARIANTS = [
   'I12',
   'I13',
   'I14',
+  'I15',
+  'I16',
+  'I17',
 ] as const;
 export type Invariant = (typeof INVARIANTS)[number];
 
 export interface Violation {
   readonly invariant: Invariant;
-  readonly what: string;
+  readonly message: string;
 }
 
 type Judge = (evidence: Evidence) => string[];
 
 const DETECT = /^(DetectReflectLivenessAndCompare|VideoLivenessCompare)$/;
-/** Scripts that write only for whoever holds the job. `outcome` is not among them: a paid answer is never thrown away. */
+/**
+ * Scripts that write only if the attempt still holds the job. `record-outcome` is not one of them, because a paid
+ * answer is recorded even if the job is lost.
+ */
 const FENCED: ReadonlySet<string> = new Set([
-  'begin',
-  'renew',
-  'commit',
-  'intent',
-  'handback',
-  'hold',
+  'begin-attempt',
+  'renew-lease',
+  'commit-stage',
+  'declare-intent',
+  'requeue',
+  'hold-for-review',
   'settle',
-  'unknown',
+  'mark-outcome-unknown',
 ]);
 
-/** Signatures say whole seconds, and a call that was begun in time takes its time to arrive. */
+/** How late after its deadline a call may arrive. Signatures expire in whole seconds, and a call needs time to arrive. */
 const ARRIVAL_MS = 1_000;
-/** Keys that a deployment at rest may have, with how many members at most; null: as many as there are records. */
+/**
+ * Keys that may remain after all work has ended, each with its maximum size. Null: the size grows with the records.
+ */
 const AT_REST: readonly (readonly [RegExp, number | null])[] = [
   [/^v:v\w+$/, null],
   [/^h:v\w+$/, null],
   [/^receipt:v\w+$/, null],
+  [/^kept:v\w+$/, null], // the sources of a failed verification; Redis expires them
   [/^(ended|answered|frames)$/, null],
   [/^subject:/, null],
-  [/^(counters|sweeper|retention|webhooks)$/, null],
+  [/^(counters|sweeper|retention|webhooks|budget|mode|namespace|aof(:asked)?|workers)$/, null],
+  [/^costs:\d{4}-\d\d(-\d\d)?$/, null],
   [/^gate:[\w-]+:\w+$/, null],
-  // Places of the dead, which expire with the next look (60 s and 15 s).
+  [/^(breakers:[\w-]+|regions)$/, 210],
+  // Entries of dead workers expire (in `admitted` after 60 s, in `express` after 15 s), but stay in the set until the next check
+  // removes them.
   [/^gate:[\w-]+:\w+:(admitted|express)$/, 8],
   [/^(verify-[\w-]+|erase|notify):(meta|id|events|completed|failed|marker|pc|stalled-check)$/, null],
   [/^verify-[\w-]+:v\w+$/, null],
-  // Nobody delivers notifications here.
-  [/^notify:(wait|prioritized|notify-v\w+-\w+(-\d+)?)$/, null],
+  // Notifications stay queued, because no worker delivers them in this kit.
+  [/^notify:(wait|prioritized|notify-v\w+(-\w+)+)$/, null],
 ];
 
-/** A held verification is not at its end: it has its place in these. */
-const OF_HELD = /^(held|live|verify-[\w-]+:delayed)$/;
+/** Error codes of a service that is down or cannot be reached. */
+const OUTAGE: ReadonlySet<string> = new Set([
+  ...['InternalError', 'ServiceUnavailable', 'SlowDown', 'HTTP_5XX', 'TIMEOUT', 'RESET', 'DEPENDENCY_DOWN'],
+  ...['CONNECT_REFUSED', 'CONNECT_TIMEOUT', 'DNS_FAILED', 'TLS_FAILED', 'PROXY_REFUSED'],
+]);
+
+/** Error codes of faults of one machine. */
+const MACHINE: ReadonlySet<string> = new Set([
+  ...['ROOT_UNREADABLE', 'SPOOL_UNWRITABLE', 'SPOOL_FULL', 'SINK_UNWRITABLE', 'SINK_FULL', 'CLOCK_OFF', 'CA_UNTRUSTED'],
+]);
+/** Codes with which FaceID refuses the account. */
+const REFUSED_ACCOUNT = /^(AuthFailure|ResourceUnavailable|UnauthorizedOperation)/;
+
+/** A held verification has not ended, so it still has entries in these keys. */
+const HELD_KEYS = /^(held|live|verify-[\w-]+:delayed)$/;
 
 const judges: Readonly<Record<Invariant, Judge>> = {
   /** Each acknowledged enqueue ends in exactly one terminal state. */
-  I1: ({ accepted, views, seen, excused, prefix, lossy }) => {
+  I1: ({ accepted, views, executed, excused, prefix, lossy }) => {
     const ids = idsOf(accepted.filter(({ id }) => !excused.has(id)));
     const broken = ids.flatMap((id) => {
       const view = views.get(id);
-      if (view === undefined || view === null) return [`${id} was acknowledged, and Redis does not know it`];
-      return isTerminal(view.state) || view.state === 'held' ? [] : [`${id} never ended: it is ${view.state}`];
+      if (view === undefined || view === null) return [`${id} was acknowledged, but Redis does not know it`];
+      return isTerminal(view.state) || view.state === 'held' ? [] : [`${id} never ended: its state is ${view.state}`];
     });
-    for (const [id, ends] of endsById(seen, prefix)) {
+    for (const [id, ends] of endsById(executed, prefix)) {
       if (ends.length > 1 && !lossy) broken.push(`${id} ended ${ends.length} times: ${ends.join(', ')}`);
     }
     return broken;
   },
 
-  /** Billed calls of a verification: one, and one more for each outcome that is known to be unknown; all are counted. */
+  /**
+   * A verification has at most one billed call, and one more for each outcome recorded as unknown. Its record counts
+   * every billed call.
+   */
   I2: (evidence) => {
     const { views, limits } = evidence;
     const billed = countBy(billedCalls(evidence), ({ id }) => id);
@@ -93,28 +121,30 @@ const judges: Readonly<Record<Invariant, Judge>> = {
       const broken: string[] = [];
       if (count > 1 + unknown) broken.push(`${id} was billed ${count} times, with ${unknown} unknown outcomes`);
       if (count > limits.maxPayments)
-        broken.push(`${id} was billed ${count} times, and ${limits.maxPayments} are allowed`);
+        broken.push(`${id} was billed ${count} times, but ${limits.maxPayments} are allowed`);
       if (count > view.paidCalls + view.possiblyPaidCalls) {
-        broken.push(`${id} was billed ${count} times and says ${view.paidCalls} + ${view.possiblyPaidCalls}`);
+        broken.push(
+          `${id} was billed ${count} times, but its record counts ${view.paidCalls} + ${view.possiblyPaidCalls}`,
+        );
       }
       return broken;
     });
   },
 
-  /** A committed outcome never changes, and nothing but its frame's fate is written to a record that has ended. */
-  I3: ({ seen, prefix, views }) => {
+  /** A recorded decision never changes. After the end, only the state of the frame is written. */
+  I3: ({ executed, prefix, views }) => {
     const decisions = new Map<string, string>();
     const ended = new Set<string>();
     const broken: string[] = [];
-    for (const { writes } of seen) {
+    for (const { writes } of executed) {
       for (const { id, fields } of journalWrites(writes, prefix)) {
         const { decision, state } = fields;
         if (ended.has(id) && (state !== undefined || decision !== undefined)) {
-          broken.push(`${id} had ended, and was written ${state ?? decision}`);
+          broken.push(`${id} had ended, but ${state ?? decision} was written`);
         }
         if (decision !== undefined) {
           const before = decisions.get(id);
-          if (before !== undefined && before !== decision) broken.push(`${id} was ${before} and became ${decision}`);
+          if (before !== undefined && before !== decision) broken.push(`${id} changed from ${before} to ${decision}`);
           decisions.set(id, decision);
         }
         if (fields.endedAt !== undefined) ended.add(id);
@@ -122,17 +152,18 @@ const judges: Readonly<Record<Invariant, Judge>> = {
     }
     for (const [id, decision] of decisions) {
       const view = views.get(id) ?? null;
-      if (view !== null && view.decision !== decision) broken.push(`${id} was ${decision} and is ${view.decision}`);
+      if (view !== null && view.decision !== decision)
+        broken.push(`${id} was recorded as ${decision}, but reads as ${view.decision}`);
     }
     return broken;
   },
 
-  /** No journal write from an attempt after another one has taken the job. */
-  I4: ({ seen, prefix }) => {
+  /** Once another attempt has taken the job, the earlier attempt writes nothing to the journal. */
+  I4: ({ executed, prefix }) => {
     const holder = new Map<string, number>();
     const broken: string[] = [];
-    const job = new RegExp(`^${escaped(prefix)}:verify-[\\w-]+:(v\\w+)$`);
-    for (const { script, args, keys, writes } of seen) {
+    const job = new RegExp(`^${escapeRegExp(prefix)}:verify-[\\w-]+:(v\\w+)$`);
+    for (const { script, args, keys, writes } of executed) {
       for (const { command, key, args: values } of writes) {
         const id = job.exec(key)?.[1];
         if (id === undefined) continue;
@@ -145,29 +176,29 @@ const judges: Readonly<Record<Invariant, Judge>> = {
       if (id === undefined) continue;
       const ats = Number(args[1]);
       const held = holder.get(id) ?? ats;
-      if (ats < held) broken.push(`${id}: attempt ${ats} wrote by ${script} after attempt ${held} had begun`);
-      if (ats > held) holder.set(id, ats); // the witness was away
+      if (ats < held) broken.push(`${id}: attempt ${ats} wrote with ${script} after attempt ${held} had begun`);
+      if (ats > held) holder.set(id, ats); // the witness missed the start of this attempt
     }
     return broken;
   },
 
-  /** A paid call that came after its intent's deadline was not billed. */
+  /** A paid call that arrives after the deadline of its intent is not billed. */
   I5: (evidence) => {
-    const deadlines = intentsById(evidence.seen, evidence.prefix);
+    const deadlines = intentsById(evidence.executed, evidence.prefix);
     return billedCalls(evidence).flatMap(({ id, call }) => {
       const until = Math.max(...(deadlines.get(id) ?? []).filter(({ at }) => at <= call.at).map((each) => each.until));
       if (!Number.isFinite(until) || call.at <= until + ARRIVAL_MS) return [];
-      return [`${id} was billed for a call that came ${call.at - until} ms after its intent's deadline`];
+      return [`${id} was billed for a call that arrived ${call.at - until} ms after its intent's deadline`];
     });
   },
 
-  /** Work of a killed worker is picked up again in time; an open intent adds at most its deadline. */
-  I6: ({ kills, seen, prefix, limits, settledAt, windows, saturated }) =>
+  /** The work of a killed worker resumes in time. If an intent is open, the time starts at the intent's deadline. */
+  I6: ({ kills, executed, prefix, limits, settledAt, windows, saturated }) =>
     (saturated ? [] : kills).flatMap(({ at, sources, freeAt }) => {
       if (windows.some(({ from, to, why }) => why !== 'gate' && to > at && from < freeAt + limits.resumeMs)) return [];
       const dead = new Set(sources);
-      return [...heldAt(seen, prefix, dead, at)].flatMap(([id, openUntil]) => {
-        const next = seen.find(
+      return [...heldAt(executed, prefix, dead, at)].flatMap(([id, openUntil]) => {
+        const next = executed.find(
           (each) =>
             each.at > at &&
             !dead.has(each.source) &&
@@ -181,7 +212,7 @@ const judges: Readonly<Record<Invariant, Judge>> = {
       });
     }),
 
-  /** Waiting work moves: nothing has to be waited for without end. */
+  /** Waiting work makes progress, and no work waits forever. */
   I7: (evidence) => {
     const { settled, accepted, views, excused, startedAt, settledAt } = evidence;
     const still = standstills(evidence);
@@ -197,7 +228,7 @@ const judges: Readonly<Record<Invariant, Judge>> = {
     ];
   },
 
-  /** The vendor has the bytes of the source; the frame that is kept is the vendor's. */
+  /** The vendor receives the bytes of the source, and the stored frame is the vendor's. */
   I8: ({ accepted, views, calls, objects, frames, forged }) => {
     const broken: string[] = [];
     const vendors = new Set(objects.filter(({ bucket }) => bucket.startsWith('faceid-result')).map(({ md5 }) => md5));
@@ -206,146 +237,208 @@ const judges: Readonly<Record<Invariant, Judge>> = {
     );
     for (const { bucket, key, md5, sizeBytes } of objects) {
       if (bucket.startsWith('faceid-result')) continue;
-      if (sources.get(md5) !== sizeBytes) broken.push(`${bucket}/${key} has bytes that no source has`);
+      if (sources.get(md5) !== sizeBytes) broken.push(`${bucket}/${key} has bytes that match no source`);
     }
     for (const { id, liveData, image } of accepted) {
       for (const put of putsOf(calls, id)) {
         const sent = put.objects?.[0]?.endsWith('/image') === true ? image : liveData;
         if (put.bytes !== sent.bytes)
-          broken.push(`${put.objects?.[0]} has ${put.bytes} bytes, its source ${sent.bytes}`);
+          broken.push(`${put.objects?.[0]} has ${put.bytes} bytes, but its source has ${sent.bytes}`);
       }
       const view = views.get(id) ?? null;
       if (view === null || view.frame !== 'stored' || view.bestFrame === null) continue;
       const kept = frames.get(view.bestFrame.path);
-      if (kept === undefined) broken.push(`${id} says that its frame is stored, and it is not there`);
+      if (kept === undefined) broken.push(`${id} is recorded as having a stored frame, but the file is missing`);
       else if (kept.md5 !== view.bestFrame.md5 || !vendors.has(kept.md5) || forged.has(kept.md5))
-        broken.push(`${id} keeps a frame that is not the vendor's`);
+        broken.push(`${id} stores a frame that is not the vendor's`);
     }
     return broken;
   },
 
-  /** N enqueues of one key are one verification. */
-  I9: ({ accepted, seen, prefix }) => {
+  /** Any number of enqueues with one key create one verification. */
+  I9: ({ accepted, executed, prefix }) => {
     const broken: string[] = [];
     const byKey = new Map<string, Set<string>>();
     for (const { key, id } of accepted) byKey.set(key, (byKey.get(key) ?? new Set()).add(id));
-    for (const [key, ids] of byKey) if (ids.size > 1) broken.push(`${key} is ${ids.size} verifications`);
+    for (const [key, ids] of byKey) if (ids.size > 1) broken.push(`${key} has ${ids.size} verifications`);
     const claims = countBy(
-      seen
-        .flatMap(({ writes }) => journalWrites(writes, prefix)) // a script that Redis did not know has no name yet
-        .filter(({ fields }) => fields.fp !== undefined),
+      // The script name is not checked, because a script that was sent as text may have no name.
+      executed.flatMap(({ writes }) => journalWrites(writes, prefix)).filter(({ fields }) => fields.fp !== undefined),
       ({ id }) => id,
     );
-    for (const [id, count] of claims) if (count > 1) broken.push(`${id} was claimed anew ${count} times`);
+    for (const [id, count] of claims) if (count > 1) broken.push(`${id} was claimed as new ${count} times`);
     return broken;
   },
 
-  /** The vendor's rate, in any second. */
+  /** The vendor refuses no call for exceeding the rate. */
   I10: ({ calls, limits }) => {
     const throttled = calls.filter(
       ({ action, code, fault }) => DETECT.test(action) && code === 'RequestLimitExceeded' && fault === undefined,
     );
     return throttled.length === 0
       ? []
-      : [`the vendor refused ${throttled.length} calls for more than ${limits.qps} a second`];
+      : [`the vendor refused ${throttled.length} calls for exceeding ${limits.qps} per second`];
   },
 
-  /** What kills its worker each time is given up after a bounded number of starts. */
-  I11: ({ seen, prefix, limits }) => {
+  /** If a job kills its worker each time, the job is given up after a bounded number of starts. */
+  I11: ({ executed, prefix, limits }) => {
     const starts = countBy(
-      seen
-        .flatMap(({ script, writes }) => (script === 'begin' ? journalWrites(writes, prefix) : []))
+      executed
+        .flatMap(({ script, writes }) => (script === 'begin-attempt' ? journalWrites(writes, prefix) : []))
         .filter(({ fields }) => fields.begun !== undefined),
       ({ id }) => id,
     );
     const yields = countBy(
-      seen
+      executed
         .flatMap(({ script, writes }) =>
-          script === 'handback' || script === 'hold' ? journalWrites(writes, prefix) : [],
+          script === 'requeue' || script === 'hold-for-review' ? journalWrites(writes, prefix) : [],
         )
         .filter(({ fields }) => fields.state !== undefined),
       ({ id }) => id,
     );
     return [...starts].flatMap(([id, count]) => {
       const crashes = count - (yields.get(id) ?? 0) - 1;
-      return crashes > limits.crashBudget ? [`${id} was begun ${count} times`] : [];
+      return crashes > limits.crashBudget ? [`${id} was started ${count} times`] : [];
     });
   },
 
-  /** What was planted about a person is nowhere that it must not be. */
+  /** Planted personal data does not occur in any forbidden place. */
   I12: ({ texts, canaries }) =>
     [...texts].flatMap(([where, text]) => {
       const found = canaries.filter((canary) => text.includes(canary));
-      return found.length === 0 ? [] : [`${where} has ${found.slice(0, 3).join(', ')}`];
+      return found.length === 0 ? [] : [`${where} contains ${found.slice(0, 3).join(', ')}`];
     }),
 
-  /** At rest nothing is left but records and bounded streams. */
+  /** After all work has ended, Redis contains only records and structures of bounded size. */
   I13: ({ left, prefix, settled, accepted, views }) => {
     if (!settled) return [];
     const held = [...views.values()].filter((view) => view?.state === 'held').length;
     return left.flatMap(({ key, type, size }) => {
       const name = key.slice(prefix.length + 1);
-      if (OF_HELD.test(name)) return size <= held ? [] : [`${key} has ${size}, and ${held} are held`];
+      if (HELD_KEYS.test(name))
+        return size <= held ? [] : [`${key} has ${size} entries, but ${held} verifications are held`];
       const known = AT_REST.find(([pattern]) => pattern.test(name));
-      if (known === undefined) return [`${key} (${type}, ${size}) is left`];
+      if (known === undefined) return [`${key} (${type}, ${size}) was left behind`];
       const [, most] = known;
       return size > Math.max(most ?? 0, 5_000, accepted.length * 50) ? [`${key} has grown to ${size}`] : [];
     });
   },
 
-  /** Whatever must be erased is: at least once, under one id. */
-  I14: ({ accepted, views, objects, frames, seen, left, prefix, excused, erased, lossy }) => {
+  /**
+   * All data that must be erased is erased. Each end queues at most one erase job, and a notification if the
+   * verification has a webhook.
+   */
+  I14: ({ accepted, views, objects, frames, executed, left, prefix, excused, erased, lossy }) => {
     const jobs = new Map<string, Set<string>>();
-    const job = new RegExp(`^${escaped(prefix)}:erase:(erase-(v\\w+)-\\d+)$`);
-    for (const { writes } of seen) {
+    const job = new RegExp(`^${escapeRegExp(prefix)}:erase:(erase-(v\\w+)-\\d+)$`);
+    for (const { writes } of executed) {
       for (const { command, key } of writes) {
         const [, name, id] = (command === 'hmset' && job.exec(key)) || [];
         if (name !== undefined && id !== undefined) jobs.set(id, (jobs.get(id) ?? new Set()).add(name));
       }
     }
     const afterErasure = [...erased].flatMap((id) => {
-      const there = objects.filter(({ key }) => key.includes(`/${id}/`)).map(({ key }) => key);
+      const remaining = objects.filter(({ key }) => key.includes(`/${id}/`)).map(({ key }) => key);
       const kept = [...frames.keys()].filter((path) => path.includes(id));
-      return there.length + kept.length === 0
+      return remaining.length + kept.length === 0
         ? []
-        : [`${id} was erased, and ${[...there, ...kept].join(', ')} is left`];
+        : [`${id} was erased, but ${[...remaining, ...kept].join(', ')} remain`];
     });
-    const handedOn = new Set(left.map(({ key }) => key));
-    const toldOf = (id: string, event: string) => handedOn.has(`${prefix}:notify:notify-${id}-${event}`);
-    const untold = idsOf(accepted.filter(({ told }) => told)).flatMap((id) => {
+    const leftKeys = new Set(left.map(({ key }) => key));
+    const isNotified = (id: string, event: string) => leftKeys.has(`${prefix}:notify:notify-${id}-${event}`);
+    const unnotified = idsOf(accepted.filter(({ hasWebhook }) => hasWebhook)).flatMap((id) => {
       const view = views.get(id) ?? null;
       const event = erased.has(id) ? 'erased' : view !== null && isTerminal(view.state) ? 'ended' : null;
-      return event === null || toldOf(id, event) ? [] : [`nobody is told that ${id} was ${event}`];
+      return event === null || isNotified(id, event) ? [] : [`no notification says that ${id} was ${event}`];
     });
     const afterEnds = idsOf(accepted).flatMap((id) => {
       const view = views.get(id) ?? null;
       if (excused.has(id) || view === null || !isTerminal(view.state) || view.upload !== 'own-bucket') return [];
-      const there = objects.filter(({ key }) => key.includes(`/${id}/`));
-      if (there.length > 0) return [`${there.length} objects of ${id} are left in the bucket`];
+      const remaining = objects.filter(({ key }) => key.includes(`/${id}/`));
+      if (remaining.length > 0) return [`${remaining.length} objects of ${id} remain in the bucket`];
       const names = jobs.get(id)?.size ?? 0;
-      return names > 1 && !lossy ? [`${id} reached erase under ${names} ids`] : [];
+      return names > 1 && !lossy ? [`${id} was queued for erasure under ${names} ids`] : [];
     });
-    return [...afterErasure, ...afterEnds, ...untold];
+    return [...afterErasure, ...afterEnds, ...unnotified];
+  },
+
+  /** No verification ends because the vendor or the network to the vendor was down. */
+  I15: ({ accepted, views }) =>
+    idsOf(accepted).flatMap((id) => {
+      const view = views.get(id) ?? null;
+      const code = view?.state === 'failed' ? (view.reason?.code ?? '') : '';
+      return OUTAGE.has(code) ? [`${id} ended for an outage: ${code}`] : [];
+    }),
+
+  /**
+   * The trouble of one caller or of one machine affects nobody else. No verification ends because of a machine's fault.
+   * The gate closes only if the vendor has refused the account. While a caller's host stalls, the verifications of
+   * other callers end.
+   */
+  I16: ({ accepted, views, calls, executed, prefix, stalls }) => {
+    const blamed = idsOf(accepted).flatMap((id) => {
+      const view = views.get(id) ?? null;
+      const code = view?.state === 'failed' ? (view.reason?.code ?? '') : '';
+      return MACHINE.has(code) ? [`${id} ended for a fault of one machine: ${code}`] : [];
+    });
+    const wasRefused = calls.some(({ code }) => code !== undefined && REFUSED_ACCOUNT.test(code));
+    const closed = executed
+      .flatMap(({ writes }) => writes)
+      .filter(({ key, args }) => key.startsWith(`${prefix}:gate:`) && args.includes('closed'));
+    const gates = new Set(
+      wasRefused ? [] : closed.map(({ key }) => `${key} closed, but the account was never refused`),
+    );
+    const endedAt = endTimes(executed, prefix);
+    const delayed = stalls.flatMap(({ from, acceptedUntil, to, caller }) =>
+      accepted
+        .filter((each) => each.caller !== caller && each.at >= from && each.at <= acceptedUntil)
+        .filter(({ id }) => (endedAt.get(id) ?? Number.POSITIVE_INFINITY) > to)
+        .map(({ id }) => `${id} had not ended although only ${caller} stalled, for ${to - from} ms`),
+    );
+    return [...blamed, ...gates, ...delayed];
+  },
+
+  /** The ledger contains each billed call and each call that a verification reports. Every call booked as paid was billed. */
+  I17: ({ calls, ledger, views, lossy }) => {
+    if (lossy) return [];
+    const { paidCalls, possiblyPaidCalls } = ledger;
+    const billed = calls.filter(
+      ({ event, action, billed: is }) => event === 'call' && is === true && DETECT.test(action),
+    );
+    const told = (kind: 'paidCalls' | 'possiblyPaidCalls') =>
+      [...views.values()].reduce((sum, view) => sum + (view?.[kind] ?? 0), 0);
+    const broken: string[] = [];
+    const says = `the ledger says ${paidCalls} + ${possiblyPaidCalls}`;
+    if (billed.length > paidCalls + possiblyPaidCalls) broken.push(`${billed.length} calls were billed, and ${says}`);
+    if (billed.length < paidCalls) broken.push(`only ${billed.length} calls were billed, and ${says}`);
+    const [paid, possiblyPaid] = [told('paidCalls'), told('possiblyPaidCalls')];
+    if (paid > paidCalls || possiblyPaid > possiblyPaidCalls)
+      broken.push(`the verifications say ${paid} + ${possiblyPaid}, and ${says}`);
+    return broken;
   },
 };
 
-/** What a Redis that lost acknowledged writes cannot hold: the window that its settings leave. */
+/** If a fault may make Redis lose acknowledged writes, these invariants are not checked. */
 const LOST_WITH_REDIS: readonly Invariant[] = ['I2', 'I3', 'I4', 'I9'];
 
 export function judge(evidence: Evidence): Violation[] {
-  const asked = INVARIANTS.filter((invariant) => !evidence.lossy || !LOST_WITH_REDIS.includes(invariant));
-  const found = asked.flatMap((invariant) => judges[invariant](evidence).map((what) => ({ invariant, what })));
-  const own = evidence.findings.map(({ invariant, what }) => ({ invariant: invariant as Invariant, what }));
+  const applicable = INVARIANTS.filter((invariant) => !evidence.lossy || !LOST_WITH_REDIS.includes(invariant));
+  const found = applicable.flatMap((invariant) =>
+    judges[invariant](evidence).map((message) => ({ invariant, message })),
+  );
+  const own = evidence.findings.map(({ invariant, message }) => ({ invariant: invariant as Invariant, message }));
   return [...found, ...own];
 }
 
-// ── what the evidence says ─────────────────────────────────────────────────────────────────────────────────────────
+// ── reading the evidence ────────────────────────────────────────────────────────────────────────────────────────────
 
 function idsOf(accepted: Evidence['accepted']): string[] {
   return [...new Set(accepted.map(({ id }) => id))];
 }
 
-/** By the names of the objects that the vendor read, or by their bytes where the vendor named them. */
+/**
+ * Finds the verification of a billed call by the object names, or by the objects' bytes if the vendor chose the names.
+ */
 export function billedCalls({
   calls,
   objects,
@@ -376,7 +469,7 @@ interface JournalWrite {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-function journalWrites(writes: Seen['writes'], prefix: string): JournalWrite[] {
+function journalWrites(writes: ExecutedCommand['writes'], prefix: string): JournalWrite[] {
   const begins = `${prefix}:v:`;
   return writes.flatMap(({ command, key, args }) => {
     if (command !== 'hset' || !key.startsWith(begins)) return [];
@@ -386,9 +479,9 @@ function journalWrites(writes: Seen['writes'], prefix: string): JournalWrite[] {
   });
 }
 
-function endsById(seen: readonly Seen[], prefix: string): Map<string, string[]> {
+function endsById(executed: readonly ExecutedCommand[], prefix: string): Map<string, string[]> {
   const ends = new Map<string, string[]>();
-  for (const { writes } of seen) {
+  for (const { writes } of executed) {
     for (const { id, fields } of journalWrites(writes, prefix)) {
       if (fields.endedAt !== undefined) ends.set(id, [...(ends.get(id) ?? []), fields.state ?? '?']);
     }
@@ -396,75 +489,95 @@ function endsById(seen: readonly Seen[], prefix: string): Map<string, string[]> 
   return ends;
 }
 
-function intentsById(seen: readonly Seen[], prefix: string): Map<string, { at: number; until: number }[]> {
+function endTimes(executed: readonly ExecutedCommand[], prefix: string): Map<string, number> {
+  const ends = new Map<string, number>();
+  for (const { at, writes } of executed) {
+    for (const { id, fields } of journalWrites(writes, prefix)) if (fields.endedAt !== undefined) ends.set(id, at);
+  }
+  return ends;
+}
+
+function intentsById(
+  executed: readonly ExecutedCommand[],
+  prefix: string,
+): Map<string, { at: number; until: number }[]> {
   const intents = new Map<string, { at: number; until: number }[]>();
-  for (const { at, writes } of seen) {
+  for (const { at, writes } of executed) {
     for (const { id, fields } of journalWrites(writes, prefix)) {
-      const until = untilOf(fields.open);
+      const until = deadlineOf(fields.open);
       if (until !== null) intents.set(id, [...(intents.get(id) ?? []), { at, until }]);
     }
   }
   return intents;
 }
 
-/** What moves a verification on. Asking again whether it may go on does not. */
+/** Scripts that count as progress of a verification. A repeated request for admission does not count. */
 const MOVES: ReadonlySet<string> = new Set([
-  'claim',
-  'commit',
-  'intent',
-  'outcome',
-  'unknown',
-  'handback',
-  'hold',
+  'claim-verification',
+  'commit-stage',
+  'declare-intent',
+  'record-outcome',
+  'mark-outcome-unknown',
+  'requeue',
+  'hold-for-review',
+  'resolve-held',
   'settle',
+  'cancel',
+  'expire-overdue',
 ]);
 
-/** Times in which Redis and a worker were there, and nothing was done about work that waited. */
+/** Finds periods in which Redis and a worker were up but no waiting work made progress. */
 function standstills(evidence: Evidence): string[] {
-  const { seen, prefix, accepted, excused, limits, windows, gaps, kills, settledAt } = evidence;
-  const nobody = kills.map(({ at, freeAt }) => ({ from: at, to: freeAt }));
+  const { executed, prefix, accepted, excused, limits, windows, gaps, kills, settledAt } = evidence;
+  const noWorker = kills.map(({ at, freeAt }) => ({ from: at, to: freeAt }));
   const waiting = new Set<string>();
   const known = new Set(idsOf(accepted).filter((id) => !excused.has(id)));
   let last = 0;
   const broken: string[] = [];
-  const look = (at: number) => {
-    const away = [...windows, ...gaps, ...nobody].filter(({ from, to }) => from < at && (to ?? at) > last);
+  const check = (at: number) => {
+    const away = [...windows, ...gaps, ...noWorker].filter(({ from, to }) => from < at && (to ?? at) > last);
     const lost = away.reduce((sum, { from, to }) => sum + Math.min(to ?? at, at) - Math.max(from, last), 0);
     const still = at - last - lost;
     if (waiting.size > 0 && still > limits.standstillMs)
-      broken.push(`nothing was done for ${Math.round(still / 1_000)} s, with ${waiting.size} waiting`);
+      broken.push(`no progress for ${Math.round(still / 1_000)} s with ${waiting.size} verifications waiting`);
   };
-  for (const { at, script, writes } of seen) {
+  for (const { at, script, writes } of executed) {
     const moved = journalWrites(writes, prefix).filter(({ id }) => known.has(id));
     if (script === null || !MOVES.has(script) || writes.length === 0) continue;
-    look(at);
+    check(at);
     last = at;
     for (const { id, fields } of moved) {
-      if (fields.endedAt !== undefined || script === 'hold') waiting.delete(id);
+      if (fields.endedAt !== undefined || script === 'hold-for-review') waiting.delete(id);
       else waiting.add(id);
     }
   }
-  if (waiting.size > 0) look(settledAt);
+  if (waiting.size > 0) check(settledAt);
   return broken;
 }
 
-function untilOf(open: string | undefined): number | null {
+function deadlineOf(open: string | undefined): number | null {
   const found = /"until":([\d.e+]+)/.exec(open ?? '');
   return found === null ? null : Number(found[1]);
 }
 
-/** What a process had in hand when it died, with the deadline of an open intent. */
-function heldAt(seen: readonly Seen[], prefix: string, sources: ReadonlySet<string>, at: number): Map<string, number> {
+/** Returns the verifications that a process was working on when it died, each with the deadline of its open intent. */
+function heldAt(
+  executed: readonly ExecutedCommand[],
+  prefix: string,
+  sources: ReadonlySet<string>,
+  at: number,
+): Map<string, number> {
   const held = new Map<string, number>();
-  for (const each of seen) {
+  for (const each of executed) {
     if (each.at > at) break;
     for (const { id, fields } of journalWrites(each.writes, prefix)) {
       if (fields.begun !== undefined) {
         if (sources.has(each.source)) held.set(id, 0);
         else held.delete(id);
       }
-      if (fields.open !== undefined && held.has(id)) held.set(id, untilOf(fields.open) ?? 0);
-      if (fields.endedAt !== undefined || each.script === 'handback' || each.script === 'hold') held.delete(id);
+      if (fields.open !== undefined && held.has(id)) held.set(id, deadlineOf(fields.open) ?? 0);
+      if (fields.endedAt !== undefined || each.script === 'requeue' || each.script === 'hold-for-review')
+        held.delete(id);
     }
   }
   return held;
@@ -476,6 +589,6 @@ function countBy<T>(items: readonly T[], of: (item: T) => string): Map<string, n
   return counts;
 }
 
-function escaped(text: string): string {
+function escapeRegExp(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

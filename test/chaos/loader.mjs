@@ -1,4 +1,4 @@
-/** Module hooks of `preload.mjs`: a file of the product as it would be without one of its protections. */
+/** Module hooks for `preload.mjs` that load a product file without one of its protections. */
 let changes = [];
 
 export function initialize(data) {
@@ -10,8 +10,12 @@ export async function load(url, context, nextLoad) {
   const mine = changes.filter(({ file }) => url.endsWith(`/${file}`));
   if (mine.length === 0) return loaded;
   const source = mine.reduce((text, { file, find, put }) => {
-    if (!text.includes(find)) throw new Error(`${file} has no "${find}" to take away`);
-    return text.replace(find, put);
+    const found = text.split(find).length - 1;
+    if (found !== 1)
+      throw new Error(
+        `${file} contains "${find}" ${found} times: update test/chaos/protections.ts so that it occurs once`,
+      );
+    return text.replace(find, () => put);
   }, String(loaded.source));
   return { ...loaded, source };
 }

@@ -1,4 +1,4 @@
-/** `npm run chaos`: many runs, a table, a report; exit code 1 where an invariant was broken. */
+/** `npm run chaos`: executes many runs, then prints a table. The exit code is 1 if an invariant was broken. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FAULTS } from './faults/index.ts';
@@ -6,17 +6,17 @@ import { proveAll, runAll } from './runner.ts';
 
 const USAGE = `npm run chaos -- [options]
 
-  --seed N       the first run's seed; the next ones count up from it. Default: a random one
-  --minutes M    begins new runs for so long. Default: until --short and --long are done
-  --short N      runs of short faults, all in turn. Default 200
-  --long N       runs of each long fault. Default 3
-  --only FAULT   this fault alone; more than one with commas
-  --json FILE    writes the report to a file
-  --can-fail     takes the product's protections away, one by one: the oracle must notice each
-  --side N       runs of short faults side by side. Default 2
+  --seed N       seed of the first run; each further run adds 1. Default: random
+  --minutes M    keeps starting runs for M minutes. Default: until --short and --long are done
+  --short N      number of runs of all short faults together. Default 200
+  --long N       number of runs of each long fault. Default 3
+  --only FAULT   run only this fault; separate several with commas
+  --json FILE    write the report to a file
+  --can-fail     remove each protection in turn: the oracle must detect it
+  --side N       number of concurrent runs of short faults. Default 2
 
 Faults:
-${FAULTS.map(({ name, what, long }) => `  ${name.padEnd(14)} ${what}${long === true ? ' (long)' : ''}`).join('\n')}
+${FAULTS.map(({ name, summary, long }) => `  ${name.padEnd(14)} ${summary}${long === true ? ' (long)' : ''}`).join('\n')}
 `;
 
 const { values } = parseArgs({
@@ -39,7 +39,7 @@ if (values.help) {
   const only = values.only?.split(',');
   const faults = only === undefined ? FAULTS : FAULTS.filter(({ name }) => only.includes(name));
   const unknown = only?.filter((name) => !FAULTS.some((fault) => fault.name === name)) ?? [];
-  if (unknown.length > 0) throw new Error(`there is no fault ${unknown.join(', ')}: see --help`);
+  if (unknown.length > 0) throw new Error(`unknown fault ${unknown.join(', ')}: see --help for the names`);
   const root = process.cwd();
   const run = values['can-fail'] ? proveAll : runAll;
   process.exitCode = await run({

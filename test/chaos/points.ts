@@ -1,19 +1,19 @@
-/** The named points of a worker (see preload.mjs) at which something may happen to it: every await of every stage. */
+/** The named points of a worker at which a hook may act: before and after every await of every stage (see preload.mjs). */
 const SCRIPTS = [
   'moveToActive',
-  'begin',
-  'admit',
-  'reserve',
-  'renew',
-  'commit',
-  'intent',
-  'outcome',
+  'begin-attempt',
+  'ask-admission',
+  'reserve-slots',
+  'renew-lease',
+  'commit-stage',
+  'declare-intent',
+  'record-outcome',
   'settle',
-  'addStandardJob', // the erase job of an end
+  'addStandardJob', // adds the erase job when a verification ends
   'moveToFinished',
 ];
-/** These come after trouble only. */
-const SCRIPTS_OF_TROUBLE = ['unknown', 'handback', 'changePriority', 'moveToDelayed'];
+/** Scripts that run only after an error. */
+const ERROR_SCRIPTS = ['mark-outcome-unknown', 'requeue', 'changePriority', 'moveToDelayed'];
 const EDGES = [
   'sources.open',
   'bucket.signPut',
@@ -35,4 +35,4 @@ export const POINTS = [
   ...around('edge', EDGES, ['before', 'after']),
   ...around('stage', STAGES, ['begin', 'end']),
 ];
-export const POINTS_OF_TROUBLE = around('script', SCRIPTS_OF_TROUBLE, ['before', 'after']);
+export const ERROR_POINTS = around('script', ERROR_SCRIPTS, ['before', 'after']);

@@ -1,46 +1,37 @@
 /**
- * Goes into a worker process before its own code (`node --import`), and is the only place where the kit reaches into the
- * product: not a line of it knows. BESTFRAME's settings are left alone; CHAOS says, in JSON,
+ * Runs in a worker process before the worker's own code (`node --import`). The product contains no code for the chaos kit: only
+ * this file lets the kit act inside the product. The environment variable CHAOS holds the instructions as JSON:
  *
- * `hooks`: [{ at, nth, act, ms, id }]  what happens at a named point, the nth time that it is reached;
- * `changes`: [{ file, find, put }]     what is different in a file of the product: a protection that is taken away.
+ * `hooks`: [{ at, nth, act, ms, id }]  act at a named point, the nth time that it is reached;
+ * `changes`: [{ file, find, put }]     change a product file, to remove a protection.
  *
- * Points: `script:<name>:before|after` around each script and each of BullMQ's; `edge:<port>.<method>:before|after` around each
- * call of a stage to the outside; `stage:<name>:begin|end`. Acts are done right there, synchronously.
+ * Points: `script:<name>:before|after` around each script, including BullMQ's; `edge:<port>.<method>:before|after`
+ * around each external call of a stage; `stage:<name>:begin|end`. An action runs synchronously at its point.
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import { register, syncBuiltinESMExports } from 'node:module';
+import { register } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const { hooks = [], changes = [] } = JSON.parse(process.env.CHAOS ?? '{}');
-const built = dirname(dirname(process.argv[1] ?? ''));
+// Workers and the command line lie at different depths of the built product.
+let built = dirname(process.argv[1] ?? '');
+while (!fs.existsSync(join(built, 'src', 'domain')) && built !== dirname(built)) built = dirname(built);
 const src = join(built, 'src');
 
-// ── protections that are taken away ────────────────────────────────────────────────────────────────────────────────
+// ── removed protections ─────────────────────────────────────────────────────────────────────────────────────────────
 
-const ofLua = changes.filter(({ file }) => file.endsWith('.lua'));
-const ofCode = changes.filter(({ file }) => !file.endsWith('.lua'));
-const read = fs.readFileSync;
-fs.readFileSync = (path, ...rest) => {
-  const text = read(path, ...rest);
-  const name = path instanceof URL ? path.pathname : String(path);
-  const mine = typeof text === 'string' ? ofLua.filter(({ file }) => name.endsWith(`/${file}`)) : [];
-  return mine.reduce((changed, change) => changedBy(changed, change), text);
-};
-syncBuiltinESMExports();
-if (ofCode.length > 0) register(new URL('./loader.mjs', import.meta.url), { data: ofCode });
-
-function changedBy(text, { file, find, put }) {
-  if (!text.includes(find)) throw new Error(`${file} has no "${find}" to take away`);
-  return text.replace(find, put);
+for (const { file } of changes) {
+  // The loader only sees files that are imported, so a wrong path would silently change nothing.
+  if (!fs.existsSync(join(src, file))) throw new Error(`the product has no file ${file} to change`);
 }
+if (changes.length > 0) register(new URL('./loader.mjs', import.meta.url), { data: changes });
 
-// ── named points ───────────────────────────────────────────────────────────────────────────────────────────────────
+// ── named points ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const counts = hooks.map(() => 0);
-/** Of scripts, by their digest. */
+/** Maps script digests to names. */
 const names = new Map();
 let fullUntil = 0;
 
@@ -71,11 +62,11 @@ function act({ act: what, ms = 0 }, name) {
     case 'kill':
       process.kill(process.pid, 'SIGKILL');
       break;
-    case 'stop': // whoever started us lets us go on
+    case 'stop': // the fault sends SIGCONT later
       process.kill(process.pid, 'SIGSTOP');
       break;
     case 'block':
-    case 'tell': // for as long as whoever is told needs to do something about it
+    case 'report': // blocks long enough for the test to react to the report
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
       break;
     case 'exit':
@@ -96,14 +87,8 @@ function act({ act: what, ms = 0 }, name) {
 
 if (hooks.length > 0) {
   const { default: ioredis } = await import('ioredis');
-  for (const file of fs.readdirSync(join(src, 'queue', 'lua')).filter((each) => each.endsWith('.lua'))) {
-    const text = fs
-      .readFileSync(join(src, 'queue', 'lua', file), 'utf8')
-      .replace(/^--@include (\w+)$/gm, (_line, part) =>
-        fs.readFileSync(join(src, 'queue', 'lua', 'parts', `${part}.lua`), 'utf8'),
-      );
-    names.set(sha(text), file.slice(0, -'.lua'.length));
-  }
+  const scripts = await import(pathToFileURL(join(src, 'redis', 'scripts', 'run.js')).href);
+  for (const name of scripts.SCRIPT_NAMES) names.set(scripts.loadScript(name).sha, name);
   const { defineCommand, sendCommand } = ioredis.Redis.prototype;
   ioredis.Redis.prototype.defineCommand = function (name, definition) {
     names.set(sha(definition.lua), name.replace(/:.*$/, ''));
@@ -114,7 +99,7 @@ if (hooks.length > 0) {
     if (name === undefined) return sendCommand.call(this, command, ...rest);
     const args = command.args.join(' ');
     point(`script:${name}:before`, args);
-    // The first to hear of the reply: before whoever waits for it.
+    // This handler runs before the code that awaits the reply, because that code registers its own handler later.
     command.promise.then(
       () => point(`script:${name}:after`, args),
       () => undefined,
@@ -122,24 +107,24 @@ if (hooks.length > 0) {
     return sendCommand.call(this, command, ...rest);
   };
 
-  const { stages } = await import(pathToFileURL(join(src, 'stages', 'index.js')).href);
+  const { stages } = await import(pathToFileURL(join(src, 'pipeline', 'stages', 'index.js')).href);
   for (const [stage, run] of Object.entries({ ...stages })) {
     stages[stage] = async (input, context) => {
       point(`stage:${stage}:begin`, input.id);
-      const outcome = await run(input, { ...context, edges: pointed(context.edges, input.id) });
+      const outcome = await run(input, { ...context, edges: instrument(context.edges, input.id) });
       point(`stage:${stage}:end`, input.id);
       return outcome;
     };
   }
 }
 
-/** By digest, and by text where Redis did not know the digest. */
+/** Finds a script by its digest, or by its text if Redis did not know the digest. */
 function nameOf({ name, args: [script] }) {
   if (name === 'evalsha') return names.get(script);
   return name === 'eval' ? names.get(sha(script)) : undefined;
 }
 
-function pointed(edges, id) {
+function instrument(edges, id) {
   const { sources, links, faceId, sink, bucket } = edges;
   return {
     sources: around('sources', sources, id),

@@ -1,51 +1,51 @@
 /**
- * A line between one process and Redis that can be frozen, cut, or made to lose the reply of one script. One for each
- * worker, so that a fault hits one and leaves the others alone.
+ * A proxy between one process and Redis. It can hold back all data, cut the connections, or lose the reply of one script. Each
+ * worker has its own proxy, so that a fault affects only that worker.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-interface Line {
+interface Connection {
   readonly near: Socket;
   readonly far: Socket;
-  /** A script was sent whose reply is to be lost. */
+  /** Whether the proxy waits for the reply to a script, in order to lose it. */
   losing: boolean;
 }
 
-/** How long the far side has to do what it was told before the line is cut. */
-const DONE_MS = 30;
+/** The time between the script's reply and the cut of the connection. */
+const CUT_DELAY_MS = 30;
 
 export class RedisProxy {
   readonly url: string;
   readonly #server: Server;
   readonly #port: number;
-  readonly #lines = new Set<Line>();
+  readonly #connections = new Set<Connection>();
   #frozen = false;
   #refusing = false;
   #losing: { readonly sha: string; left: number } | null = null;
-  /** How many replies were lost. */
+  /** The number of lost replies. */
   lost = 0;
-  /** `host:port`s under which Redis has known whoever is at this line. */
+  /** The `host:port` of each connection to Redis through this proxy. */
   readonly sources: string[] = [];
 
   private constructor(server: Server, port: number) {
     this.#server = server;
     this.#port = port;
     this.url = `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    server.on('connection', (near) => this.#join(near));
+    server.on('connection', (near) => this.#accept(near));
   }
 
-  /** @param port of Redis on this machine. */
+  /** @param port the port of Redis on this machine */
   static async open(port: number): Promise<RedisProxy> {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new RedisProxy(server, port);
   }
 
-  /** Nothing goes through, in either direction; nobody is told. */
+  /** Holds back all data in both directions and keeps the connections open. */
   freeze(): void {
     this.#frozen = true;
-    for (const { near, far } of this.#lines) {
+    for (const { near, far } of this.#connections) {
       near.pause();
       far.pause();
     }
@@ -53,13 +53,13 @@ export class RedisProxy {
 
   thaw(): void {
     this.#frozen = false;
-    for (const { near, far } of this.#lines) {
+    for (const { near, far } of this.#connections) {
       near.resume();
       far.resume();
     }
   }
 
-  /** Breaks all lines; new ones are refused until `mend`. */
+  /** Breaks all connections. New ones are refused until `mend`. */
   cut(): void {
     this.#refusing = true;
     this.#drop();
@@ -69,7 +69,7 @@ export class RedisProxy {
     this.#refusing = false;
   }
 
-  /** The script is done, and the line breaks before its reply comes: so many times. */
+  /** Does this `times` times: lets the script run, and breaks the connection before the script's reply arrives. */
   loseReplies(sha: string, times = 1): void {
     this.#losing = { sha, left: times };
   }
@@ -80,8 +80,8 @@ export class RedisProxy {
     await once(this.#server, 'close');
   }
 
-  #join(near: Socket): void {
-    // A line that breaks is what this is for: whoever was at its end hears of it by `close`.
+  #accept(near: Socket): void {
+    // Broken connections are expected here; the `close` handler cleans up.
     near.on('error', () => undefined);
     if (this.#refusing) {
       near.destroy();
@@ -90,21 +90,21 @@ export class RedisProxy {
     const far = connect(this.#port, '127.0.0.1');
     far.on('error', () => undefined);
     far.once('connect', () => this.sources.push(`127.0.0.1:${far.localPort}`));
-    const line: Line = { near, far, losing: false };
-    this.#lines.add(line);
-    const part = () => {
+    const connection: Connection = { near, far, losing: false };
+    this.#connections.add(connection);
+    const closeBoth = () => {
       near.destroy();
       far.destroy();
-      this.#lines.delete(line);
+      this.#connections.delete(connection);
     };
-    near.on('close', part);
-    far.on('close', part);
+    near.on('close', closeBoth);
+    far.on('close', closeBoth);
     near.on('data', (bytes) => {
       far.write(bytes);
-      if (this.#takes(bytes)) this.#lose(line);
+      if (this.#mustLoseReply(bytes)) this.#lose(connection);
     });
     far.on('data', (bytes) => {
-      if (!line.losing) near.write(bytes);
+      if (!connection.losing) near.write(bytes);
     });
     if (this.#frozen) {
       near.pause();
@@ -112,22 +112,22 @@ export class RedisProxy {
     }
   }
 
-  #takes(bytes: Buffer): boolean {
+  #mustLoseReply(bytes: Buffer): boolean {
     if (this.#losing === null || this.#losing.left === 0 || !bytes.includes(this.#losing.sha)) return false;
     this.#losing.left -= 1;
     return true;
   }
 
-  #lose(line: Line): void {
-    line.losing = true;
+  #lose(connection: Connection): void {
+    connection.losing = true;
     this.lost += 1;
-    line.far.once('data', () => {
-      setTimeout(() => line.near.destroy(), DONE_MS);
+    connection.far.once('data', () => {
+      setTimeout(() => connection.near.destroy(), CUT_DELAY_MS);
     });
   }
 
   #drop(): void {
-    for (const { near, far } of this.#lines) {
+    for (const { near, far } of this.#connections) {
       near.destroy();
       far.destroy();
     }

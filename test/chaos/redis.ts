@@ -1,13 +1,14 @@
 /**
- * A Redis of a run's own, that can be killed and come back: same port, same folder, same settings. Or its replica comes in its
- * place, at the same address, as it does where a provider or a virtual address moves it.
+ * The Redis of one run. It can be killed and restarted with the same port, folder and settings. Its replica can also take
+ * over at the same address, as it does behind a provider's endpoint or a virtual address.
  */
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { findRedis, type ProvidedRedis, startPrivateRedis } from '../../src/world/redis.ts';
+import { type ProvidedRedis, startPrivateRedis } from '../../src/dev/local-redis.ts';
+import { findRedis } from '../../src/dev/redis-binary.ts';
 
 export type Fsync = 'always' | 'everysec';
 
@@ -39,20 +40,20 @@ export class ChaosRedis {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** SIGKILL, as a machine that loses its power; what the kernel has of its files stays. */
+  /** Sends SIGKILL. Writes that Redis has already passed to the kernel still reach the files. */
   async kill(): Promise<void> {
     if (this.#running.pid !== null) process.kill(this.#running.pid, 'SIGKILL');
     await this.#running.stop();
   }
 
-  /** @param wiped its data are gone. */
+  /** @param wiped deletes the data first */
   async restart(wiped = false): Promise<void> {
     if (wiped) await rm(this.#dir, { recursive: true, force: true });
     this.#running = await launch(this.#dir, this.#cacheDir, this.#args, this.port);
   }
 
-  /** Starts a replica. Resolves when it has all there is. */
-  async follow(): Promise<void> {
+  /** Starts a replica. Resolves when it has copied all data. */
+  async startReplica(): Promise<void> {
     const args = [...this.#args, '--replicaof', '127.0.0.1', String(this.port), '--repl-diskless-sync-delay', '0'];
     this.#replica = await launch(`${this.#dir}-replica`, this.#cacheDir, args);
     const admin = new Redis(this.#replica.url);
@@ -60,16 +61,19 @@ export class ChaosRedis {
     admin.disconnect();
   }
 
-  /** The primary is gone; what its replica had not heard is lost. @param afterMs until somebody has noticed. */
+  /**
+   * Kills the primary and promotes its replica. Writes that were not replicated are lost.
+   * @param afterMs the time until the failure is noticed
+   */
   async failOver(afterMs: number): Promise<void> {
-    if (this.#replica === null) throw new Error('nobody follows');
+    if (this.#replica === null) throw new Error('there is no replica: call startReplica first');
     await this.kill();
     await sleep(afterMs);
     const { url } = this.#replica;
     const admin = new Redis(url);
     await admin.replicaof('NO', 'ONE');
     admin.disconnect();
-    this.#address = await leadTo(this.port, Number(new URL(url).port));
+    this.#address = await forwardPort(this.port, Number(new URL(url).port));
   }
 
   async stop(): Promise<void> {
@@ -83,8 +87,8 @@ interface Address {
   close(): Promise<void>;
 }
 
-/** What connects to `port` is at `target` from here on. */
-async function leadTo(port: number, target: number): Promise<Address> {
+/** Forwards connections from `port` to `target`. */
+async function forwardPort(port: number, target: number): Promise<Address> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((near) => {
     const far = connect(target, '127.0.0.1');
@@ -93,7 +97,7 @@ async function leadTo(port: number, target: number): Promise<Address> {
       [far, near],
     ] as const) {
       sockets.add(from);
-      from.on('error', () => undefined); // its other half hears of it by `close`
+      from.on('error', () => undefined); // the `close` event destroys the other socket
       from.on('close', () => {
         sockets.delete(from);
         to.destroy();

@@ -1,11 +1,12 @@
 /**
- * What Redis itself saw, in its own order: MONITOR, a script with the writes that it made. No worker is asked. Where Redis was
- * away the witness was, too, and says so (`gaps`).
+ * Records what Redis executed, in order, through MONITOR: each script with the writes that it made. This evidence does
+ * not depend on any worker. The witness loses its connection whenever Redis is down and records these periods in
+ * `gaps`.
  */
 import { createHash } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { SCRIPT_NAMES, scriptNamed } from '../../src/queue/scripts.ts';
-import type { Change } from './fleet.ts';
+import { loadScript, SCRIPT_NAMES } from '../../src/redis/scripts/run.ts';
+import { type Change, LUA_FILE } from './fleet.ts';
 
 export interface Write {
   readonly command: string;
@@ -13,12 +14,12 @@ export interface Write {
   readonly args: readonly string[];
 }
 
-export interface Seen {
-  /** ms since 1970, by Redis. */
+export interface ExecutedCommand {
+  /** The time on Redis's clock, in ms since 1970. */
   readonly at: number;
-  /** One of ours, or null: BullMQ's, or a plain command. */
+  /** The name of a product script, or null for a BullMQ script or a plain command. */
   readonly script: string | null;
-  /** `host:port` of whoever sent it. */
+  /** The `host:port` of the sender. */
   readonly source: string;
   readonly keys: readonly string[];
   readonly args: readonly string[];
@@ -28,23 +29,20 @@ export interface Seen {
 const READS =
   /^(get|mget|hget|hmget|hgetall|hexists|exists|time|z(score|card|range|rangebyscore)|l(len|range)|type|pttl|ttl)$/i;
 
-/** By digest; a script that a run has changed has another one. */
-function namesOf(changes: readonly Change[]): Map<string, string> {
+/** Maps script digests to names. It includes the digests of changed scripts, because a change gives a new digest. */
+function namesByDigest(changes: readonly Change[]): Map<string, string> {
   return new Map(
     SCRIPT_NAMES.flatMap((name) => {
-      const { text, sha } = scriptNamed(name);
-      const mine = changes.filter(
-        ({ file, find }) =>
-          /^lua\/(parts\/.*|NAME\.lua)$/.test(file.replace(`/${name}.`, '/NAME.')) && text.includes(find),
-      );
-      const changed = mine.reduce((all, { find, put }) => all.replace(find, put), text);
+      const { text, sha } = loadScript(name);
+      const applied = changes.filter(({ file, find }) => file === LUA_FILE && text.includes(find));
+      const changed = applied.reduce((all, { find, put }) => all.replace(find, put), text);
       return [[sha, name] as const, [createHash('sha1').update(changed).digest('hex'), name] as const];
     }),
   );
 }
 
 export class Witness {
-  readonly seen: Seen[] = [];
+  readonly executed: ExecutedCommand[] = [];
   readonly gaps: { readonly from: number; to: number | null }[] = [];
   readonly #port: number;
   readonly #names: ReadonlyMap<string, string>;
@@ -52,16 +50,19 @@ export class Witness {
 
   constructor(port: number, changes: readonly Change[] = []) {
     this.#port = port;
-    this.#names = namesOf(changes);
+    this.#names = namesByDigest(changes);
   }
 
-  /** Again after Redis was away. Scripts are known to Redis from here on, so that each is seen by its digest. */
+  /**
+   * Connects to Redis, also after an outage. It loads the product's scripts first, so that workers call them by digest
+   * and each call can be named.
+   */
   async attach(): Promise<void> {
     const redis = new Redis({ host: '127.0.0.1', port: this.#port, lazyConnect: true });
-    redis.on('error', () => undefined); // `connect` says it
+    redis.on('error', () => undefined); // `connect` reports the same error
     try {
       await redis.connect();
-      for (const name of SCRIPT_NAMES) await redis.script('LOAD', scriptNamed(name).text);
+      for (const name of SCRIPT_NAMES) await redis.script('LOAD', loadScript(name).text);
       this.#monitor = await redis.monitor();
     } finally {
       redis.disconnect();
@@ -71,7 +72,7 @@ export class Witness {
     const monitor = this.#monitor;
     monitor.on('error', () => undefined);
     monitor.on('monitor', (time: string, args: string[], source: string) =>
-      this.#hear(Number(time) * 1_000, args, source),
+      this.#record(Number(time) * 1_000, args, source),
     );
     monitor.on('close', () => {
       if (this.#monitor !== monitor) return;
@@ -86,16 +87,16 @@ export class Witness {
     monitor?.disconnect();
   }
 
-  #hear(at: number, args: readonly string[], source: string): void {
+  #record(at: number, args: readonly string[], source: string): void {
     const [command = '', first = '', ...rest] = args;
     if (source === 'lua') {
       if (!READS.test(command))
-        this.seen.at(-1)?.writes.push({ command: command.toLowerCase(), key: first, args: rest });
+        this.executed.at(-1)?.writes.push({ command: command.toLowerCase(), key: first, args: rest });
       return;
     }
     const isScript = /^eval(sha)?$/i.test(command);
     const keyCount = isScript ? Number(rest[0]) : 0;
-    const entry: Seen = {
+    const entry: ExecutedCommand = {
       at,
       source,
       script: isScript ? (this.#names.get(first) ?? null) : null,
@@ -105,6 +106,6 @@ export class Witness {
     };
     if (!isScript && !READS.test(command))
       entry.writes.push({ command: command.toLowerCase(), key: first, args: rest });
-    this.seen.push(entry);
+    this.executed.push(entry);
   }
 }

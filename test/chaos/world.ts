@@ -1,26 +1,27 @@
 /**
- * What a run happens in: a Redis and an emulator of its own, worker processes, producers that enqueue until they are
- * answered, and a witness beside Redis. A fault breaks what it likes of it; `evidence` is what is left.
+ * The world of one run: its own Redis and emulator, worker processes, producers that enqueue until they get an answer,
+ * and a witness that records what Redis executes. A fault breaks some part of the world. `evidence` collects the
+ * results.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import type { BestframeClient } from '../../src/client/client.ts';
-import { type Config, readConfig } from '../../src/config.ts';
-import { Failure } from '../../src/domain/failure.ts';
-import { DEFAULT_POLICY } from '../../src/domain/policy.ts';
-import { isTerminal } from '../../src/domain/states.ts';
-import type { VerificationRequest } from '../../src/domain/verification.ts';
-import type { VerificationView } from '../../src/domain/view.ts';
+import { openClient } from '../../src/app/client.ts';
+import { type Config, readConfig } from '../../src/app/config.ts';
+import type { BestframeClient } from '../../src/client/redis/client.ts';
+import { Failure } from '../../src/domain/errors/failure.ts';
+import { DEFAULT_POLICY, SUSPECT_AFTER } from '../../src/domain/verification/policy.ts';
+import type { VerificationRequest } from '../../src/domain/verification/request.ts';
+import { isTerminal } from '../../src/domain/verification/states.ts';
+import type { VerificationView } from '../../src/domain/verification/view.ts';
 import { type CallEntry, EmulatorControl } from '../../src/emulator/control.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/index.ts';
 import { type SampleOptions, sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
-import { openClient } from '../../src/open-client.ts';
-import { createNames, type Names } from '../../src/queue/names.ts';
+import { createNames, type Names } from '../../src/redis/names.ts';
 import { allText } from '../support/leftovers.ts';
-import type { Accepted, Evidence, LeftKey, Window } from './evidence.ts';
+import type { Accepted, Evidence, LeftKey, Stall, Window } from './evidence.ts';
 import { type Change, Fleet } from './fleet.ts';
 import type { Invariant } from './invariants.ts';
 import type { Random } from './random.ts';
@@ -28,10 +29,10 @@ import { ChaosRedis, type Fsync } from './redis.ts';
 import { Witness } from './witness.ts';
 
 export interface Place {
-  /** Everything that a run writes lies in here. */
+  /** Everything that a run writes is in this folder. */
   readonly dir: string;
   readonly cacheDir: string;
-  /** Of the built worker entry points. */
+  /** The folder of the built worker entry points. */
   readonly workersDir: string;
 }
 
@@ -42,38 +43,52 @@ export interface WorldOptions {
   readonly fsync?: Fsync;
   readonly redisArgs?: readonly string[];
   readonly changes?: readonly Change[];
-  /** With the product's own lease, not a short one. */
+  /** Uses the product's default lease instead of a short one. */
   readonly long?: boolean;
-  /** How long everything may take to end. */
+  /** How long the run may take to settle. */
   readonly settleMs?: number;
 }
 
-export interface Wanted {
+export interface RequestChoices {
   readonly upload?: Accepted['upload'];
   readonly lane?: Accepted['lane'];
   readonly card?: SampleOptions;
   readonly key?: string;
+  readonly caller?: string;
+  /** The host that serves the sources over https. Default: they are files. */
+  readonly host?: string;
+  /** Writes the liveness package as Base64 text, which no stage accepts. */
+  readonly base64?: boolean;
+  /** As the liveness package, names an object that the bucket does not contain. */
+  readonly missing?: boolean;
   readonly more?: Partial<VerificationRequest>;
 }
 
-/** A request whose files are written, and what the oracle must know of it. */
-export interface Made {
+/** A request whose files are written, and the facts about it that the oracle needs. */
+export interface PreparedRequest {
   readonly request: VerificationRequest;
   readonly facts: Omit<Accepted, 'id' | 'status' | 'at'>;
 }
 
 const QPS = 40;
-/** Nobody delivers: what is looked at is that it is handed on. */
+/** The webhook endpoint of the requests. No worker delivers to it: the oracle only checks that notifications are queued. */
 const ENDPOINT = 'shop';
 const CARDS = ['match', 'match', 'match', 'lowSimilarity', 'spoof', 'badLight'] as const;
 const SHORT = { leaseMs: 1_000, callSeconds: 1, settleMs: 60_000 };
 const LONG = { leaseMs: 8_000, callSeconds: 15, settleMs: 240_000 };
-/** Work goes on so long after its worker was killed, where a slot is free. */
+/** After a worker is killed, its work must resume within this time if a slot is free. */
 const RESUME_MS = 15_000;
-/** The product looks again for objects of the dead after twenty minutes; here after longer than any worker is stopped. */
-const SOONER: Change = { file: 'domain/policy.js', find: 'STRAY_MS = 2 * PUT_LINK_MS', put: 'STRAY_MS = 4_000' };
-const EVERY_MS = 50;
-/** Few enough to look at each. */
+/**
+ * After twenty minutes, the product deletes the objects of a verification again, because an upload of a dead worker may have
+ * arrived late. The kit shortens this delay, but not below the longest time for which a fault stops a worker.
+ */
+const SHORTER_UPLOAD_AGE: Change = {
+  file: 'domain/verification/policy.js',
+  find: 'MAX_UPLOAD_AGE_MS = 2 * PUT_LINK_MS',
+  put: 'MAX_UPLOAD_AGE_MS = 4_000',
+};
+const POLL_MS = 50;
+/** If more verifications than this are live and not held, the run has not settled, so they are not read one by one. */
 const FEW = 20;
 
 export class ChaosWorld {
@@ -88,9 +103,12 @@ export class ChaosWorld {
   readonly random: Random;
   readonly accepted: Accepted[] = [];
   readonly windows: Window[] = [];
+  readonly stalls: Stall[] = [];
+  /** What the fault counted, for the report. */
+  readonly counts: Record<string, number> = {};
   readonly excused = new Set<string>();
   readonly forged = new Set<string>();
-  readonly findings: { invariant: Invariant; what: string }[] = [];
+  readonly findings: { invariant: Invariant; message: string }[] = [];
   readonly log: string[];
   readonly dir: string;
   readonly settleMs: number;
@@ -103,7 +121,7 @@ export class ChaosWorld {
   readonly #startedAt = Date.now();
   readonly #canaries: string[] = [];
   readonly #erased = new Set<string>();
-  readonly #made = new Map<string, Made>();
+  readonly #prepared = new Map<string, PreparedRequest>();
   #keys = 0;
 
   private constructor(parts: {
@@ -135,7 +153,7 @@ export class ChaosWorld {
       redisPort: redis.port,
       env,
       workersDir: options.place.workersDir,
-      changes: [SOONER, ...(options.changes ?? [])],
+      changes: [SHORTER_UPLOAD_AGE, ...(options.changes ?? [])],
       onLog: (line) => this.log.push(line),
     });
   }
@@ -183,107 +201,144 @@ export class ChaosWorld {
     }
   }
 
-  // ── producers ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── producers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** One of its own, by its own way to Redis. Whoever opens it closes it. */
+  /** Opens a client with its own connection to Redis. The caller closes it. */
   producer(redisUrl: string): BestframeClient {
     return openClient(configOf({ ...this.#env, BESTFRAME_REDIS_URL: redisUrl }));
   }
 
-  /** So many verifications of all kinds, each enqueued until it is acknowledged. */
-  async produce(count: number, wanted: Wanted = {}): Promise<Accepted[]> {
-    const requests = await Promise.all(Array.from({ length: count }, () => this.request(wanted)));
+  /** Enqueues `count` verifications of all kinds, each until it is acknowledged. */
+  async produce(count: number, choices: RequestChoices = {}): Promise<Accepted[]> {
+    const requests = await Promise.all(Array.from({ length: count }, () => this.request(choices)));
     return Promise.all(requests.map((each) => this.enqueue(each)));
   }
 
-  /** The same request as before, for a verification that Redis has forgotten. */
-  async again(id: string): Promise<void> {
-    const made = this.#made.get(id);
-    if (made === undefined) throw new Error(`${id} was never enqueued`);
-    await this.enqueue(made);
+  /** Enqueues the same request again, for a verification that Redis has lost. */
+  async enqueueAgain(id: string): Promise<void> {
+    const prepared = this.#prepared.get(id);
+    if (prepared === undefined) throw new Error(`${id} was never enqueued`);
+    await this.enqueue(prepared);
   }
 
-  async request(wanted: Wanted = {}): Promise<Made> {
-    const key = wanted.key ?? `canary-key-${++this.#keys}-${this.random.int(0, 1e9)}`;
-    const upload = wanted.upload ?? (this.random.chance(0.7) ? 'own-bucket' : 'create-upload-url');
-    const lane = wanted.lane ?? (this.random.chance(0.5) ? 'interactive' : 'batch');
-    const sample: SampleOptions = wanted.card ?? { card: this.random.pick(CARDS) };
+  async request(choices: RequestChoices = {}): Promise<PreparedRequest> {
+    const key = choices.key ?? `canary-key-${++this.#keys}-${this.random.int(0, 1e9)}`;
+    const upload = choices.upload ?? (this.random.chance(0.7) ? 'own-bucket' : 'create-upload-url');
+    const lane = choices.lane ?? (this.random.chance(0.5) ? 'interactive' : 'batch');
+    const sample: SampleOptions = choices.card ?? { card: this.random.pick(CARDS) };
     const note = `canary-meta-${key}`;
-    const liveData = sampleLiveData({ padBytes: 3_000, nonce: key, ...sample });
+    const bytes = sampleLiveData({ padBytes: 3_000, nonce: key, ...sample });
+    const liveData = choices.base64 === true ? Buffer.from(bytes.toString('base64')) : bytes;
     const image = sampleImage(key);
-    const paths = {
-      liveData: join(this.dir, 'inputs', `${key}-live.gz`),
-      image: join(this.dir, 'inputs', `${key}-photo.jpg`),
+    const resources = {
+      liveData:
+        choices.missing === true
+          ? { from: 'cos' as const, ...this.#bucket, key: `missing/${nameless(key)}` }
+          : await this.#publish(`${key}-live.gz`, liveData, choices.host),
+      image: await this.#publish(`${key}-photo.jpg`, image, choices.host),
     };
-    await writeFile(paths.liveData, liveData);
-    await writeFile(paths.image, image);
     this.#canaries.push(key, note);
-    const told = this.random.chance(0.5);
-    const made: Made = {
+    const hasWebhook = this.random.chance(0.5);
+    const prepared: PreparedRequest = {
       request: {
         key,
         region: 'ap-singapore',
         upload,
         lane,
-        resources: { liveData: { from: 'file', path: paths.liveData }, image: { from: 'file', path: paths.image } },
+        resources,
         metadata: { note },
-        ...(told ? { webhook: ENDPOINT } : {}),
-        ...wanted.more,
+        ...(hasWebhook ? { webhook: ENDPOINT } : {}),
+        ...choices.more,
       },
-      facts: { key, upload, lane, told, card: sample.card, liveData: payloadOf(liveData), image: payloadOf(image) },
+      facts: {
+        key,
+        upload,
+        lane,
+        hasWebhook,
+        card: sample.card,
+        ...(choices.caller === undefined ? {} : { caller: choices.caller }),
+        liveData: payloadOf(liveData),
+        image: payloadOf(image),
+      },
     };
-    this.#made.set(this.client.idOf(key), made);
-    return made;
+    this.#prepared.set(this.client.idOf(key), prepared);
+    return prepared;
   }
 
-  /** As a producer does that means it: again, with the same key, until there is an answer. */
-  async enqueue({ request, facts }: Made, client = this.client): Promise<Accepted> {
+  get #bucket() {
+    const region = 'ap-singapore' as const;
+    return { region, bucket: this.emulator.buckets.find((each) => each.region === region)?.name ?? '' };
+  }
+
+  /** Writes a source to the folder of inputs, or publishes it on a host. */
+  async #publish(name: string, bytes: Buffer, host: string | undefined) {
+    if (host !== undefined) {
+      const url = `https://${host}/${nameless(name)}`;
+      await this.control.putOrigin(url, bytes);
+      return { from: 'https' as const, url };
+    }
+    const path = join(this.dir, 'inputs', name);
+    await writeFile(path, bytes);
+    return { from: 'file' as const, path };
+  }
+
+  /** Repeats the enqueue with the same key until there is an answer, as a careful producer does. */
+  async enqueue({ request, facts }: PreparedRequest, client = this.client): Promise<Accepted> {
     for (const until = Date.now() + this.settleMs; ; ) {
       try {
         const { id, status } = await client.enqueue(request);
-        return this.acknowledged({ ...facts, id, status, at: Date.now() });
+        return this.recordAccepted({ ...facts, id, status, at: Date.now() });
       } catch (error) {
         if (!(error instanceof Failure) || error.code !== 'REDIS_UNAVAILABLE' || Date.now() > until) throw error;
-        await sleep(EVERY_MS);
+        await sleep(POLL_MS);
       }
     }
   }
 
-  acknowledged(accepted: Accepted): Accepted {
+  recordAccepted(accepted: Accepted): Accepted {
     this.accepted.push(accepted);
     return accepted;
   }
 
-  /** It counts as erased from here on: nothing of it may be left. */
-  erased(id: string): void {
+  /** Marks a verification as erased: from now on, none of its data may remain. */
+  markErased(id: string): void {
     this.excused.add(id);
     this.#erased.add(id);
   }
 
   async erase(id: string): Promise<void> {
     await this.client.erase(id, { by: 'chaos', why: 'asked for' });
-    this.erased(id);
+    this.markErased(id);
   }
 
-  // ── the end of it ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── end of a run ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Until everything that was acknowledged has ended, is held or excused, and what it left in the bucket is gone. */
-  async settled(settleMs = this.settleMs): Promise<boolean> {
+  /**
+   * Waits until each acknowledged verification has ended, is held or is excused, and its objects are deleted.
+   * @returns false if this did not happen in time
+   */
+  async untilSettled(settleMs = this.settleMs): Promise<boolean> {
     const until = Date.now() + settleMs;
     let waiting = [...new Set(this.accepted.map(({ id }) => id))].filter((id) => !this.excused.has(id));
     const ended = async () => {
-      // First what costs little to ask: this process has the emulator in it, and is to be quick.
+      // Metrics are cheap, so they are read first: this process also runs the emulator, which must stay fast.
       const { live, held } = await this.client.metrics();
       if (live > held + FEW) return false;
       const views = await Promise.all(waiting.map((id) => this.client.get(id)));
-      waiting = waiting.filter((_id, index) => !atRest(views[index] ?? null));
+      waiting = waiting.filter((_id, index) => !isAtRest(views[index] ?? null));
       return waiting.length === 0;
     };
     const deleted = async () => {
       const { outbox, toErase, queues } = await this.client.metrics();
       return outbox + toErase + queues.reduce((sum, { waiting: left, active }) => sum + left + active, 0) === 0;
     };
-    return (await polled(ended, until)) && (await polled(deleted, until));
+    return (await pollUntil(ended, until)) && (await pollUntil(deleted, until));
+  }
+
+  async #ledger(): Promise<Evidence['ledger']> {
+    const sums = await this.client.costs({ by: 'action' });
+    const total = (kind: 'paidCalls' | 'possiblyPaidCalls') => sums.reduce((sum, each) => sum + each[kind], 0);
+    return { paidCalls: total('paidCalls'), possiblyPaidCalls: total('possiblyPaidCalls') };
   }
 
   async evidence(settled: boolean): Promise<Evidence> {
@@ -294,7 +349,7 @@ export class ChaosWorld {
     const redis = new Redis(this.redis.url);
     try {
       const [left, text] = [
-        await leftIn(redis, this.config.prefix),
+        await readLeftKeys(redis, this.config.prefix),
         await allText(redis, this.config.prefix, (key) => this.#mayHold(key)),
       ];
       const calls = (await readFile(this.emulator.logFile, 'utf8')).trim();
@@ -306,18 +361,20 @@ export class ChaosWorld {
           resumeMs: RESUME_MS,
           standstillMs: RESUME_MS + this.callMs,
           maxPayments: this.config.policy.maxPayments,
-          crashBudget: DEFAULT_POLICY.crashBudget,
+          crashBudget: SUSPECT_AFTER + DEFAULT_POLICY.crashBudget,
         },
         accepted: this.accepted,
         views,
+        ledger: await this.#ledger(),
         calls: calls === '' ? [] : calls.split('\n').map((line) => JSON.parse(line) as CallEntry),
         objects: await this.control.objects(),
-        frames: await framesIn(join(this.dir, 'frames')),
+        frames: await readFrames(join(this.dir, 'frames')),
         forged: this.forged,
-        seen: this.witness.seen,
+        executed: this.witness.executed,
         gaps: this.witness.gaps,
         kills: this.fleet.kills,
         windows: this.windows,
+        stalls: this.stalls,
         left,
         texts: new Map([
           ['the workers’ logs', this.log.join('\n')],
@@ -340,17 +397,21 @@ export class ChaosWorld {
     }
   }
 
-  /** What is the caller's may lie in the verification's own record, until it is erased; sealed, it is nowhere in clear. */
+  /**
+   * Returns whether the value of a Redis key may contain data of the caller in clear. Without a key ring, only a verification's
+   * record and its kept sources may contain such data, until the verification is erased. With a key ring, no value may contain
+   * such data.
+   */
   #mayHold(key: string): boolean {
     if (this.#sealed) return false;
-    const [, id] = /:[vh]:(v\w+)$/.exec(key) ?? [];
+    const [, id] = /:(?:[vh]|kept):(v\w+)$/.exec(key) ?? [];
     return id !== undefined && !this.#erased.has(id);
   }
 
-  /** Ends everything that was started here. @param keep leaves what was written, to be looked at. */
+  /** Stops everything that this world started. @param keep keeps the files for inspection */
   async close(keep = false): Promise<void> {
     await this.client.close();
-    await this.control.clearFaults().catch(() => undefined); // closed already, where opening broke off
+    await this.control.clearFaults().catch(() => undefined); // fails if the world was not opened completely
     await this.fleet.close();
     this.witness.detach();
     await this.emulator.close();
@@ -359,17 +420,22 @@ export class ChaosWorld {
   }
 }
 
-/** What a worker's Node is told is none of Bestframe's settings. */
+/** Returns a name that does not contain the caller's key, because the owner of a host or bucket may log names. */
+function nameless(key: string): string {
+  return createHash('sha256').update(key).digest('hex').slice(0, 20);
+}
+
+/** Removes NODE_EXTRA_CA_CERTS, which is for Node and not a Bestframe setting. */
 function configOf({ NODE_EXTRA_CA_CERTS: _, ...settings }: Record<string, string>): Config {
   return readConfig(settings);
 }
 
-function atRest(view: VerificationView | null): boolean {
+function isAtRest(view: VerificationView | null): boolean {
   return view !== null && (isTerminal(view.state) || view.state === 'held');
 }
 
-/** @returns false where it did not come true in time; a Redis that is away is asked again. */
-export async function polled(look: () => Promise<boolean>, until: number): Promise<boolean> {
+/** Polls until `look` returns true. Retries while Redis is unavailable. @returns false if the time ran out */
+export async function pollUntil(look: () => Promise<boolean>, until: number): Promise<boolean> {
   for (;;) {
     try {
       if (await look()) return true;
@@ -377,7 +443,7 @@ export async function polled(look: () => Promise<boolean>, until: number): Promi
       if (!(error instanceof Failure)) throw error;
     }
     if (Date.now() > until) return false;
-    await sleep(EVERY_MS);
+    await sleep(POLL_MS);
   }
 }
 
@@ -385,13 +451,13 @@ function payloadOf(bytes: Buffer) {
   return { md5: createHash('md5').update(bytes).digest('hex'), bytes: bytes.length };
 }
 
-async function framesIn(dir: string): Promise<Evidence['frames']> {
-  const names = await readdir(dir).catch(() => []); // no frame yet, no folder
+async function readFrames(dir: string): Promise<Evidence['frames']> {
+  const names = await readdir(dir).catch(() => []); // the folder appears with the first frame
   const entries = names.map(async (name) => [join(dir, name), payloadOf(await readFile(join(dir, name)))] as const);
   return new Map(await Promise.all(entries));
 }
 
-async function leftIn(redis: Redis, prefix: string): Promise<LeftKey[]> {
+async function readLeftKeys(redis: Redis, prefix: string): Promise<LeftKey[]> {
   const sizes: Record<string, (key: string) => Promise<number>> = {
     hash: (key) => redis.hlen(key),
     list: (key) => redis.llen(key),

@@ -1,11 +1,14 @@
-/** Bad input, each a clear error at the border that names field, fault and cure, before anything is stored. */
+/**
+ * Bad input must be refused with a clear error before anything is stored. The error names the field, the fault and the
+ * cure.
+ */
 import { truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
-import { createNames } from '../../src/queue/names.ts';
+import { createNames } from '../../src/redis/names.ts';
 import { cli } from '../support/cli.ts';
 import { createWorld, DIST, type TestWorld } from '../support/world.ts';
 
@@ -27,105 +30,105 @@ afterAll(async () => {
   await world.dispose();
 });
 
-/** But the claims of those who look around now and then. */
-async function keys(): Promise<string[]> {
-  return (await redis.keys('*')).filter((key) => !/:(sweeper|retention)$/.test(key)).sort();
+/** Returns all keys except those of the sweeper and of retention, which may change at any time. */
+async function stableKeys(): Promise<string[]> {
+  return (await redis.keys('*')).filter((key) => !/:(sweeper|retention|namespace|aof)$/.test(key)).sort();
 }
 
-interface Said {
+interface Refusal {
   readonly error: { code: string; field: string | null; message: string; advice: string | null };
 }
 
-async function refused(args: readonly string[], env: Record<string, string> = {}): Promise<Said['error']> {
+async function expectRefused(args: readonly string[], env: Record<string, string> = {}): Promise<Refusal['error']> {
   const names = createNames(world.config.prefix);
-  const before = await keys();
+  const before = await stableKeys();
   const { code, stdout, stderr } = await cli(['enqueue', '--json', ...args], { ...world.env, ...env });
   expect(stdout).toBe('');
   expect(code).toBe(2);
-  expect(await keys()).toEqual(before);
+  expect(await stableKeys()).toEqual(before);
   expect(await redis.zcard(names.live)).toBe(0);
-  return (JSON.parse(stderr) as Said).error;
+  return (JSON.parse(stderr) as Refusal).error;
 }
 
-const given = (over: Record<string, string | null> = {}): string[] =>
+const enqueueArgs = (over: Record<string, string | null> = {}): string[] =>
   Object.entries({ key: 'bad-1', 'live-data': live, image, ...over }).flatMap(([name, value]) =>
     value === null ? [] : [`--${name}`, value],
   );
 
-async function input(name: string, bytes: Buffer | string): Promise<string> {
+async function writeInput(name: string, bytes: Buffer | string): Promise<string> {
   const path = join(world.dir, 'inputs', name);
   await writeFile(path, bytes);
   return path;
 }
 
-describe('a file that', () => {
+describe('refuses a file that', () => {
   it.each([
     ['is missing', async () => join(world.dir, 'inputs', 'nowhere.jpg'), 'SOURCE_MISSING'],
-    ['is no file', async () => join(world.dir, 'inputs'), 'SOURCE_UNREADABLE'],
+    ['is a folder', async () => join(world.dir, 'inputs'), 'SOURCE_UNREADABLE'],
     ['is outside the roots', async () => join(DIST, 'src', 'index.js'), 'SOURCE_OUTSIDE_ROOTS'],
     [
       'is reached by climbing out of the roots',
       async () => join(world.dir, 'inputs', '..', 'emulator', 'ca.pem'),
       'SOURCE_OUTSIDE_ROOTS',
     ],
-    ['is empty', async () => input('empty.jpg', ''), 'SOURCE_EMPTY'],
+    ['is empty', async () => writeInput('empty.jpg', ''), 'SOURCE_EMPTY'],
     [
       'is too large',
       async () => {
-        const path = await input('large.jpg', sampleImage());
-        await truncate(path, 3_000_000);
+        const path = await writeInput('large.jpg', sampleImage());
+        await truncate(path, 11_000_000);
         return path;
       },
       'SOURCE_TOO_LARGE',
     ],
-    ['is Base64', async () => input('base64.txt', sampleImage().toString('base64')), 'SOURCE_NOT_BYTES'],
+    ['is Base64', async () => writeInput('base64.txt', sampleImage().toString('base64')), 'SOURCE_NOT_BYTES'],
     [
       'is a data: URL',
-      async () => input('data.txt', `data:image/jpeg;base64,${sampleImage().toString('base64')}`),
+      async () => writeInput('data.txt', `data:image/jpeg;base64,${sampleImage().toString('base64')}`),
       'SOURCE_NOT_BYTES',
     ],
-    ['is something else', async () => input('note.txt', 'hello'), 'SOURCE_WRONG_KIND'],
+    ['is neither an image nor Base64', async () => writeInput('note.txt', 'hello'), 'SOURCE_WRONG_KIND'],
   ])('%s', async (_what, path, code) => {
-    const error = await refused(given({ image: await path() }));
+    const error = await expectRefused(enqueueArgs({ image: await path() }));
     expect(error).toMatchObject({ code, field: 'resources.image' });
     expect(error.message).toContain('resources.image');
-    expect(error.message).toContain(':'); // fault: cure
+    expect(error.message).toContain(':'); // the message has the form "fault: cure"
     expect(error.advice).toMatch(/\w/);
     expect(JSON.stringify(error)).not.toContain(world.dir);
   });
 });
 
-describe('a field that is wrong', () => {
+describe('refuses a request with', () => {
   it.each([
     ['the same resource twice', () => ({ image: live }), 'resources.image', 'INVALID_VERIFICATION'],
-    ['unknown action', () => ({ action: 'CompareFaces' }), 'action', 'INVALID_VERIFICATION'],
-    ['unknown region', () => ({ region: 'eu-frankfurt' }), 'region', 'INVALID_VERIFICATION'],
-    ['unknown upload way', () => ({ upload: 'ftp' }), 'upload', 'INVALID_VERIFICATION'],
-    ['http URL', () => ({ image: 'http://files.example.com/a.jpg' }), 'resources.image.url', 'INVALID_VERIFICATION'],
-    ['URL without a host', () => ({ image: 'https://' }), 'resources.image.url', 'INVALID_VERIFICATION'],
-    ['loopback URL', () => ({ image: 'https://127.0.0.1/a.jpg' }), 'resources.image.url', 'ADDRESS_FORBIDDEN'],
+    ['an unknown action', () => ({ action: 'CompareFaces' }), 'action', 'INVALID_VERIFICATION'],
+    ['an unknown region', () => ({ region: 'eu-frankfurt' }), 'region', 'INVALID_VERIFICATION'],
+    ['an unknown upload method', () => ({ upload: 'ftp' }), 'upload', 'INVALID_VERIFICATION'],
+    ['an http URL', () => ({ image: 'http://files.example.com/a.jpg' }), 'resources.image.url', 'INVALID_VERIFICATION'],
+    ['a URL without a host', () => ({ image: 'https://' }), 'resources.image.url', 'INVALID_VERIFICATION'],
+    ['a loopback URL', () => ({ image: 'https://127.0.0.1/a.jpg' }), 'resources.image.url', 'ADDRESS_FORBIDDEN'],
     [
-      'metadata service',
+      'the URL of a metadata service',
       () => ({ image: 'https://169.254.169.254/latest' }),
       'resources.image.url',
       'ADDRESS_FORBIDDEN',
     ],
-    ['IPv6 loopback', () => ({ image: 'https://[::1]/a.jpg' }), 'resources.image.url', 'ADDRESS_FORBIDDEN'],
-    ['threshold above 100', () => ({ threshold: '170' }), 'similarityThreshold', 'INVALID_VERIFICATION'],
-    ['threshold that is no number', () => ({ threshold: 'high' }), 'similarityThreshold', 'INVALID_VERIFICATION'],
-    ['deadline in the past', () => ({ deadline: '2020-01-01T00:00:00Z' }), 'deadline', 'INVALID_VERIFICATION'],
-    ['deadline that is no time', () => ({ deadline: 'tomorrow' }), 'deadline', 'INVALID_VERIFICATION'],
-    ['key with a space', () => ({ key: 'order 1' }), 'key', 'INVALID_VERIFICATION'],
-    ['key that is too long', () => ({ key: 'k'.repeat(129) }), 'key', 'INVALID_VERIFICATION'],
+    ['an IPv6 loopback URL', () => ({ image: 'https://[::1]/a.jpg' }), 'resources.image.url', 'ADDRESS_FORBIDDEN'],
+    ['a threshold above 100', () => ({ threshold: '170' }), 'similarityThreshold', 'INVALID_VERIFICATION'],
+    ['a threshold that is not a number', () => ({ threshold: 'high' }), 'similarityThreshold', 'INVALID_VERIFICATION'],
+    ['a deadline in the past', () => ({ deadline: '2020-01-01T00:00:00Z' }), 'deadline', 'INVALID_VERIFICATION'],
+    ['a deadline that is not a time', () => ({ deadline: 'tomorrow' }), 'deadline', 'INVALID_VERIFICATION'],
+    ['a key with a space', () => ({ key: 'order 1' }), 'key', 'INVALID_VERIFICATION'],
+    ['a key that is too long', () => ({ key: 'k'.repeat(129) }), 'key', 'INVALID_VERIFICATION'],
     ['no key', () => ({ key: null }), 'key', 'INVALID_VERIFICATION'],
     ['no photo', () => ({ image: null }), 'resources.image', 'INVALID_VERIFICATION'],
   ])('%s', async (_what, over, field, code) => {
-    const error = await refused(given(over()));
+    const error = await expectRefused(enqueueArgs(over()));
     expect(error).toMatchObject({ code, field });
     expect(error.message).toContain(field);
   });
 
-  it('md5 that does not agree', async () => {
+  it('an MD5 that does not match the file', async () => {
     const request = await world.request('md5');
     const { liveData, image: photo } = request.resources;
     const wrong = { ...photo, md5: '0'.repeat(32) } as typeof photo;
@@ -137,35 +140,40 @@ describe('a field that is wrong', () => {
   });
 });
 
-it('Redis that is away', async () => {
+it('reports that Redis is unavailable', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   await new Promise((resolve) => server.close(resolve));
-  const error = await refused(given(), { BESTFRAME_REDIS_URL: `redis://127.0.0.1:${port}` });
+  const error = await expectRefused(enqueueArgs(), { BESTFRAME_REDIS_URL: `redis://127.0.0.1:${port}` });
   expect(error).toMatchObject({ code: 'REDIS_UNAVAILABLE' });
   expect(error.advice).toContain('REDIS_URL');
 });
 
-describe('a worker does not start', () => {
+describe('a worker refuses to start', () => {
   const start = (env: Record<string, string>) =>
     cli(['start', 'verify'], { ...world.env, NODE_EXTRA_CA_CERTS: world.emulator.caFile, ...env });
 
   it.each([
-    ['a bucket of another region', { BESTFRAME_BUCKETS: 'ap-hongkong=bestframe-dev-1250000000' }, 'BUCKET_REGION'],
+    ['a bucket in another region', { BESTFRAME_BUCKETS: 'ap-hongkong=bestframe-dev-1250000000' }, 'BUCKET_REGION'],
     ['a wrong key', { TENCENTCLOUD_SECRET_KEY: 'guess' }, 'NO_CREDENTIALS'],
     ['no key', { TENCENTCLOUD_SECRET_ID: '', TENCENTCLOUD_SECRET_KEY: '' }, 'NO_CREDENTIALS'],
-    ['a setting that is none', { BESTFRAME_REGION: 'ap-singapore' }, 'INVALID_SETTINGS'],
-    ['the emulator in live mode', { BESTFRAME_MODE: 'live' }, 'EMULATOR_IN_LIVE_MODE'],
+    ['the emulator in live mode', { BESTFRAME_MODE: 'live', BESTFRAME_PREFIX: '{live}' }, 'EMULATOR_IN_LIVE_MODE'],
   ])('with %s', async (_what, env, code) => {
     const result = await start(env);
     expect(result.code).toBe(2);
     expect(result.stderr).toContain(code);
-    expect(result.stderr).not.toContain('    at '); // words, no stack
+    expect(result.stderr).not.toContain('    at '); // no stack trace
   });
 
-  it('with a clock that is off, and says so', async () => {
+  it('and leaves no mode behind, so that a worker in the right mode can start', async () => {
+    const result = await start({ BESTFRAME_MODE: 'live', BESTFRAME_PREFIX: '{refused}' });
+    expect(result.stderr).toContain('EMULATOR_IN_LIVE_MODE');
+    expect(await redis.get(createNames('{refused}').mode)).toBeNull();
+  });
+
+  it('with a wrong clock, and says so', async () => {
     await world.control.settings({ clockSkewMs: -3_600_000 });
     const result = await start({});
     await world.control.settings({ clockSkewMs: 0 });

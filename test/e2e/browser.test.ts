@@ -1,22 +1,25 @@
-/** The operators' site in a real browser: logging in, finding, deciding, steering; on a phone, by keyboard, in the dark, in Chinese. */
+/**
+ * Tests the operators' site in a real browser: logging in, finding a verification, deciding and steering. It also
+ * covers a phone, the keyboard, the dark scheme and Chinese.
+ */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openDashboardFor } from '../../src/compose.ts';
-import { readConfig } from '../../src/config.ts';
-import { hashPassword } from '../../src/domain/operators.ts';
+import { readConfig } from '../../src/app/config.ts';
+import { openDashboard } from '../../src/app/dashboard.ts';
+import { hashPassword } from '../../src/domain/operations/operators.ts';
 import { openBrowser } from '../support/chromium.ts';
 import { createRig, HOME, type Rig } from '../support/rig.ts';
 
 const DETECT = 'DetectReflectLivenessAndCompare';
 const PASSWORD = 'ana-may-do-all';
-/** Written where somebody wants to look, or to renew those of the docs: BESTFRAME_SCREENSHOTS=docs/images. */
-const PICTURES = process.env.BESTFRAME_SCREENSHOTS ?? join(HOME, 'screenshots');
+/** Folder of the screenshots. Set BESTFRAME_SCREENSHOTS=docs/images to renew the screenshots of the documentation. */
+const SCREENSHOTS = process.env.BESTFRAME_SCREENSHOTS ?? join(HOME, 'screenshots');
 
 let rig: Rig;
-let site: Awaited<ReturnType<typeof openDashboardFor>>;
+let site: Awaited<ReturnType<typeof openDashboard>>;
 let browser: Browser;
 
 beforeAll(async () => {
@@ -32,17 +35,17 @@ beforeAll(async () => {
     emulator: { qps: {} },
   });
   const config = readConfig({ ...rig.env, BESTFRAME_AUDIT: join(rig.dir, 'audit.jsonl') });
-  site = await openDashboardFor(config, pino({ level: 'silent' }));
+  site = await openDashboard(config, pino({ level: 'silent' }));
   await rig.openWorker();
-  await mkdir(PICTURES, { recursive: true });
-}, 240_000);
+  await mkdir(SCREENSHOTS, { recursive: true });
+}, 600_000); // the first run may have to download the browser
 afterAll(async () => {
   await browser?.close();
   await site?.stop(0);
   await rig?.dispose();
 });
 
-async function opened(options: Parameters<Browser['newContext']>[0] = {}): Promise<[Page, BrowserContext]> {
+async function logIn(options: Parameters<Browser['newContext']>[0] = {}): Promise<[Page, BrowserContext]> {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
   const page = await context.newPage();
   await page.goto(site.url);
@@ -53,14 +56,14 @@ async function opened(options: Parameters<Browser['newContext']>[0] = {}): Promi
   return [page, context];
 }
 
-async function some(): Promise<void> {
+async function completeSixVerifications(): Promise<void> {
   const cards = ['match', 'match', 'match', 'lowSimilarity', 'spoof', 'badLight'] as const;
   const requests = await Promise.all(cards.map((card, index) => rig.request(`some-${index}`, { card })));
   const results = await Promise.all(requests.map((each) => rig.client.enqueue(each)));
   await Promise.all(results.map(({ id }) => rig.client.wait(id, { until: 'ended' })));
 }
 
-async function held(key: string): Promise<string> {
+async function createHeld(key: string): Promise<string> {
   await rig.control.fault({ kind: 'drop', action: DETECT, object: rig.client.idOf(key), times: null });
   const { id } = await rig.client.enqueue(await rig.request(key, { card: 'match' }, { lane: 'batch' }));
   await expect.poll(async () => (await rig.client.get(id))?.state, { timeout: 20_000 }).toBe('held');
@@ -68,10 +71,10 @@ async function held(key: string): Promise<string> {
   return id;
 }
 
-it('an operator logs in, finds one, looks at its timeline and its frame, decides about a held one, and logs out', async () => {
-  await some();
-  const id = await held('for-a-person');
-  const [page, context] = await opened({ viewport: { width: 1000, height: 1080 } });
+it('an operator logs in, finds a verification, sees its timeline and frame, decides a held one, and logs out', async () => {
+  await completeSixVerifications();
+  const id = await createHeld('for-a-person');
+  const [page, context] = await logIn({ viewport: { width: 1000, height: 1080 } });
   const failures: string[] = [];
   page.on('console', (message) => message.type() === 'error' && failures.push(message.text()));
   const verdict = () => page.getByRole('heading', { level: 1 }).textContent();
@@ -81,7 +84,7 @@ it('an operator logs in, finds one, looks at its timeline and its frame, decides
   await rig.client.wait(rig.client.idOf('backlog-20'), { until: 'ended' });
   await page.reload();
   expect(await verdict()).toMatch(/^Working: \d.* waiting, none lost/);
-  await page.screenshot({ path: join(PICTURES, 'site-overview.png') });
+  await page.screenshot({ path: join(SCREENSHOTS, 'site-overview.png') });
 
   await page.getByLabel('Find by id or key').fill('some-0');
   await page.keyboard.press('Enter');
@@ -96,13 +99,18 @@ it('an operator logs in, finds one, looks at its timeline and its frame, decides
   await page.getByRole('radio', { name: /^Retry/ }).check();
   await page.getByRole('checkbox').check();
   await page.getByLabel('Why').fill('the line was cut, and the vendor says that nothing came');
-  await page.screenshot({ path: join(PICTURES, 'site-held.png'), fullPage: true });
+  await page.screenshot({ path: join(SCREENSHOTS, 'site-held.png'), fullPage: true });
   await page.getByRole('button', { name: 'Decide' }).click();
   expect(await page.getByRole('status').textContent()).toBe('Done.');
   expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', decision: 'match' });
   await page.reload();
   expect(await page.getByRole('row', { name: /resolved/ }).textContent()).toContain('ana');
-  await page.screenshot({ path: join(PICTURES, 'site-verification.png'), fullPage: true });
+  await page.screenshot({ path: join(SCREENSHOTS, 'site-verification.png'), fullPage: true });
+
+  await page.getByRole('link', { name: 'Sessions' }).click();
+  await page.screenshot({ path: join(SCREENSHOTS, 'site-sessions.png'), fullPage: true });
+  expect(await page.evaluate<number>('document.querySelector(".wide").scrollWidth')).toBeLessThanOrEqual(1_000);
+  expect(await page.getByRole('row', { name: /^ana \(this session\)/ }).count()).toBe(1);
 
   await page.getByRole('button', { name: 'Log out' }).click();
   await page.goto(new URL(`/v/${id}`, site.url).href);
@@ -111,8 +119,8 @@ it('an operator logs in, finds one, looks at its timeline and its frame, decides
   await context.close();
 });
 
-it('pauses a gate, sees that everything stands still and nothing is lost, and opens it again', async () => {
-  const [page, context] = await opened();
+it('an operator pauses a gate, sees that work stops and nothing is lost, and resumes it', async () => {
+  const [page, context] = await logIn();
   await page.getByLabel(/^Why.*Detect/).fill('contract is being renewed');
   await page.getByRole('button', { name: 'Pause' }).click();
   const { id } = await rig.client.enqueue(await rig.request('behind', { card: 'match' }));
@@ -120,32 +128,32 @@ it('pauses a gate, sees that everything stands still and nothing is lost, and op
   expect(await page.getByRole('heading', { level: 1 }).textContent()).toMatch(
     /^Stopped: paused by ana since .* \d+ waiting, none lost/,
   );
-  await page.screenshot({ path: join(PICTURES, 'site-stopped.png') });
+  await page.screenshot({ path: join(SCREENSHOTS, 'site-stopped.png') });
   await page.getByLabel(/^Why.*Detect/).fill('renewed');
   await page.getByRole('button', { name: 'Resume' }).click();
   expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed' });
   await context.close();
 });
 
-it('is readable on a phone, in the dark, in Chinese, and goes by keyboard alone', async () => {
-  const [page, context] = await opened({ viewport: { width: 375, height: 760 }, colorScheme: 'dark' });
+it('the site is readable on a phone, in the dark scheme and in Chinese, and works by keyboard alone', async () => {
+  const [page, context] = await logIn({ viewport: { width: 375, height: 760 }, colorScheme: 'dark' });
   await page.keyboard.press('Tab');
   expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to content');
   await page.getByRole('link', { name: '中文' }).click();
   expect(await page.evaluate('document.documentElement.lang')).toBe('zh-CN');
-  await page.screenshot({ path: join(PICTURES, 'site-phone.png') });
+  await page.screenshot({ path: join(SCREENSHOTS, 'site-phone.png') });
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(375);
   await context.close();
 });
 
-interface Found {
+interface PageAudit {
   readonly nameless: readonly string[];
   readonly levels: readonly number[];
   readonly faint: readonly { readonly text: string; readonly ratio: number }[];
 }
 
-/** Runs in the page: controls without a name, levels of headings, and words whose contrast is less than WCAG's 4.5. */
-const LOOK = `(() => {
+/** Runs in the page. It finds controls without a name, the levels of the headings, and text with a contrast below WCAG's 4.5. */
+const PAGE_AUDIT = `(() => {
   const named = (each) => each.textContent.trim() || each.getAttribute('aria-label') || each.labels?.length;
   const controls = [...document.querySelectorAll('a, button, input:not([type=hidden]), select')];
   const levels = [...document.querySelectorAll('h1, h2, h3')].map((each) => Number(each.tagName[1]));
@@ -166,10 +174,10 @@ const LOOK = `(() => {
   return { nameless: controls.filter((each) => !named(each)).map((each) => each.outerHTML), levels, faint };
 })()`;
 
-it('every control has a name, headings come in order, and words can be told from their background', async () => {
+it('every control has a name, headings are in order, and all text has enough contrast', async () => {
   for (const colorScheme of ['light', 'dark'] as const) {
-    const [page, context] = await opened({ colorScheme });
-    const found = await page.evaluate<Found>(LOOK);
+    const [page, context] = await logIn({ colorScheme });
+    const found = await page.evaluate<PageAudit>(PAGE_AUDIT);
     expect(found.nameless).toEqual([]);
     expect(found.levels[0]).toBe(1);
     expect(found.levels.filter((level, index) => level > (found.levels[index - 1] ?? 0) + 1)).toEqual([]);

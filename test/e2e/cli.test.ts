@@ -1,7 +1,8 @@
-/** The commands as an operator types them, against a running world. */
+/** Tests the commands as an operator types them, against a running local deployment. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SiteSessions } from '../../src/client/redis/site-sessions.ts';
 import { sampleImage, sampleLiveData, sampleVideo } from '../../src/emulator/samples.ts';
 import { cli } from '../support/cli.ts';
 import { createWorld, type TestWorld } from '../support/world.ts';
@@ -28,42 +29,65 @@ describe('--help', () => {
     '',
     'demo',
     'dev',
+    'init',
     'start',
     'dashboard',
     'emulator',
+    'samples',
     'enqueue',
     'get',
     'wait',
     'list',
     'cancel',
     'held',
+    'retry',
     'gate',
+    'tenants',
     'keys',
+    'sessions',
+    'costs',
     'metrics',
     'support',
     'doctor',
     'bucket',
     'errors',
-  ])('%s', async (command) => {
+    'acknowledge',
+    'erase',
+    'legal-hold',
+    'export',
+    'reconcile',
+    'webhooks',
+    'sequence',
+  ])('prints the usage of %s', async (command) => {
     const { code, stdout } = await cli(command === '' ? ['--help'] : [command, '--help']);
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: bestframe${command === '' ? '' : ` ${command}`}`);
     expect(stdout.split('\n').length).toBeGreaterThan(5);
   });
 
-  it('an unknown command is refused with a hint', async () => {
+  it('refuses an unknown command with a hint and exit code 2', async () => {
     const { code, stderr } = await cli(['enqeue']);
-    expect(code).not.toBe(0);
+    expect(code).toBe(2);
     expect(stderr).toMatch(/unknown command 'enqeue'[\s\S]*enqueue/);
   });
 });
 
-it('keys: made once, listed without their secret, rotated, revoked; and each act is in the audit log', async () => {
+it('keys: creates, lists without the secret, rotates and revokes, and writes each action to the audit log', async () => {
   const log = join(world.dir, 'audit.log');
   const keys = (...args: string[]) => cli(['keys', ...args, '--json'], { ...world.env, BESTFRAME_AUDIT: log });
-  const made = await keys('create', '--tenant', 'acme', '--scopes', 'read,frames', '--expires', '90d', '--by', 'ada');
-  expect(made).toMatchObject({ code: 0, stderr: '' });
-  const { id, secret } = JSON.parse(made.stdout) as { id: string; secret: string };
+  const created = await keys(
+    'create',
+    '--tenant',
+    'acme',
+    '--scopes',
+    'read,frames',
+    '--expires',
+    '90d',
+    '--by',
+    'ada',
+  );
+  expect(created).toMatchObject({ code: 0, stderr: '' });
+  const { id, secret } = JSON.parse(created.stdout) as { id: string; secret: string };
   expect(secret).toMatch(new RegExp(`^bf_test_${id}_`));
   const listed = await keys();
   expect(JSON.parse(listed.stdout)).toMatchObject([{ id, tenant: 'acme', scopes: ['read', 'frames'] }]);
@@ -72,12 +96,14 @@ it('keys: made once, listed without their secret, rotated, revoked; and each act
   expect(rotated).toMatchObject({ tenant: 'acme' });
   expect(JSON.parse((await keys('revoke', id, '--by', 'bob')).stdout)).toMatchObject({ revokedAt: expect.any(String) });
   expect(await keys('revoke', '0123456789ab')).toMatchObject({ code: 1, stdout: 'null\n' });
-  const acts = (await readFile(log, 'utf8'))
+  const entries = (await readFile(log, 'utf8'))
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as object);
-  expect(acts).toMatchObject([
+    .map((line) => JSON.parse(line) as { act: string })
+    .filter(({ act }) => act !== 'audit.close');
+  expect(entries).toMatchObject([
     { act: 'key.create', actor: 'ada', tenant: 'acme', what: 'read,frames' },
+    { act: 'key.list' },
     { act: 'key.rotate', actor: 'ada', on: id },
     { act: 'key.revoke', actor: 'bob', on: id },
     { act: 'key.revoke', on: '0123456789ab' },
@@ -87,11 +113,85 @@ it('keys: made once, listed without their secret, rotated, revoked; and each act
   expect(refused.stderr).toMatch(/AUDIT_UNAVAILABLE/);
   expect(JSON.parse((await keys()).stdout)).toHaveLength(2);
   expect((await run('keys', 'create', '--scopes', 'everything')).stderr).toMatch(
-    /use submit,read,frames,operate,erase/,
+    /use one or more of submit,read,frames,operate,erase/,
   );
 });
 
-it('enqueue --wait, get, get --key, wait, list: for people and as JSON', async () => {
+it('sessions: lists the sessions of the site, ends one or those of a user, and writes each end to the audit log', async () => {
+  const store = new SiteSessions(world.config.redis, world.config.prefix);
+  const limits = { lifeMs: 3_600_000, idleMs: 3_600_000 };
+  const start = (operator: string) => store.start({ operator, way: 'password', address: '192.0.2.7' }, limits);
+  const { session, secret } = await start('ana');
+  await start('vera');
+  await store.close();
+  const log = join(world.dir, 'sessions-audit.jsonl');
+  const sessions = (...args: string[]) => cli(['sessions', ...args, '--json'], { ...world.env, BESTFRAME_AUDIT: log });
+  const listed = await sessions();
+  expect((JSON.parse(listed.stdout) as { operator: string }[]).map(({ operator }) => operator)).toEqual([
+    'ana',
+    'vera',
+  ]);
+  expect(listed.stdout).not.toContain(secret);
+  expect((await sessions('revoke')).code).toBe(2);
+  expect(JSON.parse((await sessions('revoke', session.id, '--by', 'bob')).stdout)).toHaveLength(1);
+  expect(await sessions('revoke', session.id)).toMatchObject({ code: 1, stdout: '[]\n' });
+  expect((await sessions('revoke', '--user', 'vera')).code).toBe(0);
+  expect((await run('sessions')).stdout).toContain('nobody is logged in');
+  const [line] = (await readFile(log, 'utf8')).split('\n');
+  expect(JSON.parse(line ?? '')).toMatchObject({ act: 'session.end', actor: 'bob', on: session.id, what: 'ana' });
+});
+
+it('tenants: shows, sets and removes a policy, refuses an old version, and writes each change to the audit log', async () => {
+  const log = join(world.dir, 'audit-tenants.log');
+  const tenants = (...args: string[]) => cli(['tenants', ...args], { ...world.env, BESTFRAME_AUDIT: log });
+  const file = join(world.dir, 'initech.json');
+  const shown = await tenants('show', 'initech');
+  expect(JSON.parse(shown.stdout)).toMatchObject({
+    tenant: 'initech',
+    version: 0,
+    policy: { read: [], fileRoots: [] },
+  });
+  const inputs = join(world.dir, 'inputs');
+  const { policy } = JSON.parse(shown.stdout) as { policy: object };
+  const draft = { tenant: 'initech', version: 0, policy: { ...policy, fileRoots: [inputs], similarityThreshold: 99 } };
+  await writeFile(file, JSON.stringify(draft));
+  expect(await tenants('set', file, '--by', 'ada')).toMatchObject({
+    code: 0,
+    stdout: 'initech: version 1 is stored\n',
+  });
+  const stale = await tenants('set', file);
+  expect(stale).toMatchObject({ code: 2 });
+  expect(stale.stderr).toMatch(/TENANT_CONFLICT/);
+  await writeFile(file, JSON.stringify({ ...draft, policy: { fileRoot: [inputs] } }));
+  expect((await tenants('set', file)).stderr).toMatch(/policy has an unknown field "fileRoot"/);
+  expect(JSON.parse((await tenants('list', '--json')).stdout)).toMatchObject([
+    { tenant: 'initech', version: 1, by: 'ada', policy: { fileRoots: [inputs], similarityThreshold: 99 } },
+  ]);
+
+  const { live, image } = await files('initech');
+  const request = ['--live-data', live, '--image', image, '--tenant'];
+  const done = await run('enqueue', '--key', 'theirs', ...request, 'initech', '--wait', '--json');
+  expect(JSON.parse(done.stdout)).toMatchObject({ tenant: 'initech', decision: 'no_match' }); // below their threshold
+  const { id } = JSON.parse(done.stdout) as { id: string };
+  expect(JSON.parse((await run('list', '--tenant', 'initech', '--json')).stdout)).toMatchObject([{ id }]);
+  expect(JSON.parse((await run('list', '--tenant', 'initrode', '--json')).stdout)).toEqual([]);
+  const foreign = await run('enqueue', '--key', 'theirs', ...request, 'initrode');
+  expect(foreign).toMatchObject({ code: 2 });
+  expect(foreign.stderr).toMatch(/PLACE_FORBIDDEN/);
+
+  expect(await tenants('remove', 'initech')).toMatchObject({ code: 0, stdout: 'removed\n' });
+  expect(await tenants('remove', 'initech')).toMatchObject({ code: 1 });
+  const entries = (await readFile(log, 'utf8')).trimEnd().split('\n');
+  const changes = entries.map((line) => JSON.parse(line) as { act: string }).filter(({ act }) => act !== 'audit.close');
+  expect(changes).toMatchObject([
+    { act: 'tenant.change', actor: 'ada', tenant: 'initech', what: 'set' },
+    { act: 'tenant.change', tenant: 'initech', what: 'set' },
+    { act: 'tenant.change', tenant: 'initech', what: 'remove' },
+    { act: 'tenant.change', tenant: 'initech', what: 'remove' },
+  ]);
+});
+
+it('enqueue --wait, get, get --key, wait and list print text and JSON', async () => {
   const { live, image } = await files('walk');
   const enqueued = await run('enqueue', '--key', 'walk', '--live-data', live, '--image', image, '--wait', '--json');
   expect(enqueued).toMatchObject({ code: 0, stderr: '' });
@@ -102,6 +202,7 @@ it('enqueue --wait, get, get --key, wait, list: for people and as JSON', async (
     decision: 'match',
     next: 'accept',
     upload: 'own-bucket',
+    ...{ reason: null, retake: 'none', pausedBy: null, retryAfter: null, stage: 'download', cost: null },
   });
 
   const byId = await run('get', view.id, '--json');
@@ -117,11 +218,11 @@ it('enqueue --wait, get, get --key, wait, list: for people and as JSON', async (
   expect((await run('list')).stdout).toContain(view.id);
 
   const again = await run('enqueue', '--key', 'walk', '--live-data', live, '--image', image);
-  expect(again.stdout).toContain('known already (completed)');
-  expect((await run('cancel', view.id)).stdout).toContain('had ended');
+  expect(again.stdout).toContain('already known (completed)');
+  expect((await run('cancel', view.id)).stdout).toContain('had already ended');
 });
 
-it('support: what the vendor asks for, to paste or as JSON or into a file; metrics: as Prometheus reads them', async () => {
+it('support prints text, JSON or a file; metrics prints Prometheus format or JSON', async () => {
   const { live, image } = await files('ticket');
   await run('enqueue', '--key', 'ticket', '--live-data', live, '--image', image, '--wait', '--json');
   const [call] = await world.control.calls({
@@ -138,11 +239,18 @@ it('support: what the vendor asks for, to paste or as JSON or into a file; metri
   expect(JSON.parse((await run('support', '--key', 'ticket', '--json')).stdout)).toEqual(written);
   expect(await run('support', 'vnothing')).toMatchObject({ code: 1, stdout: '' });
 
+  const costs = JSON.parse((await run('costs', '--by', 'action', '--json')).stdout);
+  expect(costs).toMatchObject([{ name: 'DetectReflectLivenessAndCompare', costs: [] }]);
+  expect((await run('costs', '--by', 'region', '--csv')).stdout).toMatch(
+    /^region,paid_calls,.*\nap-singapore,\d+,\d+,,,\n/,
+  );
+  expect((await run('costs')).stdout).toMatch(/^day +paid +possibly paid\n\d{4}-\d\d-\d\d +\d+ +\d+\n/);
+  expect(await run('costs', '--since', 'yesterday')).toMatchObject({ code: 2 });
   expect((await run('metrics')).stdout).toMatch(/^bestframe_gate_open\{.*\} 1$/m);
   expect(JSON.parse((await run('metrics', '--json')).stdout)).toMatchObject({ counters: { unknownCodes: 0 } });
 });
 
-it('what is not there is said, and the exit code says so too', async () => {
+it('reports a missing verification with exit code 1', async () => {
   for (const args of [
     ['get', 'vnothing'],
     ['wait', 'vnothing'],
@@ -155,7 +263,7 @@ it('what is not there is said, and the exit code says so too', async () => {
 });
 
 describe('manifests', () => {
-  it('JSON Lines: a broken line is named, the others go on, and each line has its result', async () => {
+  it('reads JSON Lines: reports invalid lines, enqueues the others, and prints a result per line', async () => {
     const { live, image } = await files('jsonl');
     const resources = { liveData: { from: 'file', path: live }, image: { from: 'file', path: image } };
     const lines = [
@@ -184,13 +292,13 @@ describe('manifests', () => {
         view: { upload: 'create-upload-url', similarityThreshold: 80, lane: 'batch' },
       },
     ]);
-    const words = await run('enqueue', '--manifest', file);
-    expect(words.stderr).toMatch(
+    const text = await run('enqueue', '--manifest', file);
+    expect(text.stderr).toMatch(
       /line 2: INVALID_MANIFEST[\s\S]*line 4: INVALID_VERIFICATION[\s\S]*2 enqueued, 2 refused/,
     );
   });
 
-  it('JSON Lines from stdin', async () => {
+  it('reads JSON Lines from stdin', async () => {
     const { live, image } = await files('stdin');
     const resources = { liveData: { from: 'file', path: live }, image: { from: 'file', path: image } };
     const { code, stdout } = await cli(
@@ -202,7 +310,7 @@ describe('manifests', () => {
     expect(JSON.parse(stdout)).toMatchObject({ line: 1, key: 'stdin', status: 'new' });
   });
 
-  it('CSV: by header, sources as on the command line', async () => {
+  it('reads CSV with a header, and sources as on the command line', async () => {
     const { live, image } = await files('csv');
     const file = join(world.dir, 'batch.csv');
     const rows = [
@@ -225,7 +333,7 @@ describe('manifests', () => {
     ]);
   });
 
-  it('CSV with liveness, for VideoLivenessCompare', async () => {
+  it('reads CSV with a liveness type for VideoLivenessCompare', async () => {
     const { image } = await files('csv-video');
     const video = join(world.dir, 'inputs', 'csv.mp4');
     await writeFile(video, sampleVideo({ card: 'match' }));
@@ -239,7 +347,55 @@ describe('manifests', () => {
     });
   });
 
-  it('that is not there', async () => {
+  it('refuses an unknown column by name, and an empty manifest, before anything is enqueued', async () => {
+    const { live, image } = await files('typo');
+    const file = join(world.dir, 'typo.csv');
+    const typo = `key,liveData,image,similarityTreshold,subject,frame\ntypo-1,${live},${image},95,customer-1,none\n`;
+    await writeFile(file, typo);
+    expect(await run('enqueue', '--manifest', file, '--wait')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/INVALID_MANIFEST[\s\S]*unknown column "similarityTreshold"/),
+    });
+    expect(await world.client.getByKey('typo-1')).toBeNull();
+    await writeFile(file, '');
+    expect(await run('enqueue', '--manifest', file)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('the manifest is empty'),
+    });
+  });
+
+  it('reads every field from a spreadsheet and from options', async () => {
+    const { live, image } = await files('fields');
+    const file = join(world.dir, 'excel.csv');
+    const header =
+      'Key;Live Data;Image;Threshold;Subject;Purpose;consentRef;consentVersion;consentAt;Frame;metadata.shop';
+    const row = `fields-1;${live};${image};95,5;customer-1;opening;c-7;v2;2026-01-01T00:00:00Z;none;s-7`;
+    await writeFile(file, Buffer.from(`\uFEFF${header}\r\n${row}\r\n`, 'utf16le'));
+    const expected = {
+      similarityThreshold: 95.5,
+      decision: 'no_match',
+      purpose: 'opening',
+      consent: { ref: 'c-7', version: 'v2', at: '2026-01-01T00:00:00Z' },
+      metadata: { shop: 's-7' },
+      subject: expect.stringMatching(/./),
+    };
+    const sheet = await run('enqueue', '--manifest', file, '--wait', '--json');
+    expect(sheet.code).toBe(0);
+    expect(JSON.parse(sheet.stdout)).toMatchObject({ key: 'fields-1', status: 'new', view: expected });
+    // The command waits only for the decision. Whether a frame is stored is known only when the verification has ended.
+    const frameOf = async (id: string) => (await world.client.wait(id, { until: 'ended' }))?.frame;
+    expect(await frameOf(JSON.parse(sheet.stdout).id)).toBe('none');
+    const options = ['--threshold', '95.5', '--subject', 'customer-1', '--purpose', 'opening', '--frame', 'none'];
+    const consent = ['--consent-ref', 'c-7', '--consent-version', 'v2', '--consent-at', '2026-01-01T00:00:00Z'];
+    const again = await files('fields-2');
+    const sources = ['--key', 'fields-2', '--live-data', again.live, '--image', again.image];
+    const one = await run('enqueue', ...sources, ...options, ...consent, '--metadata', 'shop=s-7', '--wait', '--json');
+    expect(one.code).toBe(0);
+    expect(JSON.parse(one.stdout)).toMatchObject({ key: 'fields-2', ...expected });
+    expect(await frameOf(JSON.parse(one.stdout).id)).toBe('none');
+  });
+
+  it('refuses a manifest that does not exist', async () => {
     expect(await run('enqueue', '--manifest', '/nowhere.jsonl')).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('INVALID_MANIFEST'),
@@ -251,11 +407,11 @@ describe('doctor', () => {
   const statuses = (stdout: string) =>
     (JSON.parse(stdout).checks as { name: string; status: string }[]).map(({ name, status }) => `${status} ${name}`);
 
-  it('all well: exit code 0, in words and as JSON, and --live says what it does', async () => {
+  it('exits with 0 if no check fails, prints text and JSON, and warns about --live', async () => {
     await run('bucket', 'init');
-    const words = await run('doctor');
-    expect(words).toMatchObject({ code: 0, stderr: '' });
-    expect(words.stdout).toMatch(/^ok {7}redis {2}[\s\S]*\n\d+ ok, 0 to look at, 0 failed, 1 skipped\n$/);
+    const text = await run('doctor');
+    expect(text).toMatchObject({ code: 0, stderr: '' });
+    expect(text.stdout).toMatch(/^ok {7}redis {2}[\s\S]*\n\d+ ok, [01] warned, 0 failed, 1 skipped\n$/);
     const live = await run('doctor', '--live', '--json');
     expect(live).toMatchObject({ code: 0, stderr: expect.stringContaining('not guaranteed') });
     const report = JSON.parse(live.stdout) as { ok: boolean; checks: object[] };
@@ -263,16 +419,17 @@ describe('doctor', () => {
     expect(new Set(report.checks.map((check) => Object.keys(check).join()))).toEqual(
       new Set(['name,status,found,advice']),
     );
-    expect(statuses(live.stdout).filter((each) => !each.startsWith('ok '))).toEqual([]);
+    const busy = 'redis.latency'; // a busy machine may exceed the limit
+    expect(statuses(live.stdout).filter((each) => !each.startsWith('ok ') && !each.endsWith(busy))).toEqual([]);
   });
 
-  it('something fails: exit code 1; bad settings: 2', async () => {
+  it('exits with 1 if a check fails, and with 2 on invalid settings', async () => {
     const failing = await cli(['doctor', '--json'], { ...world.env, TENCENTCLOUD_SECRET_KEY: 'another' });
     expect(failing).toMatchObject({ code: 1, stderr: '' });
     expect(JSON.parse(failing.stdout).ok).toBe(false);
     expect(statuses(failing.stdout)).toContain('fail credentials');
-    const bad = await cli(['doctor', '--json'], { ...world.env, BESTFRAME_SLOTS: 'many' });
-    expect(bad).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('INVALID_SETTINGS') });
+    const invalid = await cli(['doctor', '--json'], { ...world.env, BESTFRAME_SLOTS: 'many' });
+    expect(invalid).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('INVALID_SETTINGS') });
     const noCa = await cli(['doctor'], { ...world.env, BESTFRAME_CA_FILE: '/nowhere.pem' });
     expect(noCa).toMatchObject({ code: 2, stderr: expect.stringContaining('BESTFRAME_CA_FILE') });
   });
@@ -281,11 +438,11 @@ describe('doctor', () => {
 describe('bucket init', () => {
   const region = 'ap-singapore';
 
-  it('makes one, says what it did, and then finds it there', async () => {
+  it('creates a bucket, reports the steps, and then finds it set up', async () => {
     const env = { ...world.env, BESTFRAME_BUCKETS: `${region}=cli-made-1250000000` };
-    const made = await cli(['bucket', 'init', '--json'], env);
-    expect(made).toMatchObject({ code: 0, stderr: '' });
-    expect(JSON.parse(made.stdout)).toMatchObject({
+    const created = await cli(['bucket', 'init', '--json'], env);
+    expect(created).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(created.stdout)).toMatchObject({
       ok: true,
       buckets: [
         {
@@ -303,10 +460,10 @@ describe('bucket init', () => {
     });
     const again = await cli(['bucket', 'init', '--region', region], env);
     expect(again.code).toBe(0);
-    expect(again.stdout).toContain('a rule of one day was there');
+    expect(again.stdout).toContain('a one-day rule already exists');
   });
 
-  it('one that cannot be made: exit code 1; none to make: 2', async () => {
+  it('exits with 1 if a bucket cannot be set up, and with 2 if none is selected', async () => {
     const elsewhere = world.emulator.buckets.find((bucket) => bucket.region === 'ap-hongkong')?.name;
     const failed = await cli(['bucket', 'init', '--json'], {
       ...world.env,
@@ -322,7 +479,7 @@ describe('bucket init', () => {
 });
 
 describe('errors', () => {
-  it('lists all as JSON, by the names that are promised', async () => {
+  it('lists all codes as JSON with the documented fields', async () => {
     const { stdout } = await cli(['errors', '--json']);
     const entries = JSON.parse(stdout) as Record<string, unknown>[];
     expect(entries.length).toBeGreaterThan(150);
@@ -337,17 +494,87 @@ describe('errors', () => {
     ['MD5 Error', /overwritten/],
     ['invalid resourceUrl', /region/],
     ['SOURCE_NOT_BYTES', /Decode/],
-  ])('%s in words', async (code, words) => {
+    ['LINKS_EXPIRED', /Nothing while Bestframe tries again/],
+  ])('explains %s', async (code, text) => {
     const result = await cli(['errors', code]);
     expect(result.code).toBe(0);
-    expect(result.stdout).toMatch(words);
-    expect(result.stdout).toContain('What to do:');
+    expect(result.stdout).toMatch(text);
+    expect(result.stdout).toMatch(/What to do(?: \((?:caller|operator)\))?: \w/);
   });
 
-  it('one that nobody knows', async () => {
+  it('reports an unknown code', async () => {
     expect(await cli(['errors', 'Nope.Never'])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('not in the table'),
     });
+  });
+});
+
+describe('retry', () => {
+  const CODE = 'InvalidParameterValue';
+
+  async function failed(key: string): Promise<string> {
+    const id = world.client.idOf(key);
+    await world.control.fault({ kind: 'error', action: 'DetectReflectLivenessAndCompare', code: CODE, object: id });
+    await world.client.enqueue(await world.request(key));
+    const view = await world.client.wait(id, { until: 'ended', timeoutMs: 50_000 });
+    expect(view).toMatchObject({ state: 'failed', reason: { code: CODE } });
+    return id;
+  }
+
+  it('a dry run shows what the retry then does, and the retry records who started it and why', async () => {
+    const log = join(world.dir, 'retry-audit.log');
+    const env = { ...world.env, BESTFRAME_AUDIT: log };
+    const since = new Date().toISOString();
+    const ids = [await failed('retry-1'), await failed('retry-2'), await failed('retry-3')];
+    await world.client.legalHold(ids[2] ?? '', { by: 'counsel', why: 'a dispute' });
+    const selection = ['retry', '--class', 'caller', '--code', CODE, '--since', since, '--region', 'ap-singapore'];
+    const plan = ids.map((id, index) => ({ id, code: CODE, status: index === 2 ? 'legal_hold' : 'run' }));
+
+    const table = await cli([...selection, '--dry-run'], env);
+    expect(table.stdout).toContain('2 would start again, 1 untouched');
+    const dry = await cli([...selection, '--dry-run', '--json'], env);
+    expect(dry).toMatchObject({ code: 1 });
+    expect(JSON.parse(dry.stdout)).toEqual(plan);
+    const asked = await cli([...selection, '--why', 'mended'], env);
+    expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining('Retry 2 verifications? Add --yes') });
+    expect(await readFile(log, 'utf8')).not.toContain('"act":"retry"');
+    expect(await world.client.get(ids[0] ?? '')).toMatchObject({ state: 'failed' });
+
+    const by = ['--why', 'mended', '--by', 'maria'];
+    const done = await cli([...selection, ...by, '--yes', '--rate', '1', '--json'], env);
+    expect(JSON.parse(done.stdout)).toEqual(plan);
+    expect(done.code).toBe(1); // one of them cannot be retried
+    for (const id of ids.slice(0, 2)) {
+      const view = await world.client.wait(id, { until: 'ended', timeoutMs: 50_000 });
+      expect(view).toMatchObject({ state: 'completed', decision: 'match', paidCalls: 1 });
+      expect(view?.history.find(({ event }) => event === 'retried')).toMatchObject({ by: 'maria', why: 'mended' });
+    }
+    const lines = (await readFile(log, 'utf8')).trim().split('\n');
+    const retries = lines.map((line) => JSON.parse(line) as { act: string }).filter(({ act }) => act === 'retry');
+    expect(retries).toMatchObject(
+      ids.slice(0, 2).map((on) => ({ act: 'retry', actor: 'maria', on, what: 'run', purpose: 'mended' })),
+    );
+    const again = await cli(['retry', '--ids', ...ids.slice(0, 2), ...by], env);
+    expect(again).toMatchObject({ code: 1, stdout: expect.stringContaining('0 started again, 2 untouched') });
+  });
+
+  it.each([
+    [['--class', 'caller'], /since is missing/],
+    [['--since', '2h'], /class is missing/],
+    [['--since', 'yesterday', '--class', 'caller'], /Write how long ago/],
+    [['--class', 'calle', '--since', '2h'], /Allowed choices are transient/],
+    [['--rate', '0', '--ids', 'v1'], /whole number/],
+    [['--ids', 'v1'], /--why is missing/],
+  ])('refuses %j', async (args, problem) => {
+    const { code, stderr } = await run('retry', ...args, ...(args.includes('--ids') ? [] : ['--why', 'mended']));
+    expect(stderr).toMatch(problem);
+    expect(code).not.toBe(0);
+  });
+
+  it('retries only verifications of the named tenant', async () => {
+    const id = await failed('retry-tenant');
+    const result = await run('retry', '--ids', id, '--tenant', 'acme', '--dry-run', '--json');
+    expect(JSON.parse(result.stdout)).toEqual([{ id, code: null, status: 'missing' }]);
   });
 });

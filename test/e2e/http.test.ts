@@ -1,4 +1,4 @@
-/** The HTTP API as it is met: by the README's own lines against `dev`, and as a process that is told to end. */
+/** Tests the HTTP API in `dev` with the commands of the README. Also tests how the API's own process handles SIGTERM. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -33,7 +33,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-/** A line of the README, as a shell takes it. */
+/** Runs a command of the README in a shell. */
 async function shell(line: string, env: Record<string, string>): Promise<string> {
   const child = spawn('sh', ['-c', line], {
     cwd: dir,
@@ -49,7 +49,7 @@ async function shell(line: string, env: Record<string, string>): Promise<string>
   return stdout;
 }
 
-it('the lines of the README send two files, look, and fetch the frame', async () => {
+it('the commands of the README submit two files, read the verification and fetch the frame', async () => {
   const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
   const lines = [...readme.matchAll(/^curl .*$/gm)].map(([line]) => line);
   expect(lines).toHaveLength(3);
@@ -91,7 +91,7 @@ describe('start api', () => {
   }
 
   it.runIf(process.platform === 'linux')(
-    'streams: ten files of 50 MB at once, taken or refused, and its memory hardly grows',
+    'streams ten uploads of 50 MB at once, accepted or refused, with little memory growth',
     async () => {
       const pid = api.child.pid ?? 0;
       await upload('warm', sampleLiveData({ card: 'match', padBytes: 5_000_000 }));
@@ -111,7 +111,7 @@ describe('start api', () => {
     },
   );
 
-  it('told to end, it answers who waits, and ends with 0', async () => {
+  it('on SIGTERM it answers waiting requests and exits with 0', async () => {
     const gate = { region: 'ap-singapore', action: 'DetectReflectLivenessAndCompare', why: 'test' };
     const steer = (steering: string) =>
       fetch(`${dev.api}/v1/gate`, {

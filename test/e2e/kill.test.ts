@@ -1,10 +1,11 @@
 /**
- * `kill -9` of a worker process while verifications are in each of the four stages. The emulator holds a call of that stage,
- * so the kill lands exactly there; then another worker must finish them all, with nothing uploaded or paid twice.
+ * Kills a worker process with `kill -9`, once for each of the four stages. The emulator holds the calls of the stage, so that the
+ * worker dies while its verifications are exactly in that stage. Another worker must then finish all verifications without
+ * uploading or paying twice.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startWorker, type WorkerProcess } from '../../src/dev/worker-process.ts';
 import type { Fault } from '../../src/emulator/control.ts';
-import { startWorker, type WorkerProcess } from '../../src/world/processes.ts';
 import { createWorld, DIST, type TestWorld } from '../support/world.ts';
 
 const MANY = 4;
@@ -36,7 +37,7 @@ async function openWorker(): Promise<WorkerProcess> {
   return worker;
 }
 
-/** Which call of the vendor's is under way in a stage. The preflight reads one byte of each object. */
+/** Returns the fault that holds a stage's vendor call. Stage `md5` is the preflight, which reads a byte of each object. */
 function callIn(stage: string, upload: Way, id: string): Fault {
   const own = upload === 'own-bucket' ? { object: id } : { object: 'faceid-resource' };
   const all = { kind: 'hold', times: null } as const;
@@ -52,8 +53,8 @@ function callIn(stage: string, upload: Way, id: string): Fault {
   }
 }
 
-describe.each(['own-bucket', 'create-upload-url'] as const)('by %s', (upload) => {
-  it.each(['upload', 'md5', 'detect', 'download'])('in %s: all finish, and nothing is done twice', async (stage) => {
+describe.each(['own-bucket', 'create-upload-url'] as const)('with upload %s', (upload) => {
+  it.each(['upload', 'md5', 'detect', 'download'])('if killed in %s, all finish and nothing repeats', async (stage) => {
     await world.control.reset();
     await world.control.settings({ qps: { [DETECT]: 1_000, CreateUploadUrl: 1_000 }, latencyMs: {} });
     const victim = await openWorker();
@@ -65,12 +66,14 @@ describe.each(['own-bucket', 'create-upload-url'] as const)('by %s', (upload) =>
       ),
     );
     const ids = requests.map((request) => world.client.idOf(request.key));
-    // By own bucket each object carries its id; by upload URL the first held calls are of these verifications anyway.
+    // The URLs of uploads and preflights in our own bucket contain the id, so each id needs its own hold. In all other cases one
+    // hold applies to all calls.
     for (const id of upload === 'own-bucket' && (stage === 'upload' || stage === 'md5') ? ids : ['']) {
       holds.push(await world.control.fault(callIn(stage, upload, id)));
     }
     await world.client.enqueueMany(requests);
-    // Both resources travel at once: two held calls for each verification, but one of the paid call and one of the frame.
+    // In upload and md5, both resources are transferred at once, so two calls per verification are held. The other
+    // stages make one call.
     await world.control.waitFor({ event: 'held' }, stage === 'upload' || stage === 'md5' ? 2 * MANY : MANY);
     const uploadedBefore = await commitsOf(ids, 'upload');
     const decidedBefore = await commitsOf(ids, 'detect');
@@ -89,12 +92,12 @@ describe.each(['own-bucket', 'create-upload-url'] as const)('by %s', (upload) =>
       });
       if (upload === 'own-bucket') expect(billed.length).toBeLessThanOrEqual(stage === 'detect' ? 2 : 1);
       expect(view?.paidCalls).toBe(1);
-      // The outcome of a call that was out when the worker died is unknown, and is counted as possibly paid.
+      // The worker died during this call, so its outcome is unknown and it counts as possibly paid.
       expect(view?.possiblyPaidCalls).toBe(stage === 'detect' ? 1 : 0);
     }
     const allBilled = await world.control.calls({ action: DETECT, billed: true });
     expect(allBilled.length).toBe(stage === 'detect' ? 2 * MANY : MANY);
-    // Uploads whose journal entry was there are not repeated; the others are, once, and under the same key.
+    // Uploads that the journal records are not repeated. Other uploads are repeated once, under the same key.
     expect(uploadedBefore).toBe(stage === 'upload' ? 0 : MANY);
     expect(decidedBefore).toBe(stage === 'download' ? MANY : 0);
     const puts = await world.control.calls({ service: 'cos', action: 'PutObject', code: 'OK' });

@@ -1,4 +1,4 @@
-/** The programs of docs/languages.md, as they stand there, against a real API: each language that is on PATH is run. */
+/** Runs the programs of docs/languages.md unchanged against a real API, in each language that is on PATH. */
 import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { ROOT } from '../support/world.ts';
 const SECRET = `whsec_${Buffer.from('0123456789abcdef0123456789abcdef').toString('base64')}`;
 
 interface Language {
-  /** As its blocks are marked. */
+  /** The language tag of the code blocks. */
   readonly mark: string;
   readonly needs: readonly string[];
   readonly run: readonly string[];
@@ -28,7 +28,7 @@ const LANGUAGES: readonly Language[] = [
   { mark: 'php', needs: ['php'], run: ['php'], file: 'verify.php' },
 ];
 
-const here = LANGUAGES.filter(({ needs }) => needs.every(isOnPath));
+const runnable = LANGUAGES.filter(({ needs }) => needs.every(isOnPath));
 const marks = (languages: readonly Language[]) => languages.map(({ mark }) => mark).join(', ') || 'none';
 
 let rig: Rig;
@@ -58,12 +58,12 @@ function isOnPath(program: string): boolean {
   });
 }
 
-/** Those of a page in one language, in order. */
+/** Returns the code blocks of the page in one language, in order. */
 function blocks(mark: string): string[] {
   return [...page.matchAll(new RegExp(`^\`\`\`${mark}\n(.*?)^\`\`\`$`, 'gms'))].map(([, text = '']) => text);
 }
 
-interface Ran {
+interface ProgramResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -75,7 +75,7 @@ async function run(
   nth: number,
   args: readonly string[],
   { env, input = '' }: { env: Record<string, string>; input?: string },
-): Promise<Ran> {
+): Promise<ProgramResult> {
   const dir = join(rig.dir, 'languages', `${mark}-${nth}-${args[0] ?? env.WEBHOOK_ID}`);
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, file), blocks(mark)[nth] ?? '');
@@ -84,17 +84,17 @@ async function run(
     const child = execFile(program, [...words, file, ...args], options, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr, dir }),
     );
-    child.stdin?.on('error', () => undefined); // it may end before it has read
+    child.stdin?.on('error', () => undefined); // the program may exit before it reads its input
     child.stdin?.end(input);
   });
 }
 
-describe(`run here: ${marks(here)}; not on PATH: ${marks(LANGUAGES.filter((each) => !here.includes(each)))}`, () => {
-  it('each has its programs on the page', () => {
+describe(`languages on PATH: ${marks(runnable)}; not on PATH: ${marks(LANGUAGES.filter((each) => !runnable.includes(each)))}`, () => {
+  it('each language has its programs on the page', () => {
     for (const { mark } of LANGUAGES) expect(blocks(mark), mark).toHaveLength(mark === 'sh' ? 1 : 2);
   });
 
-  it.each(here)('$mark sends two files, branches on next and takes the frame', async (language) => {
+  it.each(runnable)('$mark submits two files, branches on next and downloads the frame', async (language) => {
     const env = { API: http.url, KEY: await http.keyFor({ scopes: ['submit', 'frames'] }) };
     const sent = async (card: string, key = `${language.mark}-${card}`) => {
       const files = [
@@ -117,7 +117,7 @@ describe(`run here: ${marks(here)}; not on PATH: ${marks(LANGUAGES.filter((each)
     });
   });
 
-  it.each(here.filter(({ mark }) => mark !== 'sh'))('$mark knows a webhook by its signature', async (language) => {
+  it.each(runnable.filter(({ mark }) => mark !== 'sh'))('$mark verifies webhook signatures', async (language) => {
     const body = '{"type":"verification.decided","data":{"key":"größer"}}';
     const now = new Date();
     const old = new Date(now.getTime() - 301_000);

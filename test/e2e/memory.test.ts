@@ -1,4 +1,7 @@
-/** Bytes stream: 50 verifications at once, 8 MB each, and the worker's memory hardly grows. Linux: VmHWM is its peak. */
+/**
+ * Tests that payloads are streamed: with 50 concurrent verifications of 8 MB each, the worker's memory hardly grows. The test
+ * needs Linux, where VmHWM is the peak memory.
+ */
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createWorld, type TestWorld } from '../support/world.ts';
@@ -18,10 +21,10 @@ beforeAll(async () => {
 afterAll(() => world.dispose());
 
 it.runIf(process.platform === 'linux')(
-  '50 verifications at once with 8 MB payloads stay within 150 MB of idle',
+  '50 concurrent verifications with 8 MB payloads stay within 150 MB of idle',
   async () => {
     const pid = world.workers[0]?.pid ?? 0;
-    // One first, so that idle means warm: code, TLS contexts and buffers that every worker comes to hold are there.
+    // One verification warms the worker up first, so that `idle` already includes its code, TLS contexts and buffers.
     const first = await world.client.enqueue(await world.request('warm', { card: 'match', padBytes: PAYLOAD_BYTES }));
     await world.client.wait(first.id, { until: 'ended' });
     const idle = await memoryMb(pid, 'VmRSS');
@@ -38,7 +41,7 @@ it.runIf(process.platform === 'linux')(
       ),
     );
     const results = await world.client.enqueueMany(requests);
-    await world.control.waitFor({ event: 'held' }, MANY, 120_000); // all 50 are in their slots, uploaded, at detect
+    await world.control.waitFor({ event: 'held' }, MANY, 120_000); // all 50 have a slot, are uploaded and wait in detect
     await world.control.release(hold);
     for (const result of results) {
       if (result.status === 'refused') throw result.error;

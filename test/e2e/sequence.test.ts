@@ -1,12 +1,15 @@
-/** Light sequences from the command line, in a world of real processes, and what a process leaves that is killed over one. */
+/**
+ * Tests light sequences from the command line against real processes, including the deletion of objects that a killed process
+ * leaves behind.
+ */
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { sampleDeviceData } from '../../src/emulator/samples.ts';
-import { connectWorker, type RedisClient } from '../../src/queue/connection.ts';
-import { type EraseQueue, openEraseQueue } from '../../src/queue/erase-queue.ts';
-import { createNames } from '../../src/queue/names.ts';
+import { connectWorker, type RedisClient } from '../../src/redis/connection.ts';
+import { createDeployment } from '../../src/redis/deployment.ts';
+import { type EraseQueue, openEraseQueue } from '../../src/redis/erase-queue.ts';
 import { cli, startCli } from '../support/cli.ts';
 import { createWorld, type TestWorld } from '../support/world.ts';
 
@@ -21,7 +24,7 @@ let out: string;
 beforeAll(async () => {
   world = await createWorld({ workers: 1 });
   redis = connectWorker(world.config.redis);
-  erase = openEraseQueue(redis, createNames(world.config.prefix));
+  erase = openEraseQueue(createDeployment(redis, world.config.prefix));
   device = join(world.dir, 'device.txt');
   out = join(world.dir, 'sequence.bin');
   await writeFile(device, sampleDeviceData({ card: 'match' }));
@@ -37,7 +40,7 @@ async function objects(): Promise<string[]> {
   return (await world.control.objects()).filter(({ bucket }) => buckets.includes(bucket)).map(({ key }) => key);
 }
 
-it('is written to a file, and the device data is gone', async () => {
+it('writes the sequence to a file and deletes the device data', async () => {
   const { code, stdout, stderr } = await cli(['sequence', device, '-o', out, '--json'], world.env);
   expect(stderr).toBe('');
   expect(code).toBe(0);
@@ -48,14 +51,14 @@ it('is written to a file, and the device data is gone', async () => {
   await expect.poll(objects).toEqual([]);
 });
 
-it('comes by CreateUploadUrl as well, and in words', async () => {
+it('also works with CreateUploadUrl, and prints text', async () => {
   const args = ['sequence', device, '-o', out, '--upload', 'create-upload-url', '--level', '1'];
   const { code, stdout } = await cli(args, world.env);
   expect(code).toBe(0);
   expect(stdout).toMatch(/bytes, MD5 [0-9a-f]{32}, RequestId [0-9a-f-]{36}\n$/);
 });
 
-it('says by its exit code whose turn it is', async () => {
+it('exits with 2 if the input must be fixed, and with 1 if the call can be repeated', async () => {
   await writeFile(`${device}.gz`, Buffer.from([0x1f, 0x8b, 8]));
   const wrong = await cli(['sequence', `${device}.gz`, '-o', out, '--json'], world.env);
   expect(wrong.code).toBe(2);
@@ -67,7 +70,7 @@ it('says by its exit code whose turn it is', async () => {
   expect(later).toMatchObject({ code: 1, stderr: expect.stringContaining('InternalError') });
 });
 
-it('leaves nothing in the bucket when its process is killed', async () => {
+it('leaves nothing in the bucket after its process is killed', async () => {
   await Promise.all((await erase.getDelayed()).map((job) => job.promote()));
   await expect.poll(objects).toEqual([]);
   await world.control.reset();
@@ -79,6 +82,6 @@ it('leaves nothing in the bucket when its process is killed', async () => {
   expect(await objects()).toHaveLength(1);
   const [promised, ...others] = await erase.getDelayed();
   expect(others).toEqual([]);
-  await promised?.promote(); // as if its time had come
+  await promised?.promote(); // run the delayed deletion now
   await expect.poll(objects).toEqual([]);
 });

@@ -1,7 +1,10 @@
-/** Workers that are killed on the way from a decision to its receiver: others go on, and it is told under one id. */
+/**
+ * Tests webhooks while workers are killed between a decision and its delivery. Other workers must continue, and every repeated
+ * delivery must have the same id.
+ */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startWorker, type WorkerProcess } from '../../src/world/processes.ts';
+import { startWorker, type WorkerProcess } from '../../src/dev/worker-process.ts';
 import { cli } from '../support/cli.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { createWorld, DIST, ROOT, type TestWorld } from '../support/world.ts';
@@ -29,7 +32,7 @@ afterAll(async () => {
   await receiver.close();
 });
 
-/** @param killedAt a named point, see test/chaos/preload.mjs. */
+/** @param killedAt a named point, see test/chaos/preload.mjs */
 async function start(role: 'verify' | 'notify', killedAt?: string): Promise<WorkerProcess> {
   const dir = join(DIST, 'workers/');
   const chaos = JSON.stringify({ hooks: killedAt === undefined ? [] : [{ at: killedAt, nth: 1, act: 'kill' }] });
@@ -42,9 +45,9 @@ async function start(role: 'verify' | 'notify', killedAt?: string): Promise<Work
 const at = (path: string) => receiver.at(path).map(({ id, type }) => `${id} ${type}`);
 
 test.each([
-  'script:outcome:after', // the decision stands, and nobody was told
-  'script:settle:after', // so does the end
-])('a verify worker, killed at %s: the next one, or the sweeper, hands it on', async (point) => {
+  'script:record-outcome:after', // the decision is recorded, but no notification is queued
+  'script:settle:after', // the end is recorded, but no notification is queued
+])('after a verify worker is killed at %s, the next worker or the sweeper queues the notification', async (point) => {
   const name = point.split(':')[1] ?? '';
   const path = `/${name}`;
   await world.client.webhooks.add({ name, url: receiver.url(path) });
@@ -59,13 +62,23 @@ test.each([
   for (const worker of [notifier, next]) await worker.stop(10_000);
 });
 
-test('a notify worker, killed while a receiver listens: another one tells it, and the id is the same', async () => {
+test('the command line reads a secret from stdin, and never from its arguments', async () => {
+  const secret = `whsec_${Buffer.from('a secret of at least 24 bytes').toString('base64')}`;
+  const add = ['webhooks', 'add', 'own-secret', receiver.url('/own'), '--json'];
+  const added = await cli([...add, '--secret-file', '-'], env, `${secret}\n`);
+  expect(JSON.parse(added.stdout)).toMatchObject({ name: 'own-secret', secret });
+  expect(await cli([...add, '--secret-file', '/does/not/exist'], env)).toMatchObject({ code: 2, stdout: '' });
+  expect(await cli([...add, '--secret', secret], env)).toMatchObject({ code: 2, stdout: '' });
+  await world.client.webhooks.remove('own-secret');
+});
+
+test('after a notify worker is killed during a delivery, another one delivers under the same id', async () => {
   await start('verify');
   const added = await cli(['webhooks', 'add', 'shop', receiver.url('/shop'), '--events', 'decided', '--json'], env);
   expect(added).toMatchObject({ code: 0, stderr: '' });
   expect(JSON.parse(added.stdout)).toMatchObject({ name: 'shop', secret: expect.stringMatching(/^whsec_/) });
   receiver.answer('/shop', (response) => {
-    if (receiver.at('/shop').length > 1) response.writeHead(204).end(); // the first one hears nothing
+    if (receiver.at('/shop').length > 1) response.writeHead(204).end(); // the first delivery gets no response
   });
   const first = await start('notify');
   const { id } = await world.client.enqueue(await world.request('killed', { card: 'match' }, { webhook: 'shop' }));
@@ -78,10 +91,10 @@ test('a notify worker, killed while a receiver listens: another one tells it, an
   expect(receiver.at('/shop')[1]).toMatchObject({ id: heard.id, data: { id, next: 'accept' } });
 });
 
-test('an operator sees it on the command line', async () => {
+test('an operator manages endpoints and dead deliveries on the command line', async () => {
   const listed = await cli(['webhooks', 'list', '--json'], env);
   expect(JSON.parse(listed.stdout)).toMatchObject([
-    { name: 'outcome' },
+    { name: 'record-outcome' },
     { name: 'settle' },
     { name: 'shop', state: 'on', events: ['decided'], secrets: 1 },
   ]);
@@ -110,5 +123,5 @@ test('an operator sees it on the command line', async () => {
   await receiver.waitFor(({ data, headers }) => data.id === id && headers['webhook-id'] === `notify-${id}-decided`);
   expect(await cli(['webhooks', 'redeliver', 'notify-nothing'], env)).toMatchObject({ code: 1 });
   const wrong = await cli(['webhooks', 'add', 'shop', 'http://shop.example/'], env);
-  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/INVALID_WEBHOOK: url is no https URL/) });
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/INVALID_WEBHOOK: url is not an https URL/) });
 });

@@ -1,7 +1,7 @@
-/** Worker processes: their entry points, SIGTERM, and what they say. */
+/** Tests the entry points of worker processes, their reaction to SIGTERM, and their logs. */
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startWorker } from '../../src/world/processes.ts';
+import { startWorker } from '../../src/dev/worker-process.ts';
 import { cli, startCli } from '../support/cli.ts';
 import { createWorld, DIST, type TestWorld } from '../support/world.ts';
 
@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => world.dispose());
 
 it.each(['verify', 'erase', 'notify', 'all'] as const)(
-  'workers/%s.js says when it is ready, and SIGTERM ends it cleanly',
+  'workers/%s.js logs when it is ready, and SIGTERM ends it cleanly',
   async (role) => {
     const lines: string[] = [];
     const worker = await startWorker(role, {
@@ -28,7 +28,7 @@ it.each(['verify', 'erase', 'notify', 'all'] as const)(
   },
 );
 
-it('bestframe start all: a line a stage change, and SIGTERM lets what runs finish first', async () => {
+it('bestframe start all logs each stage change, and finishes running work after SIGTERM', async () => {
   const running = startCli(['start', 'all'], { ...world.env, BESTFRAME_LOG: 'json' });
   const lines: Record<string, unknown>[] = [];
   if (running.child.stderr !== null)
@@ -46,7 +46,7 @@ it('bestframe start all: a line a stage change, and SIGTERM lets what runs finis
   expect(stages).toEqual(['upload', 'md5', 'detect', 'download']);
 });
 
-it('past its drain deadline it ends all the same, says so by its exit code, and the verification comes back', async () => {
+it('after its drain deadline a worker exits with code 3, and another worker finishes the verification', async () => {
   const running = startCli(['start', 'verify'], {
     ...world.env,
     BESTFRAME_LOG: 'json',
@@ -71,7 +71,7 @@ it('past its drain deadline it ends all the same, says so by its exit code, and 
   await worker.stop(20_000);
 });
 
-it('without Redis a worker says so in words and ends', async () => {
+it('a worker without Redis reports the error and exits', async () => {
   const { code, stderr } = await cli(['start', 'verify'], { ...world.env, BESTFRAME_REDIS_URL: 'redis://127.0.0.1:1' });
   expect(code).toBe(2);
   expect(stderr).toContain('REDIS_UNAVAILABLE');

@@ -1,4 +1,4 @@
-/** `demo` and `dev`: what they do, what they print, and that nothing of them stays behind. */
+/** Tests `demo` and `dev`: their results, their output, and that they leave nothing behind. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -8,8 +8,9 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startPrivateRedis } from '../../src/dev/local-redis.ts';
+import { findRedis } from '../../src/dev/redis-binary.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
-import { findRedis, startPrivateRedis } from '../../src/world/redis.ts';
 import { type CliResult, cli, lives, startCli } from '../support/cli.ts';
 import { HOME } from '../support/rig.ts';
 import { ROOT } from '../support/world.ts';
@@ -19,13 +20,13 @@ const dir = join(HOME, `worlds-${process.pid}`);
 beforeAll(() => mkdir(dir, { recursive: true }));
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** The processes and ports that a world said it had started. */
+/** Returns the processes and ports that a local deployment reported. */
 function startedBy({ stderr }: CliResult): { pids: number[]; urls: URL[] } {
   const pids = [...stderr.matchAll(/pids ([\d, ]+)\)/g)].flatMap(([, list = '']) => list.split(',').map(Number));
   return { pids, urls: [...stderr.matchAll(/http:\/\/[\d.:]+/g)].map(([url]) => new URL(url)) };
 }
 
-async function nothingIsLeft(result: CliResult): Promise<void> {
+async function expectNothingLeft(result: CliResult): Promise<void> {
   const { pids, urls } = startedBy(result);
   expect(pids.length).toBeGreaterThanOrEqual(3);
   expect(pids.filter(lives)).toEqual([]);
@@ -41,12 +42,12 @@ function isOpen(host: string, port: number): Promise<boolean> {
 }
 
 describe('demo', () => {
-  it('carries all 24 to the ends that their inputs call for, and writes what happened', async () => {
+  it('ends all 26 verifications as expected and writes the results', async () => {
     const file = join(dir, 'demo.json');
     const result = await cli(['demo', '--json', file]);
-    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('24 as their input calls for') });
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('26 as expected') });
     const written = JSON.parse(await readFile(file, 'utf8'));
-    expect(written.summary).toMatchObject({ enqueued: 24, completed: 22, failed: 2, lost: 0 });
+    expect(written.summary).toMatchObject({ enqueued: 26, completed: 24, failed: 2, lost: 0 });
     const first = written.verifications[0];
     for (const name of [
       'id',
@@ -70,13 +71,16 @@ describe('demo', () => {
       const bytes = await readFile(bestFrame.path);
       expect(createHash('md5').update(bytes).digest('hex')).toBe(bestFrame.md5);
     }
+    const videos = written.verifications.filter((each: { case: string }) => each.case.startsWith('video'));
+    expect(videos.map(({ decision }: { decision: string }) => decision)).toEqual(['match', 'match']);
+    for (const { bestFrame } of videos) expect(bestFrame).toMatchObject({ bytes: expect.any(Number) });
     expect(new Set(written.verifications.map(({ decision }: { decision: string }) => decision))).toEqual(
       new Set(['match', 'no_match', 'not_live', 'recapture', null]),
     );
-    await nothingIsLeft(result);
+    await expectNothingLeft(result);
   });
 
-  it("runs one's own files, by both ways, and --keep leaves it up until Ctrl-C", async () => {
+  it("runs the user's own files with both upload methods, and with --keep runs until Ctrl-C", async () => {
     const [live, image] = [join(dir, 'own.gz'), join(dir, 'own.jpg')];
     await writeFile(live, sampleLiveData({ card: 'spoof' }));
     await writeFile(image, sampleImage());
@@ -88,10 +92,10 @@ describe('demo', () => {
     expect(result.code).toBe(0);
     expect(result.stdout).toMatch(/own bucket[\s\S]*upload URL/);
     expect(result.stdout.match(/not_live/g)).toHaveLength(2);
-    await nothingIsLeft(result);
+    await expectNothingLeft(result);
   });
 
-  it('ended by Ctrl-C in the middle, leaves nothing', async () => {
+  it('leaves nothing behind after Ctrl-C during the run', async () => {
     const running = startCli(['demo', '--verifications', '200']);
     running.child.stderr?.setEncoding('utf8');
     await new Promise<void>((resolve) =>
@@ -100,10 +104,10 @@ describe('demo', () => {
     running.child.kill('SIGINT');
     const result = await running.result;
     expect(result.code).toBe(1);
-    await nothingIsLeft(result);
+    await expectNothingLeft(result);
   });
 
-  it('killed outright, leaves no process either', async () => {
+  it('leaves no process behind after SIGKILL', async () => {
     const running = startCli(['demo', '--verifications', '200']);
     let stderr = '';
     running.child.stderr?.setEncoding('utf8');
@@ -120,7 +124,7 @@ describe('demo', () => {
     await expect.poll(() => pids.filter(lives), { timeout: 60_000 }).toEqual([]);
   });
 
-  it('takes the Redis at REDIS_URL, and leaves it as it was', async () => {
+  it('uses the Redis at REDIS_URL and leaves it unchanged', async () => {
     const binary = await findRedis({ cacheDir: join(HOME, 'cache'), log: () => undefined });
     const provided = await startPrivateRedis({ binary, dir: join(dir, 'redis'), appendonly: false });
     const redis = new Redis(provided.url);
@@ -135,15 +139,15 @@ describe('demo', () => {
   it.each([
     [['--live-data', 'x.gz'], /--image is missing/],
     [['--verifications', '0'], /1 to 10,000/],
-  ])('%o is refused', async (args, words) => {
+  ])('refuses %o', async (args, message) => {
     const result = await cli(['demo', ...args]);
     expect(result.code).not.toBe(0);
-    expect(result.stderr).toMatch(words);
+    expect(result.stderr).toMatch(message);
   });
 });
 
 describe('dev', () => {
-  it('says in one line of JSON what to point at, works, and goes without a trace', async () => {
+  it('prints its addresses as one line of JSON, works, and leaves nothing behind', async () => {
     const running = startCli(['dev', '--json']);
     const [line = ''] = await running.stdoutWith(/^\{.*\}\n/);
     const world = JSON.parse(line);
@@ -162,14 +166,14 @@ describe('dev', () => {
     const result = await running.result;
     expect(result.code).toBe(0);
     expect(result.stdout.trim().split('\n')).toHaveLength(1);
-    await nothingIsLeft(result);
+    await expectNothingLeft(result);
     const { hostname, port } = new URL(world.redis);
     expect(await isOpen(hostname, Number(port))).toBe(false);
     expect(existsSync(world.caFile)).toBe(false);
   });
 });
 
-it('npm run demo ends by itself, with its exit code', async () => {
+it('npm run demo ends by itself with exit code 0', async () => {
   const child = spawn('npm', ['run', '-s', 'demo', '--', '--verifications', '1'], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -180,10 +184,10 @@ it('npm run demo ends by itself, with its exit code', async () => {
   });
   const [code] = await once(child, 'close');
   expect(code).toBe(0);
-  expect(stdout).toContain('1 as their input calls for');
+  expect(stdout).toContain('1 as expected');
 });
 
-it('npm run -s bestframe -- ARGS runs the command line from a checkout, and prints nothing else', async () => {
+it('npm run -s bestframe runs the command line from a checkout and prints nothing else', async () => {
   const child = spawn('npm', ['run', '-s', 'bestframe', '--', 'errors', 'POISON', '--json'], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],

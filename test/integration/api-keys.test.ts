@@ -1,7 +1,7 @@
-/** API keys in Redis: found by their secret alone, until they are revoked, expire or are rotated; and their rate. */
+/** Tests API keys in Redis: lookup by secret, revocation, expiry, rotation, and the rate of a key. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ApiKeys, type NewKey } from '../../src/client/api-keys.ts';
-import { makeToken, readToken, type Token } from '../../src/domain/api-keys.ts';
+import { ApiKeys, type NewKey } from '../../src/client/redis/api-keys.ts';
+import { createToken, parseToken, type Token } from '../../src/domain/operations/api-keys.ts';
 import { allText } from '../support/leftovers.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -25,12 +25,12 @@ afterAll(async () => {
 });
 
 function tokenOf(secret: string): Token {
-  const token = readToken(secret);
+  const token = parseToken(secret);
   if (token === null) throw new Error('no key');
   return token;
 }
 
-it('is found by its secret, says what it may, and lies nowhere in Redis', async () => {
+it('finds a key with its permissions by its secret, which is not stored in Redis', async () => {
   expect(await keys.any('test')).toBe(false);
   const { key, secret } = await keys.create(WANTED);
   const { lifeMs: _none, ...given } = WANTED;
@@ -43,17 +43,17 @@ it('is found by its secret, says what it may, and lies nowhere in Redis', async 
   expect(await allText(rig.redis, rig.config.prefix)).not.toContain(secret.slice(-43));
 });
 
-it('is not found by another secret under its id, nor where there is none', async () => {
+it('finds no key for a wrong secret or an unknown id', async () => {
   const { secret } = await keys.create(WANTED);
   const mine = tokenOf(secret);
-  expect(await keys.find({ ...mine, hash: makeToken('test').token.hash })).toBeNull();
+  expect(await keys.find({ ...mine, hash: createToken('test').token.hash })).toBeNull();
   expect(await keys.find({ ...mine, hash: '' })).toBeNull();
-  expect(await keys.find(makeToken('test').token)).toBeNull();
+  expect(await keys.find(createToken('test').token)).toBeNull();
 });
 
-it('once revoked it opens nothing, in no process; the list says so', async () => {
+it('a revoked key is not found in any process, and the list shows the revocation', async () => {
   const { key, secret } = await keys.create(WANTED);
-  expect(await keys.enter(key)).toBe(0);
+  expect(await keys.takeToken(key)).toBe(0);
   expect(await other.revoke(key.id)).toMatchObject({ id: key.id, revokedAt: expect.any(String) });
   expect(await keys.find(tokenOf(secret))).toBeNull();
   const listed = (await keys.list()).find(({ id }) => id === key.id);
@@ -62,13 +62,13 @@ it('once revoked it opens nothing, in no process; the list says so', async () =>
   expect(await keys.revoke('0123456789ab')).toBeNull();
 });
 
-it('expires by itself', async () => {
+it('a key expires after its lifetime', async () => {
   const { secret } = await keys.create({ ...WANTED, lifeMs: 2_000 });
   expect(await keys.find(tokenOf(secret))).not.toBeNull();
   await expect.poll(() => keys.find(tokenOf(secret)), { timeout: 20_000 }).toBeNull();
 });
 
-it('is rotated: the new one is like it, the old one goes on for a while', async () => {
+it('rotation returns a key with the same permissions, and the old key works for a while', async () => {
   const old = await keys.create({ ...WANTED, scopes: ['frames'], lifeMs: 3_600_000 });
   const made = await keys.rotate(old.key.id, 2_000);
   expect(made?.key).toMatchObject({ tenant: 'acme', scopes: ['frames'], name: 'checkout' });
@@ -79,17 +79,17 @@ it('is rotated: the new one is like it, the old one goes on for a while', async 
   expect(await keys.rotate(old.key.id, 500)).toBeNull();
 });
 
-it('has one rate over all processes: two seconds of it at once, then one by one', async () => {
+it('a key has one rate across all processes: a burst of two seconds, then one by one', async () => {
   const { key } = await keys.create({ ...WANTED, perSecond: 0.5 });
-  const [first, second] = await Promise.all([keys.enter(key), other.enter(key)]);
+  const [first, second] = await Promise.all([keys.takeToken(key), other.takeToken(key)]);
   const waits = [first, second].sort((a, b) => Number(a) - Number(b));
   expect(waits[0]).toBe(0);
   expect(waits[1]).toBeGreaterThan(0);
   expect(waits[1]).toBeLessThanOrEqual(2_000);
   const many = await keys.create({ ...WANTED, perSecond: 5 });
-  const answers = await Promise.all(Array.from({ length: 30 }, () => keys.enter(many.key)));
+  const answers = await Promise.all(Array.from({ length: 30 }, () => keys.takeToken(many.key)));
   expect(answers.filter((wait) => wait === 0).length).toBeGreaterThanOrEqual(10);
   expect(answers.filter((wait) => wait !== 0).length).toBeGreaterThan(10);
   await rig.redis.del(rig.names.apiKey(key.id));
-  expect(await keys.enter(key)).toBeNull();
+  expect(await keys.takeToken(key)).toBeNull();
 });

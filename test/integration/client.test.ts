@@ -1,12 +1,12 @@
-/** The producer: idempotent keys, per-item results, round trips, cancel, waiting, and Redis that is away. */
+/** Tests the Redis client: idempotent keys, results per item, round trips, cancelling, waiting, and an unavailable Redis. */
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { BestframeClient } from '../../src/client/client.ts';
-import { Failure } from '../../src/domain/failure.ts';
-import type { VerificationRequest } from '../../src/domain/verification.ts';
-import { connectProducer } from '../../src/queue/connection.ts';
-import { openVerifyQueue } from '../../src/queue/verify-queue.ts';
+import { BestframeClient } from '../../src/client/redis/client.ts';
+import { Failure } from '../../src/domain/errors/failure.ts';
+import type { VerificationRequest } from '../../src/domain/verification/request.ts';
+import { connectProducer } from '../../src/redis/connection.ts';
+import { openVerifyQueue } from '../../src/redis/verify-queue.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -18,7 +18,7 @@ afterAll(() => rig.dispose());
 
 async function failureOf(promise: Promise<unknown>): Promise<Failure> {
   const error = await promise.then(
-    () => new Error('it did not fail'),
+    () => new Error('the promise did not reject'),
     (reason: unknown) => reason,
   );
   if (error instanceof Failure) return error;
@@ -26,7 +26,7 @@ async function failureOf(promise: Promise<unknown>): Promise<Failure> {
 }
 
 describe('the same key', () => {
-  it('with the same payload is the same verification; with another it is a conflict', async () => {
+  it('returns the same verification for the same payload, and a conflict for another payload', async () => {
     const request = await rig.request('same');
     const first = await rig.client.enqueue(request);
     expect(first.status).toBe('new');
@@ -35,7 +35,7 @@ describe('the same key', () => {
     expect(await failureOf(rig.client.enqueue(other))).toMatchObject({ code: 'KEY_CONFLICT', field: 'key' });
   });
 
-  it('query strings of URLs do not count: a fresh signature is the same payload', async () => {
+  it('ignores query strings of URLs, so that a new signature is still the same payload', async () => {
     const at = (query: string): VerificationRequest => ({
       key: 'query',
       region: 'ap-singapore',
@@ -50,7 +50,7 @@ describe('the same key', () => {
     await rig.client.cancel(first.id);
   });
 
-  it('enqueued 8 times at once is one verification and one job', async () => {
+  it('creates one verification and one job if it is enqueued 8 times at once', async () => {
     const request = await rig.request('at-once');
     const results = await Promise.all(Array.from({ length: 8 }, () => rig.client.enqueue(request)));
     expect(new Set(results.map(({ id }) => id)).size).toBe(1);
@@ -59,7 +59,7 @@ describe('the same key', () => {
     expect(await rig.redis.exists(queue)).toBe(1);
   });
 
-  it('is known when its job is gone', async () => {
+  it('returns the same verification after its job is gone', async () => {
     const request = await rig.request('outlives');
     const { id } = await rig.client.enqueue(request);
     const worker = await rig.openWorker();
@@ -71,7 +71,7 @@ describe('the same key', () => {
     expect(await rig.redis.exists(rig.names.job('ap-singapore', id).job)).toBe(0);
   });
 
-  it('where the producer died between claim and add, gets its job by asking again', async () => {
+  it('adds the missing job of a producer that died after its claim', async () => {
     const request = await rig.request('half');
     const { id } = await rig.client.enqueue(request);
     const { job } = rig.names.job('ap-singapore', id);
@@ -82,7 +82,7 @@ describe('the same key', () => {
 });
 
 describe('enqueueMany', () => {
-  it('answers for each, in order: new, same, refused with its field', async () => {
+  it('returns new, same or refused for each request, in order', async () => {
     const good = await rig.request('many-1');
     const again = await rig.request('same');
     const bad = { ...(await rig.request('many-2')), region: 'ap-mars' } as unknown as VerificationRequest;
@@ -91,17 +91,18 @@ describe('enqueueMany', () => {
     expect(results[1]).toMatchObject({ key: 'many-2', error: { code: 'INVALID_VERIFICATION', field: 'region' } });
   });
 
-  it('makes at most two round trips a chunk', async () => {
+  it('makes at most two round trips per chunk', async () => {
     const requests = await Promise.all(Array.from({ length: 30 }, (_, index) => rig.request(`trips-${index}`)));
     const proxy = await countingProxy(inject('redisUrl'));
     const client = new BestframeClient({
       redis: proxy.url,
       prefix: rig.config.prefix,
       mode: 'test',
+      namespace: rig.config.namespace,
       fileRoots: rig.config.fileRoots,
     });
     try {
-      await client.enqueueMany(requests.slice(0, 10), { chunk: 10 }); // connects, and teaches Redis the scripts
+      await client.enqueueMany(requests.slice(0, 10), { chunk: 10 }); // connects, and loads the scripts into Redis
       proxy.reset();
       await client.enqueueMany(requests.slice(10), { chunk: 10 });
       expect(proxy.roundTrips()).toBeGreaterThan(0);
@@ -114,7 +115,7 @@ describe('enqueueMany', () => {
 });
 
 describe('cancel', () => {
-  it('before anybody works on it: ended at once, nothing paid, the job is gone', async () => {
+  it('ends a waiting verification at once, unpaid, and removes its job', async () => {
     const { id } = await rig.client.enqueue(await rig.request('cancel-early'));
     expect(await rig.client.cancel(id)).toEqual({ status: 'cancelled', state: 'cancelled' });
     expect(await rig.client.get(id)).toMatchObject({ state: 'cancelled', next: 'investigate', paidCalls: 0 });
@@ -122,7 +123,7 @@ describe('cancel', () => {
     expect(await rig.client.cancel(id)).toEqual({ status: 'ended', state: 'cancelled' });
   });
 
-  it('while it uploads: no paid call is made', async () => {
+  it('prevents the paid call if it comes during the upload', async () => {
     const worker = await rig.openWorker();
     const object = rig.client.idOf('cancel-upload');
     const hold = await rig.control.fault({ kind: 'hold', service: 'cos', action: 'PutObject', object });
@@ -139,7 +140,7 @@ describe('cancel', () => {
     await worker.stop(5_000);
   });
 
-  it('while the paid call is out: the answer is recorded, the state is cancelled, and it is never accepted', async () => {
+  it('records the answer of a running paid call, but ends as cancelled and never as accepted', async () => {
     const worker = await rig.openWorker();
     const object = rig.client.idOf('cancel-detect');
     const hold = await rig.control.fault({ kind: 'hold', action: 'DetectReflectLivenessAndCompare', object });
@@ -152,7 +153,7 @@ describe('cancel', () => {
     await worker.stop(5_000);
   });
 
-  it('of what is not there', async () => {
+  it('answers `missing` for an unknown verification', async () => {
     expect(await rig.client.cancel('vnothing')).toEqual({ status: 'missing', state: null });
     expect(await rig.client.get('vnothing')).toBeNull();
     expect(await rig.client.wait('vnothing')).toBeNull();
@@ -160,7 +161,7 @@ describe('cancel', () => {
 });
 
 describe('waiting', () => {
-  it('listens: it does not depend on looking now and then', async () => {
+  it('ends through pub/sub, without polling', async () => {
     const { id } = await rig.client.enqueue(await rig.request('listens'));
     const waiting = rig.client.wait(id, { timeoutMs: 20_000 });
     await expect.poll(() => rig.redis.pubsub('NUMSUB', rig.names.channel)).toEqual([rig.names.channel, 1]);
@@ -168,12 +169,12 @@ describe('waiting', () => {
     expect(await waiting).toMatchObject({ state: 'cancelled' });
   });
 
-  it('says `wait` when the time is up, and goes on all the same', async () => {
+  it('returns `wait` at its timeout, and the verification continues', async () => {
     const { id } = await rig.client.enqueue(await rig.request('timeout'));
     expect(await rig.client.wait(id, { timeoutMs: 10 })).toMatchObject({ state: 'queued', next: 'wait' });
   });
 
-  it('can be given up', async () => {
+  it('can be aborted', async () => {
     const { id } = await rig.client.enqueue(await rig.request('given-up'));
     const controller = new AbortController();
     const waiting = rig.client.wait(id, { signal: controller.signal });
@@ -182,34 +183,36 @@ describe('waiting', () => {
   });
 });
 
-describe('Redis', () => {
-  it('may be waited for by as many as there are, a queue beside them', async () => {
+describe('the connection to Redis', () => {
+  it('has no limit on listeners, so that many callers and a queue can share it', async () => {
     const redis = connectProducer(rig.config.redis);
-    const queue = openVerifyQueue(redis, rig.names, 'ap-singapore'); // BullMQ counts its own listeners in
+    // When a queue opens, BullMQ raises the connection's listener limit by the number of listeners that BullMQ adds.
+    const queue = openVerifyQueue({ ...rig.deployment, redis }, 'ap-singapore');
     await queue.waitUntilReady();
     expect(redis.getMaxListeners()).toBe(Number.POSITIVE_INFINITY);
     await queue.close();
     redis.disconnect();
   });
 
-  it('that is away is said to each of many who ask at once, and to nobody on stderr', async () => {
+  it('reports an outage to each of many concurrent callers, without warnings on stderr', async () => {
     const away = new BestframeClient({ redis: 'redis://127.0.0.1:1' });
     const warnings: string[] = [];
-    const heard = ({ name }: Error) => void warnings.push(name);
-    process.on('warning', heard);
+    const onWarning = ({ name }: Error) => void warnings.push(name);
+    process.on('warning', onWarning);
     const asked = await Promise.allSettled(Array.from({ length: 40 }, () => away.get('vnothing')));
     expect(asked.filter(({ status }) => status === 'rejected')).toHaveLength(40);
-    await new Promise(setImmediate); // warnings are told in the next turn
-    process.off('warning', heard);
+    await new Promise(setImmediate); // Node emits warnings in the next turn
+    process.off('warning', onWarning);
     expect(warnings).toEqual([]);
     await away.close();
   });
 
-  it('that is away is said at once, and nothing is pretended', async () => {
+  it('reports an outage at once, and that nothing was sent', async () => {
     const closed = await closedPort();
     const client = new BestframeClient({
       redis: `redis://127.0.0.1:${closed}`,
       mode: 'test',
+      namespace: rig.config.namespace,
       fileRoots: rig.config.fileRoots,
     });
     const failure = await failureOf(client.enqueue(await rig.request('away')));
@@ -219,7 +222,7 @@ describe('Redis', () => {
   });
 });
 
-it('lists newest first, ended and not', async () => {
+it('lists live and ended verifications, newest first', async () => {
   const { id } = await rig.client.enqueue(await rig.request(`listed-${randomUUID()}`));
   const [newest] = await rig.client.list({ ended: false, limit: 1 });
   expect(newest?.id).toBe(id);
@@ -236,7 +239,7 @@ async function closedPort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-/** Counts how often the client speaks after Redis has spoken: a round trip each. */
+/** Starts a proxy that counts round trips: it counts each time that the client sends data after an answer of Redis. */
 async function countingProxy(target: string) {
   const { connect } = await import('node:net');
   const { hostname, port } = new URL(target);

@@ -1,7 +1,7 @@
-/** Both clients, beside Redis and over HTTP, against one suite: the same results, and the same refusals in the same words. */
+/** Tests the Redis client and the HTTP client with one suite: both return the same results and the same refusals. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Bestframe } from '../../src/client/bestframe.ts';
-import { BestframeClient, type VerificationRequest } from '../../src/index.ts';
+import type { Bestframe } from '../../src/client/contract.ts';
+import { BestframeHttpClient, type RetryRequest, type VerificationRequest } from '../../src/index.ts';
 import { type Http, openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -29,36 +29,45 @@ afterAll(async () => {
   await rig.dispose();
 });
 
-const CLIENTS: readonly [string, () => Bestframe][] = [
-  ['beside Redis', () => rig.client.forTenant('acme')],
-  ['over HTTP', () => new BestframeClient({ url: http.url, key: http.secret })],
+const httpOperator = () => new BestframeHttpClient({ url: http.url, key: http.operator });
+
+const CLIENTS: readonly [string, () => Bestframe, () => Bestframe][] = [
+  ['the Redis client', () => rig.client.forTenant('acme'), () => rig.client],
+  ['the HTTP client', () => new BestframeHttpClient({ url: http.url, key: http.secret }), httpOperator],
   [
-    'over HTTP, files where the workers see them',
-    () => new BestframeClient({ url: http.url, key: http.secret, files: 'workers' }),
+    'the HTTP client with files that workers read',
+    () => new BestframeHttpClient({ url: http.url, key: http.secret, files: 'workers' }),
+    httpOperator,
   ],
 ];
 
-describe.each(CLIENTS)('%s', (name, open) => {
+describe.each(CLIENTS)('%s', (name, open, openOperator) => {
   let client: Bestframe;
+  /** A client of the deployment: a key of a tenant is refused at the gates. */
+  let operator: Bestframe;
   beforeAll(() => {
     client = open();
+    operator = openOperator();
   });
-  afterAll(() => client.close());
+  afterAll(async () => {
+    await client.close();
+    if (operator !== rig.client) await operator.close();
+  });
 
-  /** No two suites share a key. */
+  /** Adds the name of the client, so that no two suites share a key. */
   const keyOf = (key: string) => `${key}-${name.replaceAll(/\W+/g, '-')}`;
   const request = (key: string, ...more: [Parameters<Rig['request']>[1]?, Partial<VerificationRequest>?]) =>
     rig.request(keyOf(key), ...more);
   const idOf = (key: string) => rig.client.forTenant('acme').idOf(keyOf(key));
   const holding = (key: string) => rig.control.fault({ kind: 'hold', action: DETECT, object: idOf(key) });
-  const heldUp = (key: string) => rig.control.waitFor({ event: 'held', object: idOf(key) });
+  const untilHeld = (key: string) => rig.control.waitFor({ event: 'held', object: idOf(key) });
 
-  it('a verification is taken once, waited for to its decision and to its end, and found by id and key', async () => {
+  it('accepts a verification once, waits for its decision and its end, and finds it by id and key', async () => {
     const asked = await request('one', { card: 'match' }, { metadata: { order: '7' }, subject: 'person' });
     const hold = await holding('one');
     const taken = await client.enqueue(asked);
     expect(taken).toEqual({ id: idOf('one'), key: keyOf('one'), status: 'new', state: taken.state });
-    await heldUp('one');
+    await untilHeld('one');
     expect(await client.enqueue(asked)).toMatchObject({ id: taken.id, status: 'same' });
     expect(await client.wait(taken.id, { timeoutMs: 50 })).toMatchObject({ next: 'wait', decision: null });
     const waiting = client.wait(taken.id);
@@ -75,7 +84,7 @@ describe.each(CLIENTS)('%s', (name, open) => {
     expect(await rig.control.calls({ action: DETECT, object: taken.id, event: 'call' })).toHaveLength(1);
   });
 
-  it('verify takes it and answers the decision, or what is known when the time is up', async () => {
+  it('verify returns the decision, or the current state at the timeout', async () => {
     expect(await client.verify(await request('verify'))).toMatchObject({ next: 'accept', key: keyOf('verify') });
     const spoof = await client.verify(await request('spoof', { card: 'spoof' }));
     expect(spoof).toMatchObject({ next: 'refuse', decision: 'not_live', reason: { class: 'rejected' } });
@@ -87,12 +96,12 @@ describe.each(CLIENTS)('%s', (name, open) => {
     expect(await client.verify(slow)).toMatchObject({ next: 'accept' });
   });
 
-  it('waiting ends with its signal, and for what is not there at once', async () => {
+  it('stops waiting on abort, and returns at once for an unknown verification', async () => {
     const hold = await holding('signal');
     const { id } = await client.enqueue(await request('signal'));
     const giveUp = new AbortController();
     const waiting = client.wait(id, { signal: giveUp.signal });
-    await heldUp('signal');
+    await untilHeld('signal');
     giveUp.abort(new Error('the caller has gone'));
     await expect(waiting).rejects.toThrow('the caller has gone');
     await expect(client.wait(id, { signal: giveUp.signal })).rejects.toThrow('the caller has gone');
@@ -105,15 +114,15 @@ describe.each(CLIENTS)('%s', (name, open) => {
       expect(await client.cancel(none)).toEqual({ status: 'missing', state: null });
       expect(await client.resolve(none, 'fail', ASKED)).toEqual({ status: 'missing', state: null });
       expect(await client.erase(none, ASKED)).toEqual({ status: 'missing' });
-      for await (const _view of client.watch(none, AbortSignal.timeout(50_000))) throw new Error('seen');
+      for await (const _view of client.watch(none, AbortSignal.timeout(50_000))) throw new Error('unexpected view');
     }
     expect(await client.getByKey(keyOf('nobody'))).toBeNull();
   });
 
-  it('a watch tells each change, and ends with the verification', async () => {
+  it('watch yields each change, and ends with the verification', async () => {
     const hold = await holding('watch');
     const { id } = await client.enqueue(await request('watch'));
-    await heldUp('watch');
+    await untilHeld('watch');
     const seen: string[] = [];
     let steps = 0;
     for await (const view of client.watch(id, AbortSignal.timeout(50_000))) {
@@ -126,7 +135,7 @@ describe.each(CLIENTS)('%s', (name, open) => {
     expect(steps).toBe(4);
   });
 
-  it('refuses before anything is stored: code, field and words', async () => {
+  it('refuses an invalid request with code, field and message, before anything is stored', async () => {
     const good = await request('refused');
     const { liveData, image } = good.resources;
     const empty = await rig.file(`${keyOf('empty')}.jpg`, Buffer.alloc(0));
@@ -181,7 +190,7 @@ describe.each(CLIENTS)('%s', (name, open) => {
     });
   });
 
-  it('many have a result each, in order, in lane batch', async () => {
+  it('enqueueMany returns a result for each request, in order, and uses lane batch', async () => {
     const one = await request('many-1');
     const two = await request('many-2');
     const far = { ...two, resources: { ...two.resources, image: { from: 'https', url: 'http://x.example' } } } as const;
@@ -205,7 +214,7 @@ describe.each(CLIENTS)('%s', (name, open) => {
     expect(await client.enqueueMany([])).toEqual([]);
   });
 
-  it('pages and lists are newest first', async () => {
+  it('lists and pages newest first', async () => {
     for (const key of ['p1', 'p2', 'p3']) await client.verify(await request(key));
     await client.wait(idOf('p3'), { until: 'ended' });
     const first = await client.page({ limit: 2 });
@@ -226,7 +235,7 @@ describe.each(CLIENTS)('%s', (name, open) => {
     await rig.control.release(hold);
   });
 
-  it('what is held is listed, and ends as a person decides', async () => {
+  it('lists held verifications, and ends them as an operator decides', async () => {
     const unreadable = { card: 'match', first: { unreadable: 9 } } as const;
     const { id } = await client.enqueue(await request('held', unreadable, { lane: 'batch' }));
     expect(await client.wait(id)).toMatchObject({ state: 'held', next: 'investigate' });
@@ -236,36 +245,102 @@ describe.each(CLIENTS)('%s', (name, open) => {
     expect(await keysOf({ reason: 'unknown' })).toEqual([]);
     expect(await keysOf({ region: 'ap-bangkok' })).toEqual([]);
     expect(await keysOf({ olderThanMs: 3_600_000 })).toEqual([]);
-    expect(await client.resolve(id, 'accept-late', ASKED)).toEqual({ status: 'nothing late', state: 'held' });
+    expect(await client.resolve(id, 'accept-late', ASKED)).toEqual({ status: 'nothing_late', state: 'held' });
     expect(await client.resolve(id, 'recapture', ASKED)).toEqual({ status: 'ok', state: 'completed' });
-    expect(await client.resolve(id, 'fail', ASKED)).toEqual({ status: 'not held', state: 'completed' });
+    expect(await client.resolve(id, 'fail', ASKED)).toEqual({ status: 'not_held', state: 'completed' });
     const view = await client.get(id);
     expect(view).toMatchObject({ next: 'recapture', decision: 'recapture' });
     expect(view?.history.findLast(({ event }) => event === 'resolved')).toMatchObject({ why: ASKED.why });
   });
 
-  it('a gate is paused and resumed, and what only waits is cancelled for nothing', async () => {
-    expect(await client.steer('ap-singapore', DETECT, 'pause', 'officer', 'a drill')).toBe(true);
-    expect(await client.steer('ap-singapore', DETECT, 'pause', 'officer', 'a drill')).toBe(false);
-    const gate = (await client.gates()).find(({ action }) => action === DETECT);
+  it('retries failed verifications by time and reason, and refuses in the same words', async () => {
+    const since = new Date().toISOString();
+    const code = 'InvalidParameterValue';
+    const ids: string[] = [];
+    for (const key of ['retry-1', 'retry-2', 'retry-3']) {
+      await rig.control.fault({ kind: 'error', action: DETECT, code, object: idOf(key) });
+      const { id } = await client.enqueue(await request(key));
+      expect(await client.wait(id, { until: 'ended' })).toMatchObject({ state: 'failed', reason: { code } });
+      ids.push(id);
+    }
+    const selection = { since, class: 'caller', region: 'ap-singapore', ...ASKED } as const;
+    const statuses = async (request: RetryRequest, rate = 100) =>
+      new Map((await client.retry(request, { rate })).map(({ id, status }) => [id, status]));
+    const all = new Map(ids.map((id) => [id, 'run']));
+    await expect.poll(() => statuses({ ...selection, dryRun: true }), { timeout: 20_000 }).toEqual(all);
+    expect(await client.retry({ ids: [NOBODY, 'no id'], ...ASKED })).toEqual([
+      { id: NOBODY, code: null, status: 'missing' },
+      { id: 'no id', code: null, status: 'missing' },
+    ]);
+    expect(await statuses(selection, 2)).toEqual(all); // two pages
+    for (const id of ids) expect(await client.wait(id, { until: 'ended' })).toMatchObject({ decision: 'match' });
+    expect(await client.retry({ ids, ...ASKED })).toMatchObject(ids.map(() => ({ status: 'answered' })));
+    const view = await client.get(ids[0] ?? '');
+    expect(view?.history.find(({ event }) => event === 'retried')).toMatchObject({ code, why: ASKED.why });
+    const cases: [Partial<RetryRequest>, string, string][] = [
+      [{}, 'since', 'since is missing: give a time, or ids'],
+      [{ since }, 'class', 'class is missing: give an error class, a code, or ids'],
+      [{ since, class: 'own' }, 'class', expect.stringMatching(/^class is not known: use one of transient, /)],
+      [{ ids, code }, 'ids', 'ids cannot be combined with other filters: give one or the other'],
+      [{ ids, why: '' }, 'why', 'why is missing: give the reason, which is kept'],
+      [{ ids, why: 'x'.repeat(257) }, 'why', 'why is longer than 256 characters: give a shorter reason'],
+    ];
+    for (const [wrong, field, message] of cases) {
+      const refusal = { code: 'MALFORMED_REQUEST', field, message };
+      await expect(client.retry({ ...ASKED, ...wrong })).rejects.toMatchObject(refusal);
+    }
+  });
+
+  it('pauses and resumes a gate, and cancels a waiting verification unpaid', async () => {
+    expect(
+      await operator.steerGate({ region: 'ap-singapore', action: DETECT }, 'pause', { by: 'officer', why: 'a drill' }),
+    ).toBe(true);
+    expect(
+      await operator.steerGate({ region: 'ap-singapore', action: DETECT }, 'pause', { by: 'officer', why: 'a drill' }),
+    ).toBe(false);
+    const gate = (await operator.gates()).find(({ action }) => action === DETECT);
     expect(gate).toMatchObject({ region: 'ap-singapore', state: 'paused', why: 'a drill' });
     const { id } = await client.enqueue(await request('cancel', { card: 'match' }, { lane: 'batch' }));
     const { status } = await client.cancel(id);
     expect(['cancelled', 'cancelling']).toContain(status);
-    expect(await client.steer('ap-singapore', DETECT, 'resume', 'officer', 'over')).toBe(true);
+    expect(
+      await operator.steerGate({ region: 'ap-singapore', action: DETECT }, 'resume', { by: 'officer', why: 'over' }),
+    ).toBe(true);
     expect(await client.wait(id, { until: 'ended' })).toMatchObject({ state: 'cancelled', paidCalls: 0 });
     await client.wait((await client.enqueue(await request('over'))).id, { until: 'ended' });
     expect(await client.cancel(idOf('over'))).toEqual({ status: 'ended', state: 'completed' });
   });
 
-  it('a frame is acknowledged; what is erased is gone, its key too, with a receipt', async () => {
+  it('costs are those of the tenant, by each group; days that are none are refused', async () => {
+    await client.wait((await client.enqueue(await request('costs'))).id, { until: 'ended' });
+    await rig.client.wait((await rig.client.enqueue(await rig.request(keyOf('no-tenant')))).id, { until: 'ended' });
+    const own = await rig.client.forTenant('acme').costs({ by: 'tenant' });
+    expect(own).toMatchObject([{ name: 'acme', costs: [] }]);
+    for (const by of ['day', 'tenant', 'region', 'action'] as const) {
+      const [sum, ...more] = await client.costs({ by });
+      expect(more).toEqual([]);
+      expect(sum).toMatchObject({ paidCalls: own[0]?.paidCalls, possiblyPaidCalls: own[0]?.possiblyPaidCalls });
+    }
+    expect(await client.costs({ since: '2020-01-01', until: '2020-01-31' })).toEqual([]);
+    for (const range of [
+      { since: 'yesterday' },
+      { since: '2026-02-30' },
+      { since: '2026-02-02', until: '2026-02-01' },
+    ]) {
+      await expect(client.costs(range)).rejects.toMatchObject({ code: 'MALFORMED_REQUEST', field: 'since' });
+    }
+    const everybody = (await rig.client.costs({ by: 'tenant' })).map((sum) => sum.name);
+    expect(everybody).toEqual(['', 'acme']);
+  });
+
+  it('acknowledges a frame, and erases a verification with a receipt and without freeing its key', async () => {
     const asked = await request('erased');
     const { id } = await client.enqueue(asked);
     await client.wait(id, { until: 'ended' });
     expect(await client.acknowledge(id)).toBe('ok');
     expect(await client.receipt(id)).toBeNull();
     await rig.client.forTenant('acme').legalHold(id, ASKED);
-    const held = { status: 'legal hold', hold: { why: ASKED.why } };
+    const held = { status: 'legal_hold', hold: { why: ASKED.why } };
     expect(await client.erase(id, ASKED)).toMatchObject(held);
     await rig.client.forTenant('acme').liftLegalHold(id, ASKED);
     expect(await client.erase(id, ASKED)).toMatchObject({ status: 'erased', receipt: { id, why: ASKED.why } });

@@ -1,10 +1,12 @@
 /**
- * The three errors that integrators meet most, each from its real cause: a bucket of another region (`invalid resourceUrl`),
- * an object that cannot be read (`DownLoadError`), an object that is not what was uploaded (`MD5 Error`).
+ * Tests the three errors that integrators meet most often, each produced by its real cause:
+ * - `invalid resourceUrl`: the bucket is in another region
+ * - `DownLoadError`: the object cannot be read
+ * - `MD5 Error`: the object has changed since its upload
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { openEdges } from '../../src/compose.ts';
-import type { VerificationView } from '../../src/domain/view.ts';
+import { openEdges } from '../../src/app/edges.ts';
+import type { VerificationView } from '../../src/domain/verification/view.ts';
 import type { CallEntry, Fault } from '../../src/emulator/control.ts';
 import { sampleLiveData } from '../../src/emulator/samples.ts';
 import { createRig, type Rig } from '../support/rig.ts';
@@ -15,9 +17,9 @@ const FAST = { BESTFRAME_QPS_DETECT: '200', BESTFRAME_QPS_UPLOAD_URL: '200' };
 
 const detects = (rig: Rig, object: string) => rig.control.calls({ action: DETECT, object });
 
-async function ended(rig: Rig, id: string): Promise<VerificationView> {
+async function waitUntilEnded(rig: Rig, id: string): Promise<VerificationView> {
   const view = await rig.client.wait(id, { until: 'ended', timeoutMs: 50_000 });
-  if (view === null) throw new Error('lost');
+  if (view === null) throw new Error('the record is missing');
   return view;
 }
 
@@ -25,7 +27,7 @@ function attempts(view: VerificationView, stage: string): number | undefined {
   return view.stages.find(({ name }) => name === stage)?.attempts;
 }
 
-describe('a bucket of another region', () => {
+describe('a bucket in another region', () => {
   let rig: Rig;
 
   beforeAll(async () => {
@@ -34,14 +36,14 @@ describe('a bucket of another region', () => {
   afterEach(() => rig.control.clearFaults());
   afterAll(() => rig?.dispose());
 
-  it('is refused at start: no worker runs, nothing is called', async () => {
+  it('stops the worker at startup, and the vendor is not called', async () => {
     const wrong = rig.openWorker({ BESTFRAME_BUCKETS: `ap-singapore=${ELSEWHERE}` });
     await expect(wrong).rejects.toMatchObject({ code: 'BUCKET_REGION', field: 'BESTFRAME_BUCKETS' });
     await expect(wrong).rejects.toThrow(/ap-singapore/);
     expect(await rig.control.calls({ service: 'faceid' })).toEqual([]);
   });
 
-  it('that could not be asked at start is met by the upload: it waits for the operator, and nothing is paid', async () => {
+  it('is found by the upload if the check at startup failed: the verification waits for the operator, unpaid', async () => {
     await rig.control.fault({
       kind: 'error',
       service: 'cos',
@@ -65,9 +67,9 @@ describe('a bucket of another region', () => {
     await rig.client.cancel(id);
   });
 
-  it('that the objects lie in already is seen by the preflight: LINK_REGION, no paid call', async () => {
+  it('is found by the preflight if the objects are already in it: LINK_REGION, no paid call', async () => {
     const { id } = await rig.client.enqueue(await rig.request('elsewhere'));
-    // Uploaded while BESTFRAME_BUCKETS named a bucket of another region for this one.
+    // Simulates an upload while BESTFRAME_BUCKETS named a bucket in another region.
     const resources: Record<string, object> = {};
     for (const name of ['liveData', 'image']) {
       const key = `bestframe/${id}/0/${name}`;
@@ -90,14 +92,14 @@ describe('a bucket of another region', () => {
     await rig.client.cancel(id);
   });
 
-  it('as a source is no error: the object is copied to where the API can read it, and paid once', async () => {
+  it('is allowed as a source: the object is copied to a bucket that the API can read, and paid once', async () => {
     const key = 'sessions/1/live.gz';
     await rig.control.putObject(ELSEWHERE, key, sampleLiveData({ card: 'match', nonce: 'copied' }));
     const request = await rig.request('copied');
     const liveData = { from: 'cos', bucket: ELSEWHERE, region: 'ap-hongkong', key } as const;
     const { id } = await rig.client.enqueue({ ...request, resources: { ...request.resources, liveData } });
     const worker = await rig.openWorker();
-    expect(await ended(rig, id)).toMatchObject({ state: 'completed', decision: 'match', paidCalls: 1 });
+    expect(await waitUntilEnded(rig, id)).toMatchObject({ state: 'completed', decision: 'match', paidCalls: 1 });
     const [call, ...more] = await detects(rig, id);
     expect(more).toEqual([]);
     expect(call?.objects?.every((object) => object.startsWith(`${rig.bucket}/`))).toBe(true);
@@ -105,7 +107,7 @@ describe('a bucket of another region', () => {
   });
 });
 
-describe('an object that', () => {
+describe('an uploaded object', () => {
   let rig: Rig;
   let edges: ReturnType<typeof openEdges>;
 
@@ -120,22 +122,24 @@ describe('an object that', () => {
     await rig?.dispose();
   });
 
-  /** The preflight reads one byte of each of the two objects: both reads are held, so that what is done is done before them. */
-  async function heldAtPreflight(key: string): Promise<{ id: string; go: () => Promise<void> }> {
+  /**
+   * Starts a verification, and holds both reads of its preflight, so that the test can change the objects before they are read.
+   */
+  async function heldAtPreflight(key: string): Promise<{ id: string; release: () => Promise<void> }> {
     const object = rig.client.idOf(key);
     const hold = await rig.control.fault({ kind: 'hold', service: 'cos', action: 'GetObject', object, times: 2 });
     const { id } = await rig.client.enqueue(await rig.request(key));
     await rig.control.waitFor({ event: 'held', object }, 2);
-    return { id, go: () => rig.control.release(hold) };
+    return { id, release: () => rig.control.release(hold) };
   }
 
-  it('is deleted between upload and preflight is uploaded again: no paid call is made for it', async () => {
-    const { id, go } = await heldAtPreflight('deleted');
+  it('is uploaded again if it is deleted before the preflight, without a paid call', async () => {
+    const { id, release } = await heldAtPreflight('deleted');
     const objects = (await rig.control.objects()).filter(({ key }) => key.includes(id));
     expect(objects).toHaveLength(2);
     await edges.edges.bucket('ap-singapore').remove(objects[0]?.key ?? '', AbortSignal.timeout(5_000));
-    await go();
-    const view = await ended(rig, id);
+    await release();
+    const view = await waitUntilEnded(rig, id);
     expect(view).toMatchObject({ state: 'completed', decision: 'match', paidCalls: 1, possiblyPaidCalls: 0 });
     expect(view.history).toContainEqual(
       expect.objectContaining({ event: 'rewind', stage: 'md5', code: 'LINK_UNREADABLE' }),
@@ -144,17 +148,17 @@ describe('an object that', () => {
     expect((await detects(rig, id)).map(({ code }) => code)).toEqual(['Success']);
   });
 
-  it('is forbidden for a moment is uploaded again: no paid call is made for it', async () => {
+  it('is uploaded again if its first read is forbidden, without a paid call', async () => {
     const object = rig.client.idOf('forbidden-once');
     await rig.control.fault(forbidden(object, 1));
     const { id } = await rig.client.enqueue(await rig.request('forbidden-once'));
-    const view = await ended(rig, id);
+    const view = await waitUntilEnded(rig, id);
     expect(view).toMatchObject({ state: 'completed', decision: 'match', paidCalls: 1, possiblyPaidCalls: 0 });
     expect(attempts(view, 'upload')).toBe(2);
     expect((await detects(rig, id)).map(({ code }) => code)).toEqual(['Success']);
   });
 
-  it('stays forbidden comes to rest after three uploads, and the vendor is never called', async () => {
+  it('is given up after three uploads if reading stays forbidden, without a call to the vendor', async () => {
     const object = rig.client.idOf('forbidden');
     await rig.control.fault(forbidden(object, null));
     const { id } = await rig.client.enqueue(await rig.request('forbidden'));
@@ -171,12 +175,12 @@ describe('an object that', () => {
     expect(await detects(rig, id)).toEqual([]);
   });
 
-  it('is overwritten between upload and preflight is uploaded again: no paid call is made for it', async () => {
-    const { id, go } = await heldAtPreflight('overwritten-early');
+  it('is uploaded again if it is overwritten before the preflight, without a paid call', async () => {
+    const { id, release } = await heldAtPreflight('overwritten-early');
     const [first] = (await rig.control.objects()).filter(({ key }) => key.includes(id));
     await rig.control.putObject(rig.bucket, first?.key ?? '', Buffer.from('somebody else wrote this'));
-    await go();
-    const view = await ended(rig, id);
+    await release();
+    const view = await waitUntilEnded(rig, id);
     expect(view).toMatchObject({ state: 'completed', decision: 'match', paidCalls: 1, possiblyPaidCalls: 0 });
     expect(view.history).toContainEqual(
       expect.objectContaining({ event: 'rewind', stage: 'md5', code: 'LINK_MD5_MISMATCH' }),
@@ -185,9 +189,10 @@ describe('an object that', () => {
   });
 
   it.each(['own-bucket', 'create-upload-url'] as const)(
-    'is overwritten between preflight and detect, by %s, is answered MD5 Error: one rewind, paid once',
+    'is uploaded again after an MD5 Error if it is overwritten before detect, by %s, and paid once',
     async (upload) => {
-      // Links of CreateUploadUrl carry no id of ours: nothing else runs here, so the next call is this one's.
+      // Links of CreateUploadUrl do not contain our id. No other verification runs, so the next call belongs to this
+      // verification.
       const own = upload === 'own-bucket' ? { object: rig.client.idOf(`overwritten-${upload}`) } : {};
       const before = (await rig.control.calls({ action: DETECT })).length;
       const heldBefore = (await rig.control.calls({ event: 'held', action: DETECT, ...own })).length;
@@ -202,7 +207,7 @@ describe('an object that', () => {
         await rig.control.putObject(object.slice(0, cut), object.slice(cut + 1), sampleLiveData({ card: 'match' }));
       }
       await rig.control.release(hold);
-      const view = await ended(rig, id);
+      const view = await waitUntilEnded(rig, id);
       expect(view).toMatchObject({ state: 'completed', decision: 'match', paidCalls: 1, possiblyPaidCalls: 0 });
       expect(view.history).toContainEqual(
         expect.objectContaining({ event: 'error', stage: 'detect', code: 'MD5 Error' }),

@@ -1,8 +1,8 @@
-/** The Bull dashboard: who may look, what is shown, and that nothing can be moved. */
+/** Tests the Bull dashboard: it needs a login, shows no personal data, and cannot move a job. */
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openDashboardFor } from '../../src/compose.ts';
-import { readConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/app/config.ts';
+import { openDashboard } from '../../src/app/dashboard.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 import { loggedIn } from '../support/site.ts';
 
@@ -10,12 +10,12 @@ const LOGIN = { BESTFRAME_DASHBOARD_USER: 'operator', BESTFRAME_DASHBOARD_PASSWO
 const CANARY = 'maria-lopez';
 
 let rig: Rig;
-let dashboard: Awaited<ReturnType<typeof openDashboardFor>>;
+let dashboard: Awaited<ReturnType<typeof openDashboard>>;
 let headers: Record<string, string>;
 
 beforeAll(async () => {
   rig = await createRig({ env: { ...LOGIN, BESTFRAME_DASHBOARD_PORT: '0', BESTFRAME_QPS_DETECT: '200' } });
-  dashboard = await openDashboardFor(readConfig(rig.env), pino({ level: 'silent' }));
+  dashboard = await openDashboard(readConfig(rig.env), pino({ level: 'silent' }));
   const pair = Buffer.from('operator:open-sesame').toString('base64');
   headers = { authorization: `Basic ${pair}` };
   await rig.openWorker();
@@ -30,7 +30,7 @@ async function page(path: string, init: RequestInit = {}) {
 }
 
 it.each([[{}], [{ authorization: `Basic ${Buffer.from('operator:guess').toString('base64')}` }]])(
-  'asks for a login: %o',
+  'needs a login: %o',
   async (wrong) => {
     for (const path of ['/', '/dashboard/api/queues', '/dashboard/static/js/main.js']) {
       const answer = await fetch(new URL(path, dashboard.url), { headers: wrong });
@@ -39,7 +39,7 @@ it.each([[{}], [{ authorization: `Basic ${Buffer.from('operator:guess').toString
   },
 );
 
-it('shows stage, decision and attempts, and no link, secret, path, key or name', async () => {
+it('shows stage, decision and attempts, but no link, secret, path, key or name', async () => {
   const metadata = { customer: CANARY };
   const good = await rig.client.enqueue(
     await rig.request(`${CANARY}-1`, { card: 'match', first: { unreadable: 1 } }, { metadata }),
@@ -72,7 +72,7 @@ it('shows stage, decision and attempts, and no link, secret, path, key or name',
   expect(shown).not.toMatch(/q-sign|myqcloud|inputs|-live\.gz|bestframe-emulator-secret|frames\//);
 });
 
-it('sends a strict content policy, and its page loads nothing from outside that the policy would let in', async () => {
+it('sends a strict content policy, and its page loads only local scripts', async () => {
   const answer = await page('/dashboard');
   const policy = answer.headers.get('content-security-policy') ?? '';
   expect(policy).toContain("default-src 'none'");
@@ -83,7 +83,7 @@ it('sends a strict content policy, and its page loads nothing from outside that 
   for (const src of scripts) expect((await page(`/dashboard/${src}`)).status).toBe(200);
 });
 
-it('answers every route that is not GET with 405: nothing can be moved round the journal', async () => {
+it('answers everything but GET with 405, so that no job can bypass the journal', async () => {
   const cookie = await loggedIn(dashboard.url, 'operator', 'open-sesame');
   const { id } = await rig.client.enqueue(await rig.request('buttons'));
   await rig.client.wait(id, { until: 'ended' });
@@ -99,15 +99,16 @@ it('answers every route that is not GET with 405: nothing can be moved round the
       '/dashboard/api/anything',
     ]) {
       expect((await page(path, { method, headers: { cookie } })).status).toBe(405);
-      expect((await page(path, { method })).status).toBe(401); // a browser would send a password with anybody's form
+      // Basic authentication counts only for GET, because browsers add it to forms of other sites, too.
+      expect((await page(path, { method })).status).toBe(401);
     }
   }
   expect(await rig.client.get(id)).toMatchObject({ state: 'completed' });
 });
 
-it('does not start without a login of its own', async () => {
+it('does not start without a login', async () => {
   const { BESTFRAME_DASHBOARD_PASSWORD: _none, ...env } = rig.env as Record<string, string>;
-  await expect(openDashboardFor(readConfig(env), pino({ level: 'silent' }))).rejects.toMatchObject({
+  await expect(openDashboard(readConfig(env), pino({ level: 'silent' }))).rejects.toMatchObject({
     code: 'INVALID_SETTINGS',
   });
 });

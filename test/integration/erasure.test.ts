@@ -1,7 +1,11 @@
-/** Erasing on demand: at rest and in the middle of every stage, under a legal hold, by subject; and what nobody may find after it. */
+/**
+ * Tests erasure on demand: after the end, in every stage, under a legal hold and by subject. No personal data may remain
+ * afterwards.
+ */
 import { readdir } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { VerificationRequest } from '../../src/domain/verification.ts';
+import { DATA_CLASSES } from '../../src/domain/operations/data-map.ts';
+import type { VerificationRequest } from '../../src/domain/verification/request.ts';
 import type { Fault } from '../../src/emulator/control.ts';
 import { allText } from '../support/leftovers.ts';
 import { createRig, type Rig } from '../support/rig.ts';
@@ -28,15 +32,15 @@ async function enqueue(key: string, more: Partial<VerificationRequest> = {}) {
   return { id, request };
 }
 
-/** Waits until everything that can be confirmed is. */
+/** Waits until the receipt confirms every deletion that can be confirmed. @returns the receipt */
 async function receiptOf(id: string) {
   await expect.poll(async () => (await rig.client.receipt(id))?.complete, { timeout: 50_000 }).toBe(true);
   const receipt = await rig.client.receipt(id);
-  if (receipt === null) throw new Error('lost');
+  if (receipt === null) throw new Error('the record is missing');
   return receipt;
 }
 
-async function nothingIsLeft(id: string, key: string) {
+async function expectNothingLeft(id: string, key: string) {
   const text = await allText(rig.redis, rig.config.prefix);
   expect(text).not.toContain(`${CANARY}-${key}`);
   expect((await rig.control.objects()).filter((object) => object.key.includes(id))).toEqual([]);
@@ -47,8 +51,8 @@ async function nothingIsLeft(id: string, key: string) {
   expect(Object.keys(await rig.redis.hgetall(rig.names.journal(id)))).toEqual(['erased']);
 }
 
-describe('one that has ended', () => {
-  it('goes with record, frame and job; the receipt says so, and holds nothing of it; its key is gone', async () => {
+describe('an ended verification', () => {
+  it('is erased with its record, frame and job, has a receipt without personal data, and its key stays unusable', async () => {
     const { id, request } = await enqueue('ended');
     expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', frame: 'stored' });
     expect(await rig.client.erase(id, ASKED)).toMatchObject({ status: 'erased', receipt: { complete: false } });
@@ -64,26 +68,39 @@ describe('one that has ended', () => {
       objects: { confirmedAt, by: 'COS' },
       frame: { confirmedAt, by: 'file system' },
     });
-    expect(receipt.notConfirmed.join()).toMatch(/append-only file/);
+    expect(receipt.notConfirmed.join()).toMatch(/backups/);
+    expect(receipt.data.map(({ data }) => data).sort()).toEqual(Object.keys(DATA_CLASSES).sort());
+    const fates = Object.fromEntries(receipt.data.map(({ data, fate }) => [data, fate]));
+    expect(fates).toMatchObject({
+      ownBucket: 'deleted',
+      frameInFolder: 'deleted',
+      livenessDigest: 'kept',
+      vendorBucket: 'none',
+    });
+    expect(await rig.redis.zcard(rig.names.answered)).toBeGreaterThan(0); // the digest is kept indeed
     expect(JSON.stringify(receipt)).not.toContain(CANARY);
-    await nothingIsLeft(id, 'ended');
+    await expectNothingLeft(id, 'ended');
     await expect(rig.client.enqueue(request)).rejects.toMatchObject({ code: 'KEY_GONE', field: 'key' });
     expect(await rig.client.erase(id, ASKED)).toMatchObject({ status: 'gone', receipt: { complete: true } });
     expect(await rig.control.calls({ action: DETECT, object: id })).toHaveLength(1);
-    expect(await rig.client.known([request.key, 'never'])).toEqual(['gone', 'missing']);
+    expect(await rig.client.presence([rig.client.idOf(request.key), rig.client.idOf('never')])).toMatchObject([
+      { status: 'erased' },
+      { status: 'missing' },
+    ]);
   });
 
-  it('by upload URL: the receipt says that Tencent clears its own bucket, and nobody confirms that', async () => {
+  it('has a receipt that does not confirm the deletion in the bucket of Tencent, for an upload URL', async () => {
     const { id } = await enqueue('url', { upload: 'create-upload-url' });
     await rig.client.wait(id, { until: 'ended' });
     await rig.client.erase(id, ASKED);
     const receipt = await receiptOf(id);
-    expect(receipt.objects).toBe('not ours');
+    expect(receipt.objects).toBe('not_ours');
     expect(receipt.notConfirmed.join()).toMatch(/Tencent's bucket/);
+    expect(receipt.data.find(({ data }) => data === 'vendorBucket')).toMatchObject({ fate: 'expires' });
     expect(Object.keys(await rig.redis.hgetall(rig.names.journal(id)))).toEqual(['erased']);
   });
 
-  it('with a frame that was delivered to a bucket: that goes too', async () => {
+  it('is erased with a frame that was delivered to a bucket', async () => {
     const key = `delivered/${CANARY}.jpg`;
     const frame = { to: 'cos', bucket: rig.bucket, region: 'ap-singapore', key } as const;
     const { id } = await enqueue('delivered', { frame });
@@ -92,11 +109,11 @@ describe('one that has ended', () => {
     await rig.client.erase(id, ASKED);
     expect((await receiptOf(id)).frame).toMatchObject({ by: 'COS' });
     expect((await rig.control.objects()).filter((object) => object.key.startsWith('delivered/'))).toEqual([]);
-    await nothingIsLeft(id, 'delivered');
+    await expectNothingLeft(id, 'delivered');
   });
 });
 
-describe('one that is being worked on', () => {
+describe('a verification in progress', () => {
   const AT_WORK: readonly (readonly [string, Fault])[] = [
     ['upload', { kind: 'hold', service: 'cos', action: 'PutObject' }],
     ['md5', { kind: 'hold', service: 'cos', action: 'GetObject' }],
@@ -104,8 +121,8 @@ describe('one that is being worked on', () => {
     ['download', { kind: 'hold', service: 'cos', action: 'GetObject', object: 'faceid-result' }],
   ];
 
-  /** All at once: whoever is at work is given 15 s to notice. */
-  it('in any stage: it stops, nothing is written after it or paid after it, and an answer that is out finds nobody', async () => {
+  /** All stages are tested at once, because a worker may need up to 15 s to notice an erasure. */
+  it('stops in any stage: nothing is written or paid afterwards, and a late answer is dropped', async () => {
     const orphans = (await rig.client.metrics()).counters.orphanOutcomes;
     const held: { stage: string; id: string; hold: string; paid: number }[] = [];
     for (const [stage, fault] of AT_WORK) {
@@ -121,45 +138,45 @@ describe('one that is being worked on', () => {
     await expect.poll(async () => (await rig.client.metrics()).counters.orphanOutcomes).toBe(orphans + 1);
     for (const { id } of held) await receiptOf(id);
     for (const { stage, id, paid } of held) {
-      await nothingIsLeft(id, stage);
+      await expectNothingLeft(id, stage);
       const calls = await rig.control.calls({ action: DETECT, object: id, event: 'call' });
       expect(calls).toHaveLength(stage === 'detect' ? 1 : paid);
     }
   });
 
-  it('and one that only waits is never begun', async () => {
-    await rig.client.steer('ap-singapore', DETECT, 'pause', 'test', 'erasing');
+  it('is never started if it was still waiting', async () => {
+    await rig.client.steerGate({ region: 'ap-singapore', action: DETECT }, 'pause', { by: 'test', why: 'erasing' });
     const { id } = await enqueue('waits', { lane: 'batch' });
     await rig.client.erase(id, ASKED);
-    await rig.client.steer('ap-singapore', DETECT, 'resume', 'test', 'erased');
+    await rig.client.steerGate({ region: 'ap-singapore', action: DETECT }, 'resume', { by: 'test', why: 'erased' });
     await receiptOf(id);
-    await nothingIsLeft(id, 'waits');
+    await expectNothingLeft(id, 'waits');
     expect(await rig.control.calls({ object: id, service: 'cos', action: 'PutObject' })).toEqual([]);
   });
 });
 
-it('a legal hold refuses it with its reason; once lifted, it goes', async () => {
+it('a legal hold refuses erasure and gives its reason; erasure works once the hold is lifted', async () => {
   const { id } = await enqueue('law');
   await rig.client.wait(id, { until: 'ended' });
   const order = { by: 'counsel', why: 'case 7-114' };
   expect(await rig.client.legalHold(id, order)).toBe('ok');
-  expect(await rig.client.erase(id, ASKED)).toMatchObject({ status: 'legal hold', hold: order });
+  expect(await rig.client.erase(id, ASKED)).toMatchObject({ status: 'legal_hold', hold: order });
   expect(await rig.client.get(id)).toMatchObject({ state: 'completed', frame: 'stored', legalHold: order });
   expect(await rig.redis.pttl(rig.names.journal(id))).toBe(-1);
   expect(await rig.client.liftLegalHold(id, { by: 'counsel', why: 'closed' })).toBe('ok');
   expect(await rig.redis.pttl(rig.names.journal(id))).toBeGreaterThan(0);
   const acts = (await rig.client.get(id))?.history.slice(-2);
   expect(acts).toMatchObject([
-    { event: 'legal hold', ...order },
-    { event: 'legal hold lifted', by: 'counsel' },
+    { event: 'legal_hold_set', ...order },
+    { event: 'legal_hold_lifted', by: 'counsel' },
   ]);
   expect(await rig.client.erase(id, ASKED)).toMatchObject({ status: 'erased' });
   await receiptOf(id);
-  await nothingIsLeft(id, 'law');
+  await expectNothingLeft(id, 'law');
   expect(await rig.client.legalHold(id, order)).toBe('missing');
 });
 
-it('one that is put under a legal hold while it goes on keeps it past its end', async () => {
+it('a legal hold that is set during a verification keeps its record after the end', async () => {
   const object = rig.client.idOf(`${CANARY}-early`);
   const hold = await rig.control.fault({ kind: 'hold', action: DETECT, object });
   const { id } = await enqueue('early');
@@ -171,7 +188,7 @@ it('one that is put under a legal hold while it goes on keeps it past its end', 
   expect(await rig.redis.pttl(rig.names.history(id))).toBe(-1);
 });
 
-it('by subject: all about one person are found, and nobody else', async () => {
+it('finds and erases all verifications of one subject, and of nobody else', async () => {
   const subject = `${CANARY}-person`;
   const mine = [await enqueue('first', { subject }), await enqueue('second', { subject })];
   const other = await enqueue('other');
@@ -186,7 +203,7 @@ it('by subject: all about one person are found, and nobody else', async () => {
   expect(await rig.client.get(other.id)).toMatchObject({ state: 'completed' });
 });
 
-it('what is not there is said', async () => {
+it('answers `missing` for an unknown verification', async () => {
   expect(await rig.client.erase('vnothing', ASKED)).toEqual({ status: 'missing' });
   expect(await rig.client.receipt('vnothing')).toBeNull();
 });

@@ -1,6 +1,9 @@
-/** The gate: the account's breaker with its prober, an operator's hand, the vendor's throttling, and limits by region. */
+/**
+ * Tests the gate. An account fault closes it, and probes find out when to reopen it. An operator can pause it. Throttling slows
+ * it down. Each region has its own limits.
+ */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Gate } from '../../src/runtime/gate.ts';
+import { Gate } from '../../src/pipeline/gate.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 const REGION = 'ap-singapore';
@@ -23,8 +26,8 @@ async function gateNow() {
   return gate;
 }
 
-describe('arrears', () => {
-  it('after 50 of 200: no attempt is burnt, calls are those in flight and few probes, and all complete once it is lifted', async () => {
+describe('the circuit breaker', () => {
+  it('closes on arrears: only calls in flight and probes follow, no attempt counts, and all 200 complete later', async () => {
     const one = await rig.request('arrears', { card: 'match' }, { lane: 'batch' });
     const worker = await rig.openWorker({ BESTFRAME_SLOTS: '20' });
     await rig.client.enqueueMany(Array.from({ length: 200 }, (_, index) => ({ ...one, key: `arrears-${index}` })));
@@ -34,10 +37,10 @@ describe('arrears', () => {
     await expect.poll(async () => (await gateNow())?.state).toBe('closed');
     expect(await gateNow()).toMatchObject({
       code: ARREARS,
-      by: 'breaker',
+      by: 'account',
       advice: expect.stringContaining('Pay the bill'),
     });
-    // At least two probes, so that what is counted is not only what was in flight.
+    // Wait for two probes: the count below must include probes, not only the calls that were in flight when the gate closed.
     await expect.poll(async () => (await gateNow())?.probes, { timeout: 30_000 }).toBeGreaterThanOrEqual(2);
     const refused = await rig.control.calls({ action: DETECT, code: ARREARS });
     const probes = (await gateNow())?.probes ?? 0;
@@ -51,26 +54,27 @@ describe('arrears', () => {
       expect(await rig.redis.hget(rig.names.journal(id), 'a:detect')).toBeNull();
     }
     expect(await gateNow()).toMatchObject({ state: 'open', code: null, since: null });
-    const said = rig.lines.filter(({ event }) => event === 'gate').map(({ change }) => change);
+    const said = rig.lines.filter(({ event }) => event === 'gate_changed').map(({ change }) => change);
     expect(said[0]).toBe('tripped');
     expect(said.at(-1)).toBe('opened');
     expect(said.filter((change) => change === 'tripped')).toHaveLength(1);
     await worker.stop(10_000);
   }, 180_000);
 
-  it('what a call from before an opening says about the account closes nothing', async () => {
-    const gate = new Gate(rig.redis, rig.names, {});
+  it('ignores arrears that are reported by a call made before the last opening', async () => {
+    const gate = new Gate(rig.deployment, {});
     const before = (await rig.redis.hget(rig.names.gate(REGION, DETECT).gate, 'epoch')) ?? '0';
-    expect(await gate.trip(REGION, DETECT, 'a', before, ARREARS)).toBe('tripped');
-    expect(await gate.trip(REGION, DETECT, 'b', before, ARREARS)).toBe('stale');
-    expect(await gate.heal(REGION, DETECT, 'b')).toBe(false); // who is not the prober opens nothing
-    await rig.client.steer(REGION, DETECT, 'open', 'ops', 'paid');
-    expect(await gate.trip(REGION, DETECT, 'c', before, ARREARS)).toBe('stale');
+    expect(await gate.trip(REGION, DETECT, { id: 'a', epoch: before, code: ARREARS })).toBe('tripped');
+    expect(await gate.trip(REGION, DETECT, { id: 'b', epoch: before, code: ARREARS })).toBe('stale');
+    expect(await gate.reopen(REGION, DETECT, 'b')).toBe(false); // only the probe may open the gate
+    await rig.client.steerGate({ region: REGION, action: DETECT }, 'open', { by: 'ops', why: 'paid' });
+    expect(await gate.trip(REGION, DETECT, { id: 'c', epoch: before, code: ARREARS })).toBe('stale');
     expect(await gateNow()).toMatchObject({ state: 'open' });
   });
 
-  it('trouble that only one request can have closes no gate for the others', async () => {
-    const worker = await rig.openWorker();
+  it('stays open after a fault of a single request', async () => {
+    const served = { BESTFRAME_REGIONS: `${REGION},ap-bangkok`, BESTFRAME_BUCKETS: `${REGION}=${rig.bucket}` };
+    const worker = await rig.openWorker(served);
     const lonely = await rig.request('no-bucket', { card: 'match' }, { region: 'ap-bangkok', upload: 'own-bucket' });
     await rig.client.enqueue(lonely);
     const { id } = await rig.client.enqueue(await rig.request('beside'));
@@ -81,11 +85,67 @@ describe('arrears', () => {
   });
 });
 
-describe("an operator's hand", () => {
+describe('a fault of an object that a caller named', () => {
+  afterEach(() => rig.control.clearFaults());
+  const allOpen = async () => (await rig.client.gates()).every(({ state }) => state === 'open');
+
+  it.each(['SignatureDoesNotMatch', 'AccessDenied'])(
+    'fails only that verification if %s refuses its source',
+    async (code) => {
+      const worker = await rig.openWorker();
+      await rig.control.fault({
+        kind: 'error',
+        action: 'GetObject',
+        object: 'named.jpg',
+        code,
+        status: 403,
+        times: null,
+      });
+      const request = await rig.request(`named-${code}`, { card: 'match' }, { lane: 'batch' });
+      const image = { from: 'cos', bucket: rig.bucket, region: REGION, key: 'callers/named.jpg' } as const;
+      const { id } = await rig.client.enqueue({ ...request, resources: { ...request.resources, image } });
+      expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({
+        state: 'failed',
+        reason: { code: 'SOURCE_UNREADABLE', class: 'caller', field: 'resources.image' },
+        paidCalls: 0,
+      });
+      expect(await allOpen()).toBe(true);
+      await worker.stop(10_000);
+    },
+  );
+
+  it('closes no gate if the bucket refuses the frame: the decision stays, and the upload is retried', async () => {
+    const worker = await rig.openWorker();
+    const refused = { kind: 'error', code: 'SignatureDoesNotMatch', status: 403, times: 2 } as const;
+    await rig.control.fault({ ...refused, action: 'PutObject', object: 'refused-frame' });
+    const frame = { to: 'cos', bucket: rig.bucket, region: REGION, key: 'frames/refused-frame.jpg' } as const;
+    const { id } = await rig.client.enqueue(await rig.request('refused-frame', { card: 'match' }, { frame }));
+    await rig.control.waitFor({ action: 'PutObject', code: 'SignatureDoesNotMatch' }, 1);
+    expect(await rig.client.get(id)).toMatchObject({ decision: 'match', next: 'accept' });
+    expect(await allOpen()).toBe(true);
+    expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', frame: 'stored' });
+    expect(rig.lines.filter(({ event, id: line }) => event === 'gate_changed' && line === id)).toEqual([]);
+    await worker.stop(10_000);
+  });
+
+  it('closes the gate only if the bucket refuses an object that Bestframe named itself', async () => {
+    const worker = await rig.openWorker();
+    await rig.control.fault({ kind: 'error', action: 'PutObject', code: 'SignatureDoesNotMatch', status: 403 });
+    const { id } = await rig.client.enqueue(await rig.request('staged-refused'));
+    expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed' });
+    expect(rig.lines.filter(({ event, id: line }) => event === 'gate_changed' && line === id)).toMatchObject([
+      { change: 'tripped', code: 'SignatureDoesNotMatch' },
+      { change: 'opened' },
+    ]);
+    await worker.stop(10_000);
+  });
+});
+
+describe('an operator', () => {
   beforeEach(() => rig.control.reset());
 
-  it('pause lets nobody through, outlives what the breaker does, and resume ends it', async () => {
-    await rig.client.steer(REGION, DETECT, 'pause', 'maria', 'bill is being paid');
+  it('can pause the gate: no call is made, a probe cannot open the gate, and resume ends the pause', async () => {
+    await rig.client.steerGate({ region: REGION, action: DETECT }, 'pause', { by: 'maria', why: 'bill is being paid' });
     const worker = await rig.openWorker();
     const { id } = await rig.client.enqueue(await rig.request('paused', { card: 'match' }, { lane: 'batch' }));
     await expect.poll(async () => (await rig.client.get(id))?.state).toBe('active');
@@ -95,34 +155,38 @@ describe("an operator's hand", () => {
       by: 'maria',
       why: 'bill is being paid',
     });
-    await rig.client.steer(REGION, DETECT, 'close', 'ops', '');
-    await rig.client.steer(REGION, DETECT, 'open', 'ops', '');
+    await rig.client.steerGate({ region: REGION, action: DETECT }, 'close', { by: 'ops', why: '' });
+    await rig.client.steerGate({ region: REGION, action: DETECT }, 'open', { by: 'ops', why: '' });
     expect(await gateNow()).toMatchObject({ state: 'paused', by: 'maria' });
-    expect(await rig.control.calls({ object: id })).toEqual([]); // nothing was uploaded either
-    expect(await rig.client.steer(REGION, DETECT, 'resume', 'maria', '')).toBe(true);
+    expect(await rig.control.calls({ object: id })).toEqual([]); // the pause also prevents the upload
+    expect(await rig.client.steerGate({ region: REGION, action: DETECT }, 'resume', { by: 'maria', why: '' })).toBe(
+      true,
+    );
     expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', decision: 'match' });
-    expect(await rig.client.steer(REGION, DETECT, 'resume', 'maria', '')).toBe(false);
+    expect(await rig.client.steerGate({ region: REGION, action: DETECT }, 'resume', { by: 'maria', why: '' })).toBe(
+      false,
+    );
     await worker.stop(10_000);
   });
 });
 
-describe('throttling all the same', () => {
-  it('slows the rate down, and the pace comes back by itself', async () => {
+describe('throttling by the vendor', () => {
+  it('slows the rate down, which recovers over time', async () => {
     await rig.control.reset();
     const worker = await rig.openWorker();
     const { id } = await rig.client.enqueue(await rig.request('slow', { card: 'match', first: { throttled: 2 } }));
     await rig.client.wait(id, { until: 'ended' });
     const slowed = (await gateNow())?.pace ?? 1;
     expect(slowed).toBeGreaterThan(1.3);
-    // As if ten half-lives had passed.
+    // Moves the time of the slow-down back by ten half-lives.
     await rig.redis.hincrby(rig.names.gate(REGION, DETECT).gate, 'paceAt', -300_000);
     expect((await gateNow())?.pace).toBe(1);
     await worker.stop(10_000);
   });
 });
 
-it('limits are by region and action', async () => {
-  const gate = new Gate(rig.redis, rig.names, { DetectReflectLivenessAndCompare: { 'ap-hongkong': 10 } });
+it('a limit applies to one region and action', async () => {
+  const gate = new Gate(rig.deployment, { DetectReflectLivenessAndCompare: { 'ap-hongkong': 10 } });
   expect(gate.limit('ap-hongkong', DETECT)).toBe(10);
   expect(gate.limit('ap-bangkok', DETECT)).toBe(5);
   expect(gate.limit('ap-bangkok', 'VideoLivenessCompare')).toBe(20);

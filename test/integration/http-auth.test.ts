@@ -1,10 +1,10 @@
-/** Who may do what over HTTP, and that it is written down: keys, scopes, tenants, rates, modes, addresses, the audit log. */
+/** Tests access to the HTTP API: keys, scopes, tenants, rates, modes, addresses and the audit log. */
 import { networkInterfaces } from 'node:os';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openApi } from '../../src/compose-api.ts';
-import { readConfig } from '../../src/config.ts';
-import { makeToken, SCOPES, type Scope } from '../../src/domain/api-keys.ts';
+import { openApi } from '../../src/app/api.ts';
+import { readConfig } from '../../src/app/config.ts';
+import { createToken, SCOPES, type Scope } from '../../src/domain/operations/api-keys.ts';
 import { type Http, openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -25,7 +25,7 @@ afterAll(async () => {
   await rig.dispose();
 });
 
-/** Each route that needs a key, and the scope that opens it. */
+/** Each route that needs a key, with its scope. */
 const ROUTES: readonly (readonly [method: string, path: string, scope: Scope])[] = [
   ['POST', '/v1/verifications', 'submit'],
   ['POST', '/v1/verifications:batch', 'submit'],
@@ -37,6 +37,8 @@ const ROUTES: readonly (readonly [method: string, path: string, scope: Scope])[]
   ['HEAD', '/v1/verifications/ID/best-frame', 'frames'],
   ['POST', '/v1/verifications/ID/acknowledge', 'frames'],
   ['POST', '/v1/verifications/ID/resolve', 'operate'],
+  ['GET', '/v1/costs', 'operate'],
+  ['POST', '/v1/retries', 'operate'],
   ['GET', '/v1/gate', 'operate'],
   ['POST', '/v1/gate', 'operate'],
   ['POST', '/v1/sequences', 'submit'],
@@ -57,7 +59,7 @@ const ROUTES: readonly (readonly [method: string, path: string, scope: Scope])[]
 const filled = (path: string) =>
   path.replace('notifications/{id}', 'notifications/notify-v1-erased').replace('{id}', 'ID').replace('{name}', 'shop');
 
-it('no route of the document is missing here', () => {
+it('covers every route of the OpenAPI document', () => {
   const described = Object.entries(http.document.paths).flatMap(([path, verbs]) =>
     Object.keys(verbs).map((verb) => `${verb.toUpperCase()} ${filled(path)}`),
   );
@@ -68,10 +70,10 @@ it('no route of the document is missing here', () => {
 describe.each(ROUTES)('%s %s', (method, path, scope) => {
   const call = (secret: string | null) => http.call(method, path.replace('ID', id), { secret });
 
-  it(`needs a key that is good, with ${scope}`, async () => {
+  it(`needs a valid key with scope ${scope}`, async () => {
     expect((await call(null)).status).toBe(401);
     expect((await call('bf_test_nonsense')).status).toBe(401);
-    expect((await call(makeToken('test').secret)).status).toBe(401);
+    expect((await call(createToken('test').secret)).status).toBe(401);
     const without = await call(await http.keyFor({ scopes: SCOPES.filter((each) => each !== scope) }));
     expect(without.status).toBe(403);
     if (method !== 'HEAD') expect(without.json.detail).toContain(scope);
@@ -83,7 +85,17 @@ describe.each(ROUTES)('%s %s', (method, path, scope) => {
   });
 });
 
-describe("a stranger's key", () => {
+it.each([
+  ['GET', '/v1/gate', undefined],
+  ['POST', '/v1/gate', { region: 'ap-singapore', action: 'VideoLivenessCompare', steer: 'pause', why: 'test' }],
+  ['GET', '/metrics', undefined],
+])('%s %s is refused for a key of a tenant, which could see or delay others with it', async (method, path, json) => {
+  const answer = await http.call(method, path, { secret: await http.keyFor({ tenant: 'globex' }), json });
+  expect(answer).toMatchObject({ status: 403, json: { code: 'FORBIDDEN' } });
+  expect((await rig.client.gates()).filter(({ state }) => state !== 'open')).toEqual([]);
+});
+
+describe('a key of another tenant', () => {
   it.each(ROUTES.filter(([, path]) => path.includes('ID')))('%s %s finds nothing', async (method, path) => {
     const secret = await http.keyFor({ tenant: 'globex' });
     const json = path.endsWith('resolve') ? { json: { choice: 'fail', why: 'mine now' } } : {};
@@ -93,7 +105,7 @@ describe("a stranger's key", () => {
     expect(await rig.client.get(id)).toMatchObject({ state: 'completed', frame: 'stored', tenant: 'acme' });
   });
 
-  it('lists nothing of others, and its own under the same key is another one', async () => {
+  it('lists only its own verifications, and the same idempotency key is a different verification', async () => {
     const secret = await http.keyFor({ tenant: 'globex' });
     expect((await http.call('GET', '/v1/verifications', { secret })).json.verifications).toEqual([]);
     expect((await http.call('GET', '/v1/verifications?key=mine', { secret })).json.verifications).toEqual([]);
@@ -103,8 +115,8 @@ describe("a stranger's key", () => {
   });
 });
 
-it('a login is refused in one word less than what is wrong, and asks for a bearer', async () => {
-  const unknown = await http.call('GET', '/v1/gate', { secret: makeToken('test').secret });
+it('a refused request does not reveal whether the key exists, and asks for a bearer token', async () => {
+  const unknown = await http.call('GET', '/v1/gate', { secret: createToken('test').secret });
   const malformed = await http.call('GET', '/v1/gate', { secret: 'x' });
   expect(unknown.json).toEqual({ ...malformed.json, requestId: unknown.json.requestId });
   expect(unknown.headers.get('www-authenticate')).toMatch(/^Bearer/);
@@ -114,9 +126,9 @@ it('a login is refused in one word less than what is wrong, and asks for a beare
   }
 });
 
-it('a key has its rate, over all processes, and says when to come again', async () => {
+it('a key has one rate across all processes, and a refusal says when to retry', async () => {
   const second = await openHttp(rig);
-  const secret = await http.keyFor({ perSecond: 1 });
+  const secret = await http.keyFor({ perSecond: 1, tenant: 'default' });
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? http : second).call('GET', '/v1/gate', { secret })),
   );
@@ -124,12 +136,21 @@ it('a key has its rate, over all processes, and says when to come again', async 
   expect(limited.length).toBeGreaterThanOrEqual(10);
   expect(answers.some(({ status }) => status === 200)).toBe(true);
   expect(Number(limited[0]?.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
-  expect((await http.call('GET', '/v1/gate')).status).toBe(200);
+  expect((await http.call('GET', '/v1/gate', { secret: http.operator })).status).toBe(200);
   await second.close();
 });
 
+it('counts each item of a batch in the rate of the key', async () => {
+  const secret = await http.keyFor({ perSecond: 10 });
+  const verifications = Array.from({ length: 1_000 }, () => ({}));
+  expect((await http.call('POST', '/v1/verifications:batch', { json: { verifications }, secret })).status).toBe(200);
+  const next = await http.call('GET', '/v1/verifications', { secret });
+  expect(next).toMatchObject({ status: 429, json: { code: 'RATE_LIMITED' } });
+  expect(Number(next.headers.get('retry-after'))).toBeGreaterThan(10); // 100 s for 1,000 items, less the time until now
+});
+
 describe('the audit log', () => {
-  it('has who looked, decided and erased, what for, and no picture, key, link or path', async () => {
+  it('records who read and decided, and for what purpose, without a secret, key, link or path', async () => {
     const headers = { 'x-purpose': 'dispute 7' };
     const actor = http.secret.split('_')[2];
     const before = (await rig.audited()).length;
@@ -138,7 +159,7 @@ describe('the audit log', () => {
     const frame = await http.call('GET', `/v1/verifications/${id}/best-frame`, { headers });
     await http.call('POST', `/v1/verifications/${id}/resolve`, { headers, json: { choice: 'fail', why: 'x' } });
     const steer = { region: 'ap-bangkok', action: 'VideoLivenessCompare', steer: 'resume', why: 'x' };
-    await http.call('POST', '/v1/gate', { headers, json: steer });
+    await http.call('POST', '/v1/gate', { secret: http.operator, headers, json: steer });
     const lines = (await rig.audited()).slice(before);
     const common = {
       at: expect.any(String),
@@ -152,42 +173,56 @@ describe('the audit log', () => {
       { ...common, act: 'timeline.read', on: id },
       { ...common, act: 'frame.read', on: id },
       { ...common, act: 'held.resolve', on: id, what: 'fail' },
-      { ...common, act: 'gate.steer', on: 'ap-bangkok VideoLivenessCompare', what: 'resume' },
+      {
+        ...common,
+        actor: http.operator.split('_')[2],
+        tenant: 'default',
+        act: 'gate.steer',
+        on: 'ap-bangkok VideoLivenessCompare',
+        what: 'resume',
+      },
     ]);
     expect(lines[2]?.requestId).toBe(frame.headers.get('x-request-id'));
-    // In a flood of refusals not each is written.
-    const unknown = makeToken('test');
+    // When many requests are refused at once, the audit log records only some of them, so the test repeats its request.
+    const unknown = createToken('test');
     const last = async () => {
       await http.call('GET', '/v1/gate', { secret: unknown.secret });
       return (await rig.audited()).at(-1);
     };
-    const refusal = { act: 'login.refused', actor: unknown.token.id, tenant: null, what: 'not valid' };
+    const refusal = {
+      act: 'login.refused',
+      actor: unknown.token.id,
+      tenant: null,
+      what: 'key invalid',
+      address: '127.0.0.1',
+    };
     await expect
       .poll(last, { timeout: 30_000 })
       .toEqual({ at: expect.any(String), requestId: expect.any(String), ...refusal });
     expect(JSON.stringify(await rig.audited())).not.toMatch(/bf_test_[0-9a-f]{12}_|"mine"|inputs|myqcloud/);
   });
 
-  it('refuses a purpose that would break its lines', async () => {
+  it('refuses a purpose that would break its line format', async () => {
     for (const purpose of ['x'.repeat(129), 'tab\there']) {
       const answer = await http.call('GET', `/v1/verifications/${id}`, { headers: { 'x-purpose': purpose } });
       expect(answer).toMatchObject({ status: 400, json: { field: 'X-Purpose' } });
     }
   });
 
-  it('that cannot be written: what should be in it is not done; the rest goes on', async () => {
+  it('stops every audited act if it cannot be written, and nothing else', async () => {
     const mute = await openHttp(rig, { BESTFRAME_AUDIT: '/dev/full' });
     for (const [method, path, json] of [
       ['GET', `/v1/verifications/${id}/best-frame`],
       ['GET', `/v1/verifications/${id}`],
+      ['GET', '/v1/verifications'],
       ['GET', `/v1/verifications/${id}/events`],
       ['DELETE', `/v1/verifications/${id}`],
       ['POST', '/v1/gate', { region: 'ap-singapore', action: 'VideoLivenessCompare', steer: 'pause', why: 'x' }],
     ] as const) {
-      const answer = await mute.call(method, path, json === undefined ? {} : { json });
+      const answer = await mute.call(method, path, json === undefined ? {} : { json, secret: http.operator });
       expect(answer).toMatchObject({ status: 503, json: { code: 'AUDIT_UNAVAILABLE' } });
     }
-    expect((await mute.call('GET', '/v1/verifications')).status).toBe(200);
+    expect((await mute.call('GET', '/v1/costs')).status).toBe(200);
     expect((await mute.call('GET', '/v1/gate', { secret: null })).status).toBe(401);
     expect(await rig.client.get(id)).toMatchObject({ state: 'completed' });
     expect((await rig.client.gates()).filter(({ state }) => state === 'paused')).toEqual([]);
@@ -195,12 +230,12 @@ describe('the audit log', () => {
   });
 });
 
-describe('where it listens', () => {
+describe('the listening address', () => {
   const outside = Object.values(networkInterfaces())
     .flat()
     .find((each) => each?.family === 'IPv4' && !each.internal)?.address;
 
-  it('refuses an address that others reach while no key opens this mode', async () => {
+  it('must be a loopback address as long as no key for this mode exists', async () => {
     const env = {
       ...rig.env,
       BESTFRAME_PREFIX: `{${rig.config.prefix.slice(1, -1)}-bare}`,
@@ -211,7 +246,7 @@ describe('where it listens', () => {
       code: 'INVALID_SETTINGS',
       field: 'BESTFRAME_API_HOST',
     });
-    // There is a key in this one: it goes on, to an address that is not this machine's.
+    // This deployment has a key, so startup continues, but then fails because the address is not on this machine.
     await expect(rig.openApi({ BESTFRAME_API_HOST: '192.0.2.1' })).rejects.toMatchObject({
       field: 'BESTFRAME_API_PORT',
       message: expect.stringContaining('EADDRNOTAVAIL'),
@@ -221,7 +256,7 @@ describe('where it listens', () => {
     await loopback.stop(0);
   });
 
-  it('is 127.0.0.1 unless told otherwise', async () => {
+  it('is 127.0.0.1 by default', async () => {
     expect(new URL(http.url).hostname).toBe('127.0.0.1');
     if (outside !== undefined) await expect(fetch(http.url.replace('127.0.0.1', outside))).rejects.toThrow();
   });

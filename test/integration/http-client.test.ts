@@ -1,4 +1,4 @@
-/** The client over HTTP where it is not as the one beside Redis: files, the picture, what goes wrong on the way. */
+/** Tests the behaviour in which the HTTP client differs from the Redis client: files, frames, and network errors. */
 import { randomBytes } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
 import { request as ask, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sampleImage, sampleVideo } from '../../src/emulator/samples.ts';
-import { BestframeClient, type RemoteClient, type RemoteOptions } from '../../src/index.ts';
+import { BestframeHttpClient, type HttpClientOptions } from '../../src/index.ts';
 import { type Http, openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -16,7 +16,7 @@ const DETECT = 'DetectReflectLivenessAndCompare';
 
 let rig: Rig;
 let http: Http;
-let client: RemoteClient;
+let client: BestframeHttpClient;
 const opened: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
@@ -35,11 +35,11 @@ afterAll(async () => {
   await rig.dispose();
 });
 
-function remote(options: Partial<RemoteOptions> = {}): RemoteClient {
-  return new BestframeClient({ url: http.url, key: http.secret, ...options });
+function remote(options: Partial<HttpClientOptions> = {}): BestframeHttpClient {
+  return new BestframeHttpClient({ url: http.url, key: http.secret, ...options });
 }
 
-/** Stands between client and API. @returns its address, and what went through it */
+/** A proxy between client and API. @returns its address, and the requests that it received */
 async function between(handle: (request: IncomingMessage, response: ServerResponse, count: number) => void) {
   const seen: IncomingMessage[] = [];
   const server = createServer((request, response) => {
@@ -54,12 +54,12 @@ async function between(handle: (request: IncomingMessage, response: ServerRespon
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
 }
 
-/** To the API itself, for whoever stands between. */
+/** Forwards a request to the API. */
 function through(request: IncomingMessage, response: ServerResponse): void {
   const { method, url: path, headers } = request;
   const onward = ask(`${http.url}${path}`, { method, headers, agent: false }, (answer) => {
     response.writeHead(answer.statusCode ?? 0, answer.headers);
-    pipeline(answer, response, () => undefined); // either side may go
+    pipeline(answer, response, () => undefined); // either side may disconnect
   });
   onward.on('error', () => response.destroy());
   pipeline(request, onward, () => undefined);
@@ -72,7 +72,7 @@ const refusal = (status: number, code: string) => (response: ServerResponse) =>
     .end(JSON.stringify({ code, detail: `it is ${code}`, field: null, requestId: 'r-1' }));
 
 describe('files', () => {
-  it('of this machine are sent, wherever they lie, and none is left', async () => {
+  it('are uploaded from any folder of this machine, unless settings restrict it', async () => {
     const far = join(rig.dir, 'elsewhere.mp4');
     const video = Buffer.concat([sampleVideo({ card: 'match' }), randomBytes(5 * 1024 * 1024)]);
     await writeFile(far, video);
@@ -95,14 +95,14 @@ describe('files', () => {
       field: 'resources.video',
     });
     const workers = remote({ files: 'workers' });
-    await expect(workers.enqueue({ ...asked, key: 'theirs' })).rejects.toMatchObject({ code: 'SOURCE_OUTSIDE_ROOTS' });
-    // The answer comes before the file has gone: it is heard all the same.
+    await expect(workers.enqueue({ ...asked, key: 'theirs' })).rejects.toMatchObject({ code: 'PLACE_FORBIDDEN' });
+    // The API refuses the request before the upload is complete, and the client must still read the answer.
     const unknown = remote({ key: http.secret.replace(/.{8}$/, 'A'.repeat(8)) });
     await expect(unknown.enqueue({ ...asked, key: 'unknown' })).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
     await Promise.all([strict.close(), workers.close(), unknown.close()]);
   });
 
-  it('that become others on the way are not taken', async () => {
+  it('are refused if they change during the upload', async () => {
     const path = await rig.file('changing.mp4', Buffer.concat([sampleVideo({ card: 'match' }), Buffer.alloc(5e6)]));
     const image = await rig.file('changing.jpg', sampleImage('changing'));
     const { url } = await between((request, response) => {
@@ -122,8 +122,8 @@ describe('files', () => {
   });
 });
 
-describe('the picture', () => {
-  it('is the one that was stored, and none where there is none', async () => {
+describe('the best frame', () => {
+  it('is the stored frame, or null if there is none', async () => {
     const { id } = await client.enqueue(await rig.request('picture'));
     const view = await client.wait(id, { until: 'ended' });
     const frame = await client.bestFrame(id);
@@ -140,8 +140,8 @@ describe('the picture', () => {
   });
 });
 
-describe('on the way', () => {
-  it('what may be sent twice is, a few times, where that may help', async () => {
+describe('the network', () => {
+  it('retries idempotent requests a few times', async () => {
     const asked = await rig.request('again');
     const { url, seen } = await between((request, response, count) => {
       if (count === 1) request.socket.destroy();
@@ -155,12 +155,15 @@ describe('on the way', () => {
     await proxied.close();
   });
 
-  it('what may not is sent once, unless it was turned away for its rate', async () => {
+  it('sends other requests once, unless the rate limit refused them', async () => {
     const { url, seen } = await between((_request, response, count) =>
       refusal(count === 1 ? 429 : 503, count === 1 ? 'RATE_LIMITED' : 'AUDIT_UNAVAILABLE')(response),
     );
     const proxied = remote({ url });
-    const steering = proxied.steer('ap-singapore', DETECT, 'pause', 'officer', 'a drill');
+    const steering = proxied.steerGate({ region: 'ap-singapore', action: DETECT }, 'pause', {
+      by: 'officer',
+      why: 'a drill',
+    });
     await expect(steering).rejects.toMatchObject({
       code: 'AUDIT_UNAVAILABLE',
       message: 'it is AUDIT_UNAVAILABLE',
@@ -171,7 +174,22 @@ describe('on the way', () => {
     await proxied.close();
   });
 
-  it('who waits and who watches comes again where the stream broke, and hears nothing twice', async () => {
+  it('waits between two chunks as long as the rate of the key demands', async () => {
+    const requests = [await rig.request('chunk-1'), await rig.request('chunk-2')];
+    const { url, seen } = await between((request, response, count) => {
+      if (count !== 2) return through(request, response);
+      const detail = { code: 'RATE_LIMITED', detail: 'it is RATE_LIMITED', field: null, requestId: 'r-1' };
+      response.writeHead(429, { 'content-type': 'application/problem+json', 'retry-after': '2.1' }); // longer than one retry waits
+      response.end(JSON.stringify(detail));
+    });
+    const proxied = remote({ url, files: 'workers' });
+    const results = await proxied.enqueueMany(requests, { chunk: 1 });
+    expect(results.map(({ status }) => status)).toEqual(['new', 'new']);
+    expect(seen).toHaveLength(3);
+    await proxied.close();
+  });
+
+  it('reconnects a watch after a broken stream, without repeating an entry', async () => {
     const object = rig.client.forTenant('acme').idOf('broken');
     const hold = await rig.control.fault({ kind: 'hold', action: DETECT, object });
     const { id } = await client.enqueue(await rig.request('broken'));
@@ -192,7 +210,7 @@ describe('on the way', () => {
     await proxied.close();
   });
 
-  it('a server that is away, or is none of ours, is said so, and the key is in nothing', async () => {
+  it('reports an unreachable server or one that is not Bestframe, without the key in any error', async () => {
     const gone = await between((_request, response) => void response.end());
     await opened.pop()?.();
     const strange = await between((_request, response) => void response.writeHead(200).end('hello'));
@@ -223,7 +241,7 @@ describe('on the way', () => {
     expect(strange.seen.map(({ url }) => url)).not.toContain('/stolen');
   });
 
-  it('a key that lacks a scope is said so; closing ends who waits', async () => {
+  it('reports a missing scope, and ends its waits when it is closed', async () => {
     const submitter = remote({ key: await http.keyFor({ scopes: ['submit'] }) });
     expect(await submitter.verify(await rig.request('submitter'))).toMatchObject({ next: 'accept' });
     await expect(submitter.gates()).rejects.toMatchObject({
@@ -245,7 +263,7 @@ describe('on the way', () => {
     await rig.control.release(hold);
   });
 
-  it('settings that are none are refused at once, without their words', () => {
+  it('refuses invalid settings at once, without repeating them', () => {
     for (const url of ['', 'localhost:8080', 'ftp://host', 'https://user:secret@host', 'https://host/?a=secret']) {
       expect(() => remote({ url })).toThrow(expect.objectContaining({ code: 'INVALID_SETTINGS', field: 'url' }));
       expect(() => remote({ url })).not.toThrow(/secret/);

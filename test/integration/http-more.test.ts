@@ -1,4 +1,4 @@
-/** Over HTTP: light sequences, webhook endpoints, and a backlog that leaves no time. */
+/** Tests the HTTP API: light sequences, webhook endpoints, and a backlog that exceeds the deadline. */
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sampleDeviceData, sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
@@ -30,7 +30,7 @@ describe('a light sequence', () => {
   const deviceData = sampleDeviceData({ card: 'match' }).toString('latin1');
   const body = (more: object = {}) => ({ ...PLAIN, deviceData, ...more });
 
-  it('comes with its MD5 checked, by either way of upload', async () => {
+  it('is returned with its MD5, for both kinds of upload', async () => {
     for (const upload of ['own-bucket', 'create-upload-url'] as const) {
       const answer = await http.call('POST', '/v1/sequences', { json: body({ upload }) });
       expect(answer).toMatchObject({ status: 200, json: { mode: 'test', requestId: expect.any(String) } });
@@ -40,7 +40,7 @@ describe('a light sequence', () => {
     }
   });
 
-  it('is the same for the same key of a tenant, and another one for another tenant', async () => {
+  it('is the same for the same key of one tenant, and different for another tenant', async () => {
     const calls = () => rig.control.calls({ action: SEQUENCE }).then((all) => all.length);
     const headers = { 'idempotency-key': 'phone-1' };
     const before = await calls();
@@ -53,7 +53,7 @@ describe('a light sequence', () => {
     expect(await calls()).toBe(before + 2);
   });
 
-  it('is refused in words where the data is none, and 503 where too many ask', async () => {
+  it('is refused with 400 for invalid data, with 503 if the vendor throttles, and with 403 without the scope', async () => {
     const wrong = await http.call('POST', '/v1/sequences', { json: body({ deviceData: '{"no":"base64"}' }) });
     expect(wrong).toMatchObject({ status: 400, json: { code: 'SOURCE_WRONG_KIND', field: 'deviceData' } });
     const unknown = await http.call('POST', '/v1/sequences', { json: body({ device: 1 }) });
@@ -85,10 +85,10 @@ describe('webhook endpoints', () => {
     expect(await http.call('DELETE', '/v1/webhook-endpoints/shop')).toMatchObject({ status: 200 });
     expect(await http.call('DELETE', '/v1/webhook-endpoints/shop')).toMatchObject({ status: 404 });
     const changes = (await rig.audited()).filter(({ act }) => act === 'webhook.change').map(({ what }) => what);
-    expect(changes).toEqual(['put shop', 'rotate shop', 'settle shop', 'remove shop', 'remove shop']);
+    expect(changes).toEqual(['put shop', 'rotate shop', 'settle shop', 'test shop', 'remove shop', 'remove shop']);
   });
 
-  it('lead nowhere that is private, and are changed by operators only', async () => {
+  it('cannot have a private address, and require the scope `operate`', async () => {
     const inside = { url: 'https://169.254.169.254/latest' };
     expect(await http.call('PUT', '/v1/webhook-endpoints/inside', { json: inside })).toMatchObject({
       status: 400,
@@ -98,7 +98,7 @@ describe('webhook endpoints', () => {
     expect(await http.call('GET', '/v1/webhook-endpoints', { secret })).toMatchObject({ status: 403 });
   });
 
-  it('what was given up is listed and put back', async () => {
+  it('have no undelivered notifications, and answer 404 for an unknown one', async () => {
     expect((await http.call('GET', '/v1/dead-notifications?endpoint=shop')).json).toMatchObject({ notifications: [] });
     expect(await http.call('POST', '/v1/dead-notifications/notify-vnothing-erased/redeliver')).toMatchObject({
       status: 404,
@@ -106,10 +106,11 @@ describe('webhook endpoints', () => {
   });
 });
 
-describe('a backlog that is longer than the time to the deadline', () => {
-  it('is said at the door, and nothing is stored; what is known, and batch work, is taken', async () => {
+describe('a backlog that exceeds the deadline', () => {
+  it('refuses a new verification before anything is stored, but accepts replays, batch work and later deadlines', async () => {
     const waiting = await Promise.all(Array.from({ length: 70 }, (_, index) => rig.request(`waits-${index}`)));
-    for (const request of waiting) await rig.client.forTenant('acme').enqueue(request); // no worker runs: 70 s at one a second
+    // No worker runs, so the backlog takes 70 s at one call a second.
+    for (const request of waiting) await rig.client.forTenant('acme').enqueue(request);
     const late = await http.call('POST', '/v1/verifications', { json: await rig.request('late') });
     expect(late).toMatchObject({ status: 503, json: { code: 'BACKLOG' } });
     expect(Number(late.headers.get('retry-after'))).toBeGreaterThan(0);
@@ -129,5 +130,18 @@ describe('a backlog that is longer than the time to the deadline', () => {
     expect(await http.call('POST', '/v1/verifications', { json: patient })).toMatchObject({ status: 202 });
     const later = { ...(await rig.request('later')), deadline: new Date(Date.now() + 600_000).toISOString() };
     expect(await http.call('POST', '/v1/verifications', { json: later })).toMatchObject({ status: 202 });
+
+    // In a batch, each item waits for the items before it too: the deadline leaves time for at most four more.
+    const ahead = await client.ahead('ap-singapore', 'interactive');
+    const deadline = new Date(Date.now() + (ahead + 3.5) * 1_000).toISOString();
+    const items = await Promise.all(Array.from({ length: 8 }, (_, index) => rig.request(`item-${index}`)));
+    const verifications = items.map((item) => ({ ...item, lane: 'interactive', deadline }));
+    const batch = await http.call('POST', '/v1/verifications:batch', { json: { verifications } });
+    const statuses = (batch.json.results as { status: string; problem: { code: string } | null }[]).map(
+      ({ status, problem }) => problem?.code ?? status,
+    );
+    const taken = statuses.filter((status) => status === 'new').length;
+    expect(taken).toBeLessThanOrEqual(4);
+    expect(statuses).toEqual([...Array(taken).fill('new'), ...Array(8 - taken).fill('BACKLOG')]);
   });
 });

@@ -1,5 +1,5 @@
-/** The HTTP API: verifications sent, waited for, looked at and acted on. Every answer is held to the OpenAPI document. */
-import { readdir } from 'node:fs/promises';
+/** Tests the HTTP API: submitting, waiting, reading and acting. Every answer is validated against the OpenAPI document. */
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sampleImage, sampleLiveData, sampleVideo } from '../../src/emulator/samples.ts';
@@ -37,7 +37,7 @@ async function ended(id: string): Promise<void> {
 }
 
 describe('submitting', () => {
-  it('answers 200 with the decision where it comes in time', async () => {
+  it('answers 200 with the decision if it arrives within the wait', async () => {
     const answer = await http.call('POST', '/v1/verifications?wait=30', { json: await rig.request('in-time') });
     expect(answer.status).toBe(200);
     expect(answer.json).toMatchObject({ id: idFor('in-time'), key: 'in-time', tenant: 'acme', mode: 'test' });
@@ -46,7 +46,7 @@ describe('submitting', () => {
     expect(answer.headers.get('x-bestframe-mode')).toBe('test');
   });
 
-  it('answers 202 at once without a wait, and the same again for the same key; then its decision', async () => {
+  it('answers 202 at once without a wait, and `same` for a repeated key before and after the decision', async () => {
     const request = await rig.request('later');
     const hold = await rig.control.fault({ kind: 'hold', action: DETECT, object: idFor('later') });
     const first = await http.call('POST', '/v1/verifications', { json: request });
@@ -61,7 +61,7 @@ describe('submitting', () => {
     expect(await rig.control.calls({ action: DETECT, object: idFor('later'), event: 'call' })).toHaveLength(1);
   });
 
-  it('takes the key from Idempotency-Key, with or without quotes, and refuses two different ones', async () => {
+  it('accepts the key in Idempotency-Key, with or without quotes, and refuses two different keys', async () => {
     const { key: _none, ...request } = await rig.request('header');
     const send = (header: string, json: object = request) =>
       http.call('POST', '/v1/verifications', { json, headers: { 'idempotency-key': header } });
@@ -78,7 +78,7 @@ describe('submitting', () => {
     });
   });
 
-  it('refuses in words what the client would: unknown fields, what is missing, conflicts, what is erased', async () => {
+  it('refuses unknown and missing fields, conflicts and erased keys in the same words as the client', async () => {
     const request = await rig.request('words');
     const send = (json: unknown) => http.call('POST', '/v1/verifications', { json });
     expect(await send({ ...request, deadlin: 1 })).toMatchObject({
@@ -106,7 +106,7 @@ describe('submitting', () => {
 describe('files', () => {
   const send = (form: FormData, query = '') => http.call('POST', `/v1/verifications${query}`, { body: form });
 
-  it('are staged, carried through, and gone when the verification has ended', async () => {
+  it('are staged, used by the worker, and removed when the verification has ended', async () => {
     const form = formOf({ key: 'files', ...PLAIN }, samples('files'));
     const hold = await rig.control.fault({ kind: 'hold', action: DETECT, object: idFor('files') });
     expect(await send(form)).toMatchObject({ status: 202, json: { key: 'files', lane: 'interactive' } });
@@ -122,7 +122,7 @@ describe('files', () => {
     });
   });
 
-  it('again are the same verification, and pile nothing up; other files under the key are refused and removed', async () => {
+  it('are not staged twice if they are sent again; different files under the same key are refused and removed', async () => {
     const hold = await rig.control.fault({ kind: 'hold', action: DETECT, object: idFor('again') });
     const bytes = samples('again');
     const mine = () => formOf({ key: 'again', ...PLAIN }, bytes);
@@ -142,7 +142,7 @@ describe('files', () => {
     expect(await rig.control.calls({ action: DETECT, object: idFor('again'), event: 'call' })).toHaveLength(1);
   });
 
-  it('may stand beside references, in any order of parts, and for a video', async () => {
+  it('can be mixed with references, can come in any order, and can be a video', async () => {
     const live = await rig.file('mixed.gz', samples('mixed').liveData);
     const resources = { liveData: { from: 'file', path: live } };
     const form = new FormData();
@@ -159,13 +159,23 @@ describe('files', () => {
     expect(await send(video, '?wait=30')).toMatchObject({ status: 200, json: { decision: 'match' } });
   });
 
-  it('that are wrong are refused by name before anything is stored, and nothing is left of them', async () => {
+  it('are refused with the name of the field if they are invalid, and nothing is stored', async () => {
     const { liveData, image } = samples('wrong');
     const good = { key: 'wrong', ...PLAIN };
     const large = Buffer.concat([image, Buffer.alloc(3 * 1024 * 1024)]);
+    const larger = Buffer.concat([image, Buffer.alloc(11 * 1024 * 1024)]);
+    const video = { ...good, action: 'VideoLivenessCompare', liveness: { type: 'SILENT' } };
     const cases: [FormData, number, string, string | null][] = [
       [formOf(good, { liveData: image, image }), 400, 'SOURCE_WRONG_KIND', 'resources.liveData'],
-      [formOf(good, { liveData, image: large }), 413, 'SOURCE_TOO_LARGE', 'resources.image'],
+      [formOf(good, { liveData, image: larger }), 413, 'SOURCE_TOO_LARGE', 'resources.image'],
+      [
+        formOf(video, { video: sampleVideo({ card: 'match' }), image: large }),
+        413,
+        'SOURCE_TOO_LARGE',
+        'resources.image',
+      ],
+      [formOf(good, { liveData: liveData.subarray(0, 15_000), image }), 400, 'SOURCE_CUT', 'resources.liveData'],
+      [formOf(good, { liveData, image: image.subarray(0, 2_000) }), 400, 'SOURCE_CUT', 'resources.image'],
       [formOf(good, { liveData, image: Buffer.alloc(0) }), 400, 'SOURCE_EMPTY', 'resources.image'],
       [formOf(good, { liveData }), 400, 'INVALID_VERIFICATION', 'resources.image'],
       [
@@ -192,7 +202,7 @@ describe('files', () => {
     expect(await rig.client.get(idFor('wrong'))).toBeNull();
   });
 
-  it('of others that are staged cannot be named as a source', async () => {
+  it('cannot be used as a source by another verification once they are staged', async () => {
     const path = join(staged, `${idFor('files')}.image.${'x'.repeat(22)}`);
     const request = await rig.request('steals');
     const resources = { ...request.resources, image: { from: 'file', path } } as const;
@@ -204,7 +214,7 @@ describe('files', () => {
     expect(JSON.stringify(answer.json)).not.toContain(staged);
   });
 
-  it('are not taken where there is no staging folder', async () => {
+  it('are refused without a staging folder', async () => {
     const bare = await openHttp(rig, { BESTFRAME_STAGING_DIR: '' });
     const body = formOf({ key: 'none', ...PLAIN }, samples('none'));
     expect(await bare.call('POST', '/v1/verifications', { body })).toMatchObject({ status: 415 });
@@ -213,7 +223,7 @@ describe('files', () => {
 });
 
 describe('a batch', () => {
-  it('has a result for each, in order, in lane batch', async () => {
+  it('returns a result for each item, in order, and uses lane batch', async () => {
     const one = await rig.request('batch-1');
     const two = await rig.request('batch-2');
     const verifications = [one, { ...two, region: 'mars' }, null, one, { ...one, similarityThreshold: 1 }, two];
@@ -234,7 +244,7 @@ describe('a batch', () => {
     expect(await rig.client.get(idFor('batch-1'))).toMatchObject({ lane: 'batch', tenant: 'acme' });
   });
 
-  it('is of 1,000 at most, and of one at least', async () => {
+  it('has at least 1 and at most 1,000 items', async () => {
     const send = (verifications: unknown) => http.call('POST', '/v1/verifications:batch', { json: { verifications } });
     expect(await send([])).toMatchObject({ status: 400, json: { field: 'verifications' } });
     expect(await send(Array.from({ length: 1_001 }, () => ({})))).toMatchObject({ status: 400 });
@@ -245,8 +255,8 @@ describe('a batch', () => {
   });
 });
 
-describe('looking', () => {
-  it('at one: its state, reason and history, with a wait for the decision', async () => {
+describe('reading', () => {
+  it('shows the state, reason and history of a verification, and can wait for its decision', async () => {
     const hold = await rig.control.fault({ kind: 'hold', action: DETECT, object: idFor('look') });
     const request = await rig.request('look', { card: 'spoof' }, { metadata: { order: '7' }, subject: 'person' });
     await http.call('POST', '/v1/verifications', { json: request });
@@ -263,7 +273,7 @@ describe('looking', () => {
     await ended(idFor('look'));
   });
 
-  it('at many: by key, state and region, a page at a time', async () => {
+  it('lists verifications page by page, filtered by key, state and region', async () => {
     const verifications = await Promise.all(['p1', 'p2', 'p3'].map((key) => rig.request(key)));
     const secret = await http.keyFor({ tenant: 'pages' });
     await http.call('POST', '/v1/verifications:batch', { secret, json: { verifications } });
@@ -282,7 +292,7 @@ describe('looking', () => {
     }
   });
 
-  it('at what is not there', async () => {
+  it('answers 404 for an unknown verification or route', async () => {
     for (const path of [`/v1/verifications/v${'0'.repeat(25)}`, `/v1/verifications/v${'0'.repeat(25)}/events`]) {
       expect(await http.call('GET', path)).toMatchObject({ status: 404, json: { code: 'RECORD_MISSING' } });
     }
@@ -293,7 +303,7 @@ describe('looking', () => {
 });
 
 describe('events', () => {
-  it('tell each entry once and every change, and end with the verification', async () => {
+  it('contain each history entry once, resume after a given entry, and end with the verification', async () => {
     const hold = await rig.control.fault({ kind: 'hold', action: DETECT, object: idFor('stream') });
     await http.call('POST', '/v1/verifications', { json: await rig.request('stream') });
     await rig.control.waitFor({ event: 'held', object: idFor('stream') });
@@ -329,7 +339,7 @@ describe('events', () => {
 describe('the frame', () => {
   const path = (key: string) => `/v1/verifications/${idFor(key)}/best-frame`;
 
-  it('is streamed, with its ETag, in part where that is asked for, and not where it is known', async () => {
+  it('is streamed with its ETag, supports ranges, and answers 304 for a known ETag', async () => {
     await http.call('POST', '/v1/verifications?wait=30', { json: await rig.request('frame') });
     await ended(idFor('frame'));
     const { bestFrame } = (await http.call('GET', `/v1/verifications/${idFor('frame')}`)).json as {
@@ -363,15 +373,14 @@ describe('the frame', () => {
     expect((await get({ range: 'bytes=0-1', 'if-range': etag })).status).toBe(206);
   });
 
-  it('is nobody else’s, and none where another picture lies in its place, or there is none', async () => {
+  it('is hidden from other tenants, and answers 404 if it was replaced or never stored', async () => {
     const request = await rig.request('swapped', { card: 'match' }, { frame: { to: 'file', name: 'named.jpg' } });
     await http.call('POST', '/v1/verifications?wait=30', { json: request });
     await ended(idFor('swapped'));
     const stranger = await http.keyFor({ tenant: 'globex' });
     expect(await http.call('GET', path('swapped'), { secret: stranger })).toMatchObject({ status: 404 });
-    const other = await rig.request('other', { card: 'match' }, { frame: { to: 'file', name: 'named.jpg' } });
-    await http.call('POST', '/v1/verifications?wait=30', { json: other, secret: stranger });
-    await ended(idFor('other', 'globex'));
+    const stored = await rig.client.get(idFor('swapped'));
+    await writeFile(stored?.bestFrame?.path ?? '', 'another picture');
     expect(await http.call('GET', path('swapped'))).toMatchObject({ status: 404, json: { code: 'NO_FRAME' } });
     const spoof = await rig.request('no-frame', { card: 'match' }, { frame: { to: 'none' } });
     await http.call('POST', '/v1/verifications?wait=30', { json: spoof });
@@ -380,8 +389,13 @@ describe('the frame', () => {
     expect((await http.call('HEAD', path('no-frame'))).status).toBe(404);
   });
 
-  it('from an own bucket, too', async () => {
-    const target = { to: 'cos', bucket: rig.bucket, region: 'ap-singapore', key: 'delivered/a.jpg' } as const;
+  it('can be read from a bucket that the caller named', async () => {
+    const target = {
+      to: 'cos',
+      bucket: rig.bucket,
+      region: 'ap-singapore',
+      key: 'bestframe/t/acme/delivered/a.jpg',
+    } as const;
     const request = await rig.request('delivered', { card: 'match' }, { frame: target });
     await http.call('POST', '/v1/verifications?wait=30', { json: request });
     await ended(idFor('delivered'));
@@ -389,20 +403,20 @@ describe('the frame', () => {
     expect(answer.status).toBe(200);
     expect(answer.bytes.subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
     expect(await http.call('POST', `/v1/verifications/${idFor('delivered')}/acknowledge`)).toMatchObject({
-      json: { status: 'not kept' },
+      json: { status: 'not_kept' },
     });
   });
 });
 
 describe('acting', () => {
-  it('cancels what only waits, and says so where it is too late', async () => {
-    await rig.client.steer('ap-singapore', DETECT, 'pause', 'test', 'cancelling');
+  it('cancels a waiting verification, and answers 409 if it is too late', async () => {
+    await rig.client.steerGate({ region: 'ap-singapore', action: DETECT }, 'pause', { by: 'test', why: 'cancelling' });
     const request = await rig.request('cancel', { card: 'match' }, { lane: 'batch' });
     await http.call('POST', '/v1/verifications', { json: request });
     const cancel = () => http.call('POST', `/v1/verifications/${idFor('cancel')}/cancel`);
     await expect.poll(async () => (await cancel()).status, { timeout: 30_000 }).toBe(200);
     expect((await cancel()).json).toMatchObject({ state: 'cancelled' });
-    await rig.client.steer('ap-singapore', DETECT, 'resume', 'test', 'cancelled');
+    await rig.client.steerGate({ region: 'ap-singapore', action: DETECT }, 'resume', { by: 'test', why: 'cancelled' });
     await http.call('POST', '/v1/verifications?wait=30', { json: await rig.request('too-late') });
     await ended(idFor('too-late'));
     expect(await http.call('POST', `/v1/verifications/${idFor('too-late')}/cancel`)).toMatchObject({
@@ -411,7 +425,7 @@ describe('acting', () => {
     });
   });
 
-  it('decides about a held one, with who and why in its history', async () => {
+  it('resolves a held verification, and records who decided and why', async () => {
     const object = idFor('held');
     await rig.control.fault({
       kind: 'error',
@@ -441,7 +455,7 @@ describe('acting', () => {
     expect(acts.map(({ what }) => what)).toEqual(['accept-late', 'recapture', 'fail']);
   });
 
-  it('acknowledges a frame, which is then deleted', async () => {
+  it('deletes a frame once it is acknowledged', async () => {
     await http.call('POST', '/v1/verifications?wait=30', { json: await rig.request('ack') });
     await ended(idFor('ack'));
     expect(await http.call('POST', `/v1/verifications/${idFor('ack')}/acknowledge`)).toMatchObject({
@@ -451,7 +465,7 @@ describe('acting', () => {
     expect(await http.call('GET', `/v1/verifications/${idFor('ack')}/best-frame`)).toMatchObject({ status: 404 });
   });
 
-  it('erases, with a receipt that says why, once and again; under a legal hold not at all', async () => {
+  it('erases with a receipt that gives the reason, idempotently, and never under a legal hold', async () => {
     await http.call('POST', '/v1/verifications?wait=30', { json: await rig.request('erase') });
     const id = idFor('erase');
     await ended(id);
@@ -471,10 +485,11 @@ describe('acting', () => {
   it('steers a gate', async () => {
     const steer = (word: string) =>
       http.call('POST', '/v1/gate', {
+        secret: http.operator,
         json: { region: 'ap-singapore', action: 'VideoLivenessCompare', steer: word, why: 'test' },
       });
     expect(await steer('pause')).toMatchObject({ status: 200, json: { changed: true } });
-    expect((await http.call('GET', '/v1/gate')).json.gates).toEqual(
+    expect((await http.call('GET', '/v1/gate', { secret: http.operator })).json.gates).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ action: 'VideoLivenessCompare', state: 'paused', why: 'test' }),
       ]),
@@ -485,7 +500,7 @@ describe('acting', () => {
   });
 });
 
-it('the page about the API loads nothing from outside, and nothing that its strict policy would refuse', async () => {
+it('the documentation page loads only local resources that its content policy allows', async () => {
   const answer = await http.call('GET', '/docs/', { secret: null });
   const policy = answer.headers.get('content-security-policy') ?? '';
   expect(policy).toContain("default-src 'none'");
@@ -502,7 +517,7 @@ it('the page about the API loads nothing from outside, and nothing that its stri
   }
 });
 
-it('without Redis it says so: 503 with a problem, not ready, and alive', async () => {
+it('without Redis, the API answers 503 with a problem, is not ready, and stays alive', async () => {
   const away = await rig.openApi({ BESTFRAME_REDIS_URL: 'redis://127.0.0.1:1' });
   const headers = { authorization: `Bearer ${http.secret}` };
   const refused = await fetch(`${away.url}/v1/verifications`, { headers });
@@ -513,11 +528,11 @@ it('without Redis it says so: 503 with a problem, not ready, and alive', async (
   expect((await fetch(`${away.url}/healthz`)).status).toBe(200);
 });
 
-it('health needs no key; metrics do', async () => {
+it('health needs no key; metrics need one', async () => {
   for (const path of ['/healthz', '/readyz', '/openapi.json', '/docs/']) {
     expect((await http.call('GET', path, { secret: null })).status).toBe(200);
   }
-  const metrics = await http.call('GET', '/metrics');
+  const metrics = await http.call('GET', '/metrics', { secret: http.operator });
   expect(metrics.bytes.toString()).toMatch(/^bestframe_live \d/m);
   expect(await http.call('GET', '/metrics', { secret: null })).toMatchObject({ status: 401 });
 });

@@ -1,17 +1,19 @@
-/** What the sweeper, the outbox and a worker's drain repair or leave in order. */
+/**
+ * Tests that whatever a crash leaves behind is repaired by the sweeper and the outbox, and that a drained worker leaves nothing
+ * to repair.
+ */
 import type { Queue } from 'bullmq';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Region } from '../../src/domain/actions.ts';
-import { STRAY_MS } from '../../src/domain/policy.ts';
-import { openEraseQueue } from '../../src/queue/erase-queue.ts';
-import { openNotifyQueue } from '../../src/queue/notify-queue.ts';
-import type { VerifyJob } from '../../src/queue/options.ts';
-import { Outbox } from '../../src/queue/outbox.ts';
-import { Sealer } from '../../src/queue/seal.ts';
-import { openVerifyQueue } from '../../src/queue/verify-queue.ts';
-import { Sweeper } from '../../src/runtime/sweeper.ts';
-import { ADMISSION, handOver, intentOf, letGo, outcomeOf, take } from '../support/attempts.ts';
+import { Sweeper } from '../../src/background/sweeper.ts';
+import type { Region } from '../../src/domain/verification/actions.ts';
+import { MAX_UPLOAD_AGE_MS } from '../../src/domain/verification/policy.ts';
+import { openEraseQueue } from '../../src/redis/erase-queue.ts';
+import type { VerifyJob } from '../../src/redis/job-options.ts';
+import { openNotifyQueue } from '../../src/redis/notify-queue.ts';
+import { Outbox } from '../../src/redis/outbox.ts';
+import { openVerifyQueue } from '../../src/redis/verify-queue.ts';
+import { ADMISSION, intentOf, outcomeOf, REQUEUE, releaseLock, take } from '../support/attempts.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -22,18 +24,16 @@ let sweeper: Sweeper;
 
 beforeAll(async () => {
   rig = await createRig({ env: { BESTFRAME_QPS_DETECT: '200' }, emulator: { qps: {} } });
-  queue = openVerifyQueue(rig.redis, rig.names, 'ap-singapore');
-  erase = openEraseQueue(rig.redis, rig.names);
-  notify = openNotifyQueue(rig.redis, rig.names);
-  const outbox = new Outbox(rig.redis, rig.names, erase, notify);
+  queue = openVerifyQueue(rig.deployment, 'ap-singapore');
+  erase = openEraseQueue(rig.deployment);
+  notify = openNotifyQueue(rig.deployment);
+  const outbox = new Outbox(rig.deployment, erase, notify);
   const queues = new Map<Region, Queue<VerifyJob>>([['ap-singapore', queue]]);
   sweeper = new Sweeper({
-    redis: rig.redis,
-    names: rig.names,
+    deployment: rig.deployment,
     queues,
     outbox,
     expiryMs: 60_000,
-    sealer: new Sealer(),
     log: pino({ level: 'silent' }),
   });
 });
@@ -43,7 +43,7 @@ afterAll(async () => {
   await rig.dispose();
 });
 
-it('a claim whose job was never added gets one', async () => {
+it('adds the missing job of a claimed verification', async () => {
   const { id } = await rig.client.enqueue(await rig.request('no-job'));
   await queue.remove(id);
   expect(await sweeper.sweep(0)).toMatchObject({ requeued: 1 });
@@ -52,7 +52,7 @@ it('a claim whose job was never added gets one', async () => {
   await rig.client.cancel(id);
 });
 
-it('a job that somebody failed by hand goes on: only the journal ends a verification', async () => {
+it('requeues a job that somebody moved to failed: only the journal ends a verification', async () => {
   const { id } = await rig.client.enqueue(await rig.request('failed-by-hand'));
   await rig.redis.zrem(`${rig.names.prefix}:verify-ap-singapore:prioritized`, id);
   await rig.redis.zadd(`${rig.names.prefix}:verify-ap-singapore:failed`, Date.now(), id);
@@ -62,7 +62,7 @@ it('a job that somebody failed by hand goes on: only the journal ends a verifica
   await worker.stop(5_000);
 });
 
-it('a follow-up that was not delivered is delivered, under the same id', async () => {
+it('delivers a follow-up that was left in the outbox, under the same id', async () => {
   const worker = await rig.openWorker();
   const { id } = await rig.client.enqueue(await rig.request('outbox'));
   await rig.client.wait(id, { until: 'ended' });
@@ -71,14 +71,14 @@ it('a follow-up that was not delivered is delivered, under the same id', async (
   const [job] = (await erase.getJobs(['waiting', 'active'])).filter((each) => each.data.id === id);
   expect(job?.id).toContain(id);
   await job?.remove();
-  // As if the worker had died between settling and delivering.
+  // Simulates a worker that dies after it settles and before it delivers.
   await rig.redis.hset(rig.names.outbox, id, JSON.stringify({ erase: job?.data }));
   expect(await sweeper.sweep(0)).toMatchObject({ delivered: 1 });
   expect(await rig.redis.hexists(rig.names.outbox, id)).toBe(0);
   expect((await erase.getJob(job?.id ?? ''))?.data).toEqual(job?.data);
 });
 
-it('an ended verification whose job runs again changes nothing and pays nothing', async () => {
+it('changes and pays nothing if the job of an ended verification runs again', async () => {
   const worker = await rig.openWorker();
   const { id } = await rig.client.enqueue(await rig.request('again'));
   const first = await rig.client.wait(id, { until: 'ended' });
@@ -91,7 +91,7 @@ it('an ended verification whose job runs again changes nothing and pays nothing'
   await worker.stop(5_000);
 });
 
-it('draining takes no more, finishes what runs, and says so', async () => {
+it('draining takes no new job, finishes the running one, and reports that it did', async () => {
   const worker = await rig.openWorker({ BESTFRAME_SLOTS: '1' });
   const object = rig.client.idOf('drains');
   const hold = await rig.control.fault({ kind: 'hold', action: 'DetectReflectLivenessAndCompare', object });
@@ -106,7 +106,7 @@ it('draining takes no more, finishes what runs, and says so', async () => {
   await rig.client.cancel(waiting.id);
 });
 
-it('past its deadline a verification is failed, and detect is never called', async () => {
+it('fails a verification past its deadline without calling detect', async () => {
   const deadline = new Date(Date.now() + 1_500).toISOString();
   const { id } = await rig.client.enqueue(await rig.request('late', { card: 'match' }, { deadline }));
   await expect.poll(() => Date.now(), { timeout: 10_000 }).toBeGreaterThan(Date.parse(deadline));
@@ -117,35 +117,38 @@ it('past its deadline a verification is failed, and detect is never called', asy
   await worker.stop(5_000);
 });
 
-it('past its deadline with nobody at it, the sweeper ends it: nobody has to come by', async () => {
+it('the sweeper fails a verification past its deadline, even if no worker runs', async () => {
   const deadline = new Date(Date.now() + 1_200).toISOString();
   const { id } = await rig.client.enqueue(await rig.request('nobody', { card: 'match' }, { deadline }));
   await sweeper.sweep(0);
   expect(await rig.client.get(id)).toMatchObject({ state: 'queued' });
+  // As if a worker had waited for the end of an outage before it stopped.
+  const outage = { code: 'TIMEOUT', class: 'transient', dependency: 'cos:put' };
+  await rig.redis.hset(rig.names.journal(id), 'reason', JSON.stringify({ ...outage, stage: 'upload' }));
   await expect.poll(() => Date.now(), { timeout: 10_000 }).toBeGreaterThan(Date.parse(deadline));
   await sweeper.sweep(0);
   expect(await rig.client.get(id)).toMatchObject({
     state: 'failed',
     paidCalls: 0,
-    reason: { code: 'DEADLINE_EXCEEDED' },
+    reason: { code: 'DEADLINE_EXCEEDED', waitedFor: outage },
   });
   expect(await queue.getJobState(id)).toBe('unknown');
 });
 
-it('past its deadline, what was cancelled ends as cancelled', async () => {
+it('the sweeper ends a cancelled verification past its deadline as cancelled', async () => {
   const { id } = await rig.client.enqueue(await rig.request('given-up'));
   const journal = await take(rig, id, 'worker:1', 1);
-  await journal.intent(intentOf('a'));
+  await journal.declareIntent(intentOf('a'));
   expect((await rig.client.cancel(id)).status).toBe('cancelling');
-  expect(await journal.handback(handOver)).toBe('ok'); // a call is out: its answer is waited for
-  await letGo(rig, id);
-  await journal.outcome({ ...outcomeOf('a', null), sent: false });
+  expect(await journal.requeue(REQUEUE)).toBe('ok'); // the job is not cancelled yet, because its paid call is open
+  await releaseLock(rig, id);
+  await journal.recordOutcome({ ...outcomeOf('a', null), sent: false });
   await rig.redis.hset(rig.names.journal(id), 'deadline', 1);
   await sweeper.sweep(0);
   expect(await rig.client.get(id)).toMatchObject({ state: 'cancelled', reason: { code: 'CANCELLED' } });
 });
 
-it('what a drain cannot finish in time is handed back at once, and is no crash of anybody', async () => {
+it('requeues a verification that its worker cannot finish before the drain ends, and counts no crash', async () => {
   const worker = await rig.openWorker({ BESTFRAME_LEASE_MS: '60000' });
   const object = rig.client.idOf('handed-back');
   await rig.control.fault({ kind: 'hold', service: 'cos', action: 'PutObject', object, times: 2 });
@@ -154,62 +157,66 @@ it('what a drain cannot finish in time is handed back at once, and is no crash o
   expect(await worker.stop(100)).toBe(false);
   expect(await rig.client.get(id)).toMatchObject({ state: 'delayed', reason: { code: 'WORKER_DRAINED' } });
   expect(await rig.redis.hmget(rig.names.journal(id), 'starts', 'yields', 'a:upload')).toEqual(['1', '1', null]);
-  // The lease would have held it for a minute.
+  // Without the requeue, the lease would block the other worker for a minute.
   const other = await rig.openWorker();
   expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', decision: 'match' });
   await other.stop(5_000);
 });
 
-it('batch ones that have every slot do not wait for an interactive one that waits for a slot', async () => {
+it('batch verifications in all worker slots do not wait for an interactive one that has no slot', async () => {
   const batch = await Promise.all(['a', 'b'].map((name) => rig.request(`has-a-slot-${name}`)));
   const ids = (await rig.client.enqueueMany(batch)).flatMap((each) => (each.status === 'refused' ? [] : each.id));
   const { express } = rig.names.gate('ap-singapore', 'DetectReflectLivenessAndCompare');
   await rig.redis.zadd(express, Date.now() + 9_900, 'no-slot');
   const worker = await rig.openWorker({ BESTFRAME_SLOTS: '2' });
   for (const id of ids) expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed' });
-  expect(await rig.redis.zrem(express, 'no-slot')).toBe(1); // and it stands there yet
+  // The interactive verification still waits, so it could have blocked the batch verifications.
+  expect(await rig.redis.zrem(express, 'no-slot')).toBe(1);
   await worker.stop(5_000);
 });
 
-describe('an upload that lands after its verification has ended', () => {
+describe('an upload that completes after its verification has ended', () => {
   const objectsOf = async (id: string) => (await rig.control.objects()).filter(({ key }) => key.includes(id));
 
-  /** Deleted once, it is to be looked for again: as long after as an upload may be under way. */
-  async function comesBackAndGoes(jobId: string, key: string) {
-    const dueAgain = async () => (await erase.getJob(jobId))?.data.strays;
-    await expect.poll(dueAgain).toBeGreaterThan(Date.now() + STRAY_MS / 2);
+  /**
+   * Expects the erase job to make a second pass after the longest time that an upload may take. Puts an object under the key, as
+   * a late upload would. The job must not run before the second pass is due, and must end afterwards.
+   */
+  async function expectSecondPass(jobId: string, key: string) {
+    const secondPassAt = async () => (await erase.getJob(jobId))?.data.secondPass;
+    await expect.poll(secondPassAt).toBeGreaterThan(Date.now() + MAX_UPLOAD_AGE_MS / 2);
     await expect.poll(() => erase.getJobState(jobId)).toBe('delayed');
     await rig.control.putObject(rig.bucket, key, Buffer.from('late'));
     const job = await erase.getJob(jobId);
     await job?.promote();
-    await expect.poll(() => erase.getJobState(jobId)).toBe('delayed'); // not yet
-    await job?.updateData({ ...job.data, strays: Date.now() });
+    await expect.poll(() => erase.getJobState(jobId)).toBe('delayed'); // the second pass is not due yet
+    await job?.updateData({ ...job.data, secondPass: Date.now() });
     await job?.promote();
     await expect.poll(() => erase.getJobState(jobId)).toBe('unknown');
   }
 
-  it('is deleted, where a run of it ended without a word', async () => {
+  it('is deleted if an attempt died without a report', async () => {
     const { id } = await rig.client.enqueue(await rig.request('stray'));
     await take(rig, id, 'dead:1', 1).then((journal) => journal.begin('interactive', 5, ADMISSION));
-    await letGo(rig, id);
+    await releaseLock(rig, id);
     const running = [await rig.openWorker(), await rig.openErase()];
     await rig.client.wait(id, { until: 'ended' });
-    await comesBackAndGoes(`erase-${id}-1`, `${rig.config.objectFolder}/${id}/0/image`);
+    await expectSecondPass(`erase-${id}-1`, `${rig.config.objectFolder}/${id}/0/image`);
     expect(await objectsOf(id)).toEqual([]);
     await Promise.all(running.map((each) => each.stop(5_000)));
   });
 
-  it('is deleted, where its caller gave it up before anybody came after the dead', async () => {
+  it('is deleted if the caller cancelled before another worker took over from the dead one', async () => {
     const { id } = await rig.client.enqueue(await rig.request('stray-cancelled'));
     await take(rig, id, 'dead:1', 1).then((journal) => journal.begin('interactive', 5, ADMISSION));
-    await letGo(rig, id);
+    await releaseLock(rig, id);
     expect(await rig.client.cancel(id)).toMatchObject({ status: 'cancelled' });
     const job = async () => (await erase.getJobs(['waiting', 'delayed'])).find(({ data }) => data.id === id);
     await sweeper.sweep(0);
-    expect((await job())?.data).toMatchObject({ strays: 'due' });
+    expect((await job())?.data).toMatchObject({ secondPass: 'required' });
   });
 
-  it('is not waited for, where every run was heard of', async () => {
+  it('is not waited for if every attempt reported its end', async () => {
     const running = [await rig.openWorker(), await rig.openErase()];
     const { id } = await rig.client.enqueue(await rig.request('no-stray'));
     await rig.client.wait(id, { until: 'ended' });
@@ -218,14 +225,16 @@ describe('an upload that lands after its verification has ended', () => {
     await Promise.all(running.map((each) => each.stop(5_000)));
   });
 
-  it('is deleted, where it was erased in the middle of it; the receipt said so', async () => {
+  it('is deleted if the verification was erased during the upload, and the receipt announces it', async () => {
     const { id } = await rig.client.enqueue(await rig.request('stray-erased'));
     const erased = await rig.client.erase(id, { by: 'officer', why: 'asked for' });
     expect(erased).toMatchObject({
-      receipt: { notConfirmed: [expect.stringContaining('on its way'), expect.anything(), expect.anything()] },
+      receipt: {
+        notConfirmed: [expect.stringContaining('upload that was running'), expect.anything(), expect.anything()],
+      },
     });
     const running = await rig.openErase();
-    await comesBackAndGoes(`forget-${id}`, `${rig.config.objectFolder}/${id}/0/image`);
+    await expectSecondPass(`forget-${id}`, `${rig.config.objectFolder}/${id}/0/image`);
     expect(await objectsOf(id)).toEqual([]);
     await running.stop(5_000);
   });

@@ -1,8 +1,11 @@
-/** With a key ring, nothing of the caller's lies in Redis in clear, at no time; keys change without anybody stopping. */
+/**
+ * Tests that, if a key ring is set, Redis never contains the caller's data in clear text, even while keys rotate under running
+ * workers and clients.
+ */
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { readConfig } from '../../src/config.ts';
-import { openClient } from '../../src/open-client.ts';
+import { openClient } from '../../src/app/client.ts';
+import { readConfig } from '../../src/app/config.ts';
 import { allText } from '../support/leftovers.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -31,26 +34,30 @@ const PERSONAL = {
   subject: CANARY,
   purpose: CANARY,
   consent: { ref: CANARY, version: CANARY, at: '2026-01-01T00:00:00Z' },
-  frame: { to: 'file', name: `${CANARY}.jpg` },
 } as const;
 
+/** A frame whose name no other verification has. */
+const frameOf = (name: string) => ({ to: 'file', name: `${CANARY}-${name}.jpg` }) as const;
+
 it.each(['own-bucket', 'create-upload-url'] as const)(
-  'by %s: what was planted in names, paths, links, metadata and consent is nowhere in clear, neither on the way nor after the end',
+  'by %s: names, paths, links, metadata and consent are never in clear text, during a verification and after its end',
   async (upload) => {
     const worker = await rig.openWorker();
     const name = `${CANARY}-${upload}`;
     const hold = await rig.control.fault({ kind: 'hold', action: DETECT });
-    const { id } = await rig.client.enqueue(await rig.request(name, { card: 'match' }, { ...PERSONAL, upload }));
+    const { id } = await rig.client.enqueue(
+      await rig.request(name, { card: 'match' }, { ...PERSONAL, upload, frame: frameOf(upload) }),
+    );
     await rig.control.waitFor({ event: 'held' }, upload === 'own-bucket' ? 1 : 2);
-    const onTheWay = await allText(rig.redis, rig.config.prefix);
+    const during = await allText(rig.redis, rig.config.prefix);
     await rig.control.release(hold);
     const view = await rig.client.wait(id, { until: 'ended' });
     expect(view).toMatchObject({ state: 'completed', key: name, metadata: PERSONAL.metadata, purpose: CANARY });
-    expect(view?.bestFrame?.path).toContain(`${CANARY}.jpg`);
+    expect(view?.bestFrame?.path).toContain(`${CANARY}-${upload}.jpg`);
     expect(view?.history.map(({ stage }) => stage)).toEqual(['upload', 'md5', 'detect', 'download']);
     await worker.stop(5_000);
     const after = await allText(rig.redis, rig.config.prefix);
-    for (const text of [onTheWay, after]) {
+    for (const text of [during, after]) {
       expect(text).toContain(id);
       expect(text).not.toContain(CANARY);
       expect(text).not.toMatch(/q-sign|myqcloud/);
@@ -58,7 +65,24 @@ it.each(['own-bucket', 'create-upload-url'] as const)(
   },
 );
 
-it('without a key ring they are there to be found: the check can fail', async () => {
+it('the data that is kept for a retry stays sealed, and the retry can open it', async () => {
+  const worker = await rig.openWorker();
+  const name = `${CANARY}-retry`;
+  await rig.control.fault({ kind: 'error', action: DETECT, code: 'InvalidParameterValue' });
+  const { id } = await rig.client.enqueue(
+    await rig.request(name, { card: 'match' }, { ...PERSONAL, frame: frameOf('retried') }),
+  );
+  expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'failed' });
+  expect(await rig.redis.hkeys(rig.names.kept(id))).toContain('src');
+  expect(await allText(rig.redis, rig.config.prefix)).not.toContain(CANARY);
+  const retry = async () => (await rig.client.retry({ ids: [id], by: 'test', why: 'mended' }))[0]?.status;
+  await expect.poll(retry).toBe('run');
+  expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', frame: 'stored' });
+  expect(await allText(rig.redis, rig.config.prefix)).not.toContain(CANARY);
+  await worker.stop(5_000);
+});
+
+it('without a key ring, the same search finds the data, which proves that the check can fail', async () => {
   const { BESTFRAME_KEY_RING: _none, ...env } = rig.env;
   const plain = openClient(readConfig(env));
   const { id } = await plain.enqueue(await rig.request(`${CANARY}-plain`, { card: 'match' }, PERSONAL));
@@ -67,10 +91,10 @@ it('without a key ring they are there to be found: the check can fail', async ()
   await plain.close();
 });
 
-it('a worker without the key ends nothing and burns nothing; with the key it goes on', async () => {
+it('a worker without the key delays a verification and counts no attempt; one with the key completes it', async () => {
   const { id } = await rig.client.enqueue(await rig.request('locked'));
   const stranger = await rig.openWorker({ BESTFRAME_KEY_RING: `k2:${NEW}` });
-  const sealed = () => rig.lines.filter((line) => line.id === id && line.event === 'sealed').length;
+  const sealed = () => rig.lines.filter((line) => line.id === id && line.event === 'record_sealed').length;
   await expect.poll(sealed, { timeout: 30_000 }).toBeGreaterThanOrEqual(2);
   await stranger.stop(5_000);
   const reader = openClient(readConfig({ ...rig.env, BESTFRAME_KEY_RING: `k2:${NEW}` }));
@@ -83,14 +107,14 @@ it('a worker without the key ends nothing and burns nothing; with the key it goe
   await worker.stop(5_000);
 });
 
-it('the key is changed while work goes on: added, moved to the front, the old one taken out', async () => {
+it('a key rotates during work: it is added, moved to the front, and the old key is removed', async () => {
   const ids: string[] = [];
   const rings = [RING, `k1:${OLD},k2:${NEW}`, `k2:${NEW},k1:${OLD}`];
   const clients = rings.map((ring) => openClient(readConfig({ ...rig.env, BESTFRAME_KEY_RING: ring })));
   for (const [index, client] of clients.entries()) {
     ids.push((await client.enqueue(await rig.request(`rotated-${index}`))).id);
   }
-  // The oldest ring's client wrote before the newest key was the first anywhere; the worker has both.
+  // The first client sealed its request with the old key. The worker has both keys.
   const worker = await rig.openWorker({ BESTFRAME_KEY_RING: `k2:${NEW},k1:${OLD}` });
   for (const id of ids) {
     expect(await clients[1]?.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed' });

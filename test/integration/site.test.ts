@@ -1,11 +1,12 @@
-/** The operators' site: who sees what, what a form may do, what is audited, and what is on no page. */
+/** Tests the operators' site: logins, roles, forms, the audit log, and what no page may show. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { openDashboardFor } from '../../src/compose.ts';
-import { readConfig } from '../../src/config.ts';
-import { hashPassword } from '../../src/domain/operators.ts';
+import { readConfig } from '../../src/app/config.ts';
+import { openDashboard } from '../../src/app/dashboard.ts';
+import { explain } from '../../src/domain/errors/index.ts';
+import { hashPassword } from '../../src/domain/operations/operators.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 import { loggedIn, tokenIn } from '../support/site.ts';
 
@@ -14,7 +15,7 @@ const CANARY = 'maria-lopez';
 const PASSWORDS = { ana: 'ana-may-do-all', vera: 'vera-only-looks' };
 
 let rig: Rig;
-let site: Awaited<ReturnType<typeof openDashboardFor>>;
+let site: Awaited<ReturnType<typeof openDashboard>>;
 let audit: string;
 const cookies = { ana: '', vera: '' };
 
@@ -43,7 +44,7 @@ afterAll(async () => {
 });
 
 function open(settings: Record<string, string> = {}) {
-  return openDashboardFor(readConfig({ ...rig.env, BESTFRAME_AUDIT: audit, ...settings }), pino({ level: 'silent' }));
+  return openDashboard(readConfig({ ...rig.env, BESTFRAME_AUDIT: audit, ...settings }), pino({ level: 'silent' }));
 }
 
 function get(path: string, cookie = cookies.ana, headers: Record<string, string> = {}) {
@@ -68,7 +69,7 @@ async function audited(): Promise<{ act: string; actor: string | null; on?: stri
     .map((line) => JSON.parse(line));
 }
 
-async function held(key: string): Promise<string> {
+async function createHeld(key: string): Promise<string> {
   await rig.control.fault({ kind: 'drop', action: DETECT, object: rig.client.idOf(key), times: null });
   const { id } = await rig.client.enqueue(await rig.request(key, { card: 'match' }, { lane: 'batch' }));
   await expect.poll(async () => (await rig.client.get(id))?.state, { timeout: 20_000 }).toBe('held');
@@ -76,19 +77,19 @@ async function held(key: string): Promise<string> {
   return id;
 }
 
-describe('who', () => {
-  it('is asked by a page, and leads on to where one wanted to go, on this site only', async () => {
+describe('a login', () => {
+  it('is required for a page, and then redirects to it, but only within this site', async () => {
     const asked = await get('/v/vany', '');
     expect([asked.status, asked.headers.get('location')]).toEqual([303, '/login?to=%2Fv%2Fvany']);
-    const there = await post('/login', { name: 'ana', password: PASSWORDS.ana, to: '/v/vany' }, '');
-    expect(there.headers.get('location')).toBe('/v/vany');
+    const redirected = await post('/login', { name: 'ana', password: PASSWORDS.ana, to: '/v/vany' }, '');
+    expect(redirected.headers.get('location')).toBe('/v/vany');
     for (const to of ['https://evil.example', '//evil.example', '/\\evil.example']) {
       const elsewhere = await post('/login', { name: 'ana', password: PASSWORDS.ana, to }, '');
       expect(elsewhere.headers.get('location')).toBe('/');
     }
   });
 
-  it('has a cookie that no script reads and no other site sends; a changed one is nobody’s', async () => {
+  it('sets a cookie that scripts and other sites cannot use, and a forged cookie is refused', async () => {
     const body = new URLSearchParams({ name: 'vera', password: PASSWORDS.vera });
     const answer = await fetch(new URL('/login', site.url), { method: 'POST', body, redirect: 'manual' });
     expect(answer.headers.getSetCookie()[0]).toMatch(/HttpOnly.*SameSite=Strict/);
@@ -100,7 +101,7 @@ describe('who', () => {
     }
   });
 
-  it('with a wrong password is refused in words, audited, and after ten tries told to wait', async () => {
+  it('is refused and audited for a wrong password, and blocked after ten failures', async () => {
     const tries = Array.from({ length: 12 }, () => post('/login', { name: 'ana', password: 'guess' }, ''));
     const answers = await Promise.all(tries);
     const first = answers.find(({ status }) => status === 401);
@@ -109,24 +110,28 @@ describe('who', () => {
     expect((await audited()).map(({ act }) => act)).toContain('login.refused');
   });
 
-  it('a proxy says, if it is one of those that may', async () => {
-    const behind = await open({ BESTFRAME_DASHBOARD_PROXIES: '127.0.0.1', BESTFRAME_AUDIT: 'stderr' });
-    const asked = (url: string, user: string) =>
-      fetch(url, { headers: { 'x-forwarded-user': user, accept: 'text/html' }, redirect: 'manual' });
-    expect((await asked(behind.url, 'petra')).status).toBe(200);
-    expect((await asked(behind.url, 'nobody')).status).toBe(303);
-    expect((await asked(site.url, 'petra')).status).toBe(303); // this one knows no proxy
+  it('is taken from a proxy header only with the secret of the proxy', async () => {
+    const secret = 'a-secret-that-is-long-enough-for-a-proxy';
+    const behind = await open({ BESTFRAME_DASHBOARD_IDENTITY_SECRET: secret });
+    const asked = async (headers: Record<string, string>, url = behind.url) =>
+      (await fetch(url, { headers: { accept: 'text/html', ...headers }, redirect: 'manual' })).status;
+    const petra = { 'x-forwarded-user': 'petra' };
+    expect(await asked({ ...petra, 'x-bestframe-proxy-secret': secret })).toBe(200);
+    expect(await asked({ 'x-forwarded-user': 'nobody', 'x-bestframe-proxy-secret': secret })).toBe(303);
+    expect(await asked({ ...petra, 'x-bestframe-proxy-secret': `${secret}x` })).toBe(303);
+    expect(await asked(petra)).toBe(303);
+    expect(await asked({ ...petra, 'x-bestframe-proxy-secret': secret }, site.url)).toBe(303); // it has no identity proxy
     await behind.stop(0);
   });
 
-  it('without a login of anybody does not start', async () => {
+  it('needs an operator: without one, the site does not start', async () => {
     await expect(open({ BESTFRAME_DASHBOARD_USERS: '' })).rejects.toMatchObject({ code: 'INVALID_SETTINGS' });
     await expect(open({ BESTFRAME_DASHBOARD_USER: 'x' })).rejects.toMatchObject({ code: 'INVALID_SETTINGS' });
   });
 });
 
 describe('a page', () => {
-  it('has a verdict, its numbers, and the way to one verification by id and by key', async () => {
+  it('shows a verdict and its numbers, and finds a verification by id and by key', async () => {
     const { id } = await rig.client.enqueue(await rig.request(`${CANARY}-1`, { card: 'match' }));
     await rig.client.wait(id, { until: 'ended' });
     const page = await text('/');
@@ -139,7 +144,7 @@ describe('a page', () => {
     expect((await get('/find?what=nothing')).status).toBe(404);
   });
 
-  it('of one verification tells what happened when; no key, metadata, path or link is on any', async () => {
+  it('shows the timeline of a verification, and never a key, metadata, path or link', async () => {
     const metadata = { customer: CANARY };
     const made = await rig.request(`${CANARY}-2`, { card: 'match', first: { unreadable: 1 } }, { metadata });
     const { id } = await rig.client.enqueue(made);
@@ -152,7 +157,17 @@ describe('a page', () => {
     expect(await audited()).toContainEqual(expect.objectContaining({ act: 'timeline.read', actor: 'vera', on: id }));
   });
 
-  it('shows a frame to who may see frames, and says so in the audit log', async () => {
+  it('says why a verification waits although it is ready to run', async () => {
+    const gate = { region: 'ap-singapore', action: 'DetectReflectLivenessAndCompare' } as const;
+    await rig.client.steerGate(gate, 'pause', { by: 'ana', why: 'maintenance' });
+    const { id } = await rig.client.enqueue(await rig.request('paused', { card: 'match' }));
+    expect(await text(`/v/${id}`)).toContain('<dt>Paused by</dt><dd>an operator</dd>');
+    await rig.client.steerGate(gate, 'resume', { by: 'ana', why: 'done' });
+    await rig.client.wait(id, { until: 'ended' });
+    expect(await text(`/v/${id}`)).not.toContain('Paused by');
+  });
+
+  it('shows a frame only with the role for frames, and audits each view', async () => {
     const { id } = await rig.client.enqueue(await rig.request('frame', { card: 'match' }));
     await rig.client.wait(id, { until: 'ended' });
     expect(await text(`/v/${id}?frame=1`, cookies.vera)).not.toContain('<img');
@@ -171,14 +186,20 @@ describe('a page', () => {
     expect(await answer.text()).not.toMatch(/<script|style="|https?:/);
   });
 
-  it('is in Chinese for whoever reads that, and stays so when told', async () => {
+  it('is in Chinese if the browser prefers it, or if the reader chose it', async () => {
     expect(await (await get('/', cookies.ana, { 'accept-language': 'zh-CN,zh;q=0.9' })).text()).toContain('概览');
     const chosen = await get('/language/zh');
     const [remembered] = (chosen.headers.getSetCookie()[0] ?? '').split(';');
-    expect(await text('/', `${cookies.ana}; ${remembered}`)).toContain('概览');
+    const cookie = `${cookies.ana}; ${remembered}`;
+    expect(await text('/', cookie)).toContain('概览');
+    const { id } = await rig.client.enqueue(await rig.request('chinese', { card: 'spoof' }));
+    const { reason } = (await rig.client.wait(id, { until: 'ended' })) ?? {};
+    const title = explain(reason?.code ?? '', 'zh')?.title ?? '';
+    expect(title).not.toBe(reason?.title);
+    expect(await text(`/v/${id}`, cookie)).toContain(title);
   });
 
-  it('escapes what an operator has written', async () => {
+  it('escapes the text of an operator', async () => {
     const why = '<b onclick="x">because</b>';
     const fields = { token: tokenIn(await text('/')), steer: 'pause', why };
     expect((await post(`/gate/ap-singapore/${DETECT}`, fields)).status).toBe(303);
@@ -190,8 +211,8 @@ describe('a page', () => {
 });
 
 describe('a form', () => {
-  it('resolves a held verification, by an operator, with a reason; audited before it is done', async () => {
-    const id = await held('held');
+  it('resolves a held verification, with a role and a reason, and is audited first', async () => {
+    const id = await createHeld('held');
     expect(await text('/')).toContain(`/v/${id}`);
     const token = tokenIn(await text(`/v/${id}`));
     const fields = { token, choice: 'retry', why: 'the line was cut' };
@@ -199,7 +220,7 @@ describe('a form', () => {
     const refused = await post(`/v/${id}/decide`, fields);
     expect(await text(refused.headers.get('location') ?? '')).toContain('may already have been paid');
     const done = await post(`/v/${id}/decide`, { ...fields, payAgain: '1' });
-    expect(done.headers.get('location')).toBe(`/v/${id}?said=done`);
+    expect(done.headers.get('location')).toBe(`/v/${id}?notice=done`);
     const view = await rig.client.wait(id, { until: 'ended' });
     expect(view).toMatchObject({ state: 'completed', decision: 'match' });
     expect(view?.history).toContainEqual(expect.objectContaining({ event: 'resolved', by: 'ana', why: fields.why }));
@@ -208,7 +229,7 @@ describe('a form', () => {
     );
   });
 
-  it('without its token, of somebody else, or by whom it is not permitted, does nothing', async () => {
+  it('does nothing without its token, with the token of another operator, or without the role', async () => {
     const page = await text('/', cookies.vera);
     const fields = { steer: 'pause', why: 'just because' };
     const path = `/gate/ap-singapore/${DETECT}`;
@@ -219,9 +240,9 @@ describe('a form', () => {
     expect(await rig.client.gates()).toEqual([expect.objectContaining({ state: 'open' })]);
   });
 
-  it('does nothing that cannot be audited', async () => {
+  it('does nothing if it cannot be audited', async () => {
     const blind = await open({ BESTFRAME_AUDIT: '/dev/full' });
-    const body = new URLSearchParams({ name: 'ana', password: PASSWORDS.ana });
+    const body = new URLSearchParams({ name: 'vera', password: PASSWORDS.vera }); // wrong logins of Ana were limited before
     const answer = await fetch(new URL('/login', blind.url), { method: 'POST', body, redirect: 'manual' });
     expect(answer.status).toBe(500);
     expect(answer.headers.getSetCookie()).toEqual([]);

@@ -1,7 +1,10 @@
-/** What the vendor's support asks for: every call with its RequestId and its parameters, and nothing that must not leave. */
+/**
+ * Tests that the support bundle contains the facts that the vendor's support asks for (the RequestId and the parameters of each
+ * call) and no personal data.
+ */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { SupportBundle } from '../../src/domain/support.ts';
-import type { VerificationRequest } from '../../src/domain/verification.ts';
+import type { VerificationRequest } from '../../src/domain/verification/request.ts';
+import type { SupportBundle } from '../../src/domain/verification/support.ts';
 import { type SampleOptions, sampleImage, sampleVideo } from '../../src/emulator/samples.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -27,7 +30,7 @@ async function bundleOf(key: string, sample?: SampleOptions, more: Partial<Verif
   const { id } = await rig.client.enqueue(await rig.request(key, sample, more));
   const view = await rig.client.wait(id, { until: 'ended', timeoutMs: 50_000 });
   const bundle = await rig.client.support(id);
-  if (bundle === null || view === null) throw new Error('lost');
+  if (bundle === null || view === null) throw new Error('the record is missing');
   return { id, view, bundle };
 }
 
@@ -35,8 +38,8 @@ function callsTo(bundle: SupportBundle, api: string) {
   return bundle.calls.filter((call) => call.api === api);
 }
 
-describe('each call to the vendor', () => {
-  it('has the RequestId that the vendor gave, and the very parameters, links cut to host and path', async () => {
+describe('the calls in a support bundle', () => {
+  it('have the RequestId and the parameters that the vendor saw, with links shortened to host and path', async () => {
     const { id, bundle } = await bundleOf('own', { card: 'match', first: { unreadable: 1 } });
     const logged = await rig.control.calls({ action: DETECT, object: id });
     const calls = callsTo(bundle, DETECT);
@@ -59,7 +62,7 @@ describe('each call to the vendor', () => {
     expect(rewound).toMatchObject({ stage: 'detect', class: 'reupload' });
   });
 
-  it('by upload URL too: CreateUploadUrl twice, and the links that it gave', async () => {
+  it('include both CreateUploadUrl calls, and detect has the links that they returned', async () => {
     const { view, bundle } = await bundleOf('url', { card: 'match' }, { upload: 'create-upload-url' });
     const logged = await rig.control.calls({ action: 'CreateUploadUrl' });
     const made = callsTo(bundle, 'CreateUploadUrl');
@@ -73,7 +76,7 @@ describe('each call to the vendor', () => {
     for (const { requestId } of bundle.calls) expect(view.requestIds).toContain(requestId);
   });
 
-  it('with the parameters that only VideoLivenessCompare has', async () => {
+  it('have the parameters that only VideoLivenessCompare takes', async () => {
     const video = { from: 'file', path: await rig.file('clip.mp4', sampleVideo({ card: 'match' })) } as const;
     const { resources, ...request } = await rig.request('video');
     const { id } = await rig.client.enqueue({
@@ -91,7 +94,7 @@ describe('each call to the vendor', () => {
     expect(call?.parameters.VideoUrl).toContain(`${id}/0/video`);
   });
 
-  it('that failed before detect, and one that was never answered', async () => {
+  it('include a call that failed before detect, and a call that was never answered', async () => {
     await rig.control.fault({ kind: 'error', action: 'CreateUploadUrl', code: 'InternalError', times: null });
     const deadline = new Date(Date.now() + 2_500).toISOString();
     const { bundle } = await bundleOf('refused', undefined, { upload: 'create-upload-url', deadline });
@@ -108,7 +111,7 @@ describe('each call to the vendor', () => {
   });
 });
 
-it('holds no signature, no key or path of the caller, and not the name of an object that is the caller’s own', async () => {
+it('contains no signature, and no key, path or object name of the caller', async () => {
   const request = await rig.request('maria-lopez');
   const { bucket } = rig;
   await rig.control.putObject(bucket, 'customers/maria-lopez.jpg', sampleImage('maria'));
@@ -121,6 +124,6 @@ it('holds no signature, no key or path of the caller, and not the name of an obj
   expect(text).not.toMatch(/maria|lopez|q-sign|signature|\?|inputs|AKID/i);
 });
 
-it('of what is not there is null', async () => {
+it('is null for an unknown verification', async () => {
   expect(await rig.client.support('vnothing')).toBeNull();
 });

@@ -1,6 +1,8 @@
-/** Several tenants in one deployment: the same key is another verification for each, and what others have is not there. */
+/**
+ * Tests one deployment with several tenants: each tenant has its own keys, and cannot see the verifications of another tenant.
+ */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { BestframeClient } from '../../src/client/client.ts';
+import type { BestframeClient } from '../../src/client/redis/client.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 const ASKED = { by: 'officer', why: 'asked by letter' };
@@ -13,12 +15,13 @@ beforeAll(async () => {
   rig = await createRig({ env: { BESTFRAME_QPS_DETECT: '200' }, emulator: { qps: {} } });
   await rig.openWorker();
   await rig.openErase();
+  await rig.permit('acme', 'globex', 'pages', 'short');
   acme = rig.client.forTenant('acme');
   globex = rig.client.forTenant('globex');
 });
 afterAll(() => rig.dispose());
 
-it('the same key is a verification of each, and of the deployment itself', async () => {
+it('the same key is a separate verification for each tenant and for the deployment itself', async () => {
   const request = await rig.request('shared', { card: 'match' }, { subject: 'person' });
   const ids = await Promise.all([acme, globex, rig.client].map(async (client) => (await client.enqueue(request)).id));
   expect(new Set(ids).size).toBe(3);
@@ -29,7 +32,7 @@ it('the same key is a verification of each, and of the deployment itself', async
   expect((await rig.client.bySubject('person')).map(({ id }) => id)).toEqual([ids[2]]);
 });
 
-it("a stranger's is not there, for any question or act; the deployment's own client sees all", async () => {
+it("hides another tenant's verification from every call; the deployment's own client sees all", async () => {
   const { id } = await acme.enqueue(await rig.request('mine'));
   await acme.wait(id, { until: 'ended' });
   const before = JSON.stringify(await acme.get(id));
@@ -41,7 +44,7 @@ it("a stranger's is not there, for any question or act; the deployment's own cli
   expect(await globex.acknowledge(id)).toBe('missing');
   expect(await globex.legalHold(id, ASKED)).toBe('missing');
   expect(await globex.erase(id, ASKED)).toEqual({ status: 'missing' });
-  for await (const _view of globex.watch(id, AbortSignal.timeout(5_000))) throw new Error('seen');
+  for await (const _view of globex.watch(id, AbortSignal.timeout(5_000))) throw new Error('unexpected view');
   expect(JSON.stringify(await acme.get(id))).toBe(before);
   expect(await rig.client.get(id)).toMatchObject({ tenant: 'acme' });
 
@@ -51,10 +54,10 @@ it("a stranger's is not there, for any question or act; the deployment's own cli
   expect(await globex.erase(id, ASKED)).toEqual({ status: 'missing' });
 });
 
-it('pages are of one tenant, newest first, whole, and without what is erased', async () => {
+it('pages list every verification of one tenant, newest first, without erased ones', async () => {
   const client = rig.client.forTenant('pages');
   const requests = await Promise.all(Array.from({ length: 7 }, (_, index) => rig.request(`page-${index}`)));
-  // One millisecond may claim several: their order is by id then, and no page loses one of them.
+  // Several verifications may share a millisecond. Such verifications are sorted by id, and no page may skip one.
   const items = await client.enqueueMany(requests);
   const ids = items.map((item) => (item.status === 'refused' ? '' : item.id));
   const seen: string[] = [];
@@ -78,7 +81,7 @@ it('pages are of one tenant, newest first, whole, and without what is erased', a
   await expect(rig.client.page()).rejects.toMatchObject({ code: 'INVALID_SETTINGS', field: 'tenant' });
 });
 
-it('a watch tells every change that it sees, and ends with the verification', async () => {
+it('a watch yields changes, and ends with the verification', async () => {
   const object = acme.idOf('watched');
   const hold = await rig.control.fault({ kind: 'hold', action: 'DetectReflectLivenessAndCompare', object });
   const { id } = await acme.enqueue(await rig.request('watched'));
@@ -94,7 +97,7 @@ it('a watch tells every change that it sees, and ends with the verification', as
   expect(states.at(-1)).toBe('completed match');
 });
 
-it('whether sources are still needed is known of each id', async () => {
+it('presence reports for each id whether it is present, erased or missing', async () => {
   const hold = await rig.control.fault({
     kind: 'hold',
     action: 'DetectReflectLivenessAndCompare',
@@ -105,17 +108,17 @@ it('whether sources are still needed is known of each id', async () => {
   await acme.wait(ended, { until: 'ended' });
   const { id: erased } = await acme.enqueue(await rig.request('erased'));
   await acme.erase(erased, ASKED);
-  expect(await rig.client.standing([needed, ended, erased, 'vnothing'])).toEqual([
-    'goes on',
-    'ended',
-    'erased',
-    'missing',
+  expect(await rig.client.presence([needed, ended, erased, 'vnothing'])).toEqual([
+    { status: 'present', state: 'active', keepsSources: false },
+    { status: 'present', state: 'completed', keepsSources: false },
+    { status: 'erased' },
+    { status: 'missing' },
   ]);
   await rig.control.release(hold);
   await acme.wait(needed, { until: 'ended' });
 });
 
-it("an index is a tenant's own, and erasing takes the verification out of it", async () => {
+it("erasing removes a verification from its tenant's index", async () => {
   const client = rig.client.forTenant('short');
   const { id } = await client.enqueue(await rig.request('short'));
   expect(await rig.redis.zrange(rig.names.tenant('short'), '0', '-1')).toEqual([id]);
@@ -123,8 +126,8 @@ it("an index is a tenant's own, and erasing takes the verification out of it", a
   expect(await rig.redis.exists(rig.names.tenant('short'))).toBe(0);
 });
 
-it('a tenant that is no word is refused', () => {
+it('refuses an invalid tenant name', () => {
   for (const tenant of ['', 'Acme', '-a', 'a b', 'a:b', '{x}', 'x'.repeat(41)]) {
-    expect(() => rig.client.forTenant(tenant)).toThrow(/tenant is not a word/);
+    expect(() => rig.client.forTenant(tenant)).toThrow(/tenant is not valid/);
   }
 });

@@ -1,13 +1,14 @@
 /**
- * What an older version left in Redis goes on under this one. Each released version has a file in test/fixtures/records,
- * written by the first test here with BESTFRAME_CAPTURE=<version> in the environment of the run, once, when it is released.
+ * Tests that this version resumes verifications that an older version left in Redis. Each released version has a file in
+ * test/fixtures/records. To write the file of a new release, run the first test once with BESTFRAME_CAPTURE=<version> in the
+ * environment.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import type { State } from '../../src/domain/states.ts';
+import type { State } from '../../src/domain/verification/states.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
-import { PIPELINE_VERSION } from '../../src/queue/record.ts';
+import { PIPELINE_VERSION } from '../../src/redis/record.ts';
 import { capture, type Records, restore } from '../support/records.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -21,6 +22,7 @@ afterEach(async () => {
 
 async function open(): Promise<Rig> {
   const env = {
+    BESTFRAME_NAMESPACE: 'bestframe', // the ids of the captured records depend on it
     BESTFRAME_QPS_DETECT: '200',
     BESTFRAME_QPS_UPLOAD_URL: '200',
     BESTFRAME_LEASE_MS: '2000',
@@ -33,22 +35,25 @@ async function open(): Promise<Rig> {
   return rig;
 }
 
-/** By key: how each was left, and what becomes of it. */
-const EXPECTED: Readonly<Record<string, { left: State | 'gone'; becomes: object | null }>> = {
-  queued: { left: 'queued', becomes: { state: 'completed', decision: 'match', paidCalls: 1, frame: 'stored' } },
-  uploaded: { left: 'delayed', becomes: { state: 'completed', decision: 'match', paidCalls: 1, frame: 'stored' } },
-  'by-url': { left: 'delayed', becomes: { state: 'completed', decision: 'match', paidCalls: 1, frame: 'stored' } },
-  unknown: { left: 'active', becomes: { state: 'completed', decision: 'match', paidCalls: 1, possiblyPaidCalls: 1 } },
-  decided: { left: 'active', becomes: { state: 'completed', decision: 'match', paidCalls: 1, frame: 'lost' } },
-  held: { left: 'held', becomes: { state: 'held', reason: { code: 'FailedOperation.DownLoadError' } } },
-  completed: { left: 'completed', becomes: { state: 'completed', decision: 'match', frame: 'stored' } },
-  failed: { left: 'failed', becomes: { state: 'failed', reason: { code: 'FailedOperation.LivessSystemError' } } },
-  cancelled: { left: 'cancelled', becomes: { state: 'cancelled' } },
-  erased: { left: 'gone', becomes: null },
+/** For each key: the state in the captured records, and the result after a worker has run. */
+const EXPECTED: Readonly<Record<string, { captured: State | 'gone'; result: object | null }>> = {
+  queued: { captured: 'queued', result: { state: 'completed', decision: 'match', paidCalls: 1, frame: 'stored' } },
+  uploaded: { captured: 'delayed', result: { state: 'completed', decision: 'match', paidCalls: 1, frame: 'stored' } },
+  'by-url': { captured: 'delayed', result: { state: 'completed', decision: 'match', paidCalls: 1, frame: 'stored' } },
+  unknown: {
+    captured: 'active',
+    result: { state: 'completed', decision: 'match', paidCalls: 1, possiblyPaidCalls: 1 },
+  },
+  decided: { captured: 'active', result: { state: 'completed', decision: 'match', paidCalls: 1, frame: 'lost' } },
+  held: { captured: 'held', result: { state: 'held', reason: { code: 'FailedOperation.DownLoadError' } } },
+  completed: { captured: 'completed', result: { state: 'completed', decision: 'match', frame: 'stored' } },
+  failed: { captured: 'failed', result: { state: 'failed', reason: { code: 'FailedOperation.LivessSystemError' } } },
+  cancelled: { captured: 'cancelled', result: { state: 'cancelled' } },
+  erased: { captured: 'gone', result: null },
 };
 
-/** One of each, left as a worker that is killed leaves them. */
-async function leave(rig: Rig): Promise<void> {
+/** Creates one verification in each state, as a killed worker leaves it. */
+async function createEachState(rig: Rig): Promise<void> {
   const request = async (key: string, card: object = {}, more: object = {}) => {
     const liveData = await rig.file(`${key}.gz`, sampleLiveData({ card: 'match', nonce: key, padBytes: 64, ...card }));
     const image = await rig.file(`${key}.jpg`, sampleImage(key));
@@ -74,7 +79,7 @@ async function leave(rig: Rig): Promise<void> {
   await ended('failed', { card: 'FailedOperation.LivessSystemError', channel: 'error' });
   await ended('erased');
   await rig.client.erase(id('erased'), { by: 'test', why: 'captured' });
-  // Trouble with the account: uploaded, and handed back.
+  // A fault of the account: the worker uploads the objects and requeues the verification.
   await rig.control.settings({ accountError: 'ResourceUnavailable.InArrears' });
   for (const [key, more] of [
     ['uploaded', {}],
@@ -82,58 +87,58 @@ async function leave(rig: Rig): Promise<void> {
   ] as const) {
     await rig.client.enqueue(await request(key, {}, more));
     await expect
-      .poll(async () => (await rig.client.get(id(key)))?.reason?.code, { timeout: 20_000 })
-      .toMatch(/Arrears/);
+      .poll(() => rig.client.get(id(key)), { timeout: 20_000 })
+      .toMatchObject({ state: 'delayed', reason: { code: expect.stringMatching(/Arrears/) } });
   }
   await rig.control.settings({ accountError: null });
-  await rig.client.steer('ap-singapore', DETECT, 'open', 'test', 'captured');
-  await rig.client.steer('ap-singapore', DETECT, 'pause', 'test', 'captured');
+  await rig.client.steerGate({ region: 'ap-singapore', action: DETECT }, 'open', { by: 'test', why: 'captured' });
+  await rig.client.steerGate({ region: 'ap-singapore', action: DETECT }, 'pause', { by: 'test', why: 'captured' });
   await rig.client.enqueue(await request('cancelled'));
   await rig.client.cancel(id('cancelled'));
   await worker.stop(5_000);
-  await rig.client.steer('ap-singapore', DETECT, 'resume', 'test', 'captured');
+  await rig.client.steerGate({ region: 'ap-singapore', action: DETECT }, 'resume', { by: 'test', why: 'captured' });
 
-  // A call that is out, and a frame that is on its way, of a worker that is gone by then.
+  // One paid call and one frame download stay open, because their worker no longer exists when the records are restored.
   await rig.control.fault({ kind: 'hold', action: DETECT, object: id('unknown'), times: null });
   await rig.control.fault({ kind: 'hold', service: 'cos', action: 'GetObject', object: 'faceid-result', times: null });
   await rig.client.enqueueMany([await request('unknown'), await request('decided')]);
-  await rig.openWorker({ BESTFRAME_SLOTS: '2' }); // both are taken
+  await rig.openWorker({ BESTFRAME_SLOTS: '2' }); // one slot for each of the two
   await rig.control.waitFor({ event: 'held' }, 2);
   await rig.client.enqueue(await request('queued'));
 }
 
-it('each state can be left and taken up again; a released version is captured here', async () => {
+it('resumes every state of this version, and captures it if BESTFRAME_CAPTURE is set', async () => {
   const rig = await open();
-  await leave(rig);
+  await createEachState(rig);
   const records = await capture(rig, process.env.BESTFRAME_CAPTURE ?? 'present');
   if (process.env.BESTFRAME_CAPTURE !== undefined) {
     writeFileSync(join(FIXTURES, `${records.version}.json`), `${JSON.stringify(records, null, 1)}\n`);
   }
-  await goesOn(records);
+  await expectResumes(records);
 }, 120_000);
 
 const versions = readdirSync(FIXTURES).filter((name) => name.endsWith('.json'));
 
 it.each(versions)(
-  '%s',
+  'resumes the records of %s',
   async (name) => {
-    await goesOn(JSON.parse(readFileSync(join(FIXTURES, name), 'utf8')) as Records);
+    await expectResumes(JSON.parse(readFileSync(join(FIXTURES, name), 'utf8')) as Records);
   },
   120_000,
 );
 
-async function goesOn(records: Records): Promise<void> {
+async function expectResumes(records: Records): Promise<void> {
   const rig = await open();
   await restore(rig, records);
-  for (const [key, { left }] of Object.entries(EXPECTED)) {
-    expect([key, (await rig.client.getByKey(key))?.state ?? 'gone']).toEqual([key, left]);
+  for (const [key, { captured }] of Object.entries(EXPECTED)) {
+    expect([key, (await rig.client.getByKey(key))?.state ?? 'gone']).toEqual([key, captured]);
   }
   await rig.openWorker();
   await rig.openErase();
-  for (const [key, { becomes }] of Object.entries(EXPECTED)) {
+  for (const [key, { result }] of Object.entries(EXPECTED)) {
     const view = await rig.client.wait(rig.client.idOf(key), { until: 'ended', timeoutMs: 60_000 });
-    if (becomes === null) expect(view).toBeNull();
-    else expect([key, view]).toEqual([key, expect.objectContaining(withReason(becomes))]);
+    if (result === null) expect(view).toBeNull();
+    else expect([key, view]).toEqual([key, expect.objectContaining(withReason(result))]);
     if (view !== null) expect(view).toMatchObject({ key, metadata: { order: key } });
   }
   await expect(rig.client.enqueue(await rig.request('erased'))).rejects.toMatchObject({ code: 'KEY_GONE' });
@@ -143,7 +148,7 @@ function withReason(expected: object): object {
   return 'reason' in expected ? { ...expected, reason: expect.objectContaining(expected.reason) } : expected;
 }
 
-it('a record of a newer version is left alone by this one, and costs it nothing', async () => {
+it('delays a record of a newer version, unpaid, until a newer worker runs', async () => {
   const rig = await open();
   const { id } = await rig.client.enqueue(await rig.request('newer'));
   const journal = rig.names.journal(id);

@@ -1,4 +1,8 @@
-/** Requests made from the API's own description, and then spoiled: values of a wrong kind, bodies that are cut, tricks in paths. */
+/**
+ * Generates requests from the OpenAPI document and spoils them: values of the wrong type, truncated bodies, and paths
+ * with traversal or broken escapes.
+ */
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import type { OpenApi } from './http.ts';
 
@@ -58,7 +62,7 @@ const NASTY = [
 ];
 
 const nasty = fc.constantFrom(...NASTY);
-/** One time in ten. */
+/** Yields `arbitrary` in one of ten cases, else `otherwise`. */
 function rarely<T, N>(arbitrary: fc.Arbitrary<T>, otherwise: N): fc.Arbitrary<T | N> {
   return fc.oneof({ weight: 1, arbitrary }, { weight: 9, arbitrary: fc.constant(otherwise) });
 }
@@ -66,9 +70,9 @@ function rarely<T, N>(arbitrary: fc.Arbitrary<T>, otherwise: N): fc.Arbitrary<T 
 const anything = fc.oneof(nasty, fc.jsonValue({ maxDepth: 3 }), fc.double(), fc.integer());
 
 export interface Ground {
-  /** Ids of verifications that there are. */
+  /** Ids of existing verifications. */
   readonly known: readonly string[];
-  /** A request that would be taken. */
+  /** A valid request. */
   readonly good: object;
   readonly secret: string;
 }
@@ -113,7 +117,7 @@ function pathOf(template: string, known: readonly string[]): fc.Arbitrary<string
   return id.map((text) => template.replace('{id}', text));
 }
 
-/** As it may stand in a request line: the rest is for raw sockets. */
+/** Replaces characters that Node refuses in a request line. The tests over a raw socket cover these characters. */
 function asPath(text: string): string {
   return text.replace(/[^\x21-\x7e]/g, '%0d');
 }
@@ -124,7 +128,7 @@ function queryOf(parameters: readonly Parameter[]): fc.Arbitrary<string> {
     fc.option(
       fc
         .oneof({ weight: 2, arbitrary: valueFor(schema, 0) }, { weight: 1, arbitrary: nasty })
-        // A wait that is taken would be waited for.
+        // A valid wait becomes 0, so that the test does not have to wait.
         .map(
           (value) =>
             `${name}=${encodeURIComponent(name === 'wait' && Number(value) > 0 && Number(value) <= 60 ? '0' : String(value))}`,
@@ -177,7 +181,7 @@ function rightBody(schema: Schema | undefined): fc.Arbitrary<unknown> {
   return schema === undefined ? fc.constant({}) : valueFor(schema, 0);
 }
 
-/** One that would be taken, under one of a few keys, with nothing or one field spoiled. */
+/** A valid request under one of a few keys. At most one of its fields is spoiled. */
 function nearly(good: object): fc.Arbitrary<unknown> {
   const key = fc.integer({ min: 0, max: 60 }).map((index) => `nearly-${index}`);
   const spoiled = fc.option(fc.tuple(fc.constantFrom(...Object.keys(good), 'x', 'deadline', 'metadata'), anything), {
@@ -256,10 +260,14 @@ function multipartOf(json: fc.Arbitrary<Buffer>): fc.Arbitrary<Body> {
   });
 }
 
-const JPEG = Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(500, 1)]);
-const GZIP = Buffer.concat([Buffer.from([0x1f, 0x8b, 0x08, 0x00]), Buffer.alloc(500, 2)]);
+const JPEG = Buffer.concat([
+  Buffer.from([0xff, 0xd8, 0xff, 0xfe, 0x01, 0xf6]),
+  Buffer.alloc(500, 1),
+  Buffer.from([0xff, 0xd9]),
+]);
+const GZIP = gzipSync(Buffer.alloc(500, 2));
 
-/** As the schema says, and now and then not. */
+/** Yields values that match the schema, and now and then one that does not. */
 function valueFor(schema: Schema, depth: number): fc.Arbitrary<unknown> {
   return fc.oneof(
     { weight: depth === 0 ? 30 : 15, arbitrary: rightOf(schema, depth) },
@@ -302,7 +310,7 @@ function objectOf({ properties = {}, required = [] }: Schema, depth: number): fc
   });
 }
 
-/** Not every pattern can be made strings of. */
+/** Yields strings that match the pattern, or any strings if fast-check cannot generate strings for the pattern. */
 function matching(pattern: string): fc.Arbitrary<string> {
   try {
     return fc.stringMatching(new RegExp(pattern));

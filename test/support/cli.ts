@@ -1,4 +1,4 @@
-/** The command line as a process of its own. */
+/** Runs the built command line as a child process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ export interface CliResult {
 
 export interface RunningCli {
   readonly child: ChildProcess;
-  /** Resolves when stdout holds it. */
+  /** Resolves with the match when stdout contains the pattern. */
   stdoutWith(pattern: RegExp): Promise<RegExpExecArray>;
   readonly result: Promise<CliResult>;
 }
@@ -45,7 +45,9 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
         };
         looks.add(look);
         look();
-        result.then(({ code }) => reject(new Error(`it ended with ${code} before it said so:\n${stdout}\n${stderr}`)));
+        result.then(({ code }) =>
+          reject(new Error(`ended with ${code} before the output matched:\n${stdout}\n${stderr}`)),
+        );
       }),
   };
 }
@@ -58,7 +60,7 @@ export function cli(
   return startCli(args, env, input).result;
 }
 
-/** Whether a process of this pid is there. */
+/** @returns whether a process with this pid exists. */
 export function lives(pid: number): boolean {
   try {
     process.kill(pid, 0);

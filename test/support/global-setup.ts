@@ -1,9 +1,12 @@
-/** One Redis for all test files of a project, as `inject('redisUrl')`: the one at REDIS_URL, else a private one. */
+/**
+ * Provides one Redis for all test files of a project as `inject('redisUrl')`: the one at REDIS_URL, or else a private
+ * one.
+ */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type {} from 'vitest'; // for the augmentation below
 import type { TestProject } from 'vitest/node';
-import { provideRedis } from '../../src/world/redis.ts';
+import { provideRedis } from '../../src/dev/local-redis.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -13,7 +16,7 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const home = join(import.meta.dirname, '..', '..', '.bestframe');
-  // The project's name too: each project of a run has a Redis of its own, in one process.
+  // All projects of a run share one process, so the folder needs the project's name too.
   const dir = join(home, `test-${process.pid}-${project.name}`);
   const redis = await provideRedis({
     redisUrl: process.env.REDIS_URL,

@@ -1,16 +1,18 @@
-/** The HTTP API of a rig, and calls to it: every answer is held to the API's own description. */
+/** Opens the HTTP API of a rig and calls it. Every answer is validated against the OpenAPI document. */
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { expect } from 'vitest';
-import { ApiKeys } from '../../src/client/api-keys.ts';
-import { SCOPES, type Scope } from '../../src/domain/api-keys.ts';
+import { ApiKeys } from '../../src/client/redis/api-keys.ts';
+import { SCOPES, type Scope } from '../../src/domain/operations/api-keys.ts';
 import type { Rig } from './rig.ts';
 
 export interface Http {
   readonly url: string;
   readonly keys: ApiKeys;
-  /** Of a key that may do everything, of tenant `acme`. */
+  /** The secret of a key of tenant `acme` that has every scope. */
   readonly secret: string;
+  /** The secret of a key of the deployment's own tenant, for gates and metrics. */
+  readonly operator: string;
   keyFor(options?: {
     tenant?: string;
     scopes?: readonly Scope[];
@@ -23,7 +25,7 @@ export interface Http {
 }
 
 export interface CallOptions {
-  /** Null: none. */
+  /** The secret of the API key, or null to send none. */
   readonly secret?: string | null;
   readonly json?: unknown;
   readonly body?: RequestInit['body'];
@@ -33,7 +35,7 @@ export interface CallOptions {
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** Parsed, where it is JSON. */
+  /** The parsed body if it is JSON, else an empty object. */
   readonly json: Record<string, unknown>;
   readonly bytes: Buffer;
 }
@@ -47,11 +49,21 @@ export interface OpenApi {
 }
 
 export async function openHttp(rig: Rig, settings: Record<string, string> = {}): Promise<Http> {
-  const api = await rig.openApi(settings);
+  // Tests send many wrong keys from one address.
+  const failures = { BESTFRAME_LOGIN_FAILURES: 'pair=100000,address=100000,user=100000' };
+  const api = await rig.openApi({ ...failures, ...settings });
   const keys = new ApiKeys(rig.config.redis, rig.config.prefix);
-  const keyFor: Http['keyFor'] = async ({ tenant = 'acme', scopes = SCOPES, mode = 'test', perSecond = 10_000 } = {}) =>
-    (await keys.create({ tenant, scopes, mode, perSecond, name: 'test', lifeMs: null })).secret;
+  const keyFor: Http['keyFor'] = async ({
+    tenant = 'acme',
+    scopes = SCOPES,
+    mode = 'test',
+    perSecond = 10_000,
+  } = {}) => {
+    if (tenant !== 'default') await rig.permit(tenant);
+    return (await keys.create({ tenant, scopes, mode, perSecond, name: 'test', lifeMs: null })).secret;
+  };
   const secret = await keyFor();
+  const operator = await keyFor({ tenant: 'default' });
   const document = (await (await fetch(`${api.url}/openapi.json`)).json()) as OpenApi;
   const conforms = conformity(document);
 
@@ -59,6 +71,7 @@ export async function openHttp(rig: Rig, settings: Record<string, string> = {}):
     url: api.url,
     keys,
     secret,
+    operator,
     keyFor,
     document,
     async call(method, path, { secret: mine = secret, json, body, headers = {} } = {}) {
@@ -82,7 +95,7 @@ export async function openHttp(rig: Rig, settings: Record<string, string> = {}):
   };
 }
 
-/** A multipart body: the JSON, and files. */
+/** Builds a multipart body from the JSON and the files. */
 export function formOf(verification: unknown, files: Readonly<Record<string, Buffer>>): FormData {
   const form = new FormData();
   form.set('verification', JSON.stringify(verification));
@@ -90,7 +103,7 @@ export function formOf(verification: unknown, files: Readonly<Record<string, Buf
   return form;
 }
 
-/** Fails where an answer is not as the document says: status, type and body of that route. */
+/** @returns a check that fails if an answer's status, type or body differs from the document. */
 export function conformity(document: OpenApi) {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   formats.default(ajv);
@@ -105,7 +118,7 @@ export function conformity(document: OpenApi) {
     const template = templates.find(({ pattern }) => pattern.test(path))?.path;
     const verb = method.toLowerCase();
     const operation = template === undefined ? undefined : document.paths[template]?.[verb];
-    if (template === undefined || operation === undefined) return; // a route that there is none of
+    if (template === undefined || operation === undefined) return; // the document says nothing about an unknown route
     const said = `${method} ${path} → ${status} ${type}`;
     const response = operation.responses[String(status)];
     expect(response, `${said} is not in the document`).toBeDefined();
@@ -116,6 +129,6 @@ export function conformity(document: OpenApi) {
     const pointer = at.map((step) => encodeURIComponent(step.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/');
     const validate = compiled.get(pointer) ?? ajv.compile({ $ref: `api#/${pointer}` });
     compiled.set(pointer, validate);
-    if (!validate(body)) throw new Error(`${said} is not as the document says: ${ajv.errorsText(validate.errors)}`);
+    if (!validate(body)) throw new Error(`${said} does not match the document: ${ajv.errorsText(validate.errors)}`);
   };
 }

@@ -1,7 +1,7 @@
-/** Sample inputs as files among the roots, and the request that names them. */
+/** Writes sample input files below a file root, and builds requests that name them. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { VerificationRequest } from '../../src/domain/verification.ts';
+import type { VerificationRequest } from '../../src/domain/verification/request.ts';
 import { type SampleOptions, sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
 
 export type MakeRequest = (
@@ -10,7 +10,7 @@ export type MakeRequest = (
   more?: Partial<VerificationRequest>,
 ) => Promise<VerificationRequest>;
 
-/** @param dir a folder among the file roots. */
+/** @param dir a folder below a file root. */
 export function requestsIn(dir: string, always: Partial<VerificationRequest> = {}): MakeRequest {
   return async (key, sample = { card: 'match' }, more = {}) => {
     const liveData = join(dir, `${key}-live.gz`);

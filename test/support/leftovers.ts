@@ -1,7 +1,7 @@
-/** Everything that a deployment has in Redis, as text: to look for what must not be there. */
-import type { RedisClient } from '../../src/queue/connection.ts';
+/** Returns one text with everything that a deployment keeps in Redis, so that a test can search it for forbidden values. */
+import type { RedisClient } from '../../src/redis/connection.ts';
 
-/** @param except keys that are left out. */
+/** @param except selects the keys to leave out. */
 export async function allText(
   redis: RedisClient,
   prefix: string,

@@ -1,4 +1,4 @@
-/** A receiver of webhooks: a real https server on this machine, with a CA of its own, that remembers what it heard. */
+/** A webhook receiver: a real https server on this machine with its own CA. It records every request. */
 import { writeFile } from 'node:fs/promises';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
@@ -21,15 +21,15 @@ export interface Receiver {
   readonly heard: readonly Heard[];
   readonly caFile: string;
   url(path: string, host?: string): string;
-  /** How a path answers from now on; 204 unless said. */
+  /** Sets the answer for a path. A path whose answer is not set answers 204. */
   answer(path: string, answer: Answer | number): void;
   at(path: string): Heard[];
-  /** The first that is so, now or later. */
+  /** Resolves with the first request that matches. It may have arrived already, or may still come. */
   waitFor(what: (heard: Heard) => boolean): Promise<Heard>;
   close(): Promise<void>;
 }
 
-/** @param dir where its CA is written. */
+/** @param dir the folder for the file of the CA. */
 export async function startReceiver(dir: string): Promise<Receiver> {
   const authority = await createAuthority();
   const caFile = join(dir, 'receiver-ca.pem');

@@ -1,10 +1,11 @@
 /**
- * What a version of Bestframe left in Redis, as a file: all keys of a deployment and the input files, with prefix and folders
- * as place-holders, and times that are moved to today when they are restored.
+ * Captures in a file what a version of Bestframe leaves in Redis, and restores it. The file holds the keys of a
+ * deployment and its input files. Placeholders stand for the prefix and the folders. Restoring moves all times forward
+ * to today.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RedisClient } from '../../src/queue/connection.ts';
+import type { RedisClient } from '../../src/redis/connection.ts';
 import type { Rig } from './rig.ts';
 
 interface Kept {
@@ -15,14 +16,14 @@ interface Kept {
 
 export interface Records {
   readonly version: string;
-  /** ms since 1970. */
+  /** Milliseconds since 1970. */
   readonly capturedAt: number;
   readonly keys: readonly Kept[];
   /** Input files, in base64. */
   readonly inputs: Readonly<Record<string, string>>;
 }
 
-/** Of ours alone: what BullMQ keeps for dashboards is bounded and means nothing to a run. */
+/** Keys that are not captured. No verification needs them to resume: they hold events, locks and timers. */
 const LEFT_OUT = /:events$|:sweeper$|:retention$|:marker$|:stalled-check$|:lock$/;
 
 export async function capture(rig: Rig, version: string): Promise<Records> {
@@ -31,7 +32,7 @@ export async function capture(rig: Rig, version: string): Promise<Records> {
   for (const key of names.sort()) {
     if (LEFT_OUT.test(key)) continue;
     const type = await rig.redis.type(key);
-    if (type === 'none') continue; // gone since it was listed
+    if (type === 'none') continue; // it expired after it was listed
     keys.push({ key, type, value: await contentOf(rig.redis, key, type) });
   }
   const records = {
@@ -51,7 +52,7 @@ export async function capture(rig: Rig, version: string): Promise<Records> {
   ) as Records;
 }
 
-/** Into an empty deployment. */
+/** Restores the records into an empty deployment. */
 export async function restore(rig: Rig, records: Records): Promise<void> {
   const ahead = Date.now() - records.capturedAt;
   const text = JSON.stringify(records.keys)
@@ -77,7 +78,7 @@ async function contentOf(redis: RedisClient, key: string, type: string): Promise
     case 'zset':
       return redis.zrange(key, '0', '-1', 'WITHSCORES');
     default:
-      throw new Error(`a ${type} at ${key}`);
+      throw new Error(`cannot capture ${key}: its type ${type} is not supported`);
   }
 }
 

@@ -1,4 +1,7 @@
-/** Redis as people run it: each way is started here, and the product is led to it by the one setting that docs/redis.md shows. */
+/**
+ * Redis profiles. Each profile starts Redis in one of the setups that people use. It returns the settings that connect the
+ * product to this Redis, as documented in docs/redis.md.
+ */
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import { once } from 'node:events';
@@ -6,8 +9,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
-import { DEFAULT_PREFIX } from '../../src/queue/names.ts';
-import { freePort } from '../../src/world/redis.ts';
+import { freePort } from '../../src/dev/free-port.ts';
+import { DEFAULT_PREFIX } from '../../src/redis/names.ts';
 import {
   PRIMARY,
   SENTINEL_PASSWORD,
@@ -22,9 +25,9 @@ import { documentedUser } from './redis-user.ts';
 
 export interface RedisProfile {
   readonly env: Readonly<Record<string, string>>;
-  /** Those that have data. */
+  /** The data servers, without the Sentinels. */
   readonly servers: readonly Server[];
-  /** That has our keys and takes writes. */
+  /** @returns the server that holds our keys and accepts writes. */
   primary(): Promise<Server>;
   stop(): Promise<void>;
 }
@@ -57,7 +60,7 @@ const byTls: Start = async (dir) => {
   return { ...profile, env: { ...profile.env, BESTFRAME_REDIS_CA_FILE: caFile } };
 };
 
-/** A primary with a replica, and three Sentinels. */
+/** Starts a primary, its replica and three Sentinels. */
 export const withSentinels: Start = async (dir) => {
   const password = 'p@ss/word%1';
   const close = (admin: Server['admin']) => admin.config('SET', 'requirepass', password);
@@ -76,7 +79,7 @@ export const withSentinels: Start = async (dir) => {
     async primary() {
       const port = await sentinels.primary();
       const found = servers.find((server) => server.port === port);
-      if (found === undefined) throw new Error('the Sentinels name a server that is none of ours');
+      if (found === undefined) throw new Error('the Sentinels name a server that this profile did not start');
       return found;
     },
     async stop() {
@@ -86,7 +89,7 @@ export const withSentinels: Start = async (dir) => {
   };
 };
 
-/** Three with a third of the slots each, and a replica of the one that has ours. */
+/** Starts three masters with a third of the slots each, and a replica of the master that holds our keys. */
 export const inCluster: Start = async (dir) => {
   const { name, password, rules, forCluster } = documentedUser();
   const close = async (admin: Server['admin']) => {
@@ -103,7 +106,10 @@ export const inCluster: Start = async (dir) => {
   };
 };
 
-/** An address that leads to the first of two servers, and, once moved, to the second, which has the same data: connections that there are stay where they are. */
+/**
+ * Starts a primary and its replica behind one address. The address leads to the primary until `move` promotes the
+ * replica and sends new connections there. Existing connections stay on the old primary.
+ */
 export const atMovingAddress = async (dir: string): Promise<RedisProfile & { move(): Promise<void> }> => {
   const first = await startServer({ dir: join(dir, 'a') });
   const second = await startServer({ dir: join(dir, 'b'), args: ['--replicaof', '127.0.0.1', String(first.port)] });
@@ -143,12 +149,12 @@ export const atMovingAddress = async (dir: string): Promise<RedisProfile & { mov
 
 const valkey: Start = (dir) => one({ dir, kind: 'valkey-server' });
 
-/** What providers keep for themselves. */
-const KEPT =
+/** Commands that managed providers forbid to their customers. */
+const FORBIDDEN =
   'config debug wait acl save bgsave bgrewriteaof lastsave shutdown replicaof slaveof psync sync migrate module monitor cluster failover client|kill client|list client|pause';
 
 const managed: Start = (dir) => {
-  const without = KEPT.split(' ').map((command) => `-${command}`);
+  const without = FORBIDDEN.split(' ').map((command) => `-${command}`);
   return one(
     { dir, close: (admin) => admin.acl('SETUSER', 'default', ...without) },
     (port) => `redis://127.0.0.1:${port}/1`,
@@ -161,11 +167,11 @@ export const PROFILES: Readonly<Record<string, Start>> = {
   Sentinel: withSentinels,
   'Cluster, with the user of docs/redis.md': inCluster,
   Valkey: valkey,
-  'a provider that keeps commands for itself': managed,
+  'a managed provider that forbids commands': managed,
 };
 
-/** For localhost, signed by itself. */
-export async function certificate(dir: string): Promise<{ caFile: string; files: string[] }> {
+/** Creates a self-signed certificate for localhost. */
+export async function certificate(dir: string): Promise<{ caFile: string; keyFile: string; files: string[] }> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const extensions = [new SubjectAlternativeNameExtension([{ type: 'dns', value: 'localhost' }])];
@@ -178,6 +184,7 @@ export async function certificate(dir: string): Promise<{ caFile: string; files:
   await writeFile(keyFile, `-----BEGIN PRIVATE KEY-----\n${key}\n-----END PRIVATE KEY-----\n`, { mode: 0o600 });
   return {
     caFile: certFile,
+    keyFile,
     files: ['--tls-cert-file', certFile, '--tls-key-file', keyFile, '--tls-ca-cert-file', certFile],
   };
 }

@@ -1,20 +1,23 @@
 /**
- * Servers of Redis for tests that need more than one, or one that can be killed: each on 127.0.0.1, from the same binary as the
- * private one, and with a user `admin` of its own, however little the others may.
+ * Starts Redis servers for tests that need several of them, or one that can be killed. Each server listens on
+ * 127.0.0.1, uses the same binary as the private Redis, and has a user `admin` with all permissions, even if other
+ * users have few.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { vi } from 'vitest';
-import { type OnLeash, startOnLeash } from '../../src/world/leash.ts';
-import { findRedis, freePort, type ProvidedRedis, startPrivateRedis } from '../../src/world/redis.ts';
-import type { RedisBinary } from '../../src/world/redis-binary.ts';
+import { freePort } from '../../src/dev/free-port.ts';
+import { type ProvidedRedis, startPrivateRedis } from '../../src/dev/local-redis.ts';
+import type { RedisBinary } from '../../src/dev/redis-binary.ts';
+import { findRedis } from '../../src/dev/redis-binary.ts';
+import { startTethered, type TetheredProcess } from '../../src/dev/tethered-process.ts';
 import { HOME } from './rig.ts';
 
 const ADMIN = { username: 'admin', password: 'admin-of-tests' };
 const ALWAYS = [
   ...['--user', ADMIN.username, 'on', `>${ADMIN.password}`, '~*', '&*', '+@all'],
-  ...['--masteruser', ADMIN.username, '--masterauth', ADMIN.password], // where it becomes a replica
+  ...['--masteruser', ADMIN.username, '--masterauth', ADMIN.password], // used if it becomes a replica
   ...['--repl-diskless-sync-delay', '0'],
 ];
 
@@ -24,12 +27,12 @@ type Kind = 'redis-server' | 'valkey-server';
 
 export interface Server {
   readonly port: number;
-  /** May do everything. */
+  /** A connection as `admin`, which has all permissions. */
   readonly admin: Redis;
   readonly pid: number;
-  /** As a machine that loses power: without a word. Resolves when it is gone. */
+  /** Kills the process without a shutdown, as a power loss does. Resolves when the process is gone. */
   kill(): Promise<void>;
-  /** Again, on the same port and with the same data. */
+  /** Starts the server again, on the same port and with the same data. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -38,7 +41,7 @@ export interface ServerOptions {
   readonly dir: string;
   readonly kind?: Kind;
   readonly args?: readonly string[];
-  /** What is closed once it runs, by each start: until then it must let anybody see that it is ours. */
+  /** Restricts access after each start. It runs last, because the check that the server has started does not log in. */
   readonly close?: (admin: Redis) => Promise<unknown>;
 }
 
@@ -46,7 +49,7 @@ export function binaryOf(kind: Kind): Promise<RedisBinary> {
   return findRedis({ server: kind, cacheDir: join(HOME, 'cache'), log: (line) => process.stderr.write(`${line}\n`) });
 }
 
-/** With an AOF that is flushed with each write. */
+/** Starts a server whose AOF is flushed with each write. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { dir, kind = 'redis-server', args = [], close } = options;
   const binary = await binaryOf(kind);
@@ -78,16 +81,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 }
 
 function pidOf({ pid }: ProvidedRedis): number {
-  if (pid === null) throw new Error('a private Redis has a pid');
+  if (pid === null) throw new Error('the private Redis has no pid');
   return pid;
 }
 
-/** Resolves when it is a replica that has all its primary has. */
+/** Resolves when the replica has caught up with its primary. */
 export async function untilFollowing({ admin }: Server): Promise<void> {
   await vi.waitUntil(async () => (await admin.info('replication')).includes('master_link_status:up'), SOON);
 }
 
-/** Waits for its server for ever, and keeps no process. */
+/** Connects as an administrator. It retries for ever, so that it survives restarts of the server. */
 function adminOf(port: number, login: { username?: string; password: string }): Redis {
   const admin = new Redis({ host: '127.0.0.1', port, ...login, retryStrategy: () => 50, maxRetriesPerRequest: null });
   return admin.on('error', () => undefined);
@@ -95,7 +98,7 @@ function adminOf(port: number, login: { username?: string; password: string }): 
 
 export interface Sentinels {
   readonly ports: readonly number[];
-  /** Where they say that the primary is. */
+  /** @returns the port of the primary that the Sentinels report. */
   primary(): Promise<number>;
   stop(): Promise<void>;
 }
@@ -103,10 +106,14 @@ export interface Sentinels {
 export const PRIMARY = 'faces';
 export const SENTINEL_PASSWORD = 'watch/men+1';
 
-/** Three, who find a server gone after half a second, and need two for a verdict. @param password of the servers. */
+/**
+ * Starts three Sentinels. They suspect a server after half a second, and two of them must agree that it is down.
+ *
+ * @param password the password of the data servers.
+ */
 export async function startSentinels(dir: string, primary: Server, password: string): Promise<Sentinels> {
   const binary = await binaryOf('redis-server');
-  const running: { port: number; process: OnLeash; admin: Redis }[] = [];
+  const running: { port: number; process: TetheredProcess; admin: Redis }[] = [];
   for (const name of ['a', 'b', 'c']) {
     const port = await freePort();
     const home = join(dir, `sentinel-${name}`);
@@ -124,7 +131,7 @@ export async function startSentinels(dir: string, primary: Server, password: str
       `sentinel failover-timeout ${PRIMARY} 3000`,
     ];
     await writeFile(file, `${lines.join('\n')}\n`);
-    const process = startOnLeash(binary.command, [file, '--sentinel'], { dir: home, env: binary.env });
+    const process = startTethered(binary.command, [file, '--sentinel'], { dir: home, env: binary.env });
     running.push({ port, process, admin: adminOf(port, { password: SENTINEL_PASSWORD }) });
   }
   const ask = async (...question: string[]) =>
@@ -133,7 +140,7 @@ export async function startSentinels(dir: string, primary: Server, password: str
   const agreed = () =>
     ask('CKQUORUM', PRIMARY).then(
       () => true,
-      () => false, // they have not met yet
+      () => false, // the Sentinels have not found each other yet
     );
   await vi.waitUntil(agreed, SOON);
   return {
@@ -151,7 +158,7 @@ export async function startSentinels(dir: string, primary: Server, password: str
 
 export interface ClusterServers {
   readonly servers: readonly Server[];
-  /** That has this key, and takes writes. */
+  /** @returns the server that holds this key and accepts writes. */
   primaryOf(key: string): Promise<Server>;
   stop(): Promise<void>;
 }
@@ -159,7 +166,7 @@ export interface ClusterServers {
 const SLOTS = 16_384;
 const MASTERS = 3;
 
-/** Three that share the slots, and as many replicas as there are `replicas`, each of the server that has `key`. */
+/** Starts three masters that share the slots, and `replicas` replicas of the master that holds `key`. */
 export async function startCluster(
   options: Omit<ServerOptions, 'kind'> & { readonly replicas?: number; readonly key: string },
 ): Promise<ClusterServers> {
@@ -198,7 +205,7 @@ export async function startCluster(
       });
       if (has && flags.includes('master')) return server;
     }
-    throw new Error(`nobody has the slot of ${wanted}`);
+    throw new Error(`no server holds the slot of ${wanted}`);
   };
   const settled = () =>
     Promise.all(

@@ -1,13 +1,13 @@
-/** The user that docs/redis.md shows: what stands there is what is tried. */
+/** Reads the Redis user from docs/redis.md, so that the tests run with the documented permissions. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface DocumentedUser {
   readonly name: string;
   readonly password: string;
-  /** As ACL SETUSER takes them. */
+  /** Rules in the syntax of ACL SETUSER. */
   readonly rules: readonly string[];
-  /** What a Cluster needs beside them. */
+  /** Further rules that a Cluster needs. */
   readonly forCluster: readonly string[];
 }
 

@@ -1,23 +1,26 @@
 /**
- * The whole product in the test's own process, against a real Redis and the emulator: what `compose.ts` opens, under a
- * prefix of its own, so that test files share one Redis and nothing else.
+ * Runs the whole product in the test's process, against a real Redis and the emulator, through the functions of
+ * `src/app`. Each rig has its own prefix, so test files can share one Redis without seeing each other's keys.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { inject } from 'vitest';
-import type { BestframeClient } from '../../src/client/client.ts';
-import { openErase, openNotify, openVerify, type Running } from '../../src/compose.ts';
-import { openApi } from '../../src/compose-api.ts';
-import { type Config, readConfig } from '../../src/config.ts';
+import { openApi } from '../../src/app/api.ts';
+import { openClient } from '../../src/app/client.ts';
+import { type Config, readConfig } from '../../src/app/config.ts';
+import type { Running } from '../../src/app/running.ts';
+import { openErase, openNotify, openVerify } from '../../src/app/workers.ts';
+import type { NotifyTuning } from '../../src/background/notify-worker.ts';
+import type { BestframeClient } from '../../src/client/redis/client.ts';
+import { newNamespace } from '../../src/domain/verification/namespace.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/index.ts';
 import type { Bucket, Settings } from '../../src/emulator/settings.ts';
-import { openClient } from '../../src/open-client.ts';
-import { connectWorker, type RedisClient } from '../../src/queue/connection.ts';
-import { createNames, type Names } from '../../src/queue/names.ts';
-import type { NotifyTuning } from '../../src/runtime/notify-worker.ts';
+import { connectWorker, type RedisClient } from '../../src/redis/connection.ts';
+import { createDeployment, type Deployment } from '../../src/redis/deployment.ts';
+import type { Names } from '../../src/redis/names.ts';
 import { type MakeRequest, requestsIn } from './inputs.ts';
 
 export interface LogLine {
@@ -33,26 +36,36 @@ export interface Rig {
   readonly config: Config;
   readonly redis: RedisClient;
   readonly names: Names;
+  readonly deployment: Deployment;
   readonly client: BestframeClient;
   readonly emulator: Emulator;
   readonly control: EmulatorControl;
   readonly bucket: string;
   readonly dir: string;
-  /** What the workers of this rig logged. */
+  /** The parsed log lines of this rig's processes. */
   readonly lines: LogLine[];
   openWorker(settings?: Record<string, string>): Promise<Running>;
   openErase(): Promise<Running>;
-  /** The HTTP API on a free port. */
+  /** Opens the HTTP API on a free port. */
   openApi(settings?: Record<string, string>): ReturnType<typeof openApi>;
-  /** What was written to the audit log. */
-  audited(): Promise<Record<string, string>[]>;
+  /** @returns the entries of the audit log, without their chains. */
+  audited(): Promise<AuditedEntry[]>;
   openNotify(settings?: Record<string, string>, tuning?: NotifyTuning): Promise<Running>;
-  /** A request for files that are written now. */
+  /** Writes sample files and returns a request that names them. */
   readonly request: MakeRequest;
-  /** Writes a file among the roots. */
+  /** Lets tenants read the sample files, and name a host that the address guard refuses. */
+  permit(...tenants: string[]): Promise<void>;
+  /** Writes a file below a file root and returns its path. */
   file(name: string, bytes: Buffer): Promise<string>;
-  /** Ends what was opened, in order, and removes what was written. */
+  /** Stops everything that the rig opened, and removes its keys and files. */
   dispose(): Promise<void>;
+}
+
+export type AuditedEntry = Record<string, string> & { readonly count?: number };
+
+function entryOf(line: string): AuditedEntry {
+  const { chain: _chain, seq: _seq, prev: _prev, ...entry } = JSON.parse(line);
+  return entry;
 }
 
 export const HOME = join(import.meta.dirname, '..', '..', '.bestframe');
@@ -71,6 +84,7 @@ export async function createRig(
   });
   const env = {
     BESTFRAME_MODE: 'test',
+    BESTFRAME_NAMESPACE: newNamespace(),
     BESTFRAME_REDIS_URL: inject('redisUrl'),
     BESTFRAME_PREFIX: `{${name}}`,
     BESTFRAME_REGIONS: 'ap-singapore',
@@ -88,7 +102,8 @@ export async function createRig(
   };
   const config = readConfig(env);
   const redis = connectWorker(config.redis);
-  redis.on('error', () => undefined); // a test may take it away
+  redis.on('error', () => undefined); // a test may stop Redis on purpose
+  const deployment = createDeployment(redis, config.prefix, config.keyRing);
   const client = openClient(config);
   const lines: LogLine[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) });
@@ -104,7 +119,8 @@ export async function createRig(
     env,
     config,
     redis,
-    names: createNames(config.prefix),
+    names: deployment.names,
+    deployment,
     client,
     emulator,
     control: new EmulatorControl(emulator.controlUrl),
@@ -120,9 +136,13 @@ export async function createRig(
       return text
         .split('\n')
         .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Record<string, string>);
+        .map((line) => entryOf(line));
     },
     openNotify: (settings = {}, tuning = {}) => keep(openNotify(readConfig({ ...env, ...settings }), log, tuning)),
+    async permit(...tenants) {
+      const policy = { fileRoots: [inputs], httpsHosts: ['127.0.0.1'] };
+      for (const tenant of tenants) await client.tenants.set({ tenant, policy }, { by: 'test' });
+    },
     request: requestsIn(inputs),
     async file(fileName, bytes) {
       const path = join(inputs, fileName);
@@ -133,7 +153,7 @@ export async function createRig(
       await client.close();
       await Promise.all(opened.map((running) => running.stop(0)));
       await emulator.close();
-      // A Redis of the test's own ends with it, and may not let us look.
+      // A Redis that belongs to the test is stopped anyway, and may not be reachable any more.
       if (options.env?.BESTFRAME_REDIS_URL === undefined) {
         const keys = await redis.keys(`${config.prefix}*`);
         if (keys.length > 0) await redis.del(...keys);

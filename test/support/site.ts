@@ -1,6 +1,6 @@
-/** The operators' site as a browser uses it, without one. */
+/** Uses the operators' site through `fetch`, as a browser would. */
 
-/** @returns the cookie of a new session. @throws Error where name and password are refused */
+/** @returns the cookie of a new session. @throws Error if the site refuses the name or the password */
 export async function loggedIn(url: string, name: string, password: string): Promise<string> {
   const body = new URLSearchParams({ name, password });
   const answer = await fetch(new URL('/login', url), { method: 'POST', body, redirect: 'manual' });
@@ -9,7 +9,7 @@ export async function loggedIn(url: string, name: string, password: string): Pro
   return cookie;
 }
 
-/** What a form of a page carries. */
+/** @returns the token in the form of a page. */
 export function tokenIn(page: string): string {
   const [, token] = /name="token" value="([^"]+)"/.exec(page) ?? [];
   if (token === undefined) throw new Error('there is no form on this page');

@@ -1,29 +1,29 @@
-/** Whole worlds of processes for end-to-end tests: `startWorld` with the built workers, in a folder of their own. */
+/** Starts all processes for an end-to-end test: `startLocalWorld` with the built workers, in a new folder. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openClient } from '../../src/app/client.ts';
+import { type LocalWorld, type LocalWorldOptions, startLocalWorld } from '../../src/dev/local-world.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
-import { openClient } from '../../src/open-client.ts';
-import { startWorld, type World, type WorldOptions } from '../../src/world/world.ts';
 import { type MakeRequest, requestsIn } from './inputs.ts';
 import { HOME } from './rig.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
 export const DIST = join(ROOT, 'dist');
 
-export interface TestWorld extends World {
+export interface TestWorld extends LocalWorld {
   readonly client: ReturnType<typeof openClient>;
   readonly control: EmulatorControl;
   readonly dir: string;
-  /** A request for files that are written now. */
+  /** Writes sample files and returns a request that names them. */
   readonly request: MakeRequest;
   dispose(): Promise<void>;
 }
 
-export async function createWorld(options: Partial<WorldOptions> = {}): Promise<TestWorld> {
+export async function createWorld(options: Partial<LocalWorldOptions> = {}): Promise<TestWorld> {
   const dir = join(HOME, `e2e-${process.pid}-${Date.now()}`);
   const inputs = join(dir, 'inputs');
   await mkdir(inputs, { recursive: true });
-  const world = await startWorld({
+  const world = await startLocalWorld({
     dir,
     cacheDir: join(HOME, 'cache'),
     workers: 2,

@@ -1,6 +1,6 @@
 /**
- * Which part may know which: an arrow that is not drawn here is a fault. Type imports are arrows too; only the question
- * what a program loads leaves them out.
+ * Checks which folder may import which. A test fails on an import that the table does not allow, and on an allowed import that no
+ * file uses. Type imports count as well, except in the tests of what a program loads.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
@@ -8,96 +8,44 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** Beside itself, a part knows these parts or files; all others are named nowhere in it. */
-const ARROWS: Readonly<Record<string, readonly string[]>> = {
-  'src/domain': [],
-  'src/stages': ['src/domain'],
-  'src/queue': ['src/domain'],
-  'src/runtime': ['src/domain', 'src/stages', 'src/queue'],
-  // The border looks at files and at names of hosts, and at nothing else out there: the client loads no vendor SDK.
-  'src/client': ['src/domain', 'src/queue', 'src/storage/file-source.ts', 'src/transport/lookup.ts'],
-  'src/transport': ['src/domain', 'src/tencent', 'src/storage'],
-  'src/tencent': ['src/domain', 'src/transport', 'src/storage'],
-  'src/storage': ['src/domain', 'src/transport', 'src/tencent'],
-  // A stand-in for the vendor that shared our code would share our faults.
-  'src/emulator': [],
-  // Of the client, what it serves; of storage, where files lie that came over HTTP.
-  'src/api': ['src/audit.ts', 'src/client', 'src/domain', 'src/queue', 'src/storage/staging.ts'],
-  'src/config.ts': ['src/domain', 'src/queue/names.ts', 'src/queue/redis-url.ts', 'src/queue/seal.ts'],
-  'src/audit.ts': ['src/domain'],
-  'src/logger.ts': ['src/config.ts'],
-  // A client by settings: who only enqueues or asks loads nothing else.
-  'src/open-client.ts': ['src/client', 'src/config.ts'],
-  'src/composing.ts': ['src/config.ts', 'src/domain', 'src/storage', 'src/tencent/credentials.ts', 'src/transport'],
-  // Beside `compose.ts`: a process that serves HTTP loads no SDK of FaceID.
-  'src/compose-api.ts': [
-    'src/api',
-    'src/audit.ts',
-    'src/client',
-    'src/compose.ts', // for light sequences, when the first one is asked for
-    'src/composing.ts',
-    'src/config.ts',
-    'src/open-client.ts',
-    'src/storage',
-  ],
-  'src/compose.ts': [
-    'src/api/site',
-    'src/audit.ts',
-    'src/client/api-keys.ts',
-    'src/composing.ts',
-    'src/config.ts',
-    'src/open-client.ts',
-    'src/doctor/instruments.ts',
-    'src/domain',
-    'src/queue',
-    'src/runtime',
-    'src/stages',
-    'src/storage',
-    'src/tencent',
-    'src/transport',
-  ],
-  // Looks at what the pipeline uses, with what `compose.ts` hands it; of the queue, it knows how to connect.
-  'src/doctor': [
-    'src/config.ts',
-    'src/domain',
-    'src/queue/connection.ts',
-    'src/storage',
-    'src/tencent',
-    'src/transport',
-  ],
-  'src/process.ts': ['src/compose.ts', 'src/config.ts', 'src/domain', 'src/logger.ts'],
-  'src/world': [
-    'src/client/api-keys.ts',
-    'src/compose-api.ts',
-    'src/compose.ts',
-    'src/config.ts',
-    'src/domain',
-    'src/emulator',
-    'src/logger.ts',
-    'src/queue',
-  ],
-  'src/demo': ['src/cli/output.ts', 'src/compose.ts', 'src/domain', 'src/emulator', 'src/world'],
+/** Ordered from top to bottom. A folder may import itself and the folders or files listed for it, which are all below it. */
+const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
+  workers: ['src/app'],
   'src/cli': [
-    'src/api',
-    'src/audit.ts',
+    'src/adapters/audit.ts',
+    'src/app',
     'src/client',
-    'src/compose-api.ts',
-    'src/compose.ts',
-    'src/config.ts',
-    'src/demo',
-    'src/doctor',
+    'src/dev',
     'src/domain',
     'src/emulator',
-    'src/open-client.ts',
-    'src/process.ts',
-    'src/world',
+    'src/server/api/metrics.ts',
   ],
-  'src/index.ts': ['src/client', 'src/domain'],
-  workers: ['src/compose-api.ts', 'src/compose.ts', 'src/process.ts'],
+  'src/dev': ['src/app', 'src/client/redis/api-keys.ts', 'src/domain', 'src/emulator', 'src/redis'],
+  // Only this folder may combine adapters with the pipeline.
+  'src/app': ['src/adapters', 'src/background', 'src/client', 'src/domain', 'src/pipeline', 'src/redis', 'src/server'],
+  'src/server': ['src/adapters/audit.ts', 'src/adapters/storage/staging.ts', 'src/client', 'src/domain', 'src/redis'],
+  'src/index.ts': ['src/client', 'src/domain', 'src/redis'],
+  // The client checks files and host names through adapters that load no vendor SDK.
+  'src/client': [
+    'src/adapters/audit.ts',
+    'src/adapters/http/address-guard.ts',
+    'src/adapters/http/host-list.ts',
+    'src/adapters/storage/file-source.ts',
+    'src/domain',
+    'src/redis',
+  ],
+  'src/background': ['src/domain', 'src/pipeline', 'src/redis'],
+  'src/pipeline': ['src/domain', 'src/redis'],
+  'src/redis': ['src/domain'],
+  'src/adapters': ['src/domain'],
+  'src/domain': [],
+  // The emulator must not share our code, because it would then share our mistakes.
+  'src/emulator': [],
 };
 
 const ENTRIES = [
   'src/cli/main.ts',
+  'src/client/http/index.ts',
   'src/index.ts',
   'workers/all.ts',
   'workers/api.ts',
@@ -107,11 +55,11 @@ const ENTRIES = [
 ];
 
 interface Import {
-  /** A file from the root of the repository, or the name of a package. */
+  /** The path of a file from the repository root, or the name of a package. */
   readonly to: string;
   readonly typeOnly: boolean;
-  /** When it is needed, and not at start. */
-  readonly later: boolean;
+  /** Whether the module is loaded with `import()` on demand, and not at start. */
+  readonly lazy: boolean;
 }
 
 const FILES = ['src', 'workers'].flatMap((dir) =>
@@ -120,7 +68,8 @@ const FILES = ['src', 'workers'].flatMap((dir) =>
     .map((name) => posix.join(dir, name.replaceAll('\\', '/'))),
 );
 
-const IMPORTS = new Map(FILES.map((file) => [file, importsOf(file, readFileSync(join(ROOT, file), 'utf8'))]));
+const TEXTS = new Map(FILES.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]));
+const IMPORTS = new Map([...TEXTS].map(([file, text]) => [file, importsOf(file, text)]));
 
 function importsOf(file: string, text: string): Import[] {
   const statements = text.matchAll(/^(?:import|export)\s+(type\s+)?(?:[\w*{][^'"`;]*?\sfrom\s+)?'([^']+)'/gm);
@@ -129,9 +78,9 @@ function importsOf(file: string, text: string): Import[] {
     ...[...statements].map(([, type, to = '']) => ({
       to: resolve(file, to),
       typeOnly: type !== undefined,
-      later: false,
+      lazy: false,
     })),
-    ...[...calls].map(([, to = '']) => ({ to: resolve(file, to), typeOnly: false, later: true })),
+    ...[...calls].map(([, to = '']) => ({ to: resolve(file, to), typeOnly: false, lazy: true })),
   ];
 }
 
@@ -143,36 +92,74 @@ function isOurs(to: string): boolean {
   return to.startsWith('src/') || to.startsWith('workers/');
 }
 
-function partOf(file: string): string {
+function folderOf(file: string): string {
   const [top = '', second = ''] = file.split('/');
   return top === 'src' ? `${top}/${second}` : top;
 }
 
-function mayKnow(file: string, to: string): boolean {
-  const part = partOf(file);
-  return partOf(to) === part || (ARROWS[part] ?? []).some((known) => to === known || to.startsWith(`${known}/`));
+function isUnder(file: string, place: string): boolean {
+  return file === place || file.startsWith(`${place}/`);
 }
 
-function within(file: string, part: string): boolean {
-  return partOf(file) === part;
+function mayImport(file: string, to: string): boolean {
+  const folder = folderOf(file);
+  return folderOf(to) === folder || (ALLOWED_IMPORTS[folder] ?? []).some((allowed) => isUnder(to, allowed));
 }
 
-/** Everything that is loaded with a file: ours, and names of packages. @param later what is loaded when it is needed, too */
-function loadedWith(entries: readonly string[], types: boolean, later = true): Set<string> {
+/** Returns the project files that a file imports, including type imports. */
+function importedFiles(file: string): string[] {
+  return (IMPORTS.get(file) ?? []).filter(({ to }) => isOurs(to)).map(({ to }) => to);
+}
+
+/**
+ * Returns the project files and packages that are loaded together with `entries`.
+ * @param lazy also follows `import()`
+ */
+function loadedWith(entries: readonly string[], { types = false, lazy = true } = {}): Set<string> {
   const seen = new Set<string>();
   const waiting = [...entries];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (seen.has(next)) continue;
     seen.add(next);
     for (const each of IMPORTS.get(next) ?? []) {
-      if ((types || !each.typeOnly) && (later || !each.later)) waiting.push(each.to);
+      if ((types || !each.typeOnly) && (lazy || !each.lazy)) waiting.push(each.to);
     }
   }
   return seen;
 }
 
-describe('the reader of imports', () => {
-  it('sees each kind of import, and no other text', () => {
+/** Returns the first import cycle among the files and those that they import, or an empty list. */
+function findCycle(files: readonly string[]): string[] {
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): string[] => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (done.has(file)) return [];
+    for (const to of importedFiles(file)) {
+      const cycle = visit(to, [...path, file]);
+      if (cycle.length > 0) return cycle;
+    }
+    done.add(file);
+    return [];
+  };
+  for (const file of files) {
+    const cycle = visit(file, []);
+    if (cycle.length > 0) return cycle;
+  }
+  return [];
+}
+
+/** Returns the diagram that docs/architecture.md must contain. */
+function diagram(): string {
+  const nameOf = (folder: string) => folder.replace(/^src\//, '').replace(/\.ts$/, '');
+  const lines = Object.entries(ALLOWED_IMPORTS).flatMap(([folder, targets]) => {
+    const folders = [...new Set(targets.map(folderOf))].map(nameOf);
+    return folders.length === 0 ? [] : [`  ${nameOf(folder)} --> ${folders.join(' & ')}`];
+  });
+  return ['```mermaid', 'flowchart TD', ...lines, '```'].join('\n');
+}
+
+describe('the import parser', () => {
+  it('finds each kind of import, and ignores other text', () => {
     const text = [
       "import { a } from './a.ts';",
       "import type { B } from '../domain/b.ts';",
@@ -202,104 +189,138 @@ describe('the reader of imports', () => {
     ]);
   });
 
-  it('found the files, and every import leads to one', () => {
+  it('resolves every import to an existing file', () => {
     expect(FILES.length).toBeGreaterThan(80);
-    const nowhere = [...IMPORTS.values()]
-      .flat()
-      .filter(({ to }) => isOurs(to) && !existsSync(join(ROOT, to)))
-      .map(({ to }) => to);
+    const nowhere = FILES.flatMap(importedFiles).filter((to) => !existsSync(join(ROOT, to)));
     expect(nowhere).toEqual([]);
   });
 });
 
-describe('arrows', () => {
-  it('are drawn for each part', () => {
-    expect([...new Set(FILES.map(partOf))].sort()).toEqual(Object.keys(ARROWS).sort());
+describe('allowed imports', () => {
+  it('are listed for each folder', () => {
+    expect([...new Set(FILES.map(folderOf))].sort()).toEqual(Object.keys(ALLOWED_IMPORTS).sort());
   });
 
-  it.each(Object.keys(ARROWS))('%s knows only what it may', (part) => {
-    const broken = FILES.filter((file) => within(file, part)).flatMap((file) =>
-      (IMPORTS.get(file) ?? []).filter(({ to }) => isOurs(to) && !mayKnow(file, to)).map(({ to }) => `${file} → ${to}`),
+  it.each(Object.keys(ALLOWED_IMPORTS))('%s imports only what is allowed', (folder) => {
+    const forbidden = FILES.filter((file) => folderOf(file) === folder).flatMap((file) =>
+      importedFiles(file)
+        .filter((to) => !mayImport(file, to))
+        .map((to) => `${file} → ${to}`),
     );
-    expect(broken).toEqual([]);
+    expect(forbidden).toEqual([]);
+  });
+
+  it.each(Object.entries(ALLOWED_IMPORTS))('of %s are all used', (folder, allowed) => {
+    const imported = FILES.filter((file) => folderOf(file) === folder).flatMap(importedFiles);
+    expect(allowed.filter((place) => !imported.some((to) => isUnder(to, place)))).toEqual([]);
+  });
+
+  it('point downward', () => {
+    const order = Object.keys(ALLOWED_IMPORTS);
+    const upward = Object.entries(ALLOWED_IMPORTS).flatMap(([folder, allowed]) =>
+      allowed.filter((to) => order.indexOf(folderOf(to)) <= order.indexOf(folder)).map((to) => `${folder} → ${to}`),
+    );
+    expect(upward).toEqual([]);
+  });
+
+  it('form no cycle between files', () => {
+    expect(findCycle(FILES)).toEqual([]);
+  });
+
+  it('match the diagram in docs/architecture.md', () => {
+    expect(readFileSync(join(ROOT, 'docs', 'architecture.md'), 'utf8')).toContain(diagram());
   });
 
   it.each([
-    ['src/domain/policy.ts', 'src/queue/names.ts'],
-    ['src/stages/detect.ts', 'src/runtime/pay.ts'],
-    ['src/queue/names.ts', 'src/runtime/gate.ts'],
-    ['src/client/client.ts', 'src/storage/index.ts'],
-    ['src/client/client.ts', 'src/config.ts'],
-    ['src/storage/bucket.ts', 'src/queue/names.ts'],
-    ['src/emulator/cos.ts', 'src/domain/actions.ts'],
-    ['src/runtime/attempt.ts', 'src/compose.ts'],
-    ['src/api/dashboard.ts', 'src/compose.ts'],
-    ['src/doctor/diagnose.ts', 'src/compose.ts'],
-    ['src/doctor/live-points.ts', 'src/emulator/faceid.ts'],
-  ])('would say that %s knows %s', (file, to) => expect(mayKnow(file, to)).toBe(false));
+    ['src/domain/verification/policy.ts', 'src/redis/names.ts'],
+    ['src/redis/names.ts', 'src/pipeline/gate.ts'],
+    ['src/client/redis/client.ts', 'src/adapters/storage/index.ts'],
+    ['src/client/redis/client.ts', 'src/app/config.ts'],
+    ['src/adapters/storage/bucket.ts', 'src/redis/names.ts'],
+    ['src/emulator/cos.ts', 'src/domain/verification/actions.ts'],
+    ['src/pipeline/attempt.ts', 'src/app/workers.ts'],
+    ['src/server/dashboard/site.ts', 'src/app/workers.ts'],
+  ])('do not let %s import %s', (file, to) => expect(mayImport(file, to)).toBe(false));
+});
 
-  it('lead to compose.ts from programs only', () => {
-    const composed = FILES.filter((file) => (IMPORTS.get(file) ?? []).some(({ to }) => to === 'src/compose.ts'));
-    const programs = ['src/cli', 'src/world', 'src/demo', 'src/process.ts', 'src/compose-api.ts', 'workers'];
-    expect(composed.filter((file) => !programs.includes(partOf(file)))).toEqual([]);
+describe('Redis', () => {
+  it('key names are built only in src/redis', () => {
+    const knowing = [...TEXTS].filter(([, text]) =>
+      /\bcreateNames\b|\bdeployment\.names\b|\bnames\.(?:journal|history|gate)\(/.test(text),
+    );
+    expect([...new Set(knowing.map(([file]) => folderOf(file)))]).toEqual(['src/redis']);
+  });
+
+  it('scripts each have a typed function in the same folder', () => {
+    const folder = join(ROOT, 'src', 'redis', 'scripts');
+    const lua = readdirSync(folder).filter((name) => name.endsWith('.lua'));
+    expect(lua.length).toBeGreaterThan(20);
+    expect(lua.filter((name) => !existsSync(join(folder, name.replace(/\.lua$/, '.ts'))))).toEqual([]);
   });
 });
 
 describe('packages', () => {
-  const used = (part: string) =>
-    FILES.filter((file) => within(file, part)).flatMap((file) =>
+  const usedUnder = (place: string) =>
+    FILES.filter((file) => isUnder(file, place)).flatMap((file) =>
       (IMPORTS.get(file) ?? []).filter(({ to }) => !isOurs(to)).map(({ to }) => to),
     );
 
-  it('of the domain are zod and what Node brings', () => {
-    expect(used('src/domain').filter((name) => name !== 'zod' && !name.startsWith('node:'))).toEqual([]);
+  it('used by the domain are zod and Node built-ins', () => {
+    expect(usedUnder('src/domain').filter((name) => name !== 'zod' && !name.startsWith('node:'))).toEqual([]);
   });
 
-  it('of the stages are what Node brings', () => {
-    expect(used('src/stages').filter((name) => !name.startsWith('node:'))).toEqual([]);
+  it('used by the stages are Node built-ins', () => {
+    expect(usedUnder('src/pipeline/stages').filter((name) => !name.startsWith('node:'))).toEqual([]);
   });
 
-  const only = (start: string) =>
-    FILES.filter((file) => (IMPORTS.get(file) ?? []).some(({ to }) => to === start || to.startsWith(`${start}/`)));
+  it('used by the HTTP client are Node built-ins', () => {
+    const loaded = [...loadedWith(['src/client/http/client.ts'])].filter((name) => !isOurs(name));
+    expect(loaded.filter((name) => !name.startsWith('node:'))).toEqual([]);
+  });
+
+  const usersOf = (name: string) =>
+    FILES.filter((file) => (IMPORTS.get(file) ?? []).some(({ to }) => to === name || to.startsWith(`${name}/`)));
 
   it.each([
-    ['tencentcloud-sdk-nodejs', ['src/tencent']],
-    ['cos-nodejs-sdk-v5', ['src/storage']],
-    ['undici', ['src/transport']],
+    ['tencentcloud-sdk-nodejs', ['src/adapters/faceid', 'src/adapters/credentials']],
+    ['cos-nodejs-sdk-v5', ['src/adapters/storage']],
+    ['undici', ['src/adapters/http']],
     ['commander', ['src/cli']],
-    ['fastify', ['src/api']],
-  ])('%s is known to %s alone', (name, parts) => {
-    expect([...new Set(only(name).map(partOf))]).toEqual(parts);
+    ['fastify', ['src/server']],
+  ])('%s is imported only in %j', (name, places) => {
+    const users = usersOf(name);
+    for (const place of places) expect(users.some((file) => isUnder(file, place))).toBe(true);
+    expect(users.filter((file) => !places.some((place) => isUnder(file, place)))).toEqual([]);
   });
 });
 
-describe('what is loaded', () => {
-  it('with the client is no vendor SDK and no HTTP client', () => {
-    const loaded = [...loadedWith(['src/index.ts'], false)];
+describe('loaded code', () => {
+  it('of the client includes no vendor SDK and no HTTP library', () => {
+    const loaded = [...loadedWith(['src/index.ts'])];
     expect(loaded).toContain('bullmq');
-    expect(loaded).toContain('src/storage/file-source.ts');
+    expect(loaded).toContain('src/adapters/storage/file-source.ts');
     const heavy = loaded.filter((name) => /^(tencentcloud-sdk-nodejs|cos-nodejs-sdk-v5|undici)(\/|$)/.test(name));
     expect(heavy).toEqual([]);
   });
 
-  it('with the HTTP API is no SDK of FaceID, and nothing that carries verifications, before a sequence is asked for', () => {
-    const loaded = [...loadedWith(['workers/api.ts'], false, false)];
+  it('of the HTTP API includes no FaceID SDK and no pipeline before a light sequence is requested', () => {
+    const loaded = [...loadedWith(['workers/api.ts'], { lazy: false })];
     expect(loaded).toContain('fastify');
-    const heavy = /^(tencentcloud-sdk-nodejs(\/|$)|src\/(runtime|stages|emulator|world|demo|doctor|cli)\/)/;
+    const heavy = /^(tencentcloud-sdk-nodejs(\/|$)|src\/(pipeline|background|emulator|dev|cli|app\/doctor)\/)/;
     expect(loaded.filter((name) => heavy.test(name))).toEqual([]);
   });
 
-  it('with the workers is neither emulator nor demo nor doctor', () => {
-    const loaded = [...loadedWith(['workers/all.ts'], false)];
+  it('of the workers includes no emulator, demo or doctor', () => {
+    const loaded = [...loadedWith(['workers/all.ts'])];
     expect(loaded.some((name) => name.startsWith('tencentcloud-sdk-nodejs/'))).toBe(true);
-    expect(loaded.filter((name) => /^src\/(emulator|world|demo|doctor|cli)\//.test(name))).toEqual([]);
+    expect(loaded.filter((name) => /^src\/(emulator|dev|cli|app\/doctor)\//.test(name))).toEqual([]);
   });
 
-  it('from any entry leaves no file over', () => {
-    const reached = loadedWith(ENTRIES, true);
+  it('of all entries together includes every file', () => {
+    const reached = loadedWith(ENTRIES, { types: true });
     expect(FILES.filter((file) => !reached.has(file))).toEqual([]);
     expect(FILES.filter((file) => file.startsWith('workers/')).sort()).toEqual(
-      ENTRIES.filter((e) => e.startsWith('w')),
+      ENTRIES.filter((entry) => entry.startsWith('workers/')),
     );
   });
 });

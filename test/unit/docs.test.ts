@@ -1,17 +1,25 @@
-/** The pages keep their promises: links lead somewhere, examples compile and parse, settings and commands exist. */
+/**
+ * Checks the documentation: links resolve, examples compile and parse, and the settings, scripts and commands that
+ * pages name exist.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readManifest } from '../../src/cli/manifest.ts';
-import { SETTINGS } from '../../src/config.ts';
-import { parseVerification } from '../../src/domain/verification.ts';
+import { MAX_SOURCE_REDIRECTS } from '../../src/adapters/http/transport.ts';
+import { SETTINGS } from '../../src/app/settings.ts';
+import { buildRequest } from '../../src/cli/verifications/build-request.ts';
+import { readManifest } from '../../src/cli/verifications/read-manifest.ts';
+import { parseVerification } from '../../src/domain/verification/request.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
+
+const MAP = 'docs/README.md';
 
 const PAGES = [
   'README.md',
   'CHANGELOG.md',
+  'CONTRIBUTING.md',
   'SECURITY.md',
   ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
@@ -21,14 +29,14 @@ const PAGES = [
 
 const read = (page: string) => readFileSync(join(ROOT, page), 'utf8');
 
-/** The contents of a page's code blocks in one language. */
+/** Returns the contents of a page's code blocks in one language. */
 function blocks(page: string, language: string): string[] {
   return [...read(page).matchAll(/^```(\w+)\n(.*?)^```$/gms)].flatMap(([, name, text = '']) =>
     name === language ? [text] : [],
   );
 }
 
-/** Where a page's links and images lead, code left out. */
+/** Returns the targets of a page's links and images, except those inside code. */
 function targets(page: string): string[] {
   const prose = read(page)
     .replace(/^```.*?^```$/gms, '')
@@ -38,7 +46,7 @@ function targets(page: string): string[] {
   );
 }
 
-/** As GitHub makes them of headings. */
+/** Returns the anchors that GitHub derives from a page's headings. */
 function anchors(page: string): string[] {
   return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
     heading
@@ -46,6 +54,11 @@ function anchors(page: string): string[] {
       .replace(/[^\p{L}\p{N} _-]/gu, '')
       .replaceAll(' ', '-'),
   );
+}
+
+/** Returns the pages that a page links to, as paths from the root. */
+function linkedPages(page: string): string[] {
+  return targets(page).map((target) => posix.join(dirname(page), target.split('#')[0] ?? ''));
 }
 
 function broken(page: string, target: string): boolean {
@@ -57,11 +70,11 @@ function broken(page: string, target: string): boolean {
 }
 
 describe.each(PAGES)('%s', (page) => {
-  it('has no link or image that leads nowhere', () => {
+  it('has no broken link or image', () => {
     expect(targets(page).filter((target) => broken(page, target))).toEqual([]);
   });
 
-  it('names no setting that is not one', () => {
+  it('names only settings that exist', () => {
     const named = [...read(page).matchAll(/\b((?:BESTFRAME|TENCENTCLOUD)_[A-Z_]*)(\*?)/g)];
     const unknown = named.filter(([, name = '', more]) =>
       more === '*' || name.endsWith('_')
@@ -71,20 +84,28 @@ describe.each(PAGES)('%s', (page) => {
     expect(unknown.map(([text]) => text)).toEqual([]);
   });
 
-  it('names no script of package.json that is not one', () => {
+  it('names only scripts of package.json that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = [...read(page).matchAll(/npm run ([a-z]+)/g)].map(([, name = '']) => name);
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 });
 
-describe('examples', () => {
-  it('in TypeScript compile, each page as one module', () => {
+describe('the rules for https sources', () => {
+  it('are the ones of the transport', () => {
+    expect(read('docs/integration.md')).toContain(`at most ${MAX_SOURCE_REDIRECTS} redirects, each to an https URL`);
+  });
+});
+
+describe('code examples', () => {
+  it('in TypeScript compile, with the examples of each page as one module', () => {
     const home = join(ROOT, '.bestframe');
     mkdirSync(home, { recursive: true });
     const dir = mkdtempSync(join(home, 'docs-'));
     try {
-      const options = { paths: { bestframe: ['../../src/index.ts'] } };
+      const index = ['../../src/index.ts'];
+      const http = ['../../src/client/http/index.ts'];
+      const options = { paths: { bestframe: index, 'bestframe-client': index, 'bestframe-client/http': http } };
       writeFileSync(
         join(dir, 'tsconfig.json'),
         JSON.stringify({ extends: '../../tsconfig.json', compilerOptions: options, include: ['.'] }),
@@ -103,13 +124,13 @@ describe('examples', () => {
     }
   });
 
-  it('of the README are ten lines at most', () => {
+  it('in the README have at most ten lines', () => {
     const [example = '', ...others] = blocks('README.md', 'ts');
     expect(others).toEqual([]);
     expect(example.trimEnd().split('\n').length).toBeLessThanOrEqual(10);
   });
 
-  it('of manifests are read, and taken', async () => {
+  it('of manifests parse and are accepted', async () => {
     const home = join(ROOT, '.bestframe');
     mkdirSync(home, { recursive: true });
     const dir = mkdtempSync(join(home, 'docs-'));
@@ -118,19 +139,19 @@ describe('examples', () => {
       const [csv = ''] = blocks('docs/integration.md', 'csv');
       writeFileSync(join(dir, 'checks.jsonl'), jsonl);
       writeFileSync(join(dir, 'checks.csv'), csv);
-      const lines = await readManifest(join(dir, 'checks.jsonl'), (row) => row);
+      const lines = await readManifest(join(dir, 'checks.jsonl'), (row) => ({ ...row }));
       expect(lines.length).toBeGreaterThan(0);
       for (const { request, error } of lines) {
         expect(error).toBeNull();
         const defaults = { region: 'ap-singapore', upload: 'own-bucket' };
         expect(() => parseVerification({ ...defaults, ...request }, Date.now())).not.toThrow();
       }
-      const rows = await readManifest(join(dir, 'checks.csv'), (row) => row);
+      const defaults = { region: 'ap-singapore', upload: 'own-bucket' };
+      const rows = await readManifest(join(dir, 'checks.csv'), (row) => buildRequest(row, defaults));
       expect(rows.length).toBeGreaterThan(0);
-      const columns = 'key liveData video image action region upload lane similarityThreshold deadline';
       for (const { request, error } of rows) {
         expect(error).toBeNull();
-        expect(Object.keys(request ?? {}).filter((name) => !columns.split(' ').includes(name))).toEqual([]);
+        expect(() => parseVerification(request, Date.now())).not.toThrow();
       }
     } finally {
       rmSync(dir, { recursive: true, force: true });
@@ -138,20 +159,21 @@ describe('examples', () => {
   });
 });
 
-describe('the README', () => {
-  it('has each command, and no other', () => {
-    const files = readdirSync(join(ROOT, 'src', 'cli')).filter((file) => file !== 'main.ts');
-    const commands = files.flatMap((file) =>
+it('docs/commands.md lists exactly the existing commands', () => {
+  const files = readdirSync(join(ROOT, 'src', 'cli'), { recursive: true, encoding: 'utf8' });
+  const commands = files
+    .filter((file) => file.endsWith('.ts') && file !== 'main.ts')
+    .flatMap((file) =>
       [...read(`src/cli/${file}`).matchAll(/new Command\('([a-z-]+)'\)/g)].map(([, name = '']) => name),
     );
-    const rows = [...read('README.md').matchAll(/^\| `bestframe ([a-z-]+)(?:[^|\\]|\\.)*\|/gm)].map(
-      ([, name = '']) => name,
-    );
-    expect([...new Set(rows)].sort()).toEqual(commands.sort());
-  });
+  const rows = [...read('docs/commands.md').matchAll(/^\| `bestframe ([a-z-]+)(?:[^|\\]|\\.)*\|/gm)].map(
+    ([, name = '']) => name,
+  );
+  expect([...new Set(rows)].sort()).toEqual(commands.sort());
+});
 
-  it('leads to every page of docs', () => {
-    const led = new Set(targets('README.md').map((target) => posix.normalize(target.split('#')[0] ?? '')));
-    expect(PAGES.filter((page) => page.startsWith('docs/') && !led.has(page))).toEqual([]);
-  });
+it('the README links to the map, and the map links to every other page', () => {
+  expect(linkedPages('README.md')).toContain(MAP);
+  const linked = linkedPages(MAP);
+  expect(PAGES.filter((page) => page !== MAP && !linked.includes(page))).toEqual([]);
 });

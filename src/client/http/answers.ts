@@ -1,28 +1,62 @@
-/** What the API answers, as the client beside Redis would: what is null over the wire, and optional here, is left out. */
-import type { HistoryEntry } from '../../domain/history.ts';
-import type { AnswerWithHistory, VerificationAnswer } from '../../domain/view.ts';
+/**
+ * Converts the API's JSON to the types that the Redis client returns: optional fields that the API sends as null are left out.
+ */
+import type { HistoryEntry } from '../../domain/verification/history.ts';
+import type { State } from '../../domain/verification/states.ts';
+import type { AnswerWithHistory, VerificationAnswer } from '../../domain/verification/view.ts';
+import type { Enqueued, EnqueueResult } from '../contract.ts';
+import { type ApiProblem, apiFailure } from './failures.ts';
 
-/** As `src/api/schemas.ts` answers it; what comes later beside it is left out here. */
-export type Wire = VerificationAnswer & { readonly enqueued?: 'new' | 'same' };
+/** A verification as `src/server/api/schemas.ts` describes it, without the fields that newer servers may add. */
+export type ApiVerification = VerificationAnswer & { readonly enqueued?: 'new' | 'same' };
 
-export interface WireEntry {
+export type ApiVerificationWithHistory = ApiVerification & { readonly history: readonly ApiHistoryEntry[] };
+
+export interface ApiHistoryEntry {
   readonly at: string;
   readonly billed: boolean;
   readonly [field: string]: unknown;
 }
 
-export function answerFrom({ enqueued: _said, ...answer }: Wire): VerificationAnswer {
-  return { ...answer, reason: answer.reason === null ? null : present(answer.reason) };
+/** The result of one verification in a batch. */
+export interface ApiEnqueueResult {
+  readonly status: 'new' | 'same' | 'refused';
+  readonly key: string;
+  readonly id: string | null;
+  readonly state: State | null;
+  readonly problem: ApiProblem | null;
 }
 
-export function answerWithHistory({ history, ...answer }: Wire & { history: readonly WireEntry[] }): AnswerWithHistory {
-  return { ...answerFrom(answer), history: history.map(entryFrom) };
+export function toAnswer({ enqueued: _enqueued, ...answer }: ApiVerification): VerificationAnswer {
+  if (answer.reason === null) return answer;
+  const { waitedFor, ...reason } = withoutNulls(answer.reason);
+  return {
+    ...answer,
+    reason: { ...reason, ...(waitedFor === undefined ? {} : { waitedFor: withoutNulls(waitedFor) }) },
+  };
 }
 
-export function entryFrom({ at, billed, ...rest }: WireEntry): HistoryEntry {
-  return { ...present(rest), at: Date.parse(at), ...(billed ? { billed } : {}) } as HistoryEntry;
+export function toAnswerWithHistory({ history, ...answer }: ApiVerificationWithHistory): AnswerWithHistory {
+  return { ...toAnswer(answer), history: history.map(toHistoryEntry) };
 }
 
-function present<T extends object>(given: T): T {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)) as T;
+export function toHistoryEntry({ at, billed, possiblyBilled, ...rest }: ApiHistoryEntry): HistoryEntry {
+  const cost = { ...(billed ? { billed } : {}), ...(possiblyBilled ? { possiblyBilled } : {}) };
+  return { ...withoutNulls(rest), at: Date.parse(at), ...cost } as HistoryEntry;
+}
+
+export function toEnqueued({ id, key, state, enqueued = 'new' }: ApiVerification): Enqueued {
+  return { id, key, state, status: enqueued };
+}
+
+export function toEnqueueResult(result: ApiEnqueueResult | undefined): EnqueueResult {
+  if (result === undefined) throw new Error('the API returned fewer results than there were verifications');
+  const { status, key, id, state, problem } = result;
+  if (status !== 'refused' && id !== null && state !== null) return { id, key, status, state };
+  if (problem === null) throw new Error('the API refused a verification without a problem');
+  return { key, status: 'refused', error: apiFailure(problem) };
+}
+
+function withoutNulls<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as T;
 }

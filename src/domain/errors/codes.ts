@@ -1,8 +1,9 @@
-/** The codes of our own: what nobody but Bestframe says. Vendors' codes are data in the tables beside this file. */
+/** Bestframe's own codes. The codes of vendors are data in the tables of this folder. */
 const NAMES = [
   // the caller's request
   'INVALID_VERIFICATION',
   'INVALID_MANIFEST',
+  'INVALID_TAPE',
   'INVALID_SEQUENCE',
   'KEY_CONFLICT',
   'KEY_GONE',
@@ -15,19 +16,24 @@ const NAMES = [
   'SOURCE_TOO_LARGE',
   'SOURCE_NOT_BYTES',
   'SOURCE_WRONG_KIND',
+  'SOURCE_CUT',
   'SOURCE_CHANGED',
   'SOURCE_MD5_MISMATCH',
   'SOURCE_HTTP',
   'SOURCE_UNAVAILABLE',
+  'SOURCE_BUSY',
   'ADDRESS_FORBIDDEN',
   'NOT_HTTPS',
   'REDIRECT_REFUSED',
+  'PLACE_FORBIDDEN',
+  'INVALID_TENANT',
+  'TENANT_CONFLICT',
   'INVALID_WEBHOOK',
   'WEBHOOK_UNKNOWN',
-  // deliveries to an endpoint
+  // webhook deliveries
   'WEBHOOK_DISABLED',
   'WEBHOOK_RESTING',
-  // the preflight
+  // the preflight of uploaded objects
   'LINK_REGION',
   'LINK_UNREADABLE',
   'LINK_MD5_MISMATCH',
@@ -36,12 +42,17 @@ const NAMES = [
   'INVALID_SETTINGS',
   'BUCKET_REGION',
   'NO_BUCKET',
+  'FRAME_BUCKET',
   'NO_CREDENTIALS',
+  'KEYS_UNAVAILABLE',
   'SEAL_KEY_MISSING',
   'EMULATOR_IN_LIVE_MODE',
   'MODE_MISMATCH',
+  'NAMESPACE_MISMATCH',
   'NEWER_RECORD',
-  // the way to the vendor
+  // the connection to the vendor
+  'DEPENDENCY_DOWN',
+  'REGION_UNSERVED',
   'CONNECT_REFUSED',
   'CONNECT_TIMEOUT',
   'DNS_FAILED',
@@ -51,6 +62,7 @@ const NAMES = [
   'RESET',
   'ABORTED',
   'MALFORMED_REPLY',
+  'REPLY_SHAPE',
   'HTTP_3XX',
   'HTTP_4XX',
   'HTTP_429',
@@ -60,8 +72,17 @@ const NAMES = [
   'FRAME_EXPIRED',
   'FRAME_MD5_MISMATCH',
   'FRAME_ELSEWHERE',
+  'FRAME_TAKEN',
   'SINK_FULL',
   'SINK_UNWRITABLE',
+  // a machine of the deployment
+  'ROOT_UNREADABLE',
+  'SPOOL_FULL',
+  'SPOOL_UNWRITABLE',
+  'STAGING_FULL',
+  'STAGING_UNWRITABLE',
+  'CLOCK_OFF',
+  'CA_UNTRUSTED',
   // the light sequence
   'SEQUENCE_BUSY',
   'SEQUENCE_LATE',
@@ -69,6 +90,7 @@ const NAMES = [
   'SEQUENCE_DAMAGED',
   // the HTTP API
   'UNAUTHENTICATED',
+  'API_KEYS_LOST',
   'WRONG_MODE',
   'FORBIDDEN',
   'RATE_LIMITED',
@@ -85,10 +107,13 @@ const NAMES = [
   // the pipeline
   'CLOSED_BY_OPERATOR',
   'PAUSED_BY_OPERATOR',
+  'BUDGET_SPENT',
+  'BELOW_THRESHOLD',
   'DEADLINE_EXCEEDED',
   'OUTCOME_UNKNOWN',
   'CANCELLED',
   'POISON',
+  'RUNS_ALONE',
   'LEASE_LOST',
   'WORKER_DRAINED',
   'RECORD_MISSING',

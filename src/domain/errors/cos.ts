@@ -1,64 +1,61 @@
-/** What COS answers, in its XML errors. Nothing at COS is billed as a verification. */
-import { type ErrorClass, type ErrorEntry, RETRIES } from './entry.ts';
+/** Error codes in COS's XML answers. COS never bills a verification. */
+import { type ErrorClass, type ErrorEntry, hintWords, RETRIES } from './entry.ts';
 
 type Row = readonly [match: string, kind: ErrorClass, title: string, explanation: string, advice: string];
+
+/** Nobody needs to act: Bestframe recovers by itself. */
+const NOTHING = '';
 
 const ROWS: readonly Row[] = [
   [
     'BadDigest',
     'transient',
-    'The bytes changed on the way',
-    'COS computed another MD5 than the Content-MD5 that was sent.',
-    'Nothing: it is uploaded again.',
+    'The bytes changed during the upload',
+    'COS computed another MD5 than the Content-MD5 of the request.',
+    NOTHING,
   ],
   [
     'InvalidDigest',
     'caller',
-    'Content-MD5 is malformed',
-    'COS cannot read the Content-MD5 header.',
-    'Report it: Bestframe should not send this.',
+    'The Content-MD5 header is malformed',
+    'COS cannot parse the header.',
+    'Report it: this is a bug in Bestframe.',
   ],
   [
     'EntitySizeNotMatch',
     'transient',
-    'The size changed on the way',
-    'COS received another number of bytes than was announced.',
-    'Nothing: it is uploaded again.',
+    'The size changed during the upload',
+    'COS received another number of bytes than the request announced.',
+    NOTHING,
   ],
   [
     'EntityTooLarge',
     'caller',
     'The object is too large',
-    'COS takes at most 5 GB in one PUT.',
+    'COS accepts at most 5 GB in one PUT.',
     'Give a smaller resource.',
   ],
   [
     'ExpiredToken',
     'account',
-    'The temporary keys have expired',
-    'The session token is past its life.',
-    'Renew the credentials file; it is read again as soon as it changes.',
+    'The temporary credentials have expired',
+    'The lifetime of the session token is over.',
+    'Renew the credentials file. Bestframe reads it again as soon as it changes.',
   ],
-  [
-    'RequestTimeout',
-    'transient',
-    'COS waited too long for bytes',
-    'The upload stalled.',
-    'Nothing: it is tried again.',
-  ],
+  ['RequestTimeout', 'transient', 'The upload stalled', 'COS waited too long for more bytes.', NOTHING],
   [
     'AccessDenied',
     'account',
-    'COS refuses access',
-    'The keys lack a right on the bucket, or a signed link has expired.',
+    'COS denied access',
+    'The keys lack a permission on the bucket, or a signed link has expired.',
     'Grant the keys GetObject, PutObject, HeadObject, DeleteObject, GetBucketObjectVersions and HeadBucket on this bucket, and check the clock.',
   ],
   [
     'RequestTimeTooSkewed',
     'account',
-    'The clock is off',
-    'This machine’s clock differs from COS’s by more than 15 minutes.',
-    'Set this machine’s clock by NTP.',
+    'This machine’s clock is wrong',
+    'The clock differs from COS’s clock by more than 15 minutes.',
+    'Synchronize this machine’s clock with NTP.',
   ],
   [
     'InvalidAccessKeyId',
@@ -70,34 +67,35 @@ const ROWS: readonly Row[] = [
   [
     'SignatureDoesNotMatch',
     'account',
-    'COS refuses the signature',
+    'COS rejected the signature',
     'The SecretKey does not belong to the SecretId, or something rewrote the link.',
-    'Correct the credentials; check proxies that re-encode URLs.',
+    'Correct the credentials. Look for a proxy that re-encodes URLs.',
   ],
   [
     'NoSuchKey',
     'reupload',
-    'The object is gone',
+    'The object no longer exists',
     'Something deleted it between upload and use.',
-    'Nothing: it is uploaded again. Check lifecycle rules and other writers if it comes back.',
+    'Check the lifecycle rules of the bucket and other programs that write to it.',
   ],
   [
     'NoSuchBucket',
     'account',
-    'No such bucket',
-    'The bucket does not exist in this region.',
+    'The bucket does not exist',
+    'There is no bucket with this name in this region.',
     'Correct BESTFRAME_BUCKETS, or create the bucket in the region of the API.',
   ],
-  ['SlowDown', 'throttled', 'COS asks to slow down', 'The bucket’s rate was passed.', 'Nothing: it waits.'],
-  ['InternalError', 'transient', 'Internal error of COS', 'COS failed.', 'Nothing: it is tried again.'],
-  [
-    'ServiceUnavailable',
-    'transient',
-    'COS is unavailable',
-    'COS is down or overloaded.',
-    'Nothing: it is tried again.',
-  ],
+  ['SlowDown', 'throttled', 'COS limits the request rate', 'The rate limit of the bucket was exceeded.', NOTHING],
+  ['InternalError', 'transient', 'COS had an internal error', 'Something inside COS failed.', NOTHING],
+  ['ServiceUnavailable', 'transient', 'COS is unavailable', 'COS is down or overloaded.', NOTHING],
 ];
+
+/** Codes that COS returns if the fault lies with the keys or the clock, and not with the object in the request. */
+export const COS_CODES_ABOUT_KEYS: ReadonlySet<string> = new Set([
+  'ExpiredToken',
+  'InvalidAccessKeyId',
+  'RequestTimeTooSkewed',
+]);
 
 export const COS_CODES: readonly ErrorEntry[] = ROWS.map(([match, kind, title, explanation, advice]) => ({
   match,
@@ -107,8 +105,8 @@ export const COS_CODES: readonly ErrorEntry[] = ROWS.map(([match, kind, title, e
   decision: null,
   retry: RETRIES[kind],
   billed: 'no',
-  audience: kind === 'caller' ? 'caller' : 'operator',
+  retake: 'none',
   title,
   explanation,
-  advice,
+  advice: hintWords(kind, advice),
 }));

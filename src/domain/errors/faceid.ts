@@ -1,219 +1,296 @@
 /**
- * FaceID's own codes (2018-03-01, international), each one that Tencent documents for any of its liveness actions, and the
- * messages that have no code. Codes and titles are the vendor's; decision, explanation and advice are ours.
- *
- * Billing is documented for `Success`, `CompareLowSimilarity` (billed), `DownLoadError`, `UnKnown`, `InvalidParameter*`,
- * `LifePhoto*`, `CompareFail` and `LivessSystemError` (not billed); for all others it is not known.
+ * FaceID's own codes (2018-03-01, international): every code that Tencent documents for one of its liveness actions, and the
+ * error messages without a code. The codes are Tencent's; decisions and texts are ours. Whether a code is billed is in
+ * `billing.ts`.
  */
-import type { Decision } from '../states.ts';
-import { type ErrorClass, type ErrorEntry, RETRIES } from './entry.ts';
+import { documentedBilling } from './billing.ts';
+import {
+  type ErrorClass,
+  type ErrorEntry,
+  type Hint,
+  hintWords,
+  RETRIES,
+  type RejectedDecision,
+  type Retake,
+  type Words,
+} from './entry.ts';
 
-/** What a person in front of the camera can do. */
+interface Texts {
+  readonly title: string;
+  readonly explanation: string;
+  readonly advice: Hint;
+}
+
+interface RecaptureHint {
+  readonly retake: Retake;
+  readonly explanation: string;
+  readonly advice: Partial<Words>;
+}
+
+/** What to take again after a recapture code, and how to do it better. `person` is text for the person in front of the camera. */
 const HINTS = {
-  light: [
-    'The light was not right for the camera.',
-    'Ask the person to move to even, brighter light, away from windows and lamps behind them, and capture again.',
-  ],
-  glare: ['The picture was overexposed.', 'Ask the person to turn away from strong light and capture again.'],
-  position: [
-    'The face was not where the camera needs it.',
-    'Ask the person to hold the phone at eye level, fill the oval with the whole face, and capture again.',
-  ],
-  motion: [
-    'The movement that was asked for was not seen.',
-    'Ask the person to follow the prompts on the screen slowly, and capture again.',
-  ],
-  cover: ['Something covers the face.', 'Ask the person to take off mask, cap or sunglasses, and capture again.'],
-  alone: [
-    'More than one face was in the picture.',
-    'Ask the person to be alone in front of the camera, and capture again.',
-  ],
-  sharp: [
-    'The picture is too blurred or of too low quality to compare.',
-    'Ask for a sharper, larger picture: wipe the lens, hold still, and capture again.',
-  ],
-  voice: ['The spoken digits could not be heard.', 'Ask the person to speak up in a quiet place, and capture again.'],
-  video: [
-    'The video cannot be used as it is.',
-    'Record again with the SDK’s own settings: MP4, about 6 seconds, within the size limit.',
-  ],
-  photo: [
-    'The photo to compare with cannot be used.',
-    'Give another photo: JPEG or PNG bytes (not Base64), one whole face, neither tiny nor over the size limit.',
-  ],
-  again: [
-    'The check could not come to a result on this recording.',
-    'Capture again; if it goes on, keep the RequestId for Tencent’s support.',
-  ],
-} as const satisfies Record<string, readonly [string, string]>;
+  light: {
+    retake: 'liveness',
+    explanation: 'The light was too weak or uneven for the camera.',
+    advice: {
+      person: 'Please move to brighter, even light, away from windows and lamps behind you, and record again.',
+    },
+  },
+  glare: {
+    retake: 'liveness',
+    explanation: 'The picture was overexposed.',
+    advice: { person: 'Please turn away from strong light, and record again.' },
+  },
+  position: {
+    retake: 'liveness',
+    explanation: 'The face was not in the right position for the camera.',
+    advice: {
+      person: 'Please hold the phone at eye level, fill the oval with your whole face, and record again.',
+    },
+  },
+  motion: {
+    retake: 'liveness',
+    explanation: 'The requested movement was not seen.',
+    advice: { person: 'Please follow the prompts on the screen slowly, and record again.' },
+  },
+  cover: {
+    retake: 'liveness',
+    explanation: 'Something covers part of the face.',
+    advice: { person: 'Please take off any mask, cap or sunglasses, and record again.' },
+  },
+  alone: {
+    retake: 'liveness',
+    explanation: 'More than one face was in the picture.',
+    advice: { person: 'Please be alone in front of the camera, and record again.' },
+  },
+  blurred: {
+    retake: 'liveness',
+    explanation: 'The recording is too blurred or too poor to compare.',
+    advice: { person: 'Please wipe the lens, hold the phone still, and record again.' },
+  },
+  sharp: {
+    retake: 'both',
+    explanation: 'A picture is too blurred or too poor to compare. Tencent does not say which one.',
+    advice: {
+      person: 'Please wipe the lens, hold the phone still, and take recording and photo again.',
+      caller: 'Give a sharper, larger photo too.',
+    },
+  },
+  voice: {
+    retake: 'liveness',
+    explanation: 'The spoken digits could not be understood.',
+    advice: { person: 'Please speak up in a quiet place, and record again.' },
+  },
+  video: {
+    retake: 'liveness',
+    explanation: 'The video does not meet Tencent’s requirements.',
+    advice: {
+      person: 'Please record again.',
+      caller: 'Use the default settings of the SDK: MP4, about 6 seconds, within the size limit.',
+    },
+  },
+  photo: {
+    retake: 'photo',
+    explanation: 'The photo for the comparison is not usable.',
+    advice: {
+      person: 'Please give another photo: sharp, with your whole face and nobody else.',
+      caller:
+        'The photo must be JPEG or PNG bytes (not Base64) of one whole face, neither too small nor over the size limit.',
+    },
+  },
+  either: {
+    retake: 'both',
+    explanation: 'The face in a picture is covered or incomplete. Tencent does not say in which picture.',
+    advice: {
+      person: 'Please take off any mask, cap or sunglasses, show your whole face, and take recording and photo again.',
+    },
+  },
+  again: {
+    retake: 'both',
+    explanation: 'Tencent reached no result for these pictures.',
+    advice: { person: 'Please record again.', operator: 'Give the RequestId to Tencent’s support.' },
+  },
+  unclear: {
+    retake: 'liveness',
+    explanation: 'Tencent reached no result for this recording.',
+    advice: { person: 'Please record again.', operator: 'Give the RequestId to Tencent’s support.' },
+  },
+} as const satisfies Record<string, RecaptureHint>;
 
-type Row = readonly [code: string, title: string, hint: keyof typeof HINTS];
-
-const RECAPTURE: readonly Row[] = [
-  ['FailedOperation.ActionCloseEye', 'No motions of eye closing are detected.', 'motion'],
-  ['FailedOperation.ActionFaceClose', 'The face is too close to the screen.', 'position'],
-  ['FailedOperation.ActionFaceFar', 'The face is too far from the screen.', 'position'],
-  ['FailedOperation.ActionFaceLeft', 'The face is too far left from the screen.', 'position'],
-  ['FailedOperation.ActionFaceRight', 'The face is too far right from the screen.', 'position'],
-  ['FailedOperation.ActionFirstAction', 'No movement is detected.', 'motion'],
-  ['FailedOperation.ActionLightDark', 'The lighting is too dim.', 'light'],
-  ['FailedOperation.ActionLightStrong', 'The lighting is too strong.', 'glare'],
-  ['FailedOperation.ActionNodetectFace', 'Failed to detect a full face.', 'position'],
-  ['FailedOperation.ActionOpenMouth', 'No motions of mouth opening are detected.', 'motion'],
-  ['FailedOperation.CompareFail', 'Comparison failed.', 'again'],
-  ['FailedOperation.CompressVideoError', 'The video compression failed.', 'video'],
-  ['FailedOperation.CoveredFace', 'The face in the picture is blocked.', 'cover'],
-  ['FailedOperation.ImageBlur', 'The image is blurry.', 'sharp'],
-  ['FailedOperation.ImageDecodeFailed', 'Image decoding failed.', 'photo'],
-  ['FailedOperation.ImageSizeTooLarge', 'The image is too large.', 'photo'],
-  ['FailedOperation.IncompleteFace', 'No complete face was detected.', 'position'],
-  ['FailedOperation.LifePhotoDetectFaces', 'Multiple faces are detected.', 'photo'],
-  ['FailedOperation.LifePhotoDetectNoFaces', 'Failed to detect a full face.', 'photo'],
-  ['FailedOperation.LifePhotoPoorQuality', 'The resolution of the image passed in is too low.', 'photo'],
-  ['FailedOperation.LifePhotoSizeError', 'The image passed in is too large or too small.', 'photo'],
-  ['FailedOperation.LipFaceIncomplete', 'The face is not fully exposed.', 'cover'],
-  ['FailedOperation.LipMoveSmall', 'The lip movement range is too small.', 'motion'],
-  ['FailedOperation.LipSizeError', 'The video is empty or its size is inappropriate.', 'video'],
-  ['FailedOperation.LipVideoInvalid', 'The video format is incorrect.', 'video'],
-  ['FailedOperation.LipVideoQuaility', 'The video definition is too low.', 'sharp'],
-  ['FailedOperation.LipVoiceDetect', 'No sound is detected.', 'voice'],
-  ['FailedOperation.LipVoiceLow', 'The volume of the video is too low.', 'voice'],
-  ['FailedOperation.LipVoiceRecognize', 'Speech recognition failed.', 'voice'],
-  ['FailedOperation.LivessBestFrameError', 'Unable to extract the photo for comparison.', 'position'],
-  ['FailedOperation.LivessUnknownError', 'Video-based real person detection failed.', 'again'],
-  ['FailedOperation.PoorImageQuality', 'The image quality is too poor.', 'sharp'],
-  ['FailedOperation.SilentEyeLiveFail', 'Eye detection failed.', 'motion'],
-  ['FailedOperation.SilentFaceDetectFail', 'No face is detected in the video.', 'position'],
-  ['FailedOperation.SilentFaceQualityFail', 'Low face quality.', 'sharp'],
-  ['FailedOperation.SilentFaceWithMaskFail', 'A face mask is detected.', 'cover'],
-  ['FailedOperation.SilentMouthLiveFail', 'Mouth detection failed.', 'motion'],
-  ['FailedOperation.SilentMultiFaceFail', 'Multiple faces are detected in the video.', 'alone'],
-  ['FailedOperation.SilentTooShort', 'The video is too short.', 'video'],
-  ['FailedOperation.VideoDecodeFailed', 'Video decoding abnormality.', 'video'],
-  ['FailedOperation.VideoDurationExceeded', 'The video duration is too long.', 'video'],
-  ['InternalError.ActionLightDark', 'The lighting is too dim.', 'light'],
-  ['InternalError.ActionLightStrong', 'The lighting is too strong.', 'glare'],
-  ['InternalError.ActionNodetectFace', 'Failed to detect a full face.', 'position'],
-  ['InternalError.LifePhotoPoorQuality', 'The resolution of the image passed in is too low.', 'photo'],
-  ['InternalError.LifePhotoSizeError', 'The image passed in is too large or too small.', 'photo'],
+const RECAPTURE: readonly (readonly [code: string, title: string, hint: keyof typeof HINTS])[] = [
+  ['FailedOperation.ActionCloseEye', 'No blink was detected', 'motion'],
+  ['FailedOperation.ActionFaceClose', 'The face is too close to the screen', 'position'],
+  ['FailedOperation.ActionFaceFar', 'The face is too far from the screen', 'position'],
+  ['FailedOperation.ActionFaceLeft', 'The face is too far to the left', 'position'],
+  ['FailedOperation.ActionFaceRight', 'The face is too far to the right', 'position'],
+  ['FailedOperation.ActionFirstAction', 'No movement was detected', 'motion'],
+  ['FailedOperation.ActionLightDark', 'The light is too dim', 'light'],
+  ['FailedOperation.ActionLightStrong', 'The light is too strong', 'glare'],
+  ['FailedOperation.ActionNodetectFace', 'No complete face was detected', 'position'],
+  ['FailedOperation.ActionOpenMouth', 'No mouth opening was detected', 'motion'],
+  ['FailedOperation.CompareFail', 'The comparison failed', 'again'],
+  ['FailedOperation.CompressVideoError', 'The video could not be compressed', 'video'],
+  ['FailedOperation.CoveredFace', 'The face is partly covered', 'either'],
+  ['FailedOperation.ImageBlur', 'The image is blurred', 'sharp'],
+  ['FailedOperation.ImageDecodeFailed', 'The image could not be decoded', 'photo'],
+  ['FailedOperation.ImageSizeTooLarge', 'The image is too large', 'photo'],
+  ['FailedOperation.IncompleteFace', 'The face is not completely visible', 'either'],
+  ['FailedOperation.LifePhotoDetectFaces', 'The photo shows more than one face', 'photo'],
+  ['FailedOperation.LifePhotoDetectNoFaces', 'The photo shows no complete face', 'photo'],
+  ['FailedOperation.LifePhotoPoorQuality', 'The resolution of the photo is too low', 'photo'],
+  ['FailedOperation.LifePhotoSizeError', 'The photo is too large or too small', 'photo'],
+  ['FailedOperation.LipFaceIncomplete', 'The face is not fully exposed', 'cover'],
+  ['FailedOperation.LipMoveSmall', 'The lips moved too little', 'motion'],
+  ['FailedOperation.LipSizeError', 'The video is empty, or its size is not allowed', 'video'],
+  ['FailedOperation.LipVideoInvalid', 'The video has the wrong format', 'video'],
+  ['FailedOperation.LipVideoQuaility', 'The video is not sharp enough', 'blurred'],
+  ['FailedOperation.LipVoiceDetect', 'No sound was detected', 'voice'],
+  ['FailedOperation.LipVoiceLow', 'The voice in the video is too quiet', 'voice'],
+  ['FailedOperation.LipVoiceRecognize', 'Speech recognition failed', 'voice'],
+  ['FailedOperation.LivessBestFrameError', 'No frame of the recording is good enough to compare', 'position'],
+  ['FailedOperation.LivessUnknownError', 'The liveness detection of the video failed', 'unclear'],
+  ['FailedOperation.PoorImageQuality', 'The image quality is too low', 'sharp'],
+  ['FailedOperation.SilentEyeLiveFail', 'The liveness check of the eyes failed', 'motion'],
+  ['FailedOperation.SilentFaceDetectFail', 'No face was detected in the video', 'position'],
+  ['FailedOperation.SilentFaceQualityFail', 'The quality of the face in the video is too low', 'blurred'],
+  ['FailedOperation.SilentFaceWithMaskFail', 'The person wears a face mask', 'cover'],
+  ['FailedOperation.SilentMouthLiveFail', 'The liveness check of the mouth failed', 'motion'],
+  ['FailedOperation.SilentMultiFaceFail', 'The video shows more than one face', 'alone'],
+  ['FailedOperation.SilentTooShort', 'The video is too short', 'video'],
+  ['FailedOperation.VideoDecodeFailed', 'The video could not be decoded', 'video'],
+  ['FailedOperation.VideoDurationExceeded', 'The video is too long', 'video'],
+  ['InternalError.ActionLightDark', 'The light is too dim', 'light'],
+  ['InternalError.ActionLightStrong', 'The light is too strong', 'glare'],
+  ['InternalError.ActionNodetectFace', 'No complete face was detected', 'position'],
+  ['InternalError.LifePhotoPoorQuality', 'The resolution of the photo is too low', 'photo'],
+  ['InternalError.LifePhotoSizeError', 'The photo is too large or too small', 'photo'],
 ];
 
 const NOT_LIVE: readonly (readonly [code: string, title: string])[] = [
-  ['FailedOperation.LifePhotoDetectFake', 'Real person comparison failed.'],
-  ['FailedOperation.LivessDetectFail', 'Liveness detection failed.'],
-  ['FailedOperation.LivessDetectFake', 'Suspected spoofed recording.'],
-  ['FailedOperation.SilentDetectFail', 'Real person detection failed.'],
-  ['FailedOperation.SilentPictureLiveFail', 'The video might be spoofed.'],
-  ['FailedOperation.SilentThreshold', 'Real person detection did not reach the passing standard.'],
+  ['FailedOperation.LifePhotoDetectFake', 'The comparison found no real person'],
+  ['FailedOperation.LivessDetectFail', 'The liveness detection failed'],
+  ['FailedOperation.LivessDetectFake', 'The recording is suspected to be spoofed'],
+  ['FailedOperation.SilentDetectFail', 'The liveness detection found no real person'],
+  ['FailedOperation.SilentPictureLiveFail', 'The video may be spoofed'],
+  ['FailedOperation.SilentThreshold', 'The liveness score is below the passing threshold'],
 ];
+
+export const LOW_SIMILARITY_HINT =
+  'If your photo is old or small, start again with a better photo and a new recording.';
 
 const LOW_SIMILARITY: readonly (readonly [code: string, title: string])[] = [
-  ['FailedOperation.CompareLowSimilarity', 'The comparison similarity did not reach the passing standard.'],
-  ['InternalError.CompareLowSimilarity', 'The similarity did not reach the passing standard.'],
+  ['FailedOperation.CompareLowSimilarity', 'The similarity is below the passing threshold'],
+  ['InternalError.CompareLowSimilarity', 'The similarity is below the passing threshold'],
 ];
 
-function answered(match: string, title: string, decision: Decision, explanation: string, advice: string): ErrorEntry {
+const ENGINE_FAULTS: readonly (readonly [code: string, title: string])[] = [
+  ['FailedOperation.CompareSystemError', 'Tencent’s comparison engine failed'],
+  ['FailedOperation.DetectEngineSystemError', 'Tencent’s detection engine failed'],
+  ['FailedOperation.LivessSystemError', 'Tencent’s liveness engine failed'],
+  ['FailedOperation.UnKnown', 'Tencent had an unknown internal error'],
+];
+
+/** Builds the entry of an answer about the person or the pictures. */
+function rejection(match: string, decision: RejectedDecision, texts: Texts, retake: Retake = 'none'): ErrorEntry {
   const facts = { service: 'faceid', channel: 'both', class: 'rejected', retry: RETRIES.rejected } as const;
-  const audience = decision === 'recapture' ? 'person' : 'caller';
-  return { match, ...facts, decision, billed: billing(match), audience, title, explanation, advice };
+  const advice = hintWords('rejected', texts.advice);
+  return { match, ...facts, decision, billed: documentedBilling(match, 'pure-api'), retake, ...texts, advice };
 }
 
-function billing(code: string): ErrorEntry['billed'] {
-  if (code.endsWith('.CompareLowSimilarity')) return 'yes';
-  return /\.(?:LifePhoto|CompareFail)/.test(code) ? 'no' : 'unknown';
+/** Builds the entry of a problem that says nothing about the person. */
+function fault(match: string, kind: Exclude<ErrorClass, 'rejected'>, texts: Texts): ErrorEntry {
+  const facts = { service: 'faceid', channel: 'both', decision: null, retry: RETRIES[kind], retake: 'none' } as const;
+  const advice = hintWords(kind, texts.advice);
+  return { match, ...facts, class: kind, billed: documentedBilling(match, 'pure-api'), ...texts, advice };
 }
 
-function fault(
-  match: string,
-  kind: Exclude<ErrorClass, 'rejected'>,
-  title: string,
-  explanation: string,
-  advice: string,
-  billed: ErrorEntry['billed'] = 'no',
-): ErrorEntry {
-  const audience = kind === 'caller' ? 'caller' : 'operator';
-  const facts = { service: 'faceid', channel: 'both', decision: null, retry: RETRIES[kind] } as const;
-  return { match, ...facts, class: kind, billed, audience, title, explanation, advice };
+/**
+ * Builds the entry of a problem that has no code of its own: the vendor sends `InvalidParameterValue`, which is not billed, and
+ * states the problem in the message.
+ */
+function unbilledFault(match: string, kind: 'account' | 'reupload', texts: Texts): ErrorEntry {
+  return { ...fault(match, kind, texts), billed: 'no' };
 }
 
-/** The three that integrators meet most. The first two have no code of their own: the message names them. */
+const MESSAGES = { resourceUrl: /^invalid resource ?url/i, md5: /^md5 ?(?:error|错误)/i };
+
+/**
+ * Errors without a code of their own, recognised by the vendor's message. The whole message must state the error: a message that
+ * only mentions a parameter (`the request lacks ImageMd5`) does not match. The titles are the vendor's words, because records and
+ * logs use them in place of a code.
+ */
 export const FACEID_MESSAGES: readonly (ErrorEntry & { readonly pattern: RegExp })[] = [
   {
-    ...fault(
-      '/resource ?url/i',
-      'account',
-      'invalid resourceUrl',
-      'Tencent takes only links of a default COS domain, <bucket>-<appid>.cos.<region>.myqcloud.com, in the region of the API that is called. Uploading again to the same bucket cannot mend it.',
-      'Make the bucket’s region the region of the API (BESTFRAME_BUCKETS), and use no custom or CDN domain. The verification waits and goes on once that is mended.',
-    ),
-    pattern: /resource ?url/i,
+    ...unbilledFault(String(MESSAGES.resourceUrl), 'account', {
+      title: 'invalid resourceUrl',
+      explanation:
+        'Tencent accepts only links of a default COS domain, <bucket>-<appid>.cos.<region>.myqcloud.com, in the region of the API. Uploading to the same bucket again does not help.',
+      advice: 'Use a bucket in the region of the API (BESTFRAME_BUCKETS), without a custom or CDN domain.',
+    }),
+    pattern: MESSAGES.resourceUrl,
   },
   {
-    ...fault(
-      '/md5/i',
-      'reupload',
-      'MD5 Error',
-      'What Tencent downloaded is not what the MD5 was computed over: the object was overwritten in between, or both links name one object.',
-      'Nothing: it is uploaded again under a fresh key. If it comes back, look for a second writer on the bucket’s folder.',
-    ),
-    pattern: /md5/i,
+    ...unbilledFault(String(MESSAGES.md5), 'reupload', {
+      title: 'MD5 Error',
+      explanation:
+        'The bytes that Tencent downloaded do not have the given MD5: the object was overwritten in the meantime, or both links lead to one object.',
+      advice: 'Look for another program that writes to the same folder of the bucket.',
+    }),
+    pattern: MESSAGES.md5,
   },
+];
+
+/**
+ * Codes that say no more than that a parameter is wrong. For these codes the classifier also reads the vendor's message; for all
+ * other known codes it ignores the message.
+ */
+export const CARRIES_MESSAGE = /^InvalidParameter(?:Value)?(?:\.|$)/;
+
+const DOWNLOAD_FAULTS: readonly ErrorEntry[] = [
+  fault('FailedOperation.DownLoadError', 'reupload', {
+    title: 'Tencent could not download a file',
+    explanation:
+      'The link expired, the object no longer exists, or the bucket refuses a plain GET from a public network.',
+    advice: 'Open such a link without credentials, and check the bucket policy, referer lists and firewall.',
+  }),
+  fault('FailedOperation.DownLoadTimeoutError', 'reupload', {
+    title: 'Tencent’s download of a file timed out',
+    explanation: 'The download was too slow: the object is large, or the bucket is far from the region of the API.',
+    advice: 'Check that the bucket is in the region of the API.',
+  }),
+  fault('FailedOperation.LipNetFailed', 'reupload', {
+    title: 'Tencent could not download the video',
+    explanation: 'The link to the video could not be read.',
+    advice: '',
+  }),
 ];
 
 export const FACEID: readonly ErrorEntry[] = [
-  fault(
-    'FailedOperation.DownLoadError',
-    'reupload',
-    'File download failed.',
-    'Tencent could not read a link: it expired, the object is gone, or the bucket refuses a plain GET from a public network.',
-    'Nothing: it is uploaded again under a fresh key and link. If it comes back, open such a link without credentials, and check bucket policy, referer lists and firewall.',
-  ),
-  fault(
-    'FailedOperation.DownLoadTimeoutError',
-    'reupload',
-    'File download timed out.',
-    'Tencent began to read a link, but too slowly: the object is large, or the bucket is far from the API’s region.',
-    'Nothing: it is uploaded again. If it comes back, check that bucket and API are in one region.',
-  ),
-  fault(
-    'FailedOperation.LipNetFailed',
-    'reupload',
-    'Failed to pull the video.',
-    'Tencent could not read the video by its link.',
-    'Nothing: it is uploaded again under a fresh link.',
-  ),
+  ...DOWNLOAD_FAULTS,
   ...LOW_SIMILARITY.map(([match, title]) =>
-    answered(
-      match,
+    rejection(match, 'no_match', {
       title,
-      'no_match',
-      'A real person was seen, and it is not the one in the photo. This is an answer, and it is billed.',
-      'Refuse, or ask for a better photo if yours is old or small.',
-    ),
+      explanation: 'The recording shows a live person who is not the person in the photo. Tencent bills this answer.',
+      advice: LOW_SIMILARITY_HINT,
+    }),
   ),
   ...NOT_LIVE.map(([match, title]) =>
-    answered(
-      match,
+    rejection(match, 'not_live', {
       title,
-      'not_live',
-      'The recording does not show a live person: a picture, a screen, a mask or a made-up video.',
-      'Refuse. If real customers are refused often, compare SDK version and capture settings with Tencent’s current ones.',
-    ),
+      explanation: 'The recording does not show a live person but a picture, a screen, a mask or a fake video.',
+      advice:
+        'If real customers are refused often, compare your SDK version and capture settings with Tencent’s current ones.',
+    }),
   ),
-  ...RECAPTURE.map(([match, title, hint]) => answered(match, title, 'recapture', HINTS[hint][0], HINTS[hint][1])),
-  ...[
-    ['FailedOperation.CompareSystemError', 'Error calling the comparison engine API.'],
-    ['FailedOperation.DetectEngineSystemError', 'The service engine call failed.'],
-    ['FailedOperation.LivessSystemError', 'Error calling the liveness engine API.'],
-    ['FailedOperation.UnKnown', 'Unknown internal error.'],
-  ].map(([match = '', title = '']) =>
-    fault(
-      match,
-      'transient',
+  ...RECAPTURE.map(([match, title, hint]) => {
+    const { retake, explanation, advice } = HINTS[hint];
+    return rejection(match, 'recapture', { title, explanation, advice }, retake);
+  }),
+  ...ENGINE_FAULTS.map(([match, title]) =>
+    fault(match, 'transient', {
       title,
-      'Something inside Tencent failed; the person was not judged.',
-      'Nothing: it is tried again. If it lasts, give the RequestId to Tencent’s support.',
-      /LivessSystem|UnKnown/.test(match) ? 'no' : 'unknown',
-    ),
+      explanation: 'Something inside Tencent failed. This answer says nothing about the person.',
+      advice: 'Give the RequestId to Tencent’s support.',
+    }),
   ),
 ];

@@ -1,4 +1,7 @@
-/** What adds up: a worker that has done much holds no more than one that has done little; one bad job costs the others little. */
+/**
+ * These faults show whether harm accumulates. After much work, a worker must not hold more memory and descriptors than after
+ * little work. A bad job must hardly slow the other jobs down.
+ */
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from '../fault.ts';
@@ -8,7 +11,10 @@ import type { ChaosWorld } from '../world.ts';
 const WARM = 150;
 const ROUND = 150;
 const ROUNDS = 5;
-/** The most that memory may have grown, beside what the collector has not come to yet. */
+/**
+ * How much more memory a worker may use after much work than after little, in MB. Not 0, because the garbage collector may not
+ * have run yet.
+ */
 const MOST_MB = 40;
 
 interface Holdings {
@@ -18,13 +24,14 @@ interface Holdings {
 
 export const baseline: Fault = {
   name: 'baseline',
-  what: 'one worker carries 900 verifications: descriptors, sockets and memory are then what they were after the first 150',
+  summary:
+    'one worker handles 900 verifications: its descriptors and memory must stay at the level after the first 150',
   long: true,
   async run(world) {
     const worker = await world.fleet.start([], { nodeArgs: ['--max-semi-space-size=1'] });
     const after = async (count: number) => {
       await world.produce(count);
-      await world.settled();
+      await world.untilSettled();
       return holdings(worker.pid);
     };
     const warm = await after(WARM);
@@ -33,10 +40,10 @@ export const baseline: Fault = {
     if (last.descriptors > warm.descriptors + 4)
       world.findings.push({
         invariant: 'I13',
-        what: `descriptors grew from ${warm.descriptors} to ${last.descriptors}`,
+        message: `descriptors grew from ${warm.descriptors} to ${last.descriptors}`,
       });
     if (last.mb > warm.mb + MOST_MB)
-      world.findings.push({ invariant: 'I13', what: `memory grew from ${warm.mb} to ${last.mb} MB` });
+      world.findings.push({ invariant: 'I13', message: `memory grew from ${warm.mb} to ${last.mb} MB` });
   },
 };
 
@@ -52,7 +59,7 @@ const LEAST_SHARE = 0.9;
 
 export const besidePoison: Fault = {
   name: 'beside-poison',
-  what: 'a minute at the vendor’s default rate with, and a minute without, a verification that ends its process: ≥ 90 % of the calls',
+  summary: 'at the vendor’s default rate, one verification kills its workers: the others must keep 90 % of their calls',
   long: true,
   world: () => ({ settings: { BESTFRAME_QPS_DETECT: String(QPS) }, settleMs: 400_000 }),
   async run(world) {
@@ -79,18 +86,21 @@ export const besidePoison: Fault = {
     const without = await callsIn(world, WINDOW_MS);
     await world.enqueue(made);
     const beside = await callsIn(world, WINDOW_MS);
-    await world.settled();
+    await world.untilSettled();
     ended = true;
     end();
     await Promise.all(fleet);
     if (beside < LEAST_SHARE * without)
-      world.findings.push({ invariant: 'I11', what: `${beside} calls beside poison, and ${without} without` });
+      world.findings.push({
+        invariant: 'I11',
+        message: `${beside} calls with a poison verification, ${without} without`,
+      });
   },
 };
 
 async function callsIn(world: ChaosWorld, ms: number): Promise<number> {
   const billed = async () => (await world.control.calls({ action: 'DetectReflectLivenessAndCompare' })).length;
   const before = await billed();
-  await sleep(ms); // what is measured
+  await sleep(ms); // the measured period
   return (await billed()) - before;
 }

@@ -1,9 +1,11 @@
-/** Every fault of the kit, the short ones first. */
+/** Lists every fault of the chaos kit, the short ones first. */
 import type { Fault } from '../fault.ts';
 import { baseline, besidePoison } from './baseline.ts';
+import { day } from './day.ts';
+import { badMount, slowHost } from './neighbours.ts';
 import { buttons, erasure, oneKey } from './producers.ts';
-import { clients, everysec, failover, full, outages, redisKill, replies, wiped } from './redis.ts';
-import { account, expiry, expiryLong, forged, vendor } from './vendor.ts';
+import { busy, clients, everysec, failover, full, outages, redisKill, replies, wiped } from './redis.ts';
+import { account, cosOutage, expiry, expiryLong, forged, vendor, vendorOutage, vendorOutageLong } from './vendor.ts';
 import { block, eraserKill, freeze, kill, poison, rolling, sinkFull, stop } from './workers.ts';
 
 export const FAULTS: readonly Fault[] = [
@@ -13,6 +15,8 @@ export const FAULTS: readonly Fault[] = [
   freeze,
   replies,
   vendor,
+  vendorOutage,
+  cosOutage,
   account,
   expiry,
   forged,
@@ -21,16 +25,21 @@ export const FAULTS: readonly Fault[] = [
   wiped,
   clients,
   full,
+  busy,
   oneKey,
   buttons,
   erasure,
   sinkFull,
+  slowHost,
+  badMount,
   rolling,
   poison,
   eraserKill,
   baseline,
   besidePoison,
   expiryLong,
+  day,
+  vendorOutageLong,
   failover,
   ...outages,
 ];

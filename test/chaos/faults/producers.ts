@@ -1,14 +1,14 @@
-/** What producers do, and what people do to the queue. */
+/** These faults come from producers, and from people who control the queue. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { scriptNamed } from '../../../src/queue/scripts.ts';
+import { loadScript } from '../../../src/redis/scripts/run.ts';
 import type { Fault } from '../fault.ts';
 import { RedisProxy } from '../redis-proxy.ts';
 
 export const oneKey: Fault = {
   name: 'one-key',
-  what: 'eight producers with one key, whose acknowledgements are lost on the way',
+  summary: 'eight producers share two keys, and some of their acknowledgements are lost on the way',
   async run(world, random) {
     const proxies = await Promise.all(Array.from({ length: 8 }, () => RedisProxy.open(world.redis.port)));
     const producers = proxies.map(({ url }) => world.producer(url));
@@ -16,7 +16,7 @@ export const oneKey: Fault = {
       const worker = world.fleet.start();
       const made = await Promise.all([world.request(), world.request()]);
       for (const proxy of proxies) {
-        if (random.chance(0.5)) proxy.loseReplies(scriptNamed('claim').sha, random.int(1, 2));
+        if (random.chance(0.5)) proxy.loseReplies(loadScript('claim-verification').sha, random.int(1, 2));
       }
       await Promise.all(producers.flatMap((client) => made.map((each) => world.enqueue(each, client))));
       await worker;
@@ -29,7 +29,7 @@ export const oneKey: Fault = {
 
 export const buttons: Fault = {
   name: 'buttons',
-  what: 'retry, promote, pause and resume, pressed at random as on a dashboard',
+  summary: 'retry, promote, pause and resume are pressed at random, as on a dashboard',
   async run(world, random) {
     await world.fleet.start();
     await world.control.fault({
@@ -49,7 +49,7 @@ export const buttons: Fault = {
         else if (press === 'resume') await queue.resume();
         else {
           const jobs = await queue.getJobs(press === 'retry' ? ['completed', 'failed'] : ['delayed']);
-          // What it is when the button is pressed need not be what it was when it was shown.
+          // As on a real dashboard, the job may have changed since it was listed. The action may then fail.
           await jobs[0]?.[press]().catch(() => undefined);
         }
       }
@@ -64,9 +64,14 @@ export const buttons: Fault = {
 
 export const erasure: Fault = {
   name: 'erasure',
-  what: 'verifications are erased at any moment of their lives, while workers are killed; nothing of them is left',
+  summary: 'verifications are erased at any time while workers are killed: nothing of them may be left',
   async run(world, random) {
-    const points = ['edge:links.put:after', 'script:intent:after', 'script:outcome:after', 'edge:sink.store:after'];
+    const points = [
+      'edge:links.put:after',
+      'script:declare-intent:after',
+      'script:record-outcome:after',
+      'edge:sink.store:after',
+    ];
     await world.fleet.start([{ at: random.pick(points), nth: random.int(1, 4), act: 'kill' }]);
     await world.fleet.start();
     const accepted = await world.produce(8);

@@ -1,4 +1,6 @@
-/** What the vendor does: applies a call and drops the answer, is slow, throttles, breaks, redirects, refuses the account. */
+/**
+ * These faults come from the vendor: lost answers, slow answers, throttling, errors, redirects, and a refused account.
+ */
 
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +9,7 @@ import type { Fault } from '../fault.ts';
 
 const DETECT = 'DetectReflectLivenessAndCompare';
 
-const OF_DETECT: readonly VendorFault[] = [
+const DETECT_FAULTS: readonly VendorFault[] = [
   { kind: 'drop', action: DETECT },
   { kind: 'drop', action: DETECT, when: 'before' },
   { kind: 'cut', action: DETECT },
@@ -18,10 +20,10 @@ const OF_DETECT: readonly VendorFault[] = [
   { kind: 'error', action: DETECT, code: 'RequestLimitExceeded' },
   { kind: 'error', action: DETECT, code: 'ResourceUnavailable.InArrears' },
   { kind: 'error', action: DETECT, code: 'AuthFailure.SecretIdNotFound' },
-  { kind: 'delay', action: DETECT, ms: 1_500 }, // longer than the call may take
+  { kind: 'delay', action: DETECT, ms: 1_500 }, // longer than the time limit of the call
 ];
 
-const OF_THE_REST: readonly VendorFault[] = [
+const OTHER_FAULTS: readonly VendorFault[] = [
   { kind: 'status', action: 'CreateUploadUrl', status: 503 },
   { kind: 'drop', action: 'CreateUploadUrl' },
   { kind: 'error', action: 'CreateUploadUrl', code: 'RequestLimitExceeded' },
@@ -36,39 +38,94 @@ const OF_THE_REST: readonly VendorFault[] = [
 
 export const vendor: Fault = {
   name: 'vendor',
-  what: 'lost and cut answers, late ones, 429, 5xx, 307, throttling, account errors, of FaceID and COS, a few at once',
+  summary:
+    'a few faults of FaceID and COS at once: lost, cut and late answers, 429, 5xx, 307, throttling, account errors',
   async run(world, random) {
     await world.fleet.start();
     for (let left = random.int(2, 4); left > 0; left -= 1) {
-      const fault = random.pick(random.chance(0.6) ? OF_DETECT : OF_THE_REST);
+      const fault = random.pick(random.chance(0.6) ? DETECT_FAULTS : OTHER_FAULTS);
       await world.control.fault({ ...fault, times: random.int(1, 3) });
     }
     await world.produce(8);
   },
 };
 
+function outageOf(name: string, summary: string, ways: readonly VendorFault[]): Fault {
+  return {
+    name,
+    summary,
+    async run(world, random) {
+      await world.fleet.start();
+      await world.control.fault({ ...random.pick(ways), times: null });
+      await world.produce(12);
+      await sleep(random.int(6_000, 12_000)); // the outage itself
+      await world.control.clearFaults();
+    },
+  };
+}
+
+export const vendorOutage = outageOf(
+  'vendor-outage',
+  'FaceID fails every call for longer than all attempts take: everything waits, and ends once it is over',
+  [
+    { kind: 'error', action: DETECT, code: 'InternalError' },
+    { kind: 'drop', action: DETECT, when: 'before' },
+  ],
+);
+
+/** Two minutes with the product's default lease, time limits and breakers. */
+export const vendorOutageLong: Fault = {
+  ...vendorOutage,
+  name: 'vendor-outage-120',
+  summary: 'FaceID fails every call for two minutes, with the product’s default lease and limits',
+  long: true,
+  async run(world) {
+    await Promise.all([world.fleet.start(), world.fleet.start()]);
+    await world.control.fault({ kind: 'error', action: DETECT, code: 'InternalError', times: null });
+    const from = Date.now();
+    await world.produce(60, { lane: 'batch' });
+    await sleep(120_000); // the outage itself
+    await world.control.clearFaults();
+    world.windows.push({ from, to: Date.now(), why: 'vendor' });
+  },
+};
+
+export const cosOutage = outageOf(
+  'cos-outage',
+  'COS fails every upload or every download for longer than all attempts take',
+  [
+    { kind: 'error', service: 'cos', action: 'PutObject', code: 'ServiceUnavailable' },
+    { kind: 'status', service: 'cos', action: 'GetObject', status: 500 },
+  ],
+);
+
 const FRAME_TTL_MS = 1_000;
 
 export const expiry: Fault = {
   name: 'expiry',
-  what: 'no worker between detect and download, until the frame has expired: the decision stands, nothing is paid again',
+  summary:
+    'no worker runs between detect and download until the frame expires: the decision stands and nothing is paid again',
   async run(world) {
     await world.control.settings({ frameTtlMs: FRAME_TTL_MS });
     const victim = await world.fleet.start([{ at: 'stage:download:begin', act: 'kill' }]);
     await world.produce(3, { card: { card: 'match' } });
     await victim.exited;
-    await sleep(FRAME_TTL_MS); // the frame's life itself
+    await sleep(FRAME_TTL_MS); // the frame's lifetime
     await world.fleet.start();
   },
 };
 
-/** With the product's own lease: by then the frame is long gone. */
+/** Uses the product's default lease: the frame's link expires long before another worker takes over the work. */
 export const expiryLong: Fault = { ...expiry, name: 'expiry-long', long: true };
+
+const FORGED_TTL_MS = 15_000;
 
 export const forged: Fault = {
   name: 'forged',
-  what: 'somebody overwrites frames at the vendor before they are downloaded',
+  summary: 'frames at the vendor are overwritten before they are downloaded',
   async run(world, random) {
+    // A download is retried until its link expires, so the run ends only if the links expire soon.
+    await world.control.settings({ frameTtlMs: FORGED_TTL_MS });
     const hold = await world.control.fault({
       kind: 'hold',
       service: 'cos',
@@ -90,7 +147,7 @@ export const forged: Fault = {
 
 export const account: Fault = {
   name: 'account',
-  what: 'the account is in arrears, and then it is not: the gate closes, probes and opens, and all go on',
+  summary: 'the account is in arrears for a while: the gate closes, probes and opens, and all verifications end',
   async run(world, random) {
     await world.fleet.start();
     await world.control.settings({ accountError: 'ResourceUnavailable.InArrears' });

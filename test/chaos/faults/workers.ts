@@ -1,17 +1,17 @@
-/** What happens to a worker process: killed, stopped, blocked, at any point of any stage. */
+/** These faults hit a worker process: it is killed, stopped or blocked at any point of any stage. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from '../fault.ts';
 import type { ChaosWorker, Hook } from '../fleet.ts';
-import { POINTS, POINTS_OF_TROUBLE } from '../points.ts';
+import { ERROR_POINTS, POINTS } from '../points.ts';
 import type { Random } from '../random.ts';
 import type { ChaosWorld } from '../world.ts';
 
 const MANY = 8;
 
-/** Any point; for those that come after trouble only, the vendor makes some first. */
-export async function anyPoint(world: ChaosWorld, random: Random): Promise<string> {
-  const at = random.pick([...POINTS, ...POINTS_OF_TROUBLE]);
-  if (POINTS_OF_TROUBLE.includes(at)) {
+/** Picks any point. If this point is reached only after an error, makes the vendor fail first. */
+export async function pickPoint(world: ChaosWorld, random: Random): Promise<string> {
+  const at = random.pick([...POINTS, ...ERROR_POINTS]);
+  if (ERROR_POINTS.includes(at)) {
     const action = 'DetectReflectLivenessAndCompare';
     await world.control.fault({ kind: 'drop', action, times: 2 });
     await world.control.fault({ kind: 'error', action, code: 'InternalError', times: 3 });
@@ -19,79 +19,79 @@ export async function anyPoint(world: ChaosWorld, random: Random): Promise<strin
   return at;
 }
 
-/** Until the victim has met its fault, or everything has ended without. */
-export function met(world: ChaosWorld, victim: ChaosWorker): Promise<unknown> {
-  return Promise.race([victim.untilTold(), world.settled()]);
+/** Waits until the victim's hook has acted, or until everything has ended without it. */
+export function untilHookActed(world: ChaosWorld, victim: ChaosWorker): Promise<unknown> {
+  return Promise.race([victim.untilReported(), world.untilSettled()]);
 }
 
-/** The same, and the process is gone: what it said last is heard before its end is. */
-async function dead(world: ChaosWorld, victim: ChaosWorker): Promise<void> {
-  await met(world, victim);
-  if (victim.told.length > 0) await victim.exited;
+/** Waits for the hook's report, and then for the exit of the victim. If the hook never acts, the victim lives on. */
+async function untilVictimDied(world: ChaosWorld, victim: ChaosWorker): Promise<void> {
+  await untilHookActed(world, victim);
+  if (victim.reports.length > 0) await victim.exited;
 }
 
-async function victimAt(world: ChaosWorld, random: Random, hook: Omit<Hook, 'at' | 'nth'>): Promise<ChaosWorker> {
-  const at = await anyPoint(world, random);
+async function startVictim(world: ChaosWorld, random: Random, hook: Omit<Hook, 'at' | 'nth'>): Promise<ChaosWorker> {
+  const at = await pickPoint(world, random);
   return world.fleet.start([{ at, nth: random.int(1, 4), ...hook }]);
 }
 
 export const kill: Fault = {
   name: 'kill',
-  what: 'SIGKILL of one to three workers, one after the other, each at any point of any stage',
+  summary: 'SIGKILL of one to three workers in sequence, each at any point of any stage',
   async run(world, random) {
     const spare = random.chance(0.5);
     if (spare) await world.fleet.start();
-    let victim = await victimAt(world, random, { act: 'kill' });
+    let victim = await startVictim(world, random, { act: 'kill' });
     await world.produce(MANY);
     for (let left = random.int(0, 2); left > 0; left -= 1) {
-      await dead(world, victim);
-      victim = await victimAt(world, random, { act: 'kill' });
+      await untilVictimDied(world, victim);
+      victim = await startVictim(world, random, { act: 'kill' });
     }
-    await dead(world, victim);
+    await untilVictimDied(world, victim);
     if (world.fleet.alive.length === 0) await world.fleet.start();
   },
 };
 
 export const stop: Fault = {
   name: 'stop',
-  what: 'SIGSTOP of a worker at any point, for longer than its lease, then SIGCONT; another one goes on meanwhile',
+  summary: 'SIGSTOP of a worker at any point for longer than its lease, then SIGCONT, while another worker continues',
   async run(world, random) {
-    const victim = await victimAt(world, random, { act: 'stop' });
+    const victim = await startVictim(world, random, { act: 'stop' });
     await world.produce(MANY);
     const other = world.fleet.start();
-    await met(world, victim);
+    await untilHookActed(world, victim);
     await other;
-    await sleep(world.leaseMs * (1.2 + 2 * random.next())); // the fault itself
+    await sleep(world.leaseMs * (1.2 + 2 * random.next())); // the worker stays stopped longer than its lease
     victim.kill('SIGCONT');
   },
 };
 
 export const block: Fault = {
   name: 'block',
-  what: 'the event loop of a worker stands still for longer than its lease, at any point, with and without another worker',
+  summary: 'the event loop of a worker blocks for longer than its lease at any point, with or without another worker',
   async run(world, random) {
     const ms = Math.round(world.leaseMs * (1.1 + 2 * random.next()));
     if (random.chance(0.5)) await world.fleet.start();
-    await victimAt(world, random, { act: 'block', ms });
+    await startVictim(world, random, { act: 'block', ms });
     await world.produce(MANY);
   },
 };
 
 export const freeze: Fault = {
   name: 'freeze',
-  what: 'the line between a worker and Redis stands still around detect, for up to three leases',
+  summary: 'the connection between a worker and Redis freezes around detect for up to three leases',
   async run(world, random) {
     const at = random.pick([
-      'script:intent:before',
-      'script:intent:after',
+      'script:declare-intent:before',
+      'script:declare-intent:after',
       'edge:faceId.detect:before',
       'edge:faceId.detect:after',
-      'script:outcome:before',
+      'script:record-outcome:before',
     ]);
-    const victim = await world.fleet.start([{ at, nth: random.int(1, 3), act: 'tell', ms: 60 }]);
+    const victim = await world.fleet.start([{ at, nth: random.int(1, 3), act: 'report', ms: 60 }]);
     await world.produce(MANY);
     if (random.chance(0.5)) await world.fleet.start();
-    await met(world, victim);
+    await untilHookActed(world, victim);
     victim.proxy.freeze();
     await sleep(world.leaseMs * (0.3 + 2.7 * random.next()));
     if (random.chance(0.3)) {
@@ -102,11 +102,12 @@ export const freeze: Fault = {
   },
 };
 
-/** One after the other is told to end, while work comes in; a new one takes its place. */
+/** Stops four workers one after the other while work arrives. A new worker replaces each. */
 export const rolling: Fault = {
   name: 'rolling',
-  what: 'rolling SIGTERM of four workers under load, with time to drain or next to none: nothing lost, nothing stalled',
-  // Every other run: so little that work has to be handed back.
+  summary:
+    'rolling SIGTERM of four workers under load, with enough or too little time to drain: nothing is lost or stalls',
+  // In about half of the runs, a worker has so little time to drain that it must requeue its work.
   world: (random) => (random.chance(0.5) ? { settings: { BESTFRAME_DRAIN_MS: String(random.int(0, 100)) } } : {}),
   async run(world) {
     const first = await Promise.all(Array.from({ length: 4 }, () => world.fleet.start()));
@@ -117,7 +118,7 @@ export const rolling: Fault = {
     for (const worker of first) {
       const [code] = await Promise.all([worker.stop(40_000), world.fleet.start()]);
       const fine = code === 0 || (code === 3 && world.config.drainMs < 1_000);
-      if (!fine) world.findings.push({ invariant: 'I7', what: `a worker that was told to drain ended with ${code}` });
+      if (!fine) world.findings.push({ invariant: 'I7', message: `a drained worker ended with exit code ${code}` });
     }
     await Promise.all(load);
   },
@@ -125,7 +126,8 @@ export const rolling: Fault = {
 
 export const poison: Fault = {
   name: 'poison',
-  what: 'one verification ends whatever process takes it (exit, unhandled rejection, out of memory); the others go on',
+  summary:
+    'one verification kills every worker that takes it (exit, unhandled rejection, out of memory): the others continue',
   async run(world, random) {
     const act = random.pick(['exit', 'reject', 'memory'] as const);
     const made = await world.request({ card: { card: 'match' } });
@@ -151,7 +153,7 @@ export const poison: Fault = {
     if (view?.reason?.code !== 'POISON') {
       world.findings.push({
         invariant: 'I11',
-        what: `${id} kills its worker and ended as ${view?.reason?.code ?? view?.state}`,
+        message: `${id} kills its worker and ended as ${view?.reason?.code ?? view?.state}`,
       });
     }
   },
@@ -159,7 +161,7 @@ export const poison: Fault = {
 
 export const sinkFull: Fault = {
   name: 'sink-full',
-  what: 'the disk of the frames is full for a while: decisions stand, and frames come when there is room',
+  summary: 'the disk of the frames is full for a while: decisions stand, and frames are stored when there is room',
   async run(world, random) {
     await world.fleet.start([{ at: 'edge:sink.store:before', act: 'full', ms: random.int(100, 2_000) }]);
     await world.produce(MANY);
@@ -168,7 +170,7 @@ export const sinkFull: Fault = {
 
 export const eraserKill: Fault = {
   name: 'eraser-kill',
-  what: 'SIGKILL of the erase worker at its work: objects are deleted all the same',
+  summary: 'SIGKILL of the erase worker during a deletion: the objects must still be deleted',
   long: true,
   async run(world, random) {
     const hold = await world.control.fault({

@@ -1,24 +1,27 @@
-/** A bucket's settings as COS may say them: with and without whitespace, rules of every kind, and what cannot be read. */
+/**
+ * Tests how bucket settings are read from the answers of COS. The answers have whitespace or none, contain every kind of
+ * lifecycle rule, or are unreadable.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type BucketSettings, bucketSettings } from '../../../src/storage/bucket-settings.ts';
-import { createTransport, type Transport } from '../../../src/transport/transport.ts';
-import { type Far, failing, never, REGION, startFar } from './support.ts';
+import { createTransport, type Transport } from '../../../src/adapters/http/transport.ts';
+import { type BucketSettings, createBucketSettings } from '../../../src/adapters/storage/bucket-settings.ts';
+import { expectFailure, neverAborted, REGION, type ScriptedServer, startScriptedServer } from './support.ts';
 
-let far: Far;
+let server: ScriptedServer;
 let transport: Transport;
 let settings: BucketSettings;
 let answer: { status: number; body: string };
 
 beforeAll(async () => {
-  far = await startFar((request, response) => {
+  server = await startScriptedServer((request, response) => {
     request.resume().on('end', () => {
       response.writeHead(answer.status, { 'content-type': 'application/xml' });
       response.end(answer.body);
     });
   });
-  transport = createTransport({ mode: 'test', proxy: far.proxyUrl, caFile: far.caFile });
-  const keys = { secretId: 'AKIDsomebody', secretKey: 'secret-key', token: 'a+b/c=' };
-  settings = bucketSettings({
+  transport = createTransport({ mode: 'test', proxy: server.proxyUrl, caFile: server.caFile });
+  const keys = { secretId: 'AKIDexample', secretKey: 'secret-key', token: 'a+b/c=' };
+  settings = createBucketSettings({
     name: 'x-1250000000',
     region: REGION,
     credentials: { get: async () => keys },
@@ -27,19 +30,19 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await transport.close();
-  await far.close();
+  await server.close();
 });
 
 function rulesOf(body: string, status = 200) {
   answer = { status, body };
-  return settings.rules(never());
+  return settings.rules(neverAborted());
 }
 
 const DECLARED = '<?xml version="1.0" encoding="UTF-8"?>\n';
 const rule = (inner: string) => `<Rule>${inner}</Rule>`;
 
 describe('lifecycle rules', () => {
-  it('of every kind, each with its text as it was', async () => {
+  it('of every kind keep their text unchanged', async () => {
     const rules = [
       rule(
         '<ID>plain</ID><Filter><Prefix>a/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration>',
@@ -69,30 +72,33 @@ describe('lifecycle rules', () => {
     ]);
   });
 
-  it('none, in each of the ways', async () => {
+  it('are empty in each of the forms that COS uses', async () => {
     expect(await rulesOf('<LifecycleConfiguration/>')).toEqual([]);
     expect(await rulesOf('<LifecycleConfiguration></LifecycleConfiguration>')).toEqual([]);
     expect(await rulesOf('<Error><Code>NoSuchLifecycleConfiguration</Code></Error>', 404)).toEqual([]);
   });
 
   it.each([
-    ['cut short', '<LifecycleConfiguration><Rule><ID>a</ID></Rule><Rule>'],
-    ['with something between them', '<LifecycleConfiguration><Rule><ID>a</ID></Rule><Other/></LifecycleConfiguration>'],
-    ['that are no XML', '<LifecycleConfiguration><Rule>< <</Rule></LifecycleConfiguration>'],
-    ['that are a page', '<html>hello</html>'],
-  ])('%s are not taken for the whole', async (_what, body) => {
+    ['are cut short', '<LifecycleConfiguration><Rule><ID>a</ID></Rule><Rule>'],
+    [
+      'have another element between them',
+      '<LifecycleConfiguration><Rule><ID>a</ID></Rule><Other/></LifecycleConfiguration>',
+    ],
+    ['are not XML', '<LifecycleConfiguration><Rule>< <</Rule></LifecycleConfiguration>'],
+    ['are an HTML page', '<html>hello</html>'],
+  ])('are refused completely if they %s', async (_defect, body) => {
     const refused = { service: 'cos', code: 'MALFORMED_REPLY', sent: 'answered', class: 'transient' } as const;
-    await failing(rulesOf(body), refused);
+    await expectFailure(rulesOf(body), refused);
   });
 });
 
-it('versioning and ACL, and the session token in what is asked', async () => {
+it('reads versioning and ACL, and sends the session token', async () => {
   answer = { status: 200, body: '<VersioningConfiguration>\n<Status> Enabled </Status></VersioningConfiguration>' };
-  expect(await settings.versioning(never())).toBe('on');
+  expect(await settings.versioning(neverAborted())).toBe('on');
   answer = { status: 200, body: '<VersioningConfiguration/>' };
-  expect(await settings.versioning(never())).toBe('never');
+  expect(await settings.versioning(neverAborted())).toBe('never');
   answer = { status: 200, body: '<AccessControlPolicy><ID>qcs::cam::anyone:anyone</ID></AccessControlPolicy>' };
-  expect(await settings.isPublic(never())).toBe(true);
-  const url = far.requests.at(-1)?.url ?? '';
+  expect(await settings.isPublic(neverAborted())).toBe(true);
+  const url = server.requests.at(-1)?.url ?? '';
   expect(url).toMatch(/^\/\?acl&q-sign-algorithm=sha1&.*q-url-param-list=acl&.*&x-cos-security-token=a%2Bb%2Fc%3D$/);
 });

@@ -1,17 +1,33 @@
-/** The three kinds of sources: what is judged before a byte is sent, and that what is streamed is what was hashed. */
+/**
+ * Tests the three kinds of sources: each source is checked before a byte is sent, and exactly the hashed bytes are
+ * streamed.
+ */
 import { execFileSync } from 'node:child_process';
 import { appendFile, mkdir, readdir, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { checkAtBorder } from '../../../src/client/border.ts';
-import { ACTIONS, type ResourceRule } from '../../../src/domain/actions.ts';
+import { sourceHeaders } from '../../../src/adapters/http/source-headers.ts';
+import { createTransport } from '../../../src/adapters/http/transport.ts';
+import { openBeneath, openFolder, SymbolicLinkError } from '../../../src/adapters/storage/open-beneath.ts';
+import { createSources } from '../../../src/adapters/storage/sources.ts';
+import { checkSources } from '../../../src/client/redis/check-sources.ts';
 import type { OpenSource, Sources } from '../../../src/domain/ports.ts';
-import type { Source } from '../../../src/domain/sources.ts';
-import { verificationRequest } from '../../../src/domain/verification.ts';
+import { ACTIONS, type ResourceRule } from '../../../src/domain/verification/actions.ts';
+import { verificationRequest } from '../../../src/domain/verification/request.ts';
+import type { Source } from '../../../src/domain/verification/sources.ts';
+import { USER_AGENT } from '../../../src/domain/version.ts';
 import { sampleImage, sampleLiveData, sampleVideo } from '../../../src/emulator/samples.ts';
-import { createSources } from '../../../src/storage/sources.ts';
-import { createTransport } from '../../../src/transport/transport.ts';
-import { type Bench, collect, failing, md5Of, never, openBench, REGION, startFar, temporaryDir } from './support.ts';
+import {
+  type Bench,
+  collect,
+  expectFailure,
+  md5Hex,
+  neverAborted,
+  openBench,
+  REGION,
+  startScriptedServer,
+  temporaryDir,
+} from './support.ts';
 
 const FIELD = 'resources.image';
 const { image: IMAGE, liveData: PACKAGE } = ACTIONS.DetectReflectLivenessAndCompare.resources as Record<
@@ -46,22 +62,22 @@ afterEach(async () => {
 });
 afterAll(() => bench.close());
 
-async function open(source: Source, rule: ResourceRule = IMAGE, signal = never()): Promise<OpenSource> {
-  const source_ = await sources.open(source, rule, FIELD, signal);
-  opened.push(source_);
-  return source_;
+async function open(source: Source, rule: ResourceRule = IMAGE, signal = neverAborted()): Promise<OpenSource> {
+  const openSource = await sources.open(source, rule, FIELD, signal);
+  opened.push(openSource);
+  return openSource;
 }
 
-async function written(bytes: Uint8Array | string, name = 'a.jpg'): Promise<string> {
+async function writeSource(bytes: Uint8Array | string, name = 'a.jpg'): Promise<string> {
   const path = join(root, name);
   await writeFile(path, bytes);
   return path;
 }
 
-/** What is wrong with content is wrong wherever it comes from. */
-const UNFIT: readonly (readonly [code: string, what: string, content: Uint8Array | string])[] = [
-  ['SOURCE_EMPTY', 'nothing', ''],
-  ['SOURCE_TOO_LARGE', 'too much', Buffer.concat([picture, Buffer.alloc(IMAGE.maxBytes)])],
+/** Every kind of source refuses this content. */
+const INVALID_CONTENT: readonly (readonly [code: string, what: string, content: Uint8Array | string])[] = [
+  ['SOURCE_EMPTY', 'an empty source', ''],
+  ['SOURCE_TOO_LARGE', 'a source above the limit', Buffer.concat([picture, Buffer.alloc(IMAGE.maxBytes)])],
   ['SOURCE_NOT_BYTES', 'Base64', picture.toString('base64')],
   ['SOURCE_NOT_BYTES', 'Base64 in lines and quotes', `"${picture.toString('base64').replace(/.{76}/g, '$&\r\n')}"`],
   ['SOURCE_NOT_BYTES', 'URL-safe Base64', picture.toString('base64url')],
@@ -75,163 +91,253 @@ const UNFIT: readonly (readonly [code: string, what: string, content: Uint8Array
 describe('a file', () => {
   const file = (path: string, md5?: string) => open({ from: 'file', path, ...(md5 === undefined ? {} : { md5 }) });
 
-  test('is hashed, and streamed as often as is asked', async () => {
-    const source = await file(await written(picture), md5Of(picture).toUpperCase());
-    expect(source).toMatchObject({ sizeBytes: picture.length, md5: md5Of(picture) });
+  test('is hashed, and can be streamed any number of times', async () => {
+    const source = await file(await writeSource(picture), md5Hex(picture).toUpperCase());
+    expect(source).toMatchObject({ sizeBytes: picture.length, md5: md5Hex(picture) });
     expect(await collect(source.stream())).toEqual(picture);
     expect(await collect(source.stream())).toEqual(picture);
   });
 
-  test.each(UNFIT)('%s: %s', async (code, _what, content) => {
-    await failing(file(await written(content)), { ...CALLER, code, sent: 'no' });
+  test.each(INVALID_CONTENT)('fails with %s for %s', async (code, _case, content) => {
+    await expectFailure(file(await writeSource(content)), { ...CALLER, code, sent: 'no' });
   });
 
   test.each([
     ['liveData', sampleLiveData({ card: 'match' })],
     ['video', sampleVideo({ card: 'match' })],
-  ] as const)('each kind is known: %s', async (name, bytes) => {
+  ] as const)('of each kind is recognised: %s', async (name, bytes) => {
     const rule = { liveData: PACKAGE, video: ACTIONS.VideoLivenessCompare.resources.video }[name] as ResourceRule;
-    const source = await open({ from: 'file', path: await written(bytes) }, rule);
-    expect(source.md5).toBe(md5Of(bytes));
+    const source = await open({ from: 'file', path: await writeSource(bytes) }, rule);
+    expect(source.md5).toBe(md5Hex(bytes));
   });
 
-  test('that is missing', async () => {
-    await failing(file(join(root, 'none.jpg')), { ...CALLER, code: 'SOURCE_MISSING' });
-    await failing(file(join(await written(picture), 'below-a-file.jpg')), { ...CALLER, code: 'SOURCE_MISSING' });
+  test('fails if it is missing', async () => {
+    await expectFailure(file(join(root, 'none.jpg')), { ...CALLER, code: 'SOURCE_MISSING' });
+    await expectFailure(file(join(await writeSource(picture), 'below-a-file.jpg')), {
+      ...CALLER,
+      code: 'SOURCE_MISSING',
+    });
   });
 
-  test('that is none', async () => {
-    await failing(file(root), { ...CALLER, code: 'SOURCE_UNREADABLE' });
+  test('fails if it is not a regular file', async () => {
+    await expectFailure(file(root), { ...CALLER, code: 'SOURCE_UNREADABLE' });
     const fifo = join(root, 'fifo');
     execFileSync('sh', ['-c', 'mkfifo "$0"', fifo]);
-    await failing(file(fifo), { ...CALLER, code: 'SOURCE_UNREADABLE' });
+    await expectFailure(file(fifo), { ...CALLER, code: 'SOURCE_UNREADABLE' });
     const loop = join(root, 'loop');
     await symlink(loop, loop);
-    await failing(file(loop), { ...CALLER, code: 'SOURCE_UNREADABLE' });
+    await expectFailure(file(loop), { ...CALLER, code: 'SOURCE_UNREADABLE' });
   });
 
-  test('outside the roots, there or not', async () => {
+  test('fails outside the roots, whether it exists or not', async () => {
     const outside = join(root, '..', 'outside.jpg');
-    await failing(file(outside), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
+    await expectFailure(file(outside), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
     await writeFile(outside, picture);
-    await failing(file(outside), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
-    await failing(file(join(root, '..', 'outside.jpg')), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
-    await failing(file(join(outside, 'below')), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
+    await expectFailure(file(outside), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
+    await expectFailure(file(join(root, '..', 'outside.jpg')), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
+    await expectFailure(file(join(outside, 'below')), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
     await mkdir(`${root}-sibling`);
     await writeFile(join(`${root}-sibling`, 'a.jpg'), picture);
-    await failing(file(join(`${root}-sibling`, 'a.jpg')), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
+    await expectFailure(file(join(`${root}-sibling`, 'a.jpg')), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
   });
 
-  test('links out of the roots lead nowhere; links inside, and roots that are links, are fine', async () => {
+  test('is not reached through symbolic links below a root, wherever they lead and whether the target exists', async () => {
     const outside = join(root, '..', 'outside.jpg');
     await writeFile(outside, picture);
-    await symlink(outside, join(root, 'out.jpg'));
-    await symlink(join(root, '..'), join(root, 'up'));
-    await failing(file(join(root, 'out.jpg')), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
-    await failing(file(join(root, 'up', 'outside.jpg')), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
+    await mkdir(join(root, 'folder'));
+    await writeFile(join(root, 'folder', 'a.jpg'), picture);
+    const targets = {
+      out: outside,
+      gone: `${outside}-none`,
+      up: join(root, '..'),
+      in: join(root, 'folder'),
+      proc: '/proc/self',
+    };
+    for (const [name, target] of Object.entries(targets)) await symlink(target, join(root, name));
+    const messages = new Set<string>();
+    for (const path of [
+      'out',
+      'gone',
+      'up/outside.jpg',
+      'up/none.jpg',
+      'in/a.jpg',
+      'proc/root/etc/passwd',
+      'proc/none',
+    ]) {
+      const error = await file(join(root, path)).catch((reason: Error) => reason);
+      expect(error, path).toMatchObject({ code: 'SOURCE_UNREADABLE', sent: 'no', field: FIELD });
+      messages.add((error as Error).message);
+    }
+    expect([...messages]).toEqual([expect.stringContaining('symbolic link')]);
+  });
 
-    await symlink(await written(picture), join(root, 'in.jpg'));
-    await expect(file(join(root, 'in.jpg'))).resolves.toMatchObject({ md5: md5Of(picture) });
+  test.each([true, false])(
+    'is opened beneath a folder without following links (by descriptors: %s)',
+    async (byDescriptors) => {
+      await mkdir(join(root, 'folder'));
+      await writeFile(join(root, 'folder', 'a.jpg'), picture);
+      await symlink(join(root, 'folder'), join(root, 'link'));
+      await symlink(join(root, 'folder', 'a.jpg'), join(root, 'folder', 'link.jpg'));
+      const folder = await openFolder(root);
+      const { file: opened, stats } = await openBeneath(folder, ['folder', 'a.jpg'], byDescriptors);
+      expect(Number(stats.size)).toBe(picture.byteLength);
+      await opened.close();
+      for (const steps of [['link', 'a.jpg'], ['link', 'none'], ['folder', 'link.jpg'], ['link']])
+        await expect(openBeneath(folder, steps, byDescriptors)).rejects.toBeInstanceOf(SymbolicLinkError);
+      await expect(openBeneath(folder, ['none', 'a.jpg'], byDescriptors)).rejects.toMatchObject({ code: 'ENOENT' });
+      await folder.file.close();
+    },
+  );
+
+  test('is found by the name of a root that is itself a link, and by its real path', async () => {
+    const path = await writeSource(picture);
     await symlink(root, join(root, '..', 'alias'));
     sources = createSources({ roots: [join(root, '..', 'alias')], transport: bench.transport, buckets: new Map() });
-    await expect(file(join(root, '..', 'alias', 'a.jpg'))).resolves.toMatchObject({ md5: md5Of(picture) });
+    for (const name of [join(root, '..', 'alias', 'a.jpg'), path])
+      await expect(file(name)).resolves.toMatchObject({ md5: md5Hex(picture) });
   });
 
-  test('no roots, no files; a root that is missing is the operator’s', async () => {
-    const path = await written(picture);
+  test('is not reached by another path that leads into a root, and the answer is the same if that path does not exist', async () => {
+    const path = await writeSource(picture);
+    await symlink(root, join(root, '..', 'way-in'));
+    const others = [`/proc/self/root${path}`, `/proc/self/root${path}-none`, `/proc/self/cwd/x`, `/proc/1/root${path}`];
+    const ways = [join(root, '..', 'way-in', 'a.jpg'), join(root, '..', 'way-in', 'none.jpg')];
+    const messages = new Set<string>();
+    for (const each of [...others, ...ways]) {
+      const error = await file(each).catch((reason: Error) => reason);
+      expect(error, each).toMatchObject({ code: 'SOURCE_OUTSIDE_ROOTS', sent: 'no' });
+      messages.add((error as Error).message);
+    }
+    expect(messages.size).toBe(1);
+  });
+
+  test('is the one below the root even while a folder on its way is swapped for a link', async () => {
+    const [folder, kept, away] = [join(root, 'swapped'), join(root, 'kept'), join(root, '..', 'away')];
+    for (const [dir, bytes] of [
+      [folder, picture],
+      [away, Buffer.from(picture).reverse()],
+    ] as const) {
+      await mkdir(dir);
+      await writeFile(join(dir, 'a.jpg'), bytes);
+    }
+    let done = false;
+    const swapping = (async () => {
+      while (!done) {
+        await rename(folder, kept);
+        await symlink(away, folder);
+        await rm(folder);
+        await rename(kept, folder);
+      }
+    })();
+    const outcomes = await Promise.allSettled(Array.from({ length: 300 }, () => file(join(folder, 'a.jpg'))));
+    done = true;
+    await swapping;
+    const md5s = outcomes.flatMap((each) => (each.status === 'fulfilled' ? each.value.md5 : []));
+    expect(new Set([...md5s, md5Hex(picture)])).toEqual(new Set([md5Hex(picture)]));
+    for (const each of outcomes) if (each.status === 'fulfilled') await each.value.close();
+  });
+
+  test('fails without roots, and a missing root is a failure of class machine', async () => {
+    const path = await writeSource(picture);
     sources = createSources({ roots: [], transport: bench.transport, buckets: new Map() });
-    await failing(file(path), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
+    await expectFailure(file(path), { ...CALLER, code: 'SOURCE_OUTSIDE_ROOTS' });
     sources = createSources({ roots: [`${root}-none`], transport: bench.transport, buckets: new Map() });
-    await failing(file(path), { code: 'INVALID_SETTINGS', class: 'account' });
+    await expectFailure(file(join(`${root}-none`, 'face.jpg')), { code: 'ROOT_UNREADABLE', class: 'machine' });
   });
 
-  test('with another MD5 than was said', async () => {
-    const call = file(await written(picture), '0'.repeat(32));
-    await failing(call, { ...CALLER, code: 'SOURCE_MD5_MISMATCH', field: `${FIELD}.md5` });
+  test('fails if its MD5 is not the expected one', async () => {
+    const call = file(await writeSource(picture), '0'.repeat(32));
+    await expectFailure(call, { ...CALLER, code: 'SOURCE_MD5_MISMATCH', field: `${FIELD}.md5` });
   });
 
   test.each([
     ['overwritten', (path: string) => writeFile(path, Buffer.from(picture).reverse())],
-    ['longer', (path: string) => appendFile(path, 'x')],
-    ['shorter', (path: string) => truncate(path, 100)],
+    ['extended', (path: string) => appendFile(path, 'x')],
+    ['truncated', (path: string) => truncate(path, 100)],
     ['emptied', (path: string) => truncate(path, 0)],
-  ])('%s after it was hashed', async (_how, change) => {
-    const path = await written(picture);
+  ])('fails if it is %s after it was hashed', async (_case, change) => {
+    const path = await writeSource(picture);
     const source = await file(path);
     await change(path);
-    await failing(collect(source.stream()), { code: 'SOURCE_CHANGED', class: 'caller' });
+    await expectFailure(collect(source.stream()), { code: 'SOURCE_CHANGED', class: 'caller' });
   });
 
-  test('written to while it is hashed', async () => {
-    const path = await written(sampleLiveData({ card: 'match', padBytes: 2 ** 24 }));
+  test('fails if it is written to while it is hashed', async () => {
+    const path = await writeSource(sampleLiveData({ card: 'match', padBytes: 2 ** 24 }));
     const call = open({ from: 'file', path }, PACKAGE);
     let at = 0;
     let done = false;
     const writing = (async () => {
-      // Times of writing that differ, until it has ended.
+      // Change the modification time repeatedly until the call has ended.
       while (!done) await utimes(path, 1, ++at);
     })();
-    const failed = failing(call, { code: 'SOURCE_CHANGED', class: 'caller' });
+    const failed = expectFailure(call, { code: 'SOURCE_CHANGED', class: 'caller' });
     await failed.finally(() => {
       done = true;
     });
     await writing;
   });
 
-  test('replaced by another: what was hashed is streamed', async () => {
-    const path = await written(picture);
+  test('streams the hashed bytes even if another file replaces it', async () => {
+    const path = await writeSource(picture);
     const source = await file(path);
-    await rename(await written(sampleImage('another'), 'b.jpg'), path);
+    await rename(await writeSource(sampleImage('another'), 'b.jpg'), path);
     expect(await collect(source.stream())).toEqual(picture);
   });
 
-  test('is given up', async () => {
-    const path = await written(picture);
-    await failing(open({ from: 'file', path }, IMAGE, AbortSignal.abort()), { code: 'ABORTED', class: 'transient' });
+  test('ends when the signal fires', async () => {
+    const path = await writeSource(picture);
+    await expectFailure(open({ from: 'file', path }, IMAGE, AbortSignal.abort()), {
+      code: 'ABORTED',
+      class: 'transient',
+    });
   });
 });
 
-test('the border says the same of a file, before anything is stored', async () => {
+test('the producer checks a file in the same way before it stores anything', async () => {
   const bytes = sampleLiveData({ card: 'match' });
-  const liveData = { from: 'file', path: await written(bytes, 'a.gz'), md5: md5Of(bytes) };
-  const border = (image: object, fileRoots: string[] | undefined = [root]) => {
+  const liveData = { from: 'file', path: await writeSource(bytes, 'a.gz'), md5: md5Hex(bytes) };
+  const check = (image: object, fileRoots: string[] | undefined = [root]) => {
     const request = { key: 'k', region: REGION, upload: 'own-bucket', resources: { liveData, image } };
-    return checkAtBorder(verificationRequest.parse(request), fileRoots === undefined ? {} : { fileRoots });
+    return checkSources(verificationRequest.parse(request), fileRoots === undefined ? {} : { fileRoots });
   };
-  await border({ from: 'file', path: await written(picture) });
+  await check({ from: 'file', path: await writeSource(picture) });
   const md5 = '0'.repeat(32);
-  const wrong = border({ from: 'file', path: join(root, 'a.jpg'), md5 });
-  await failing(wrong, { code: 'SOURCE_MD5_MISMATCH', class: 'caller', field: `${FIELD}.md5`, sent: 'no' });
-  await failing(border({ from: 'file', path: join(root, 'b.jpg') }), { ...CALLER, code: 'SOURCE_MISSING' });
-  const text = await written(picture.toString('base64'), 'text.jpg');
-  await failing(border({ from: 'file', path: text }), { ...CALLER, code: 'SOURCE_NOT_BYTES' });
-  await failing(border({ from: 'file', path: text }, [`${root}/none/..`]), { ...CALLER, code: 'SOURCE_NOT_BYTES' });
+  const wrong = check({ from: 'file', path: join(root, 'a.jpg'), md5 });
+  await expectFailure(wrong, { code: 'SOURCE_MD5_MISMATCH', class: 'caller', field: `${FIELD}.md5`, sent: 'no' });
+  await expectFailure(check({ from: 'file', path: join(root, 'b.jpg') }), { ...CALLER, code: 'SOURCE_MISSING' });
+  const text = await writeSource(picture.toString('base64'), 'text.jpg');
+  await expectFailure(check({ from: 'file', path: text }), { ...CALLER, code: 'SOURCE_NOT_BYTES' });
+  await expectFailure(check({ from: 'file', path: text }, [`${root}/none/..`]), {
+    ...CALLER,
+    code: 'SOURCE_NOT_BYTES',
+  });
 });
 
 describe('an https source', () => {
   const URL_ = 'https://photos.example.com/a.jpg';
-  const https = (url = URL_, md5?: string, signal = never()) =>
+  const https = (url = URL_, md5?: string, signal = neverAborted()) =>
     open({ from: 'https', url, ...(md5 === undefined ? {} : { md5 }) }, IMAGE, signal);
   const gets = () => bench.control.calls({ service: 'origin' });
 
-  test('is read once, and streamed from a file that nobody else sees', async () => {
+  test('is read once, and streamed from an unnamed file', async () => {
     await bench.control.putOrigin(URL_, picture);
-    const source = await https(`${URL_}?signature=1`, md5Of(picture));
-    expect(source).toMatchObject({ sizeBytes: picture.length, md5: md5Of(picture) });
+    const source = await https(`${URL_}?signature=1`, md5Hex(picture));
+    expect(source).toMatchObject({ sizeBytes: picture.length, md5: md5Hex(picture) });
     expect(await readdir(join(root, '..', 'spool'))).toEqual([]);
     await bench.control.putOrigin(URL_, sampleImage('another'));
     expect(await collect(source.stream())).toEqual(picture);
     expect(await gets()).toHaveLength(1);
   });
 
-  test.each(UNFIT)('%s: %s', async (code, _what, content) => {
+  test.each(INVALID_CONTENT)('fails with %s for %s', async (code, _case, content) => {
     await bench.control.putOrigin(URL_, Buffer.from(content));
-    await failing(https(), { ...CALLER, code });
+    await expectFailure(https(), { ...CALLER, code });
   });
 
-  test('with another MD5 than was said', async () => {
+  test('fails if its MD5 is not the expected one', async () => {
     await bench.control.putOrigin(URL_, picture);
-    await failing(https(URL_, '0'.repeat(32)), { ...CALLER, code: 'SOURCE_MD5_MISMATCH', field: `${FIELD}.md5` });
+    await expectFailure(https(URL_, '0'.repeat(32)), { ...CALLER, code: 'SOURCE_MD5_MISMATCH', field: `${FIELD}.md5` });
   });
 
   test.each([
@@ -240,9 +346,9 @@ describe('an https source', () => {
     [304, 'SOURCE_HTTP', 'caller'],
     [429, 'SOURCE_UNAVAILABLE', 'transient'],
     [503, 'SOURCE_UNAVAILABLE', 'transient'],
-  ])('status %i', async (status, code, kind) => {
+  ])('fails with status %i', async (status, code, kind) => {
     await bench.control.putOrigin(URL_, Buffer.alloc(0), { status });
-    await failing(https(), {
+    await expectFailure(https(), {
       service: 'source',
       code,
       class: kind,
@@ -252,15 +358,79 @@ describe('an https source', () => {
     });
   });
 
-  test('a hiccup, and an answer that breaks off, are tried again', async () => {
-    await bench.control.putOrigin(URL_, picture);
-    await bench.control.fault({ kind: 'cut', service: 'origin' });
-    expect(await https()).toMatchObject({ md5: md5Of(picture) });
-    await bench.control.fault({ kind: 'status', status: 500, service: 'origin' });
-    expect(await https()).toMatchObject({ md5: md5Of(picture) });
+  test('is requested with a User-Agent; a failure names the HTTP status and the User-Agent', async () => {
+    const server = await startScriptedServer((request, response) => {
+      const isAdmitted = request.url !== '/refused' && request.headers['user-agent'] !== undefined;
+      response.writeHead(isAdmitted ? 200 : 403).end(picture);
+    });
+    const transport = createTransport({ mode: 'test', proxy: server.proxyUrl, caFile: server.caFile });
+    opened.push(transport);
+    sources = createSources({ roots: [], transport, buckets: new Map(), spoolDir: root });
+    expect(await https()).toMatchObject({ md5: md5Hex(picture) });
+    expect(server.requests[0]?.headers['user-agent']).toBe(USER_AGENT);
+    const failure = await expectFailure(https('https://photos.example.com/refused'), {
+      ...CALLER,
+      service: 'source',
+      code: 'SOURCE_HTTP',
+    });
+    expect(failure.message).toMatch(/status 403.*User-Agent bestframe/);
+    await server.close();
   });
 
-  test('a redirect is followed, and three of them', async () => {
+  test('is requested with the headers of its host, also after a redirect, and of no other host', async () => {
+    const server = await startScriptedServer((request, response) => {
+      if (request.url === '/a.jpg') response.writeHead(302, { location: 'https://cdn.example.com/b.jpg' }).end();
+      else response.writeHead(200).end(picture);
+    });
+    const secrets = join(root, '..', 'secrets');
+    await mkdir(secrets);
+    await writeFile(join(secrets, 'token'), 'Bearer one\n');
+    const headers = [
+      { host: 'photos.example.com', name: 'authorization', secret: 'token' },
+      { host: 'cdn.example.com', name: 'x-cdn', secret: 'cdn' },
+    ];
+    const options = { mode: 'test', proxy: server.proxyUrl, caFile: server.caFile } as const;
+    const transport = createTransport({ ...options, sourceHeaders: sourceHeaders(headers, secrets) });
+    opened.push(transport);
+    sources = createSources({ roots: [], transport, buckets: new Map(), spoolDir: root });
+    const failure = await expectFailure(https(), { code: 'SOURCE_UNAVAILABLE', class: 'transient' });
+    expect(failure.message).toMatch(/the secret cdn .*BESTFRAME_SOURCE_HEADERS_DIR/);
+    await writeFile(join(secrets, 'cdn'), 'edge');
+    expect(await https()).toMatchObject({ md5: md5Hex(picture) });
+    await writeFile(join(secrets, 'token'), 'Bearer two'); // a new value counts at once
+    await rm(join(secrets, 'cdn')); // the last value counts
+    expect(await https()).toMatchObject({ md5: md5Hex(picture) });
+    const sent = server.requests.slice(-4).map(({ headers: each }) => [each.host, each.authorization, each['x-cdn']]);
+    expect(sent).toEqual([
+      ['photos.example.com', 'Bearer one', undefined],
+      ['cdn.example.com', undefined, 'edge'],
+      ['photos.example.com', 'Bearer two', undefined],
+      ['cdn.example.com', undefined, 'edge'],
+    ]);
+    await server.close();
+  });
+
+  test('whose answer has too large headers fails like any other answer that cannot be read', async () => {
+    const server = await startScriptedServer((_request, response) => {
+      response.writeHead(200, { 'x-large': 'x'.repeat(40_000) }).end(picture);
+    });
+    const transport = createTransport({ mode: 'test', proxy: server.proxyUrl, caFile: server.caFile });
+    opened.push(transport);
+    sources = createSources({ roots: [], transport, buckets: new Map(), spoolDir: root });
+    const failure = await expectFailure(https(), { code: 'MALFORMED_REPLY', class: 'transient' });
+    expect(failure.message).toContain('larger than 16 KiB');
+    await server.close();
+  });
+
+  test('is requested again after a hiccup or a truncated answer', async () => {
+    await bench.control.putOrigin(URL_, picture);
+    await bench.control.fault({ kind: 'cut', service: 'origin' });
+    expect(await https()).toMatchObject({ md5: md5Hex(picture) });
+    await bench.control.fault({ kind: 'status', status: 500, service: 'origin' });
+    expect(await https()).toMatchObject({ md5: md5Hex(picture) });
+  });
+
+  test('may redirect three times', async () => {
     await bench.control.putOrigin('https://cdn.example.com/3', picture);
     await bench.control.putOrigin('https://photos.example.com/2', Buffer.alloc(0), {
       location: 'https://cdn.example.com/3',
@@ -269,11 +439,11 @@ describe('an https source', () => {
       location: 'https://photos.example.com/2',
     });
     await bench.control.putOrigin(URL_, Buffer.alloc(0), { location: 'https://photos.example.com/1' });
-    expect(await https()).toMatchObject({ md5: md5Of(picture) });
+    expect(await https()).toMatchObject({ md5: md5Hex(picture) });
   });
 
   test.each([
-    ['round and round', URL_, 'REDIRECT_REFUSED'],
+    ['in a circle', URL_, 'REDIRECT_REFUSED'],
     ['to http', 'http://photos.example.com/a.jpg', 'NOT_HTTPS'],
     ['to this machine', 'https://127.0.0.1/a.jpg', 'ADDRESS_FORBIDDEN'],
     ['to this machine by another spelling', 'https://0x7f000001/', 'ADDRESS_FORBIDDEN'],
@@ -281,9 +451,9 @@ describe('an https source', () => {
     ['to the metadata service', 'https://169.254.0.23/latest', 'ADDRESS_FORBIDDEN'],
     ['to a local name', 'https://metadata.tencentyun.internal/', 'ADDRESS_FORBIDDEN'],
     ['with a password', 'https://user:pass@photos.example.com/', 'NOT_HTTPS'],
-  ])('a redirect %s', async (_where, location, code) => {
+  ])('must not redirect %s', async (_case, location, code) => {
     await bench.control.putOrigin(URL_, Buffer.alloc(0), { location });
-    await failing(https(), { ...CALLER, service: 'source', code });
+    await expectFailure(https(), { ...CALLER, service: 'source', code });
     expect((await gets()).length).toBeLessThanOrEqual(4);
   });
 
@@ -297,15 +467,15 @@ describe('an https source', () => {
     'https://[64:ff9b::7f00:1]/a',
     'https://localhost/a',
     'https://redis/a',
-  ])('a private address: %s', async (url) => {
-    await failing(https(url), { ...CALLER, service: 'source', code: 'ADDRESS_FORBIDDEN', sent: 'no' });
+  ])('must not have a private address: %s', async (url) => {
+    await expectFailure(https(url), { ...CALLER, service: 'source', code: 'ADDRESS_FORBIDDEN', sent: 'no' });
     const direct = createTransport({ mode: 'test' });
     opened.push(direct);
     sources = createSources({ roots: [], transport: direct, buckets: new Map() });
-    await failing(https(url), { ...CALLER, service: 'source', code: 'ADDRESS_FORBIDDEN', sent: 'no' });
+    await expectFailure(https(url), { ...CALLER, service: 'source', code: 'ADDRESS_FORBIDDEN', sent: 'no' });
     const request = { key: 'k', region: REGION, upload: 'own-bucket', resources: resources(url) };
-    const border = checkAtBorder(verificationRequest.parse(request), {});
-    await failing(border, { class: 'caller', field: `${FIELD}.url`, code: 'ADDRESS_FORBIDDEN' });
+    const checking = checkSources(verificationRequest.parse(request), {});
+    await expectFailure(checking, { class: 'caller', field: `${FIELD}.url`, code: 'ADDRESS_FORBIDDEN' });
   });
 
   const resources = (url: string) => ({
@@ -313,12 +483,12 @@ describe('an https source', () => {
     image: { from: 'https', url },
   });
 
-  test('no https', async () => {
-    await failing(https('http://photos.example.com/a.jpg'), { ...CALLER, service: 'source', code: 'NOT_HTTPS' });
+  test('must be https', async () => {
+    await expectFailure(https('http://photos.example.com/a.jpg'), { ...CALLER, service: 'source', code: 'NOT_HTTPS' });
   });
 
-  test('a redirect may be relative, but not nonsense', async () => {
-    const end = await startFar((request, response) => {
+  test('may redirect to a relative URL, but not to an invalid one', async () => {
+    const end = await startScriptedServer((request, response) => {
       const where = { '/a.jpg': 'b/c.jpg?x=1', '/nonsense': 'https://' }[request.url ?? ''];
       response.writeHead(where === undefined ? 200 : 302, where === undefined ? {} : { location: where });
       response.end(request.url === '/b/c.jpg?x=1' ? picture : '');
@@ -326,13 +496,13 @@ describe('an https source', () => {
     const transport = createTransport({ mode: 'test', proxy: end.proxyUrl, caFile: end.caFile });
     opened.push(transport, end);
     sources = createSources({ roots: [], transport, buckets: new Map(), spoolDir: root });
-    expect(await https()).toMatchObject({ md5: md5Of(picture) });
+    expect(await https()).toMatchObject({ md5: md5Hex(picture) });
     const nonsense = https('https://photos.example.com/nonsense');
-    await failing(nonsense, { ...CALLER, service: 'source', code: 'NOT_HTTPS' });
+    await expectFailure(nonsense, { ...CALLER, service: 'source', code: 'NOT_HTTPS' });
   });
 
-  test('a body without a length is cut off where it is too much', async () => {
-    const end = await startFar((_request, response) => {
+  test('is cut off at the size limit if its length is unknown', async () => {
+    const end = await startScriptedServer((_request, response) => {
       const more = () => {
         if (response.write(Buffer.alloc(65_536))) setImmediate(more);
         else response.once('drain', more);
@@ -342,22 +512,22 @@ describe('an https source', () => {
     const transport = createTransport({ mode: 'test', proxy: end.proxyUrl, caFile: end.caFile });
     opened.push(transport, end);
     sources = createSources({ roots: [], transport, buckets: new Map(), spoolDir: root });
-    await failing(https(), { ...CALLER, code: 'SOURCE_TOO_LARGE' });
+    await expectFailure(https(), { ...CALLER, code: 'SOURCE_TOO_LARGE' });
     expect(await readdir(root)).toEqual([]);
   });
 
-  test('a spool folder that cannot be', async () => {
+  test('fails if the spool folder cannot be created', async () => {
     await bench.control.putOrigin(URL_, picture);
-    const spoolDir = join(await written('a file'), 'below');
+    const spoolDir = join(await writeSource('a file'), 'below');
     sources = createSources({ roots: [], transport: bench.transport, buckets: new Map(), spoolDir });
-    await failing(https(), { code: 'SINK_UNWRITABLE', class: 'transient' });
+    await expectFailure(https(), { code: 'SPOOL_UNWRITABLE', class: 'machine' });
   });
 
-  test('is given up while it is read', async () => {
+  test('ends when the signal fires during the download', async () => {
     await bench.control.putOrigin(URL_, picture);
     await bench.control.fault({ kind: 'hold', service: 'origin' });
     const giveUp = new AbortController();
-    const failed = failing(https(URL_, undefined, giveUp.signal), { code: 'ABORTED', class: 'transient' });
+    const failed = expectFailure(https(URL_, undefined, giveUp.signal), { code: 'ABORTED', class: 'transient' });
     await bench.control.waitFor({ event: 'held' });
     giveUp.abort();
     await failed;
@@ -370,43 +540,47 @@ describe('an object in COS', () => {
     open({ from: 'cos', bucket: bench.bucket.name, region: REGION, key: KEY, ...more });
   const put = (content: Uint8Array | string) => bench.control.putObject(bench.bucket.name, KEY, Buffer.from(content));
 
-  test('is hashed where it lies, and says where that is', async () => {
+  test('is hashed in place and carries its location', async () => {
     await put(picture);
-    const source = await cos({ md5: md5Of(picture) });
+    const source = await cos({ md5: md5Hex(picture) });
     const place = { bucket: bench.bucket.name, region: REGION, key: KEY };
-    expect(source).toMatchObject({ sizeBytes: picture.length, md5: md5Of(picture), place });
+    expect(source).toMatchObject({ sizeBytes: picture.length, md5: md5Hex(picture), place });
     expect(await collect(source.stream())).toEqual(picture);
   });
 
-  test.each(UNFIT)('%s: %s', async (code, _what, content) => {
+  test.each(INVALID_CONTENT)('fails with %s for %s', async (code, _case, content) => {
     await put(content);
-    await failing(cos(), { ...CALLER, code });
+    await expectFailure(cos(), { ...CALLER, code });
   });
 
-  test('that is not there, or whose bucket is not', async () => {
-    await failing(cos({ key: 'none' }), { ...CALLER, code: 'SOURCE_MISSING' });
-    await failing(cos({ bucket: 'nobody-1250000000' }), { ...CALLER, code: 'SOURCE_MISSING' });
+  test('fails if it or its bucket is missing', async () => {
+    await expectFailure(cos({ key: 'none' }), { ...CALLER, code: 'SOURCE_MISSING' });
+    await expectFailure(cos({ bucket: 'nobody-1250000000' }), { ...CALLER, code: 'SOURCE_MISSING' });
   });
 
-  test('that the keys may not read', async () => {
+  test('fails if the keys may not read it', async () => {
     await bench.control.fault({ kind: 'error', code: 'AccessDenied', status: 403, service: 'cos' });
-    await failing(cos(), { ...CALLER, code: 'SOURCE_UNREADABLE' });
+    await expectFailure(cos(), { ...CALLER, code: 'SOURCE_UNREADABLE' });
   });
 
-  test('in a region without a bucket', async () => {
+  test('fails in a region without a configured bucket', async () => {
     const call = cos({ region: 'ap-bangkok' });
-    await failing(call, { code: 'NO_BUCKET', class: 'account', field: `${FIELD}.region` });
+    await expectFailure(call, { code: 'NO_BUCKET', class: 'account', field: `${FIELD}.region` });
   });
 
-  test('overwritten after it was hashed', async () => {
+  test('fails if it is overwritten after it was hashed', async () => {
     await put(picture);
     const source = await cos();
     await put(sampleImage('another1'));
-    await failing(collect(source.stream()), { code: 'SOURCE_CHANGED', class: 'caller' });
+    await expectFailure(collect(source.stream()), { code: 'SOURCE_CHANGED', class: 'caller' });
   });
 
-  test('with another MD5 than was said', async () => {
+  test('fails if its MD5 is not the expected one', async () => {
     await put(picture);
-    await failing(cos({ md5: '0'.repeat(32) }), { ...CALLER, code: 'SOURCE_MD5_MISMATCH', field: `${FIELD}.md5` });
+    await expectFailure(cos({ md5: '0'.repeat(32) }), {
+      ...CALLER,
+      code: 'SOURCE_MD5_MISMATCH',
+      field: `${FIELD}.md5`,
+    });
   });
 });

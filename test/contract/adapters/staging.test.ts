@@ -1,11 +1,14 @@
-/** Where files lie that came over HTTP: whole and judged, under a name that is found again, or not at all. */
+/**
+ * Tests the staging of files that are uploaded over HTTP: a file is stored only if it is complete and has passed its check, and
+ * the name of a stored file shows which verification it belongs to.
+ */
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ACTIONS, type ResourceRule } from '../../../src/domain/actions.ts';
+import { openStaging, type Staging } from '../../../src/adapters/storage/staging.ts';
+import { ACTIONS, type ResourceRule } from '../../../src/domain/verification/actions.ts';
 import { sampleImage } from '../../../src/emulator/samples.ts';
-import { openStaging, type Staging } from '../../../src/storage/staging.ts';
-import { failing, inPieces, md5Of, temporaryDir } from './support.ts';
+import { expectFailure, md5Hex, streamOf, temporaryDir } from './support.ts';
 
 const ID = `v${'a'.repeat(25)}`;
 const PAYLOAD = 'p'.repeat(22);
@@ -26,27 +29,38 @@ afterEach(() => rm(home, { recursive: true }));
 const receive = (pieces: AsyncIterable<Uint8Array>, most: Partial<ResourceRule> = {}) =>
   staging.receive('image', { ...rule, ...most }, 'resources.image', pieces);
 
-test('is named when it is kept, for its owner only, and hashed', async () => {
-  const received = await receive(inPieces(photo.subarray(0, 10), photo.subarray(10)));
-  expect(received.md5).toBe(md5Of(photo));
+test('hashes a file and gives it its name when it is kept, readable by its owner only', async () => {
+  const received = await receive(streamOf(photo.subarray(0, 10), photo.subarray(10)));
+  expect(received.md5).toBe(md5Hex(photo));
   expect(await staging.list()).toEqual([]);
-  const path = await received.keep(ID, PAYLOAD);
-  expect(path).toBe(join(dir, `${ID}.image.${PAYLOAD}`));
+  const { path, replayPath } = await received.keep(ID, PAYLOAD);
+  expect(replayPath).toBe(join(dir, `${ID}.image.${PAYLOAD}`));
+  expect(path.slice(0, replayPath.length + 1)).toBe(`${replayPath}.`);
   expect(await readFile(path)).toEqual(photo);
   expect((await stat(path)).mode & 0o777).toBe(0o600);
   expect((await stat(dir)).mode & 0o777).toBe(0o700);
-  await received.discard(); // of one that was kept, nothing
+  await received.discard(); // this must not delete a file that was kept
   expect(await staging.list()).toMatchObject([{ id: ID, path }]);
   await staging.remove([{ path }, { path }]);
   expect(await readdir(dir)).toEqual([]);
 });
 
-test('the same again takes the same name; another payload another one', async () => {
-  for (const payload of [PAYLOAD, PAYLOAD, 'q'.repeat(22)]) await (await receive(inPieces(photo))).keep(ID, payload);
-  expect(await readdir(dir)).toHaveLength(2);
+test('stores each request in its own file, and gives equal requests the same replay path', async () => {
+  const kept = [];
+  for (const payload of [PAYLOAD, PAYLOAD, 'q'.repeat(22)]) {
+    kept.push(await (await receive(streamOf(photo))).keep(ID, payload));
+  }
+  expect(new Set(kept.map(({ replayPath }) => replayPath)).size).toBe(2);
+  expect((await staging.list()).map(({ path }) => path).sort()).toEqual(kept.map(({ path }) => path).sort());
 });
 
-test('what is wrong is refused as it comes, and leaves nothing', async () => {
+test('lists files with names from older versions', async () => {
+  await mkdir(dir);
+  await writeFile(join(dir, `${ID}.image.${PAYLOAD}`), 'x');
+  expect(await staging.list()).toMatchObject([{ id: ID }]);
+});
+
+test('refuses invalid content while it arrives, and leaves nothing behind', async () => {
   let read = 0;
   async function* endless(): AsyncGenerator<Uint8Array> {
     for (;;) {
@@ -65,22 +79,26 @@ test('what is wrong is refused as it comes, and leaves nothing', async () => {
     throw new Error('gone');
   }
   const field = 'resources.image';
-  await failing(receive(endless()), { code: 'SOURCE_TOO_LARGE', field, class: 'caller' });
+  await expectFailure(receive(endless(), { maxBytes: 2_359_296 }), {
+    code: 'SOURCE_TOO_LARGE',
+    field,
+    class: 'caller',
+  });
   expect(read).toBeLessThan(40);
   read = 0;
-  await failing(receive(wrong()), { code: 'SOURCE_WRONG_KIND', field, class: 'caller' });
+  await expectFailure(receive(wrong()), { code: 'SOURCE_WRONG_KIND', field, class: 'caller' });
   expect(read).toBe(1);
-  await failing(receive(inPieces(Buffer.from('small'))), { code: 'SOURCE_WRONG_KIND', field, class: 'caller' });
-  await failing(receive(inPieces()), { code: 'SOURCE_EMPTY', field, class: 'caller' });
+  await expectFailure(receive(streamOf(Buffer.from('small'))), { code: 'SOURCE_WRONG_KIND', field, class: 'caller' });
+  await expectFailure(receive(streamOf()), { code: 'SOURCE_EMPTY', field, class: 'caller' });
   await expect(receive(breaking())).rejects.toThrow('gone');
   expect(await readdir(dir)).toEqual([]);
-  const discarded = await receive(inPieces(photo));
+  const discarded = await receive(streamOf(photo));
   await discarded.discard();
   await discarded.discard();
   expect(await readdir(dir)).toEqual([]);
 });
 
-test('what a killed process left is removed after an hour, and nothing else that lies there', async () => {
+test('removes partial files of killed processes after an hour, and no other file', async () => {
   await mkdir(dir);
   const part = (n: number) => join(dir, `.0000000${n}-0000-4000-8000-000000000000.part`);
   for (const path of [part(1), part(2), join(dir, 'notes.txt'), join(dir, `${ID}.portrait.${PAYLOAD}`)]) {
@@ -97,13 +115,13 @@ test('what a killed process left is removed after an hour, and nothing else that
   );
 });
 
-test('knows what lies in it, by whatever way it is named', () => {
+test('recognizes its own files by any spelling of their path', () => {
   for (const path of [dir, join(dir, 'a'), `${dir}/../staging/a`, `${dir}//a`]) expect(staging.holds(path)).toBe(true);
   for (const path of [home, join(home, 'staging-2', 'a'), '/', 'a']) expect(staging.holds(path)).toBe(false);
 });
 
-test('a folder that cannot be is said', async () => {
+test('fails if the folder cannot be created', async () => {
   await writeFile(join(home, 'file'), '');
   staging = openStaging(join(home, 'file'));
-  await failing(receive(inPieces(photo)), { code: 'SINK_UNWRITABLE', class: 'transient' });
+  await expectFailure(receive(streamOf(photo)), { code: 'STAGING_UNWRITABLE', class: 'machine' });
 });

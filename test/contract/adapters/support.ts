@@ -1,6 +1,7 @@
 /**
- * What the contract tests of the adapters share: an emulator with adapters in front of it, a far end of their own for what
- * no emulator does, and one way to look at a failure: its facts, its class, and that it gives nothing away.
+ * Support for the contract tests of the adapters: an emulator with adapters in front of it, a scripted server for
+ * behavior that the emulator does not have, and a check that a failure has the right facts and class and reveals no
+ * secret.
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -12,22 +13,22 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { expect } from 'vitest';
+import { staticCredentials } from '../../../src/adapters/credentials/keys.ts';
+import type { ConnectorOptions } from '../../../src/adapters/http/connector.ts';
+import { createTransport, type Transport } from '../../../src/adapters/http/transport.ts';
+import { type CheckedBucket, createBucket } from '../../../src/adapters/storage/bucket.ts';
+import { Failure } from '../../../src/domain/errors/failure.ts';
 import { classify } from '../../../src/domain/errors/index.ts';
-import { Failure } from '../../../src/domain/failure.ts';
 import { createAuthority } from '../../../src/emulator/ca.ts';
 import { EmulatorControl } from '../../../src/emulator/control.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../../src/emulator/index.ts';
-import { type CheckedBucket, createBucket } from '../../../src/storage/bucket.ts';
-import { staticCredentials } from '../../../src/tencent/credentials.ts';
-import type { ConnectorOptions } from '../../../src/transport/connector.ts';
-import { createTransport, type Transport } from '../../../src/transport/transport.ts';
 
 export const REGION = 'ap-singapore';
-export const md5Of = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
-/** For what nobody gives up. */
-export const never = () => new AbortController().signal;
+export const md5Hex = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
+/** Returns a signal that never fires. */
+export const neverAborted = () => new AbortController().signal;
 
-export async function* inPieces(...pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+export async function* streamOf(...pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* pieces;
 }
 
@@ -39,18 +40,20 @@ export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer
 
 // ── failures ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Links and parts of them, folders of tests, keys. */
+/** Matches links and their parts, test folders and keys. A failure must contain none of them. */
 const SECRET = /:\/\/|q-sign|q-ak|security-token|myqcloud|AKID|secret-key|bestframe-contract|\.example\.com/i;
 
-/** Waits for a Failure and holds it to its facts, its class, and to giving nothing away. */
-export async function failing(
+/** Waits for a Failure and checks its facts, its class, and that it reveals nothing. */
+export async function expectFailure(
   promise: Promise<unknown>,
-  expected: Partial<Pick<Failure, 'service' | 'channel' | 'code' | 'sent' | 'field' | 'httpStatus'>> & {
+  expected: Partial<
+    Pick<Failure, 'service' | 'channel' | 'code' | 'sent' | 'field' | 'httpStatus' | 'requestId' | 'shape'>
+  > & {
     readonly class: string;
   },
 ): Promise<Failure> {
   const failure = await promise.then(
-    () => expect.fail('it did not fail'),
+    () => expect.fail('the call did not fail'),
     (error: unknown) => error,
   );
   expect(failure).toBeInstanceOf(Failure);
@@ -65,11 +68,11 @@ export async function failing(
 // ── the emulator ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Bench {
-  /** Away with `close`. */
+  /** `close` removes this folder. */
   readonly dir: string;
   readonly emulator: Emulator;
   readonly control: EmulatorControl;
-  readonly way: ConnectorOptions;
+  readonly connectorOptions: ConnectorOptions;
   readonly transport: Transport;
   readonly bucket: CheckedBucket;
   close(): Promise<void>;
@@ -84,15 +87,15 @@ export async function openBench(options: Partial<EmulatorOptions> = {}): Promise
     settings: { latencyMs: {}, qps: {} },
     ...options,
   });
-  const way = { mode: 'test', proxy: emulator.proxyUrl, caFile: emulator.caFile } as const;
-  const transport = createTransport(way);
+  const connectorOptions = { mode: 'test', proxy: emulator.proxyUrl, caFile: emulator.caFile } as const;
+  const transport = createTransport(connectorOptions);
   const credentials = staticCredentials(emulator.credentials);
   const name = emulator.buckets.find(({ region }) => region === REGION)?.name ?? '';
   return {
     dir,
     emulator,
     control: new EmulatorControl(emulator.controlUrl),
-    way,
+    connectorOptions,
     transport,
     bucket: createBucket({ name, region: REGION, credentials, transport }),
     async close() {
@@ -103,36 +106,36 @@ export async function openBench(options: Partial<EmulatorOptions> = {}): Promise
   };
 }
 
-// ── a far end of one's own ─────────────────────────────────────────────────────────────────────────────────────────
+// ── a scripted server ──────────────────────────────────────────────────────────────────────────────────────────────
 
-export interface Far {
-  /** A proxy that leads every host to the far end. */
+export interface ScriptedServer {
+  /** The address of a proxy that connects every host to this server. */
   readonly proxyUrl: string;
   readonly caFile: string;
-  /** The same without a proxy, by TLS: a port of `localhost`. It is a proxy, too. */
+  /** The port on `localhost` where the server accepts TLS directly. That port accepts CONNECT requests, too. */
   readonly port: number;
-  /** CONNECT requests to the proxy, each with its connection. */
+  /** The CONNECT requests to the proxy, each with its connection. */
   readonly tunnels: { readonly request: IncomingMessage; readonly socket: Duplex }[];
-  /** TLS connections that were made. */
+  /** The number of TLS connections so far. */
   readonly connections: () => number;
-  /** Its ends of the connections that came through the proxy. */
+  /** The server side of each connection that came through the proxy. */
   readonly tunnelled: TLSSocket[];
-  /** Requests that arrived. */
+  /** The requests that have arrived. */
   readonly requests: IncomingMessage[];
   close(): Promise<void>;
 }
 
-/** @param connect what the proxy does with a CONNECT; without it, it tunnels. */
-export async function startFar(
+/** @param connect handles a CONNECT request. By default, the proxy opens a tunnel. */
+export async function startScriptedServer(
   handler: RequestListener,
   connect?: (socket: Duplex, request: IncomingMessage) => void,
-): Promise<Far> {
+): Promise<ScriptedServer> {
   const dir = await temporaryDir();
   const authority = await createAuthority();
   const caFile = join(dir, 'ca.pem');
   await writeFile(caFile, authority.pem);
-  const tunnels: Far['tunnels'] = [];
-  const tunnelled: Far['tunnelled'] = [];
+  const tunnels: ScriptedServer['tunnels'] = [];
+  const tunnelled: ScriptedServer['tunnelled'] = [];
   const requests: IncomingMessage[] = [];
   const sockets = new Set<Duplex>();
   let connections = 0;
@@ -193,8 +196,8 @@ function listening(server: Server | ReturnType<typeof createTlsServer>): Promise
   });
 }
 
-/** A port on which nobody listens. */
-export async function deadPort(): Promise<number> {
+/** Returns a port without a listener. */
+export async function unusedPort(): Promise<number> {
   const server = createServer();
   const port = await listening(server);
   await new Promise((resolve) => server.close(resolve));

@@ -1,4 +1,4 @@
-/** The control port as a script meets it: what each route takes and gives, and words for what it does not take. */
+/** Tests the control port as scripts use it: the input, output and error messages of each route. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUCKET, DETECT, type Lab, openLab } from './lab.ts';
 
@@ -9,61 +9,61 @@ beforeAll(async () => {
 });
 afterAll(() => lab.close());
 
-async function ask(method: string, path: string, body?: string) {
-  const sent = body === undefined ? {} : { body };
-  const response = await fetch(`${lab.emulator.controlUrl}${path}`, { method, ...sent });
+async function send(method: string, path: string, body?: string) {
+  const content = body === undefined ? {} : { body };
+  const response = await fetch(`${lab.emulator.controlUrl}${path}`, { method, ...content });
   return { status: response.status, value: (await response.json()) as { error?: string; [name: string]: unknown } };
 }
 
 describe('routes', () => {
-  it('GET /health', async () => {
-    expect(await ask('GET', '/health')).toEqual({ status: 200, value: { ok: true } });
+  it('GET /health reports that the emulator runs', async () => {
+    expect(await send('GET', '/health')).toEqual({ status: 200, value: { ok: true } });
   });
 
-  it('GET /settings and PATCH /settings: what is not named stays', async () => {
-    const { value: before } = await ask('GET', '/settings');
-    const { value: after } = await ask('PATCH', '/settings', '{"qps":{"CreateUploadUrl":7},"linkTtlMs":1000}');
+  it('GET /settings reads the settings, and PATCH /settings keeps those that it does not name', async () => {
+    const { value: before } = await send('GET', '/settings');
+    const { value: after } = await send('PATCH', '/settings', '{"qps":{"CreateUploadUrl":7},"linkTtlMs":1000}');
     expect(after).toEqual({ ...before, qps: { CreateUploadUrl: 7 }, linkTtlMs: 1000 });
-    expect((await ask('PATCH', '/settings', '{}')).value).toEqual(after);
+    expect((await send('PATCH', '/settings', '{}')).value).toEqual(after);
     await lab.control.reset();
-    expect((await ask('GET', '/settings')).value).toEqual(before);
+    expect((await send('GET', '/settings')).value).toEqual(before);
   });
 
-  it('POST /faults, POST /faults/release, DELETE /faults', async () => {
-    const { value } = await ask('POST', '/faults', '{"kind":"drop"}');
+  it('POST /faults adds a fault, POST /faults/release releases it, and DELETE /faults clears all', async () => {
+    const { value } = await send('POST', '/faults', '{"kind":"drop"}');
     expect(value).toEqual({ id: expect.any(String) });
-    expect((await ask('POST', `/faults/release?id=${value.id}`)).value).toEqual({ released: true });
-    expect((await ask('DELETE', '/faults')).value).toEqual({ cleared: true });
-    expect(await ask('POST', `/faults/release?id=${value.id}`)).toMatchObject({ status: 400 });
+    expect((await send('POST', `/faults/release?id=${value.id}`)).value).toEqual({ released: true });
+    expect((await send('DELETE', '/faults')).value).toEqual({ cleared: true });
+    expect(await send('POST', `/faults/release?id=${value.id}`)).toMatchObject({ status: 400 });
   });
 
-  it('GET /calls: finds, and waits until there are as many', async () => {
-    const soon = lab.control.waitFor({ action: 'CreateUploadUrl', code: 'Success' }, 2);
+  it('GET /calls filters calls and can wait for a number of calls', async () => {
+    const waiting = lab.control.waitFor({ action: 'CreateUploadUrl', code: 'Success' }, 2);
     await lab.faceId('CreateUploadUrl', { TargetAction: DETECT });
     await lab.faceId('CreateUploadUrl', { TargetAction: DETECT });
-    expect(await soon).toHaveLength(2);
-    const none = await ask('GET', '/calls?action=Nothing&atLeast=1&timeoutMs=1');
-    expect(none).toEqual({ status: 200, value: [] });
-    await expect(lab.control.waitFor({ action: 'Nothing' }, 1, 1)).rejects.toThrow('only 0 of 1 calls');
+    expect(await waiting).toHaveLength(2);
+    const timedOut = await send('GET', '/calls?action=Nothing&atLeast=1&timeoutMs=1');
+    expect(timedOut).toEqual({ status: 200, value: [] });
+    await expect(lab.control.waitFor({ action: 'Nothing' }, 1, 1)).rejects.toThrow('only 0 of 1 calls arrived');
     expect(await lab.control.calls({ billed: true })).toEqual([]);
     expect(await lab.control.calls({ service: 'faceid', billed: false })).toHaveLength(2);
   });
 
-  it('PUT /objects and GET /objects', async () => {
+  it('PUT /objects stores objects and GET /objects lists them', async () => {
     const { md5 } = await lab.control.putObject(BUCKET, 'a/b', Buffer.from('x'));
     expect(await lab.control.objects()).toContainEqual({ bucket: BUCKET, key: 'a/b', sizeBytes: 1, md5 });
   });
 
-  it('PUT /origins', async () => {
+  it('PUT /origins publishes a page', async () => {
     await lab.control.putOrigin('https://files.example.com/a', Buffer.from('x'));
     expect((await lab.http('GET', 'https://files.example.com/a')).body.toString()).toBe('x');
   });
 
-  it('POST /reset: faults, origins, settings and the memory of calls go; objects and the file stay', async () => {
+  it('POST /reset clears faults, origins, settings and logged calls, and keeps objects and the log file', async () => {
     await lab.control.fault({ kind: 'drop', times: null });
     await lab.control.settings({ accountError: 'X' });
     const lines = (await lab.logged()).length;
-    expect(await ask('POST', '/reset')).toEqual({ status: 200, value: { reset: true } });
+    expect(await send('POST', '/reset')).toEqual({ status: 200, value: { reset: true } });
     expect(await lab.control.calls()).toEqual([]);
     expect((await lab.faceId('CreateUploadUrl', { TargetAction: DETECT })).error).toBeUndefined();
     expect((await lab.http('GET', 'https://files.example.com/a')).status).toBe(502);
@@ -78,7 +78,7 @@ describe('bad input', () => {
     ['PATCH', '/settings', '{"linkTtl":5}', 'Unrecognized key: "linkTtl"'],
     ['PATCH', '/settings', '{"qps":{"CreateUploadUrl":-1}}', 'qps: CreateUploadUrl: Too small'],
     ['PATCH', '/settings', 'null', 'expected object, received null'],
-    ['PATCH', '/settings', '{', 'the body is not JSON'],
+    ['PATCH', '/settings', '{', 'the body is not JSON: send a JSON object'],
     ['POST', '/faults', '{"kind":"explode"}', 'kind: Invalid'],
     ['POST', '/faults', '{"kind":"error"}', 'code: Invalid input: expected string'],
     ['POST', '/faults', '{"kind":"status","status":99}', 'status: Too small'],
@@ -89,23 +89,23 @@ describe('bad input', () => {
     ['POST', '/faults', '{"kind":"drop","acton":"PutObject"}', 'Unrecognized key: "acton"'],
     ['POST', '/faults', 'null', 'expected object'],
     ['POST', '/faults/release', undefined, 'id: Invalid input'],
-    ['POST', '/faults/release?id=x', undefined, 'id names no fault'],
+    ['POST', '/faults/release?id=x', undefined, 'there is no fault x'],
     ['GET', '/calls?atLeast=many', undefined, 'atLeast: Invalid input'],
     ['GET', '/calls?timeoutMs=999999', undefined, 'timeoutMs: Too big'],
     ['GET', '/calls?acton=PutObject', undefined, 'Unrecognized key: "acton"'],
     ['GET', '/calls?billed=maybe', undefined, 'billed: Invalid option'],
     ['PUT', '/objects?key=x', 'x', 'bucket: Invalid input'],
-    ['PUT', '/objects?bucket=nobody-1&key=x', 'x', 'there is no bucket nobody-1'],
+    ['PUT', '/objects?bucket=nobody-1&key=x', 'x', 'there is no bucket nobody-1: use one of bestframe-dev-1250000000'],
     ['PUT', '/origins?url=files', 'x', 'url: Invalid URL'],
     ['PUT', '/origins?url=https://a.example.com/&status=9', 'x', 'status: Too small'],
-  ])('%s %s %s', async (method, path, body, words) => {
-    const { status, value } = await ask(method, path, body);
+  ])('%s %s %s', async (method, path, body, message) => {
+    const { status, value } = await send(method, path, body);
     expect(status).toBe(400);
-    expect(value.error).toContain(words);
+    expect(value.error).toContain(message);
   });
 
-  it('names the routes that there are', async () => {
-    const { status, value } = await ask('GET', '/nothing');
+  it('lists the valid routes if the route is unknown', async () => {
+    const { status, value } = await send('GET', '/nothing');
     expect(status).toBe(404);
     expect(value.error).toContain('POST /faults/release');
   });

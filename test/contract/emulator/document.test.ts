@@ -1,11 +1,14 @@
-/** docs/emulator.md says what there is: cards, routes, settings, faults, and shell lines that work. */
+/**
+ * Tests that docs/emulator.md lists the actual cards, routes, settings and faults, and that the shell commands on the
+ * page work.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CARDS } from '../../../src/emulator/cards.ts';
 import { faultSchema } from '../../../src/emulator/faults.ts';
-import { DEFAULT_BUCKETS, DEFAULT_CREDENTIALS, DEFAULTS } from '../../../src/emulator/settings.ts';
+import { DEFAULT_BUCKETS, DEFAULT_CREDENTIALS, DEFAULT_SETTINGS } from '../../../src/emulator/settings.ts';
 import { DETECT, type Lab, openLab, SEQUENCE, VIDEO } from './lab.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -17,8 +20,8 @@ beforeAll(async () => {
 });
 afterAll(() => lab.close());
 
-/** Rows below a table's head, cell by cell. */
-function table(head: string): string[][] {
+/** Returns the cells of a table's rows without the header row. */
+function readTable(head: string): string[][] {
   const from = text.indexOf(`${head}\n`);
   if (from < 0) throw new Error(`no table ${head}`);
   const [rows = ''] = text.slice(from).split('\n\n', 1);
@@ -31,39 +34,39 @@ function table(head: string): string[][] {
   );
 }
 
-it('lists the test cards as they are', () => {
-  const cards = Object.entries(CARDS).map(([name, { result, similarity, what }]) => [
+it('lists the test cards', () => {
+  const cards = Object.entries(CARDS).map(([name, { result, similarity, description }]) => [
     name,
     result,
     String(similarity),
-    what,
+    description,
   ]);
-  expect(table('| card | Result | Sim | |')).toEqual(cards);
+  expect(readTable('| card | Result | Sim | |')).toEqual(cards);
 });
 
-it('lists the routes of the control port, each with an example', async () => {
+it('lists the routes of the control port with an example of each', async () => {
   const reply = (await (await fetch(`${lab.emulator.controlUrl}/nothing`)).json()) as { error: string };
   const routes = (reply.error.split('use one of ')[1] ?? '').split(', ');
-  const listed = table('| route | |').map(([route]) => route);
+  const listed = readTable('| route | |').map(([route]) => route);
   expect(listed).toEqual(routes);
   for (const route of routes) expect(text).toContain(`localhost:7081${route.split(' ')[1]}`);
 });
 
 it('lists the settings', () => {
-  expect(table('| setting | default | |').map(([name]) => name)).toEqual(Object.keys(DEFAULTS));
+  expect(readTable('| setting | default | |').map(([name]) => name)).toEqual(Object.keys(DEFAULT_SETTINGS));
 });
 
 it('lists the kinds of faults', () => {
   const kinds = faultSchema.options.map(({ shape }) => shape.kind.value);
-  expect(table('| kind | |').map(([kind]) => kind)).toEqual(kinds);
+  expect(readTable('| kind | |').map(([kind]) => kind)).toEqual(kinds);
 });
 
-it('names the credentials and the bucket that there are', () => {
+it('names the default credentials and bucket', () => {
   const { secretId, secretKey } = DEFAULT_CREDENTIALS;
   for (const word of [secretId, secretKey, `ap-singapore=${DEFAULT_BUCKETS[0]?.name}`]) expect(text).toContain(word);
 });
 
-it('has shell lines whose files are answered by their card', async () => {
+it('has shell commands that create working test cards', async () => {
   const lines = text.split('\n').filter((line) => line.startsWith('{ printf '));
   expect(lines).toHaveLength(3);
   const dir = mkdtempSync(join(ROOT, '.bestframe', 'document-'));

@@ -1,4 +1,4 @@
-/** FaceID by `tencentcloud-sdk-nodejs`: what is answered when all is well, and what each test card leads to. */
+/** Tests FaceID through `tencentcloud-sdk-nodejs`: successful answers, and the answer for each test card. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CARDS } from '../../../src/emulator/cards.ts';
 import { FACEID_REGIONS } from '../../../src/emulator/settings.ts';
@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => lab.close());
 
 describe('CreateUploadUrl', () => {
-  it.each(FACEID_REGIONS)('gives a pair of links that works with PUT, then GET: %s', async (region) => {
+  it.each(FACEID_REGIONS)('returns links that work with PUT, then GET: %s', async (region) => {
     const { ok } = await lab.faceId('CreateUploadUrl', { TargetAction: DETECT }, { region });
     expect(Object.keys(ok ?? {}).sort()).toEqual(['ExpiredTimestamp', 'RequestId', 'ResourceUrl', 'UploadUrl']);
     const shape = new RegExp(
@@ -32,7 +32,7 @@ describe('CreateUploadUrl', () => {
     expect(got).toMatchObject({ status: 200, body });
   });
 
-  it('gives links that take no other method, and of which none may be altered', async () => {
+  it('returns links that refuse other methods and changes', async () => {
     const { ok } = await lab.faceId('CreateUploadUrl', { TargetAction: DETECT });
     const [upload, resource] = [String(ok?.UploadUrl), String(ok?.ResourceUrl)];
     const body = Buffer.from('x');
@@ -49,7 +49,7 @@ describe('CreateUploadUrl', () => {
     }
   });
 
-  it('gives links that expire', async () => {
+  it('returns links that expire', async () => {
     const { ok } = await lab.faceId('CreateUploadUrl', { TargetAction: DETECT });
     const body = Buffer.from('x');
     await lab.control.settings({ clockSkewMs: 7_190_000 });
@@ -64,7 +64,7 @@ describe('CreateUploadUrl', () => {
 });
 
 describe('DetectReflectLivenessAndCompare', () => {
-  it('answers a match with a BestFrame that can be had for two hours, on another host than the inputs', async () => {
+  it('answers a match with a BestFrame link that lives two hours and has another host than the inputs', async () => {
     const { ok } = await lab.faceId(DETECT, await lab.inputs({ card: 'match' }));
     expect(ok).toMatchObject({ Result: 'Success', Description: 'Success', Sim: 92.61 });
     expect(new URL(String(ok?.BestFrameUrl)).hostname).toBe(
@@ -79,7 +79,7 @@ describe('DetectReflectLivenessAndCompare', () => {
     expect(late.status).toBe(403);
   });
 
-  it.each(Object.entries(CARDS))('test card %s', async (card, { result, similarity }) => {
+  it.each(Object.entries(CARDS))('answers for test card %s', async (card, { result, similarity }) => {
     const { ok } = await lab.faceId(DETECT, await lab.inputs({ card }));
     expect(ok).toMatchObject({ Result: result, Sim: similarity });
     expect(ok?.BestFrameUrl === '').toBe(result !== 'Success');
@@ -88,7 +88,7 @@ describe('DetectReflectLivenessAndCompare', () => {
     expect(call).toMatchObject({ code: result, billed, requestId: ok?.RequestId });
   });
 
-  it('says a code by the other channel where the card asks for it', async () => {
+  it('reports a code as an Error if the card requests it', async () => {
     const inputs = await lab.inputs({ card: 'compareLowSimilarity', channel: 'error' });
     const { error } = await lab.faceId(DETECT, inputs);
     expect(error).toMatchObject({ code: 'FailedOperation.CompareLowSimilarity', requestId: expect.any(String) });
@@ -100,7 +100,7 @@ describe('DetectReflectLivenessAndCompare', () => {
     expect(calls.map(({ requestId }) => requestId)).toContain(error?.requestId);
   });
 
-  it('takes any code and similarity that a card names, and a package without a card for a match', async () => {
+  it('answers the code and similarity of a card, and treats a package without a card as a match', async () => {
     const named = await lab.faceId(DETECT, await lab.inputs({ card: 'FailedOperation.Surprise', similarity: 3 }));
     expect(named.ok).toMatchObject({ Result: 'FailedOperation.Surprise', Sim: 3 });
     const { gzipSync } = await import('node:zlib');
@@ -111,7 +111,7 @@ describe('DetectReflectLivenessAndCompare', () => {
     expect(plain.ok).toMatchObject({ Result: 'Success' });
   });
 
-  it('finds a card in a package of any length, with or without an end of line', async () => {
+  it('finds a card in a package of any length, with or without a newline', async () => {
     const large = await lab.faceId(DETECT, await lab.inputs({ card: 'spoof', padBytes: 2_000_000 }));
     expect(large.ok).toMatchObject({ Result: CARDS.spoof?.result });
     const { gzipSync } = await import('node:zlib');
@@ -123,21 +123,21 @@ describe('DetectReflectLivenessAndCompare', () => {
     'bestframe-card {"card":"spoofed"}\n',
     'bestframe-card {"card":"spoof","chanel":"error"}\n',
     'bestframe-card spoof\n',
-  ])('does not take a misspelt card for a match: %s', async (text) => {
+  ])('refuses a misspelt card: %s', async (text) => {
     const { gzipSync } = await import('node:zlib');
     const { error } = await lab.faceId(DETECT, await lab.inputs({ card: 'match' }, { package: gzipSync(text) }));
     expect(error).toMatchObject({ code: 'EmulatorBadCard' });
   });
 
-  it('goes wrong at first, as often as the card says, and then no more', async () => {
+  it('fails as many first calls as the card specifies', async () => {
     const card = {
       card: 'match',
       first: { throttled: 1, unreadable: 1, error: { code: 'InternalError', times: 1 }, overwritten: 1 },
     };
     const inputs = await lab.inputs(card);
-    const ends = [];
-    for (let call = 0; call < 4; call += 1) ends.push((await lab.faceId(DETECT, inputs)).error);
-    expect(ends.map((error) => [error?.code, error?.message])).toEqual([
+    const errors = [];
+    for (let call = 0; call < 4; call += 1) errors.push((await lab.faceId(DETECT, inputs)).error);
+    expect(errors.map((error) => [error?.code, error?.message])).toEqual([
       ['RequestLimitExceeded', expect.stringContaining('frequency limit')],
       ['FailedOperation.DownLoadError', 'File download failed.'],
       ['InternalError', 'InternalError'],
@@ -150,23 +150,59 @@ describe('VideoLivenessCompare', () => {
   it.each([
     ['match', 'Success'],
     ['screenReplay', 'FailedOperation.SilentPictureLiveFail'],
-  ])('answers by the card in the video: %s', async (card, result) => {
+  ])('answers as the card in the video specifies: %s', async (card, result) => {
     const { ok } = await lab.faceId(VIDEO, await lab.videoInputs({ card }));
     expect(ok).toMatchObject({ Result: result });
-    expect(ok?.BestFrameUrl === '').toBe(result !== 'Success');
+    expect(ok).not.toHaveProperty('BestFrameUrl');
+    if (result !== 'Success') return expect(ok?.BestFrame).toBeNull();
+    const frame = Object(ok?.BestFrame);
+    const { body } = await lab.http('GET', frame.Url);
+    expect(frame).toEqual({ Url: expect.any(String), MD5: md5Of(body), Size: body.length });
   });
 
-  it.each([
+  it.each<readonly [string, Buffer | { padBytes: number }, string]>([
     ['no video', Buffer.from('bestframe-card {"card":"match"}\n'), 'FailedOperation.LipVideoInvalid'],
+    ...['qt  ', '3gp4', 'M4A ', 'heic'].map(
+      (brand) =>
+        [
+          `a file of brand ${brand}`,
+          Buffer.from(`\0\0\0\x10ftyp${brand}\0\0\0\0`, 'latin1'),
+          'FailedOperation.LipVideoInvalid',
+        ] as const,
+    ),
     ['a video over the documented size', { padBytes: 6_400_000 }, 'FailedOperation.LipSizeError'],
   ])('refuses %s', async (_what, given, result) => {
     const { sampleVideo } = await import('../../../src/emulator/samples.ts');
     const video = Buffer.isBuffer(given) ? given : sampleVideo({ card: 'match', ...given });
     const { ok } = await lab.faceId(VIDEO, await lab.videoInputs({ card: 'match' }, { package: video }));
-    expect(ok).toMatchObject({ Result: result, Sim: 0, BestFrameUrl: '' });
+    expect(ok).toMatchObject({ Result: result, Sim: 0, BestFrame: null });
   });
 
-  it('takes FLV and AVI as well', async () => {
+  it.each([
+    ['SILENT', '', true],
+    ['SILENT', '1234', false],
+    ['LIP', '1234', true],
+    ['LIP', '', false],
+    ['LIP', '12345', false],
+    ['ACTION', '2,1', true],
+    ['ACTION', '2', true],
+    ['ACTION', '', false],
+    ['ACTION', 'nod', false],
+  ])('takes ValidateData by LivenessType: %s "%s" %s', async (LivenessType, ValidateData, isTaken) => {
+    const inputs = await lab.videoInputs({ card: 'match' });
+    const { ok, error } = await lab.faceId(VIDEO, { ...inputs, LivenessType, ValidateData });
+    if (isTaken) expect(ok).toMatchObject({ Result: 'Success' });
+    else expect(error).toMatchObject({ code: 'InvalidParameterValue' });
+  });
+
+  it('answers LifePhotoSizeError for a photo over the documented size', async () => {
+    const { sampleImage } = await import('../../../src/emulator/samples.ts');
+    const photo = Buffer.concat([sampleImage(), Buffer.alloc(2_400_000)]);
+    const { ok } = await lab.faceId(VIDEO, await lab.videoInputs({ card: 'match' }, { photo }));
+    expect(ok).toMatchObject({ Result: 'FailedOperation.LifePhotoSizeError', BestFrame: null });
+  });
+
+  it('accepts FLV and AVI', async () => {
     for (const head of [
       Buffer.from('FLV\u0001'),
       Buffer.concat([Buffer.from('RIFF'), Buffer.alloc(4), Buffer.from('AVI ')]),

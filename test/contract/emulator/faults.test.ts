@@ -1,6 +1,6 @@
-/** Faults by the control port, each once, and what the call log says of them: on the disk before the answer arrives. */
+/** Tests each kind of fault, and that the call log records a call before its answer arrives. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { BUCKET, bytes, DETECT, type Lab, openLab, TEMPORARY } from './lab.ts';
+import { BUCKET, bytes, DETECT, type Lab, openLab, TEMPORARY, VIDEO } from './lab.ts';
 
 let lab: Lab;
 const target = { TargetAction: DETECT };
@@ -13,7 +13,7 @@ afterEach(() => lab.control.reset());
 afterAll(() => lab.close());
 
 describe('kinds', () => {
-  it('error: says it, does nothing, and only once', async () => {
+  it('error: answers an error once without executing the call', async () => {
     await lab.control.fault({ ...FACEID, kind: 'error', code: 'InternalError', message: 'try again' });
     const { error } = await lab.faceId('CreateUploadUrl', target);
     expect(error).toMatchObject({ code: 'InternalError', message: 'try again', requestId: expect.any(String) });
@@ -29,7 +29,7 @@ describe('kinds', () => {
     expect((await lab.http('GET', 'https://files.example.com/a')).status).toBe(503);
   });
 
-  it('result: FaceID’s other channel, billed where such a result is, and none of COS’s business', async () => {
+  it('result: answers a Result that is billed as usual, and never applies to COS', async () => {
     const inputs = await lab.inputs({ card: 'match' });
     await lab.control.fault({ kind: 'result', code: 'FailedOperation.CompareLowSimilarity', similarity: 12 });
     expect((await lab.cos('headBucket', {})).error).toBeUndefined();
@@ -39,7 +39,25 @@ describe('kinds', () => {
     expect(call).toMatchObject({ fault: 'result', code: 'FailedOperation.CompareLowSimilarity', billed: true });
   });
 
-  it('status: as a gateway answers', async () => {
+  it('shape: performs the call, then moves, removes and sets fields of its answer', async () => {
+    const set = { 'BestFrame.Size': '17', 'New.Field': null };
+    await lab.control.fault({ kind: 'shape', move: { 'BestFrame.Url': 'BestFrameUrl' }, remove: ['Description'], set });
+    expect((await lab.cos('headBucket', {})).error).toBeUndefined();
+    const { ok } = await lab.faceId(VIDEO, await lab.videoInputs({ card: 'match' }));
+    expect(ok).toEqual({
+      BestFrame: { MD5: expect.any(String), Size: '17' },
+      BestFrameUrl: expect.stringMatching(/^https:/),
+      Result: 'Success',
+      Sim: 92.61,
+      New: { Field: null },
+      RequestId: expect.any(String),
+    });
+    expect(await lab.control.calls({ action: VIDEO })).toMatchObject([
+      { fault: 'shape', code: 'Success', billed: true },
+    ]);
+  });
+
+  it('status: answers an HTTP status as a gateway would', async () => {
     await lab.control.fault({ ...FACEID, kind: 'status', status: 502 });
     expect((await lab.faceId('CreateUploadUrl', target)).error).toMatchObject({ httpCode: 502 });
     const link = await lab.link('x');
@@ -52,14 +70,14 @@ describe('kinds', () => {
     ]);
   });
 
-  it('delay: the answer comes, but not before', async () => {
+  it('delay: answers after the delay', async () => {
     await lab.control.fault({ ...FACEID, kind: 'delay', ms: 150 });
     const from = performance.now();
     expect((await lab.faceId('CreateUploadUrl', target)).error).toBeUndefined();
     expect(performance.now() - from).toBeGreaterThanOrEqual(149);
   });
 
-  it('drop before: not done, never answered', async () => {
+  it('drop before: the call is not executed and never answered', async () => {
     await lab.control.fault({ ...COS, kind: 'drop', when: 'before', action: 'PutObject' });
     const link = await lab.link('dropped-before', { Method: 'PUT' });
     await expect(lab.http('PUT', link, { body: Buffer.from('x') })).rejects.toThrow();
@@ -68,7 +86,7 @@ describe('kinds', () => {
     expect((await lab.control.objects()).map(({ key }) => key)).not.toContain('dropped-before');
   });
 
-  it('drop after: done and billed, never answered', async () => {
+  it('drop after: the call is executed and billed but never answered', async () => {
     const inputs = await lab.inputs({ card: 'match' });
     await lab.control.fault({ ...FACEID, kind: 'drop', action: DETECT });
     const { error } = await lab.faceId(DETECT, inputs);
@@ -80,7 +98,7 @@ describe('kinds', () => {
     await expect(lab.http('GET', inputs.ImageUrl)).rejects.toThrow();
   });
 
-  it('cut: half of the answer', async () => {
+  it('cut: sends half of the answer', async () => {
     const inputs = await lab.inputs({ card: 'match' });
     await lab.control.fault({ ...COS, kind: 'cut', action: 'GetObject' });
     await expect(lab.http('GET', inputs.ImageUrl)).rejects.toThrow();
@@ -88,14 +106,14 @@ describe('kinds', () => {
     expect(get).toMatchObject({ fault: 'cut', replied: false, code: 'OK' });
 
     await lab.control.fault({ ...FACEID, kind: 'cut', action: DETECT });
-    // This SDK does not notice that the connection is gone, and waits for the rest until its time is up.
+    // This SDK does not notice that the connection is closed: it waits for the rest of the answer until its timeout.
     const { error } = await lab.faceId(DETECT, inputs, { httpProfile: { reqTimeout: 1 } });
     expect(error).toMatchObject({ name: 'FetchError' });
     const [detect] = await lab.control.calls({ action: DETECT });
     expect(detect).toMatchObject({ fault: 'cut', replied: false, billed: true });
   });
 
-  it('hold before: not done until it is released', async () => {
+  it('hold before: the call is not executed until it is released', async () => {
     const id = await lab.control.fault({ ...COS, kind: 'hold', action: 'PutObject', object: 'held' });
     const put = lab.cos('putObject', { Key: 'held', Body: bytes('x') });
     const [held] = await lab.control.waitFor({ event: 'held', object: `${BUCKET}/held` });
@@ -106,7 +124,7 @@ describe('kinds', () => {
     expect((await put).ok).toMatchObject({ statusCode: 200 });
   });
 
-  it('hold after: done and logged, answered when it is released', async () => {
+  it('hold after: the call is executed and logged, and answered when released', async () => {
     const inputs = await lab.inputs({ card: 'match' });
     const id = await lab.control.fault({ ...FACEID, kind: 'hold', when: 'after', action: DETECT });
     const detect = lab.faceId(DETECT, inputs);
@@ -117,8 +135,8 @@ describe('kinds', () => {
   });
 });
 
-describe('which calls', () => {
-  it('as many as are said, of those that match service, action, region and object', async () => {
+describe('matching', () => {
+  it('applies the given number of times to calls that match service, action, region and object', async () => {
     const all = { ...COS, action: 'HeadObject', region: 'ap-singapore', object: 'match' };
     await lab.control.fault({ ...all, kind: 'error', code: 'X', status: 400, times: 2 });
     const codes = [];
@@ -128,7 +146,7 @@ describe('which calls', () => {
     expect(codes).toEqual(['404', '400', '400', '404']);
   });
 
-  it('all of them, until they are cleared', async () => {
+  it('applies to all calls until cleared', async () => {
     await lab.control.fault({ ...FACEID, kind: 'error', code: 'InternalError', times: null });
     for (let call = 0; call < 3; call += 1) {
       expect((await lab.faceId('CreateUploadUrl', target)).error?.code).toBe('InternalError');
@@ -137,12 +155,12 @@ describe('which calls', () => {
     expect((await lab.faceId('CreateUploadUrl', target)).error).toBeUndefined();
   });
 
-  it('a share of them', async () => {
+  it('applies to a share of the calls', async () => {
     await lab.control.fault({ ...FACEID, kind: 'error', code: 'InternalError', times: null, share: 0 });
     expect((await lab.faceId('CreateUploadUrl', target)).error).toBeUndefined();
   });
 
-  it('by a link’s object too, also where nothing is signed or readable', async () => {
+  it('matches the object of a link, even an unsigned or malformed one', async () => {
     await lab.control.fault({ ...FACEID, kind: 'error', code: 'Chosen', object: `${BUCKET}/inputs/chosen` });
     const url = `https://${BUCKET}.cos.ap-singapore.myqcloud.com/inputs/chosen%2`;
     const inputs = { ...(await lab.inputs({ card: 'match' })), ImageUrl: url };
@@ -151,7 +169,7 @@ describe('which calls', () => {
 });
 
 describe('the call log', () => {
-  it('is in the file before the answer arrives', async () => {
+  it('is written before the answer arrives', async () => {
     for (let call = 0; call < 20; call += 1) {
       const { ok } = await lab.faceId('CreateUploadUrl', target);
       const found = (await lab.logged()).find(({ requestId }) => requestId === ok?.RequestId);
@@ -164,7 +182,7 @@ describe('the call log', () => {
     expect(puts).toHaveLength(30);
   });
 
-  it('numbers its lines from the start of the emulator on, also across resets', async () => {
+  it('numbers its lines from the start of the emulator, even after a reset', async () => {
     await lab.control.reset();
     await lab.faceId('CreateUploadUrl', target);
     const numbers = (await lab.logged()).map(({ seq }) => seq);
@@ -172,7 +190,7 @@ describe('the call log', () => {
     expect(await lab.control.calls()).toHaveLength(1);
   });
 
-  it('has no signature, secret or link', async () => {
+  it('contains no signature, secret or link', async () => {
     const inputs = await lab.inputs({ card: 'match' });
     await lab.faceId(DETECT, inputs);
     await lab.faceId(DETECT, inputs, { signMethod: 'HmacSHA256', credential: TEMPORARY });
@@ -185,7 +203,7 @@ describe('the call log', () => {
   });
 });
 
-it('ends what is held and delayed when it closes, and closes once', async () => {
+it('ends held and delayed calls when it closes, and closes once', async () => {
   const own = await openLab();
   await own.control.fault({ ...COS, kind: 'hold', when: 'before', action: 'PutObject' });
   await own.control.fault({ ...FACEID, kind: 'delay', ms: 3_600_000 });

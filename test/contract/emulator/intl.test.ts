@@ -1,4 +1,7 @@
-/** FaceID by `tencentcloud-sdk-nodejs-intl-en`, whose own client knows these actions and how their answers are shaped. */
+/**
+ * Tests FaceID through `tencentcloud-sdk-nodejs-intl-en`. This SDK has a typed client, with a model for the answer of each
+ * action.
+ */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DETECT, type Lab, md5Of, openLab, TEMPORARY } from './lab.ts';
 
@@ -9,9 +12,9 @@ beforeAll(async () => {
 });
 afterAll(() => lab.close());
 
-const ways = [['HmacSHA256', undefined] as const, ['TC3-HMAC-SHA256', 'TC3-HMAC-SHA256'] as const];
+const signatures = [['HmacSHA256', undefined] as const, ['TC3-HMAC-SHA256', 'TC3-HMAC-SHA256'] as const];
 
-it.each(ways)('uploads by CreateUploadUrl and compares what it uploaded: %s', async (_way, signMethod) => {
+it.each(signatures)('uploads to CreateUploadUrl’s links and verifies the uploads: %s', async (_name, signMethod) => {
   const how = signMethod === undefined ? {} : { signMethod };
   const { sampleImage, sampleLiveData } = await import('../../../src/emulator/samples.ts');
   const uploaded = [];
@@ -28,17 +31,17 @@ it.each(ways)('uploads by CreateUploadUrl and compares what it uploaded: %s', as
   expect(md5Of(frame.body)).toBe(ok?.BestFrameMd5);
 });
 
-it('hears a Result that is not Success as an answer, not as an error', async () => {
+it('returns a Result other than Success as an answer, not an error', async () => {
   const { ok } = await lab.intl(DETECT, await lab.inputs({ card: 'notLive' }));
   expect(ok).toMatchObject({ Result: 'FailedOperation.SilentThreshold', Sim: 0 });
 });
 
-it('takes temporary credentials', async () => {
+it('accepts temporary credentials', async () => {
   const { ok } = await lab.intl('CreateUploadUrl', { TargetAction: DETECT }, { credential: TEMPORARY });
   expect(ok).toMatchObject({ ExpiredTimestamp: expect.any(Number) });
 });
 
-it('is told errors with their code and request', async () => {
+it('reports errors with their code and request id', async () => {
   const { error } = await lab.intl('CreateUploadUrl', { TargetAction: DETECT }, { region: 'eu-frankfurt' });
   expect(error).toMatchObject({ code: 'UnsupportedRegion', requestId: expect.any(String) });
   const [call] = await lab.control.calls({ code: 'UnsupportedRegion' });

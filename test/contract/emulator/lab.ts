@@ -1,11 +1,13 @@
-/** An emulator in the test's process, and the vendors' SDKs each in a process of its own, as their users have them. */
+/** Runs an emulator in the test process, and each vendor SDK in a process of its own with an ordinary configuration. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
+import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
 import { ProxyAgent, request } from 'undici';
 import type { CallEntry } from '../../../src/emulator/call-log.ts';
 import { EmulatorControl } from '../../../src/emulator/control.ts';
@@ -25,7 +27,7 @@ export const DETECT = 'DetectReflectLivenessAndCompare';
 export const VIDEO = 'VideoLivenessCompare';
 export const SEQUENCE = 'GenerateReflectSequence';
 
-/** Temporary credentials that the emulator knows besides its default ones. */
+/** Temporary credentials that the emulator accepts in addition to its permanent ones. */
 export const TEMPORARY: Credentials = {
   secretId: 'AKIDtemporary',
   secretKey: 'temporary-secret-key',
@@ -42,8 +44,8 @@ interface VendorError {
   readonly statusCode?: number;
 }
 
-/** What an SDK made of an answer. */
-interface Outcome {
+/** The result or the error that an SDK returned. */
+interface SdkOutcome {
   readonly ok?: Readonly<Record<string, unknown>>;
   readonly error?: VendorError;
 }
@@ -72,25 +74,30 @@ interface Reply {
 export interface Lab {
   readonly emulator: Emulator;
   readonly control: EmulatorControl;
-  /** `tencentcloud-sdk-nodejs`. */
-  faceId(action: string, parameters: object, how?: FaceIdCall): Promise<Outcome>;
-  /** `tencentcloud-sdk-nodejs-intl-en`. */
-  intl(action: string, parameters: object, how?: FaceIdCall): Promise<Outcome>;
-  /** `cos-nodejs-sdk-v5`. */
-  cos(method: string, parameters: object, how?: CosCall): Promise<Outcome>;
-  /** A plain HTTP client, for links. Rejects where the connection breaks. */
+  /** Calls FaceID through `tencentcloud-sdk-nodejs`. */
+  faceId(action: string, parameters: object, call?: FaceIdCall): Promise<SdkOutcome>;
+  /** Calls FaceID through `tencentcloud-sdk-nodejs-intl-en`. */
+  intl(action: string, parameters: object, call?: FaceIdCall): Promise<SdkOutcome>;
+  /** Calls COS through `cos-nodejs-sdk-v5`. */
+  cos(method: string, parameters: object, call?: CosCall): Promise<SdkOutcome>;
+  /** Sends a plain HTTP request, for example to a signed link. Rejects if the connection breaks. */
   http(
     method: string,
     url: string,
-    more?: { headers?: Record<string, string>; body?: Buffer | Readable },
+    options?: { headers?: Record<string, string>; body?: Buffer | Readable },
   ): Promise<Reply>;
-  /** A signed link of the COS SDK. */
-  link(key: string, more?: object, how?: CosCall): Promise<string>;
-  /** Puts a package (or video) and a photo into the own bucket and gives the parameters that name them. */
-  inputs(sample: SampleOptions, more?: { photo?: Buffer; package?: Buffer }): Promise<Inputs>;
-  videoInputs(sample: SampleOptions, more?: { package?: Buffer }): Promise<Record<string, string>>;
-  deviceInputs(sample: SampleOptions, more?: { package?: Buffer }): Promise<DeviceInputs>;
-  /** What the log's file says now. */
+  /**
+   * Sends the headers of a request, waits until the server has read them and answers `100 Continue`, sends half of the body, and
+   * drops the connection.
+   */
+  breakOff(method: string, url: string, body: Buffer): Promise<void>;
+  /** Creates a signed link with the COS SDK. */
+  link(key: string, parameters?: object, call?: CosCall): Promise<string>;
+  /** Stores a liveness package and a photo in the account's bucket. @returns the parameters that refer to them. */
+  inputs(sample: SampleOptions, overrides?: { photo?: Buffer; package?: Buffer }): Promise<Inputs>;
+  videoInputs(sample: SampleOptions, overrides?: { photo?: Buffer; package?: Buffer }): Promise<Record<string, string>>;
+  deviceInputs(sample: SampleOptions, overrides?: { package?: Buffer }): Promise<DeviceInputs>;
+  /** Reads the call log from its file. */
   logged(): Promise<CallEntry[]>;
   close(): Promise<void>;
 }
@@ -119,61 +126,46 @@ export async function openLab(options: Partial<EmulatorOptions> = {}): Promise<L
   });
   const control = new EmulatorControl(emulator.controlUrl);
   const { proxyUrl, caFile } = emulator;
-  const own = { secretId: emulator.credentials.secretId, secretKey: emulator.credentials.secretKey };
+  const credential = { secretId: emulator.credentials.secretId, secretKey: emulator.credentials.secretKey };
   const proxy = new ProxyAgent({ uri: proxyUrl, requestTls: { ca: await readFile(caFile) } });
   const clients = new Map<string, Client>();
 
   function client(name: string): Client {
-    const known = clients.get(name) ?? startClient(name, proxyUrl, caFile);
-    clients.set(name, known);
-    return known;
+    const started = clients.get(name) ?? startClient(name, proxyUrl, caFile);
+    clients.set(name, started);
+    return started;
   }
 
-  async function stored(bytes: Buffer): Promise<{ link: string; md5: string }> {
-    const key = `inputs/${randomBytes(8).toString('hex')}`;
-    const { md5 } = await control.putObject(BUCKET, key, bytes);
-    return { link: await lab.link(key), md5 };
-  }
+  const sdks = createSdkCalls(client, credential);
+  const link: Lab['link'] = async (key, parameters = {}, call = {}) => {
+    const { ok } = await sdks.cos('getObjectUrl', { Key: key, Sign: true, Expires: 600, ...parameters }, call);
+    return String(ok?.Url);
+  };
 
-  const lab: Lab = {
+  return {
     emulator,
     control,
-    faceId: (action, parameters, how = {}) =>
-      client('tencentcloud')({
-        endpoint: 'faceid.intl.tencentcloudapi.com',
-        version: '2018-03-01',
-        region: REGION,
-        credential: own,
-        ...how,
-        action,
-        parameters,
-      }),
-    intl: (action, parameters, how = {}) =>
-      client('tencentcloud-intl')({ region: REGION, credential: own, ...how, action, parameters }),
-    cos: (method, parameters, how = {}) =>
-      client('cos')({ credential: own, ...how, method, parameters: { Bucket: BUCKET, Region: REGION, ...parameters } }),
+    ...sdks,
+    link,
+    ...createInputStores(control, link),
     async http(method, url, { headers = {}, body } = {}) {
-      const sent = { method: method as 'GET', headers, ...(body === undefined ? {} : { body }) };
-      const { statusCode, headers: given, body: content } = await request(url, { ...sent, dispatcher: proxy });
-      return { status: statusCode, headers: given, body: Buffer.from(await content.arrayBuffer()) };
+      const options = { method: method as 'GET', headers, ...(body === undefined ? {} : { body }) };
+      const reply = await request(url, { ...options, dispatcher: proxy });
+      const content = Buffer.from(await reply.body.arrayBuffer());
+      return { status: reply.statusCode, headers: reply.headers, body: content };
     },
-    async link(key, more = {}, how = {}) {
-      const { ok } = await lab.cos('getObjectUrl', { Key: key, Sign: true, Expires: 600, ...more }, how);
-      return String(ok?.Url);
-    },
-    async inputs(sample, more = {}) {
-      const live = await stored(more.package ?? sampleLiveData(sample));
-      const image = await stored(more.photo ?? sampleImage());
-      return { LiveDataUrl: live.link, LiveDataMd5: live.md5, ImageUrl: image.link, ImageMd5: image.md5 };
-    },
-    async videoInputs(sample, more = {}) {
-      const video = await stored(more.package ?? sampleVideo(sample));
-      const { ImageUrl, ImageMd5 } = await lab.inputs(sample);
-      return { VideoUrl: video.link, VideoMd5: video.md5, ImageUrl, ImageMd5, LivenessType: 'SILENT' };
-    },
-    async deviceInputs(sample, more = {}) {
-      const data = await stored(more.package ?? sampleDeviceData(sample));
-      return { DeviceDataUrl: data.link, DeviceDataMd5: data.md5 };
+    async breakOff(method, url, body) {
+      const { host, hostname, pathname, search } = new URL(url);
+      const tunnel = connectTcp(Number(new URL(proxyUrl).port), '127.0.0.1');
+      tunnel.write(`CONNECT ${hostname}:443 HTTP/1.1\r\nhost: ${hostname}:443\r\n\r\n`);
+      await once(tunnel, 'data');
+      const socket = connectTls({ socket: tunnel, servername: hostname, ca: await readFile(caFile) });
+      const head = `${method} ${pathname}${search} HTTP/1.1\r\nhost: ${host}\r\ncontent-length: ${body.length}\r\n`;
+      socket.write(`${head}expect: 100-continue\r\n\r\n`);
+      const [reply] = (await once(socket, 'data')) as [Buffer];
+      if (!reply.toString().startsWith('HTTP/1.1 100')) throw new Error(`The server answered ${reply}`);
+      socket.write(body.subarray(0, body.length / 2), () => socket.destroy());
+      await once(socket, 'close');
     },
     async logged() {
       const lines = (await readFile(emulator.logFile, 'utf8')).split('\n').filter((line) => line !== '');
@@ -186,10 +178,62 @@ export async function openLab(options: Partial<EmulatorOptions> = {}): Promise<L
       await rm(dir, { recursive: true, force: true });
     },
   };
-  return lab;
 }
 
-type Client = ((job: object) => Promise<Outcome>) & { end(): Promise<void> };
+function createSdkCalls(
+  client: (name: string) => Client,
+  credential: Credentials,
+): Pick<Lab, 'faceId' | 'intl' | 'cos'> {
+  return {
+    faceId: (action, parameters, call = {}) =>
+      client('tencentcloud')({
+        endpoint: 'faceid.intl.tencentcloudapi.com',
+        version: '2018-03-01',
+        region: REGION,
+        credential,
+        ...call,
+        action,
+        parameters,
+      }),
+    intl: (action, parameters, call = {}) =>
+      client('tencentcloud-intl')({ region: REGION, credential, ...call, action, parameters }),
+    cos: (method, parameters, call = {}) =>
+      client('cos')({ credential, ...call, method, parameters: { Bucket: BUCKET, Region: REGION, ...parameters } }),
+  };
+}
+
+function createInputStores(
+  control: EmulatorControl,
+  link: Lab['link'],
+): Pick<Lab, 'inputs' | 'videoInputs' | 'deviceInputs'> {
+  async function store(content: Buffer): Promise<{ url: string; md5: string }> {
+    const key = `inputs/${randomBytes(8).toString('hex')}`;
+    const { md5 } = await control.putObject(BUCKET, key, content);
+    return { url: await link(key), md5 };
+  }
+
+  async function storeImage(content = sampleImage()): Promise<{ ImageUrl: string; ImageMd5: string }> {
+    const { url, md5 } = await store(content);
+    return { ImageUrl: url, ImageMd5: md5 };
+  }
+
+  return {
+    async inputs(sample, overrides = {}) {
+      const { url, md5 } = await store(overrides.package ?? sampleLiveData(sample));
+      return { LiveDataUrl: url, LiveDataMd5: md5, ...(await storeImage(overrides.photo)) };
+    },
+    async videoInputs(sample, overrides = {}) {
+      const { url, md5 } = await store(overrides.package ?? sampleVideo(sample));
+      return { VideoUrl: url, VideoMd5: md5, ...(await storeImage(overrides.photo)), LivenessType: 'SILENT' };
+    },
+    async deviceInputs(sample, overrides = {}) {
+      const { url, md5 } = await store(overrides.package ?? sampleDeviceData(sample));
+      return { DeviceDataUrl: url, DeviceDataMd5: md5 };
+    },
+  };
+}
+
+type Client = ((job: object) => Promise<SdkOutcome>) & { end(): Promise<void> };
 
 function startClient(name: string, proxyUrl: string, caFile: string): Client {
   const script = join(import.meta.dirname, 'clients', `${name}.mjs`);
@@ -198,24 +242,24 @@ function startClient(name: string, proxyUrl: string, caFile: string): Client {
     env: { PATH: process.env.PATH, NODE_EXTRA_CA_CERTS: caFile, http_proxy: proxyUrl },
   });
   const { stdin, stdout } = child;
-  if (stdin === null || stdout === null) throw new Error('no pipes');
-  const waiting = new Map<number, { resolve(outcome: Outcome): void; reject(error: Error): void }>();
+  if (stdin === null || stdout === null) throw new Error(`the client ${name} has no pipes`);
+  const pending = new Map<number, { resolve(outcome: SdkOutcome): void; reject(error: Error): void }>();
   const closed = once(child, 'close').then(() => {
-    for (const { reject } of waiting.values()) reject(new Error(`the client ${name} has ended`));
+    for (const { reject } of pending.values()) reject(new Error(`the client ${name} has ended`));
   });
   createInterface({ input: stdout }).on('line', (line) => {
-    // Some SDKs print words of their own.
+    // Some SDKs print their own messages, which are ignored.
     if (!line.startsWith('{"id":')) return;
-    const { id, ...outcome } = JSON.parse(line) as Outcome & { id: number };
-    waiting.get(id)?.resolve(outcome);
-    waiting.delete(id);
+    const { id, ...outcome } = JSON.parse(line) as SdkOutcome & { id: number };
+    pending.get(id)?.resolve(outcome);
+    pending.delete(id);
   });
-  let last = 0;
-  const ask = (job: object) => {
-    last += 1;
-    const id = last;
-    return new Promise<Outcome>((resolve, reject) => {
-      waiting.set(id, { resolve, reject });
+  let lastId = 0;
+  const send = (job: object) => {
+    lastId += 1;
+    const id = lastId;
+    return new Promise<SdkOutcome>((resolve, reject) => {
+      pending.set(id, { resolve, reject });
       stdin.write(`${JSON.stringify({ id, ...job })}\n`);
     });
   };
@@ -223,14 +267,14 @@ function startClient(name: string, proxyUrl: string, caFile: string): Client {
     stdin.end();
     return closed;
   };
-  return Object.assign(ask, { end });
+  return Object.assign(send, { end });
 }
 
 export function md5Of(bytes: Buffer): string {
   return createHash('md5').update(bytes).digest('hex');
 }
 
-/** Bytes on their way to a client process. */
+/** Encodes bytes for a client process. */
 export function bytes(content: Buffer | string): { base64: string } {
   return { base64: Buffer.from(content).toString('base64') };
 }

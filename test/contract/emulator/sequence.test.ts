@@ -1,4 +1,4 @@
-/** GenerateReflectSequence by both of Tencent's SDKs: what is answered when all is well, and each refusal from its cause. */
+/** Tests GenerateReflectSequence through both Tencent SDKs: successful answers, and each cause of a refusal. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sampleDeviceData } from '../../../src/emulator/samples.ts';
 import { FACEID_REGIONS } from '../../../src/emulator/settings.ts';
@@ -21,7 +21,7 @@ async function refusal(parameters: object, how: FaceIdCall = {}) {
 
 describe('a light sequence', () => {
   it.each(['faceId', 'intl'] as const)(
-    'gives a sequence by a link, with its MD5, and bills nothing: %s',
+    'returns a link to a sequence and its MD5, and bills nothing: %s',
     async (sdk) => {
       const { ok } = await lab[sdk](SEQUENCE, await lab.deviceInputs({ card: 'match' }));
       expect(Object.keys(ok ?? {}).sort()).toEqual(['ReflectSequenceMd5', 'ReflectSequenceUrl', 'RequestId']);
@@ -35,7 +35,7 @@ describe('a light sequence', () => {
     },
   );
 
-  it.each(FACEID_REGIONS)('is had by CreateUploadUrl, too: %s', async (region) => {
+  it.each(FACEID_REGIONS)('works with CreateUploadUrl’s links: %s', async (region) => {
     const body = sampleDeviceData({ card: 'match' });
     const { ok: pair } = await lab.faceId('CreateUploadUrl', { TargetAction: SEQUENCE }, { region });
     expect(String(pair?.ResourceUrl)).toContain(`faceid%2F${SEQUENCE}%2F`);
@@ -47,7 +47,7 @@ describe('a light sequence', () => {
     );
   });
 
-  it('is another one with each call', async () => {
+  it('returns a different sequence for each call', async () => {
     const inputs = await lab.deviceInputs({ card: 'match' });
     const md5s = [];
     for (const SecurityLevel of ['1', '2', '3', '4']) {
@@ -57,7 +57,7 @@ describe('a light sequence', () => {
     expect(new Set(md5s).size).toBe(4);
   });
 
-  it('lies behind a link that dies in its time', async () => {
+  it('returns a link that expires', async () => {
     const { ok } = await lab.faceId(SEQUENCE, await lab.deviceInputs({ card: 'match' }));
     await lab.control.settings({ clockSkewMs: 7_190_000 });
     expect((await lab.http('GET', String(ok?.ReflectSequenceUrl))).status).toBe(200);
@@ -69,14 +69,14 @@ describe('a light sequence', () => {
 });
 
 describe('is refused', () => {
-  it('to whoever signs with a wrong key', async () => {
+  it('with a wrong key', async () => {
     const credential = { secretId: lab.emulator.credentials.secretId, secretKey: 'another' };
     expect(await refusal(await lab.deviceInputs({ card: 'match' }), { credential })).toMatchObject({
       code: 'AuthFailure.SignatureFailure',
     });
   });
 
-  it('without a parameter, or with one that is not known', async () => {
+  it('without a parameter, or with an unknown one', async () => {
     const inputs = await lab.deviceInputs({ card: 'match' });
     const { DeviceDataMd5: _, ...rest } = inputs;
     expect(await refusal(rest)).toMatchObject({
@@ -104,21 +104,21 @@ describe('is refused', () => {
     expect(await refusal(inputs)).toEqual(unreadable);
   });
 
-  it('for another MD5, and for an object that was overwritten', async () => {
+  it('for a wrong MD5 or an overwritten object', async () => {
     const inputs = await lab.deviceInputs({ card: 'match' });
     const wrong = { code: 'InvalidParameterValue', message: 'MD5 Error' };
     expect(await refusal({ ...inputs, DeviceDataMd5: '0'.repeat(32) })).toEqual(wrong);
     expect(await refusal(await lab.deviceInputs({ card: 'match', first: { overwritten: 1 } }))).toEqual(wrong);
   });
 
-  it('for content that is no Base64 text', async () => {
+  it('for content that is not Base64', async () => {
     for (const content of [Buffer.from([0x1f, 0x8b, 8, 0]), Buffer.alloc(0)]) {
       const inputs = await lab.deviceInputs({ card: 'match' }, { package: content });
       expect(await refusal(inputs)).toMatchObject({ code: 'InvalidParameterValue' });
     }
   });
 
-  it('over its calls a second', async () => {
+  it('above the rate limit', async () => {
     await lab.control.settings({ qps: { [SEQUENCE]: 2 } });
     const inputs = await lab.deviceInputs({ card: 'match' });
     const outcomes = await Promise.all(Array.from({ length: 3 }, () => lab.faceId(SEQUENCE, inputs)));
@@ -129,7 +129,7 @@ describe('is refused', () => {
     ]);
   });
 
-  it('to an account that lacks something, and as its card or a fault says', async () => {
+  it('for an account error, and when the card or a fault says so', async () => {
     await lab.control.settings({ accountError: 'ResourceUnavailable.InArrears' });
     const inputs = await lab.deviceInputs({ card: 'match' });
     expect(await refusal(inputs)).toMatchObject({ code: 'ResourceUnavailable.InArrears' });

@@ -1,34 +1,40 @@
 /**
- * One verification as the documents have it (docs/states.md, docs/decisions/paid-calls.md, docs/decisions/ends.md), without
- * Redis and without a clock: what each script must answer, and what it must leave behind. A script that is sent twice is
- * asked twice here too.
+ * A model of one verification, without Redis and without a clock. It follows docs/states.md, docs/decisions/paid-calls.md and
+ * docs/decisions/ends.md. The model predicts each script's answer and what the script leaves in Redis. A test that sends a script
+ * twice also calls the model twice.
  */
-import type { HeldChoice } from '../../../src/domain/held.ts';
-import { type Decision, isTerminal, type State } from '../../../src/domain/states.ts';
-import type { Commit, Fence, Intent, OutcomeAnswer, Verdict } from '../../../src/runtime/journal.ts';
+import type { Billed } from '../../../src/domain/errors/index.ts';
+import type { HeldChoice } from '../../../src/domain/operations/held.ts';
+import type { RetryStatus } from '../../../src/domain/operations/retries.ts';
+import { type Decision, isTerminal, type State } from '../../../src/domain/verification/states.ts';
+import type { Fence, WriteAnswer } from '../../../src/redis/scripts/attempt-ref.ts';
+import type { Verdict } from '../../../src/redis/scripts/begin-attempt.ts';
+import type { Intent } from '../../../src/redis/scripts/declare-intent.ts';
+import type { OutcomeAnswer } from '../../../src/redis/scripts/record-outcome.ts';
 
 export const MAX_PAYMENTS = 2;
-export const CRASH_BUDGET = 3;
+export const CRASH_BUDGET = 2;
 const HISTORY_KEPT = 40;
-/** Outcomes that are known again when they are sent again. */
+/** Number of recent outcomes that a script recognises if they are sent again. */
 export const OUTCOMES_KNOWN = 8;
 
 export type Said =
-  | { readonly kind: 'decision'; readonly decision: Decision; readonly similarity: number; readonly billed: boolean }
-  | { readonly kind: 'error' | 'unsent' };
+  | { readonly kind: 'decision'; readonly decision: Decision; readonly similarity: number; readonly billed: Billed }
+  | { readonly kind: 'error'; readonly billed: Billed }
+  | { readonly kind: 'unsent' };
 
-/** Who works on it, or thinks so: one that lost its lock goes on until it is told. */
+/** An attempt of a worker. An attempt that has lost its lock continues until a script's answer tells it that the lock is lost. */
 export interface Attempt {
   readonly fence: Fence;
   verdict: Verdict | null;
   generation: number;
-  /** Knows of a decision. */
+  /** Whether the worker knows that there is a decision. */
   decided: boolean;
-  /** Has handed it back, held or ended it, and writes no more. */
+  /** Whether the worker has requeued, held or ended the verification. The worker then writes nothing more. */
   letGo: boolean;
 }
 
-/** A call that was declared: what came of it is told once, however often it is sent. */
+/** A declared call. Its outcome counts once, even if it is sent more than once. */
 export interface Call {
   readonly iid: string;
   readonly generation: number;
@@ -40,14 +46,16 @@ export class Model {
   state: State = 'queued';
   erased = false;
   generation = 0;
-  /** What was committed for the upload. */
+  /** The committed outcome of the upload stage. */
   upload: string | null = null;
   preflighted = false;
   open: { readonly iid: string; over: boolean } | null = null;
   readonly unknown = new Set<string>();
-  /** Intents whose outcome was told, the newest last. */
+  /** Intents with a recorded outcome, the newest last. */
   readonly told: string[] = [];
   paid = 0;
+  /** The number of answers that the vendor may or may not have billed. */
+  undocumented = 0;
   allowed = 0;
   decision: { readonly decision: Decision; readonly similarity: number | null; readonly by: string } | null = null;
   late: { readonly decision: Decision; readonly similarity: number } | null = null;
@@ -57,21 +65,29 @@ export class Model {
   deadlineOver = false;
   starts = 0;
   letGos = 0;
+  /** Whether the current attempt is the only one in its process. */
+  alone = false;
+  /** The number of attempts that died while they were the only one in their process. */
+  crashed = 0;
   tries = 0;
   freshFrom = 0;
   history: number;
   followUps = false;
-  /** What its endpoint is to be told before the end. */
+  /** Whether the data that a retry needs is still kept. */
+  kept = false;
+  retries = 0;
+  /** Webhook events in the outbox, except the event for the end of the verification. */
   readonly tellings = new Set<string>();
   lock: Fence | null = null;
   ats = 0;
   #begun: Fence | null = null;
   #handedBack: Fence | null = null;
+  #adopted: string | null = null;
 
   readonly attempts: Attempt[] = [];
   readonly calls: Call[] = [];
 
-  /** It names an endpoint. */
+  /** Whether the verification names a webhook endpoint. */
   readonly webhook: boolean;
 
   constructor(history: number, webhook: boolean) {
@@ -83,11 +99,15 @@ export class Model {
     return isTerminal(this.state);
   }
 
-  get behind(): number {
-    return this.paid + this.unknown.size;
+  get possiblyPaid(): number {
+    return this.unknown.size + this.undocumented;
   }
 
-  // ── the lock ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  get behind(): number {
+    return this.paid + this.possiblyPaid;
+  }
+
+  // ── the lock ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   take(token: string): Attempt {
     this.ats += 1;
@@ -102,7 +122,7 @@ export class Model {
     return this.cancelled && this.open === null ? 'cancel' : 'ok';
   }
 
-  // ── what an attempt writes ─────────────────────────────────────────────────────────────────────────────────────────
+  // ── writes of an attempt ─────────────────────────────────────────────────────────────────────────────────────────
 
   begin(fence: Fence): Verdict {
     if (this.lock !== fence) return 'lost';
@@ -111,16 +131,20 @@ export class Model {
     const held = this.holding !== null && this.decision === null;
     if (!this.cancelled && held && this.holding === 'on') return 'held';
     if (!this.cancelled && this.waits) return 'wait';
-    if (this.#begun !== fence) this.starts += 1;
+    if (this.#begun !== fence) {
+      this.starts += 1;
+      if (this.alone) this.crashed += 1; // the previous attempt was alone in its process when it died
+      this.alone = false;
+    }
     this.#begun = fence;
     this.state = 'active';
-    if (held) return 'unheld';
-    if (this.starts - 1 - this.letGos >= CRASH_BUDGET) return 'poison';
+    if (held) return 'hold_expired';
+    if (this.crashed >= CRASH_BUDGET) return 'poison';
     if (this.deadlineOver && this.decision === null && this.open === null) return 'expired';
     return 'go';
   }
 
-  commit({ fence, generation }: Attempt, upload: string): Commit {
+  commit({ fence, generation }: Attempt, upload: string): WriteAnswer {
     const refused = this.#refused(fence, generation);
     if (refused !== null) return refused;
     if (this.upload !== upload) this.#remember();
@@ -153,28 +177,58 @@ export class Model {
     return 'unknown';
   }
 
+  markAlone(fence: Fence): WriteAnswer {
+    if (this.lock !== fence) return 'lost';
+    if (this.erased || this.ended) return 'ended';
+    this.alone = true;
+    return 'ok';
+  }
+
   handback(
     { fence, generation }: Attempt,
-    { waits, counts, rewind }: { waits: boolean; counts: boolean; rewind: boolean },
-  ): Commit {
-    // One attempt hands back once: what comes again is the same script, sent again.
+    { waits, counts, rewind, forgives }: { waits: boolean; counts: boolean; rewind: boolean; forgives: boolean },
+  ): WriteAnswer {
+    // An attempt requeues at most once, so a second call is a resend after a lost reply and gets the same answer.
     if (this.lock === fence && this.#handedBack === fence) return 'ok';
     const refused = this.#refused(fence, generation);
     if (refused !== null) return refused;
     if (this.cancelled && this.open === null) return 'cancel';
-    // What is decided is not uploaded again: whoever comes next goes on from there.
+    // A decided verification is not uploaded again: the next attempt continues after the decision.
     if (rewind && this.decision !== null) return 'lost';
     this.#handedBack = fence;
     this.state = 'delayed';
     this.waits = waits;
     this.letGos += 1;
+    this.alone = false;
     if (counts) this.tries += 1;
+    if (forgives) this.tries = 0;
     if (rewind) this.#rewind();
     this.#remember();
     return 'ok';
   }
 
-  hold({ fence, generation }: Attempt): Commit {
+  /** The call whose outcome Redis has lost. A receipt next to the frame can prove that call's decision. */
+  get lostCall(): string | undefined {
+    return this.open?.iid ?? [...this.unknown].sort()[0];
+  }
+
+  adopt({ fence, generation }: Attempt, said: { decision: Decision; similarity: number; billed: boolean }) {
+    const refused = this.#refused(fence, generation);
+    if (refused !== null) return refused;
+    // A script that is resent after a lost reply finds the decision that it recorded itself.
+    if (this.decision !== null) return this.#adopted === JSON.stringify(said) ? 'ok' : 'refused';
+    if (this.cancelled && this.open === null) return 'cancel';
+    if (this.open === null) this.unknown.delete(this.lostCall ?? '');
+    this.open = null;
+    if (said.billed) this.paid += 1;
+    this.decision = { decision: said.decision, similarity: said.similarity, by: 'vendor' };
+    this.#adopted = JSON.stringify(said);
+    this.#tell('decided');
+    this.#remember();
+    return 'ok';
+  }
+
+  hold({ fence, generation }: Attempt): WriteAnswer {
     if (this.lock === fence && this.state === 'held') return 'ok';
     const refused = this.#refused(fence, generation);
     if (refused !== null) return refused;
@@ -184,20 +238,21 @@ export class Model {
     this.holding = 'on';
     this.#tell(`held-${this.starts}`);
     this.letGos += 1;
+    this.alone = false;
     this.#remember();
     return 'ok';
   }
 
-  settle({ fence, generation }: Attempt, state: 'completed' | 'failed'): { kind: string; state: State | null } {
+  settle({ fence, generation }: Attempt, state: 'completed' | 'failed'): { kind: string; state?: State | null } {
     const refused = this.#refused(fence, generation);
     if (refused === 'ended') return { kind: 'ended', state: this.erased ? null : this.state };
-    if (refused !== null || (state === 'failed' && this.decision !== null)) return { kind: 'lost', state: null };
+    if (refused !== null || (state === 'failed' && this.decision !== null)) return { kind: 'lost' };
     this.#remember();
-    this.#end(this.cancelled ? 'cancelled' : state, true);
+    this.#end(this.cancelled ? 'cancelled' : state, true, state === 'failed' && !this.cancelled);
     return { kind: 'ok', state: this.state };
   }
 
-  // ── what needs no lock ─────────────────────────────────────────────────────────────────────────────────────────────
+  // ── writes without a lock ────────────────────────────────────────────────────────────────────────────────────────
 
   outcome({ iid, generation }: Call, said: Said): OutcomeAnswer {
     if (this.erased) return 'orphan';
@@ -206,9 +261,10 @@ export class Model {
     if (this.open?.iid === iid) this.open = null;
     this.unknown.delete(iid);
     this.#remember();
+    if (said.kind !== 'unsent' && said.billed === 'yes') this.paid += 1;
+    if (said.kind !== 'unsent' && said.billed === 'unknown') this.undocumented += 1;
     if (said.kind !== 'decision') return 'closed';
-    const { decision, similarity, billed } = said;
-    if (billed) this.paid += 1;
+    const { decision, similarity } = said;
     if (this.ended || this.decision !== null || generation !== this.generation) {
       if (!this.ended && this.decision === null) this.late = { decision, similarity };
       return 'late';
@@ -219,11 +275,14 @@ export class Model {
     return 'committed';
   }
 
-  /** Ends at once where nobody is at it: a held one is nobody's. */
+  /**
+   * Ends the verification, unless a call is open, a decision exists, or a worker holds its lock. A lock on a held verification
+   * does not count, because it is stale.
+   */
   cancel(): { status: string; state: State | null } {
     if (this.erased) return { status: 'missing', state: null };
     if (this.ended) return { status: 'ended', state: this.state };
-    const started = this.history > 0 || this.state !== 'queued';
+    const started = this.starts > 0;
     if (!this.cancelled) this.#remember();
     this.cancelled = true;
     const worked = this.lock !== null && this.state !== 'held';
@@ -234,10 +293,10 @@ export class Model {
 
   resolve(choice: HeldChoice, payAgain: boolean, by: string): { status: string; state: State | null } {
     if (this.erased) return { status: 'missing', state: null };
-    if (this.state !== 'held') return { status: 'not held', state: this.state };
+    if (this.state !== 'held') return { status: 'not_held', state: this.state };
     const again = choice === 'retry' || choice === 'rewind';
-    if (again && this.behind > 0 && !payAgain) return { status: 'pay again', state: 'held' };
-    if (choice === 'accept-late' && this.late === null) return { status: 'nothing late', state: 'held' };
+    if (again && this.behind > 0 && !payAgain) return { status: 'pay_again', state: 'held' };
+    if (choice === 'accept-late' && this.late === null) return { status: 'nothing_late', state: 'held' };
     this.#remember();
     if (choice === 'recapture' || choice === 'accept-late') this.#tell('decided');
     if (choice === 'fail' || choice === 'recapture') {
@@ -261,25 +320,52 @@ export class Model {
     return { status: 'ok', state: 'delayed' };
   }
 
-  /** By the sweeper. */
-  expire(): 'expired' | 'no' {
-    if (this.erased || this.ended || this.state === 'held' || this.decision !== null || this.open !== null) return 'no';
-    if (!this.deadlineOver || this.lock !== null) return 'no';
+  /** The sweeper ends an overdue verification. */
+  expire(): boolean {
+    if (this.erased || this.ended || this.state === 'held' || this.decision !== null || this.open !== null)
+      return false;
+    if (!this.deadlineOver || this.lock !== null) return false;
     this.#remember();
-    this.#end(this.cancelled ? 'cancelled' : 'failed', true);
-    return 'expired';
+    this.#end(this.cancelled ? 'cancelled' : 'failed', true, !this.cancelled);
+    return true;
   }
 
-  /** What must be left of it in Redis. */
+  /** The follow-ups of the end are delivered. */
+  deliver(): void {
+    this.followUps = false;
+  }
+
+  /** An operator starts an ended verification again. Calls of the earlier run still count. */
+  retry(): RetryStatus {
+    if (this.erased) return 'erased';
+    if (!this.ended) return 'not_ended';
+    if (this.state === 'cancelled') return 'cancelled';
+    if (this.state === 'completed') return 'answered'; // no step of the test loses a frame
+    if (this.lock !== null || this.followUps) return 'ending';
+    if (!this.kept) return 'sources_gone';
+    if (this.behind + (this.open === null ? 0 : 1) >= MAX_PAYMENTS) return 'payments_used';
+    this.state = 'queued';
+    this.kept = false;
+    this.retries += 1;
+    this.#rewind();
+    this.freshFrom = this.generation;
+    this.tries = 0;
+    this.deadlineOver = false;
+    this.#remember();
+    return 'run';
+  }
+
+  /** @returns what Redis must hold. */
   look() {
     const { state, generation, upload, preflighted, paid, allowed, decision, cancelled, waits, holding } = this;
-    const { starts, letGos, tries, freshFrom, history, followUps, unknown, ended } = this;
+    const { alone, crashed, starts, letGos, tries, freshFrom, history, followUps, unknown, ended, kept, retries } =
+      this;
     return {
       ...{ state, generation, upload, preflighted, paid, allowed, decision, cancelled, waits, holding },
-      ...{ starts, letGos, tries, freshFrom, history, followUps },
+      ...{ alone, crashed, starts, letGos, tries, freshFrom, history, followUps, kept, retries },
       open: this.open?.iid ?? null,
       unknown: [...unknown].sort(),
-      possiblyPaid: unknown.size,
+      possiblyPaid: this.possiblyPaid,
       late: this.late !== null,
       tellings: [...this.tellings].sort(),
       expires: ended,
@@ -289,7 +375,7 @@ export class Model {
     };
   }
 
-  // ── parts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── helpers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #refused(fence: Fence, generation: number): 'lost' | 'ended' | null {
     if (this.lock !== fence) return 'lost';
@@ -298,7 +384,8 @@ export class Model {
   }
 
   #tell(event: string): void {
-    if (this.webhook) this.tellings.add(event);
+    const life = this.retries === 0 ? '' : `retry-${this.retries}-`;
+    if (this.webhook) this.tellings.add(`${life}${event}`);
   }
 
   #remember(): void {
@@ -317,8 +404,9 @@ export class Model {
     this.holding = null;
   }
 
-  #end(state: State, followUps: boolean): void {
+  #end(state: State, followUps: boolean, kept = false): void {
     this.state = state;
+    this.kept = kept;
     this.followUps = followUps;
     this.upload = null;
     this.preflighted = false;
@@ -329,5 +417,7 @@ export class Model {
     this.freshFrom = 0;
     this.starts = 0;
     this.letGos = 0;
+    this.alone = false;
+    this.crashed = 0;
   }
 }

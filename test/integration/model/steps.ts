@@ -1,48 +1,52 @@
 /**
- * What workers, zombies, the vendor, a caller, an operator, the sweeper and time can do to a verification: each asks the
- * script and the model, and compares the answers. A worker does what the product's workers do; that it has lost its lock, it
- * does not know until a script says so.
+ * The steps of a random sequence: everything that workers, zombies, the vendor, a caller, an operator, the sweeper and time can
+ * do to a verification. Each step runs the script and the model, and compares their answers. A worker behaves as in the product:
+ * only the answer of a script shows the worker that it has lost its lock.
  */
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import type { HeldChoice } from '../../../src/domain/held.ts';
-import { DECISIONS } from '../../../src/domain/states.ts';
-import { notification } from '../../../src/queue/notify-queue.ts';
-import type { Journal } from '../../../src/runtime/journal.ts';
+import type { HeldChoice } from '../../../src/domain/operations/held.ts';
+import { DECISIONS } from '../../../src/domain/verification/states.ts';
+import type { Journal } from '../../../src/pipeline/journal.ts';
+import { notification } from '../../../src/redis/notify-queue.ts';
 import { type Attempt, type Call, CRASH_BUDGET, MAX_PAYMENTS, type Model, OUTCOMES_KNOWN, type Said } from './model.ts';
-import { ENTRY, HOUR_MS, OPERATOR, type World } from './world.ts';
+import { ENTRY, HOUR_MS, KEEP, OPERATOR, type World } from './world.ts';
 
 const ADMISSION = { capacity: 1_000_000, holdMs: HOUR_MS };
-const PACKAGE = { digest: 'package', ttlMs: HOUR_MS, refuse: false };
+const PACKAGE = { digest: 'package', ttlMs: HOUR_MS, refuseReuse: false, photoRetries: 3 };
 const REASON = { code: 'TIMEOUT', class: 'transient' };
 
 const seldom = fc.nat(9).map((n) => n === 9);
+const billed = fc.constantFrom('yes', 'no', 'unknown');
 const said = fc.oneof(
   fc.record({
     kind: fc.constant('decision' as const),
     decision: fc.constantFrom(...DECISIONS),
     similarity: fc.nat(100),
-    billed: fc.boolean(),
+    billed,
   }),
-  fc.record({ kind: fc.constantFrom('error', 'unsent') }),
+  fc.record({ kind: fc.constant('error' as const), billed }),
+  fc.record({ kind: fc.constant('unsent' as const) }),
 ) satisfies fc.Arbitrary<Said>;
 
-/** What chance decides about a step; each takes what it needs. */
+/** The random choices for one step. A step uses only the choices that it needs. */
 export const chance = fc.record({
-  /** How far back from the newest, or from the one that holds the lock: mostly not at all. */
+  /** Which attempt or call to use: 0 is the newest one, or the attempt that holds the lock; higher numbers are older ones. */
   back: fc.oneof({ arbitrary: fc.constant(0), weight: 5 }, { arbitrary: fc.nat(7), weight: 1 }),
-  /** The reply is dropped, and the script is sent again. */
+  /** Simulates a lost reply: the script is sent twice. */
   twice: fc.nat(4).map((n) => n === 4),
   token: fc.constantFrom('a:0', 'b:0'),
-  /** Does what is of little use, or seldom happens. */
+  /** Allows a step that is usually excluded because it is rare or has no effect. */
   anyway: seldom,
-  /** Takes it, and comes to its preamble later. */
+  /** The worker takes the job, but begins the attempt only in a later step. */
   slow: seldom,
-  /** Dies between what it wrote and giving the job back. */
+  /** The worker dies after its script and before it releases the job. */
   dies: seldom,
   waits: fc.boolean(),
   counts: fc.boolean(),
   rewind: fc.boolean(),
+  /** The requeue resets the count of failed attempts. */
+  forgives: seldom,
   said,
   choice: fc.oneof(
     { arbitrary: fc.constantFrom('retry', 'rewind', 'accept-late'), weight: 4 },
@@ -54,18 +58,18 @@ export type Chance = typeof chance extends fc.Arbitrary<infer T> ? T : never;
 
 export const SOBER: Chance = {
   ...{ back: 0, twice: false, token: 'a:0', anyway: false, slow: false, dies: false, waits: false, counts: false },
-  ...{ rewind: false, said: { kind: 'error' }, choice: 'retry', payAgain: false },
+  ...{ rewind: false, forgives: false, said: { kind: 'error', billed: 'no' }, choice: 'retry', payAgain: false },
 };
 
 export interface Step {
-  /** How often, beside the others. */
+  /** Relative frequency of the step. */
   readonly weight: number;
   may(model: Model, chance: Chance): boolean;
-  /** @returns what was answered. */
+  /** @returns the answer, for the log of the sequence. */
   act(model: Model, chance: Chance, world: World): Promise<string>;
 }
 
-/** Asks the model as often as the script was sent. */
+/** Applies the step to the model, twice if the script was sent twice. @returns the last answer */
 function asked<T>(twice: boolean, ask: () => T): T {
   const first = ask();
   return twice ? ask() : first;
@@ -79,21 +83,21 @@ function only(when: (model: Model) => boolean, step: Step): Step {
   return { ...step, may: (model, chance) => when(model) && step.may(model, chance) };
 }
 
-/** Where it is of use; else only now and then. */
+/** Takes the step if it is useful, and otherwise only rarely. */
 function mostly(use: (model: Model) => boolean, step: Step): Step {
   return { ...step, may: (model, chance) => step.may(model, chance) && (chance.anyway || use(model)) };
 }
 
-/** Neither decided nor cancelled. */
+/** @returns whether the verification is neither decided nor cancelled. */
 function wanted({ decision, cancelled }: Model): boolean {
   return decision === null && !cancelled;
 }
 
-// ── of an attempt ──────────────────────────────────────────────────────────────────────────────────────────────────
+// ── steps of an attempt ────────────────────────────────────────────────────────────────────────────────────────────
 
 type Write = (attempt: Attempt, journal: Journal, model: Model, chance: Chance, world: World) => Promise<string>;
 
-/** By the attempt that holds the lock, or by one further back, which may only think so. */
+/** A step of the attempt that holds the lock, or of an older attempt that has lost the lock and does not know it. */
 function fenced(weight: number, verdicts: readonly Attempt['verdict'][], write: Write): Step {
   const who = ({ attempts, lock }: Model, back: number) => {
     const able = attempts.filter(({ verdict, letGo }) => !letGo && verdicts.includes(verdict));
@@ -108,7 +112,7 @@ function fenced(weight: number, verdicts: readonly Attempt['verdict'][], write: 
       const before = world.hash;
       const lost = model.lock !== attempt.fence;
       const answer = await write(attempt, world.journal(attempt.fence, chance.twice), model, chance, world);
-      // Whoever has lost the fence writes nothing.
+      // An attempt that has lost its lock must not write anything.
       if (lost) expect(await world.read()).toEqual(before);
       return answer;
     },
@@ -116,7 +120,7 @@ function fenced(weight: number, verdicts: readonly Attempt['verdict'][], write: 
 }
 
 const WORKING = ['go'] as const;
-const ENDING = ['go', 'poison', 'expired', 'unheld'] as const;
+const ENDING = ['go', 'poison', 'expired', 'hold_expired'] as const;
 
 const begin: Write = async (attempt, journal, model, { twice }) => {
   const begun = await journal.begin('batch', CRASH_BUDGET, ADMISSION);
@@ -131,7 +135,7 @@ let uploads = 0;
 const commit: Write = async (attempt, journal, model, { twice }) => {
   uploads += 1;
   const outcome = { resources: {}, requestIds: [`${uploads}`] };
-  const answer = await journal.commit('upload', attempt.generation, outcome, ENTRY);
+  const answer = await journal.commit({ stage: 'upload', generation: attempt.generation, outcome, entry: ENTRY });
   expect(answer).toBe(asked(twice, () => model.commit(attempt, JSON.stringify(outcome))));
   return answer;
 };
@@ -141,8 +145,8 @@ const intent: Write = async (attempt, journal, model, { twice }, world) => {
   intents += 1;
   const iid = `i${intents}`;
   const { generation } = attempt;
-  const { kind } = await journal.intent({
-    iid,
+  const { kind } = await journal.declareIntent({
+    intentId: iid,
     generation,
     preflight: { checkedAt: 1 },
     preflightEntry: ENTRY,
@@ -151,6 +155,7 @@ const intent: Write = async (attempt, journal, model, { twice }, world) => {
     slot: null,
     maxPayments: MAX_PAYMENTS,
     package: PACKAGE,
+    charge: world.charge,
   });
   expect(kind).toBe(asked(twice, () => model.intent(attempt, iid)));
   if (kind !== 'go') return kind;
@@ -161,13 +166,13 @@ const intent: Write = async (attempt, journal, model, { twice }, world) => {
 
 const unknown: Write = async ({ fence }, journal, model, { twice }, world) => {
   const open = model.open?.iid;
-  const { kind } = await journal.unknown(ENTRY);
+  const { kind } = await journal.markOutcomeUnknown(ENTRY);
   expect(kind).toBe(asked(twice, () => model.unknownOutcome(fence)));
   if (model.open === null && open !== undefined) world.outstanding.delete(open);
   return kind;
 };
 
-/** BullMQ takes the lock from whoever moves a job on; a worker that died before leaves it to run out. */
+/** BullMQ removes the lock when a worker ends or delays its job. If the worker dies earlier, the lock must expire. */
 async function letGo(attempt: Attempt, model: Model, { dies }: Chance, world: World): Promise<void> {
   attempt.letGo = true;
   if (dies || model.lock !== attempt.fence) return;
@@ -176,29 +181,64 @@ async function letGo(attempt: Attempt, model: Model, { dies }: Chance, world: Wo
 }
 
 const handback: Write = async (attempt, journal, model, chance, world) => {
-  const { waits, counts, rewind, twice } = chance;
-  const answer = await journal.handback({
+  const { waits, counts, rewind, forgives, twice } = chance;
+  const answer = await journal.requeue({
     generation: attempt.generation,
     delayMs: waits ? HOUR_MS : 0,
     stage: 'detect',
-    counts,
+    countAttempt: counts,
     rewind,
+    forgive: forgives,
     reason: REASON,
     entry: ENTRY,
   });
-  expect(answer).toBe(asked(twice, () => model.handback(attempt, { waits, counts, rewind })));
+  expect(answer).toBe(asked(twice, () => model.handback(attempt, { waits, counts, rewind, forgives })));
   if (answer === 'ok') await letGo(attempt, model, chance, world);
   return rewind ? `${answer}, rewind` : answer;
 };
 
+const adopt: Write = async (attempt, journal, model, { twice, said: { ...told } }, world) => {
+  const iid = model.lostCall;
+  const call = model.calls.find((each) => each.iid === iid);
+  const decided = {
+    ...('decision' in told ? told : { decision: 'match' as const, similarity: 99 }),
+    billed: 'decision' in told ? told.billed === 'yes' : true,
+    ...{ result: 'Success', requestId: null, bestFrame: null, stored: { path: '/frames/1', md5: '', bytes: 1 } },
+  };
+  const before = model.decision;
+  const answer = await journal.adopt({
+    generation: attempt.generation,
+    decided,
+    decidedAt: Date.now(),
+    reason: null,
+    charge: world.charge,
+    entry: ENTRY,
+    notify: notification(world, 'decided').notify,
+  });
+  expect(answer).toBe(asked(twice, () => model.adopt(attempt, decided)));
+  if (answer !== 'ok' || before !== null || call === undefined) return answer;
+  attempt.decided = true;
+  call.said = { kind: 'decision', ...decided, billed: decided.billed ? 'yes' : 'no' };
+  world.outstanding.delete(call.iid);
+  world.told.add(decided.decision);
+  if (decided.billed) world.billed += 1;
+  return answer;
+};
+
+const markAlone: Write = async ({ fence }, journal, model, { twice }) => {
+  const answer = await journal.markAlone();
+  expect(answer).toBe(asked(twice, () => model.markAlone(fence)));
+  return answer;
+};
+
 const hold: Write = async (attempt, journal, model, chance, world) => {
-  const answer = await journal.hold(
-    attempt.generation,
-    REASON,
-    HOUR_MS,
-    ENTRY,
-    notification(world, 'held', world.record?.starts).notify,
-  );
+  const answer = await journal.hold({
+    generation: attempt.generation,
+    reason: REASON,
+    holdMs: HOUR_MS,
+    entry: ENTRY,
+    notify: notification(world, 'held', world.record?.starts).notify,
+  });
   expect(answer).toBe(asked(chance.twice, () => model.hold(attempt)));
   if (answer === 'ok') await letGo(attempt, model, chance, world);
   return answer;
@@ -215,10 +255,11 @@ const settle: Write = async (attempt, journal, model, chance, world) => {
     frame: 'none',
     stored: null,
     keepFrameMs: 0,
+    ...(state === 'failed' ? { keep: KEEP } : {}),
   });
   expect(answer).toEqual(asked(chance.twice, () => model.settle(attempt, state)));
   if (answer.kind !== 'lost') await letGo(attempt, model, chance, world);
-  return `${answer.kind} ${answer.state}`;
+  return answer.kind === 'lost' ? answer.kind : `${answer.kind} ${answer.state}`;
 };
 
 const renew: Write = async ({ fence }, journal, model) => {
@@ -227,7 +268,7 @@ const renew: Write = async ({ fence }, journal, model) => {
   return answer;
 };
 
-// ── of the vendor ──────────────────────────────────────────────────────────────────────────────────────────────────
+// ── steps of the vendor ────────────────────────────────────────────────────────────────────────────────────────────
 
 function unanswered({ calls }: Model, { back }: Chance): Call | undefined {
   const all = calls.filter((call) => call.said === null);
@@ -237,34 +278,37 @@ function unanswered({ calls }: Model, { back }: Chance): Call | undefined {
 async function tell(call: Call, said: Said, twice: boolean, model: Model, world: World): Promise<string> {
   const { iid, generation, by } = call;
   const decided = said.kind === 'decision' ? said : null;
-  if (call.said === null && decided?.billed && !model.erased) world.billed += 1;
+  const cost = said.kind === 'unsent' ? 'no' : said.billed;
+  if (call.said === null && cost === 'yes' && !model.erased) world.billed += 1;
+  if (call.said === null && cost === 'unknown' && !model.erased) world.maybeBilled += 1;
   if (decided !== null) world.told.add(decided.decision);
   call.said = said;
   const before = world.record?.decision;
-  const answer = await world.journal(by.fence, twice).outcome({
-    iid,
+  const answer = await world.journal(by.fence, twice).recordOutcome({
+    intentId: iid,
     generation,
-    decided: decided && { ...decided, result: 'Success', requestId: null, bestFrame: null },
+    decided: decided && { ...decided, billed: cost === 'yes', result: 'Success', requestId: null, bestFrame: null },
     reason: null,
     frame: 'none',
     sent: said.kind !== 'unsent',
-    billed: decided?.billed ?? false,
+    billed: cost,
     entry: ENTRY,
-    penaltyMs: 0,
+    restMs: 0,
     package: PACKAGE,
+    charge: world.charge,
     notify: notification(world, 'decided').notify,
   });
   expect(answer).toBe(asked(twice, () => model.outcome(call, said)));
   world.outstanding.delete(iid);
-  // What comes late decides nothing by itself.
+  // A late answer must not change the decision.
   if (answer === 'late') expect((await world.read()).decision ?? null).toBe(before);
   if (answer === 'committed') by.decided = true;
   return answer;
 }
 
-// ── all of them ────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── all steps ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A time that it waits for has come. @param pass what changes in the journal. */
+/** A step that ends one of the verification's waits. @param pass returns the journal's time fields, set to the past. */
 function passes(weight: number, waits: (model: Model) => boolean, pass: (model: Model, world: World) => object): Step {
   return {
     weight,
@@ -279,7 +323,7 @@ function passes(weight: number, waits: (model: Model) => boolean, pass: (model: 
 export const STEPS: Readonly<Record<string, Step>> = {
   take: {
     weight: 14,
-    // A lock that somebody holds runs out now and then.
+    // In rare cases, a worker takes a job whose lock has just expired.
     may: ({ lock }, { anyway }) => lock === null || anyway,
     act: async (model, chance, world) => {
       const attempt = model.take(chance.token);
@@ -302,8 +346,10 @@ export const STEPS: Readonly<Record<string, Step>> = {
   commit: fenced(5, WORKING, commit),
   intent: mostly(wanted, fenced(16, WORKING, intent)),
   unknown: mostly(({ open }) => open !== null, fenced(12, WORKING, unknown)),
+  'mark alone': fenced(5, WORKING, markAlone),
   handback: fenced(7, WORKING, handback),
-  // Nobody holds what has a call out: that waits for the call's time first.
+  adopt: only(({ lostCall }) => lostCall !== undefined, fenced(3, WORKING, adopt)),
+  // A worker never puts a verification with an open call on hold: it first waits for the end of the call.
   hold: only(({ open }) => open === null, mostly(wanted, fenced(8, WORKING, hold))),
   settle: mostly(({ decision, ended }) => decision !== null && !ended, fenced(4, ENDING, settle)),
   outcome: {
@@ -315,7 +361,10 @@ export const STEPS: Readonly<Record<string, Step>> = {
       return tell(call, chance.said, chance.twice, model, world);
     },
   },
-  /** Its reply was dropped long ago: in the meantime other calls were answered. */
+  /**
+   * Records an outcome again, as if the reply of the first script was lost long ago. Other calls may have been answered since
+   * then.
+   */
   'outcome again': {
     weight: 1,
     may: ({ told }) => told.length > 0,
@@ -346,6 +395,25 @@ export const STEPS: Readonly<Record<string, Step>> = {
       expect(answer).toEqual(asked(twice, () => model.resolve(choice, payAgain, OPERATOR)));
       world.allowed = Math.max(world.allowed, model.allowed);
       return `${choice} ${answer.status}`;
+    },
+  },
+  /** The follow-ups of an end are delivered, which must happen before a retry. */
+  deliver: {
+    weight: 40,
+    may: ({ ended, followUps, lock }) => ended && followUps && lock === null,
+    act: async (model, _chance, world) => {
+      model.deliver();
+      await world.deliver();
+      return 'ok';
+    },
+  },
+  retry: {
+    weight: 40,
+    may: ({ ended, erased }, { anyway }) => ended || erased || anyway,
+    act: async (model, { twice }, world) => {
+      const status = await world.retry(twice);
+      expect(status).toBe(model.retry());
+      return status;
     },
   },
   expire: mostly(({ deadlineOver, lock }) => deadlineOver && lock === null, {

@@ -1,22 +1,22 @@
 /**
- * Everything that the product does with Redis, against each way of running it: one setting leads there, the same steps pass, and
- * no server ever refused a command for want of permission.
+ * Tests every use that the product makes of Redis, with each Redis profile in turn. Only the connection settings differ between
+ * the profiles, and no server may refuse a command for lack of permission.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { openDashboardFor, openInstruments } from '../../../src/compose.ts';
-import { readConfig } from '../../../src/config.ts';
-import { diagnose } from '../../../src/doctor/diagnose.ts';
-import type { Region } from '../../../src/domain/actions.ts';
-import { openEraseQueue } from '../../../src/queue/erase-queue.ts';
-import { DEFAULT_PREFIX } from '../../../src/queue/names.ts';
-import { openNotifyQueue } from '../../../src/queue/notify-queue.ts';
-import { Outbox } from '../../../src/queue/outbox.ts';
-import { Sealer } from '../../../src/queue/seal.ts';
-import { openVerifyQueue } from '../../../src/queue/verify-queue.ts';
-import { Sweeper } from '../../../src/runtime/sweeper.ts';
+import { readConfig } from '../../../src/app/config.ts';
+import { openDashboard } from '../../../src/app/dashboard.ts';
+import { diagnose } from '../../../src/app/doctor/diagnose.ts';
+import { openDoctorTools } from '../../../src/app/doctor-tools.ts';
+import { Sweeper } from '../../../src/background/sweeper.ts';
+import type { Region } from '../../../src/domain/verification/actions.ts';
+import { openEraseQueue } from '../../../src/redis/erase-queue.ts';
+import { DEFAULT_PREFIX } from '../../../src/redis/names.ts';
+import { openNotifyQueue } from '../../../src/redis/notify-queue.ts';
+import { Outbox } from '../../../src/redis/outbox.ts';
+import { openVerifyQueue } from '../../../src/redis/verify-queue.ts';
 import { openHttp } from '../../support/http.ts';
 import { PROFILES, type RedisProfile } from '../../support/redis-profiles.ts';
 import { createRig, HOME, type Rig } from '../../support/rig.ts';
@@ -58,9 +58,9 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
     return counts.some((count) => Number(count) > 0);
   };
 
-  it('a change is heard of at once, without another look', async () => {
+  it('a wait ends by a pub/sub message, without polling', async () => {
     const { id } = await rig.client.enqueue(await rig.request('heard'));
-    vi.useFakeTimers({ toFake: ['setTimeout'] }); // no look comes by itself
+    vi.useFakeTimers({ toFake: ['setTimeout'] }); // stops polling, so that only the message can end the wait
     try {
       const waited = rig.client.wait(id, { until: 'ended' });
       await expect.poll(subscribed, SOON).toBe(true);
@@ -71,19 +71,17 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
     }
   });
 
-  it('the sweeper gives a claim its job, and ends what is past its deadline', async () => {
-    const queue = openVerifyQueue(rig.redis, rig.names, REGION);
-    const erase = openEraseQueue(rig.redis, rig.names);
-    const notify = openNotifyQueue(rig.redis, rig.names);
-    const outbox = new Outbox(rig.redis, rig.names, erase, notify);
+  it('the sweeper adds a missing job, and ends a verification past its deadline', async () => {
+    const queue = openVerifyQueue(rig.deployment, REGION);
+    const erase = openEraseQueue(rig.deployment);
+    const notify = openNotifyQueue(rig.deployment);
+    const outbox = new Outbox(rig.deployment, erase, notify);
     const queues = new Map<Region, typeof queue>([[REGION, queue]]);
     const sweeper = new Sweeper({
-      redis: rig.redis,
-      names: rig.names,
+      deployment: rig.deployment,
       queues,
       outbox,
       expiryMs: 60_000,
-      sealer: new Sealer(),
       log: pino({ level: 'silent' }),
     });
     const dated = await rig.request('late');
@@ -99,11 +97,11 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
   describe('with workers', () => {
     beforeAll(() => Promise.all([rig.openWorker(), rig.openErase()]));
 
-    it('what had lost its job is decided', async () => {
+    it('completes the verification whose job was missing', async () => {
       expect(await rig.client.wait(rig.client.idOf('lost'))).toMatchObject({ decision: 'match' });
     });
 
-    it('the HTTP API lets a key in, until it is rotated and revoked, and takes, lists and erases for it', async () => {
+    it('the HTTP API verifies, lists and erases with an API key, until the key is revoked', async () => {
       const http = await openHttp(rig);
       const secret = await http.keyFor({ tenant: 'over-http' });
       const json = await rig.request('over-http');
@@ -121,7 +119,7 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
       await http.close();
     });
 
-    it('what is enqueued is carried to its end, and its objects are erased', async () => {
+    it('completes a verification, and erases its objects', async () => {
       const { id } = await rig.client.enqueue(await rig.request('whole'));
       const view = await rig.client.wait(id, { until: 'ended' });
       expect(view).toMatchObject({ state: 'completed', decision: 'match', frame: 'stored', paidCalls: 1 });
@@ -130,7 +128,7 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
       await expect.poll(left, SOON).toEqual([]);
     });
 
-    it('many at once, each once, though no server knows a script any more', async () => {
+    it('completes a batch, each item once, after the servers have forgotten all scripts', async () => {
       await Promise.all(redis.servers.map(({ admin }) => admin.script('FLUSH')));
       const requests = await Promise.all(Array.from({ length: 8 }, (_, index) => rig.request(`many-${index}`)));
       const taken = await rig.client.enqueueMany(requests);
@@ -144,7 +142,7 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
       expect(listed.map(({ key }) => key)).toEqual(expect.arrayContaining(requests.map(({ key }) => key)));
     });
 
-    it('one that is held waits for a person, and goes on as decided', async () => {
+    it('a held verification waits for an operator, and continues as decided', async () => {
       const sample = { card: 'match', first: { unreadable: 1 } } as const;
       const { id } = await rig.client.enqueue(await rig.request('held', sample));
       expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'held' });
@@ -157,15 +155,16 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
       expect(await rig.client.resolve(other.id, 'fail', choice)).toEqual({ status: 'ok', state: 'failed' });
     });
 
-    it('a paused gate lets nobody through until it is resumed; a cancelled one is not called', async () => {
-      const by = ['maria', 'a look'] as const;
-      await rig.client.steer(REGION, DETECT, 'pause', ...by);
+    it('a paused gate delays calls until it is resumed, and a cancelled verification is not called', async () => {
+      const gate = { region: REGION, action: DETECT } as const;
+      const by = { by: 'maria', why: 'a look' };
+      await rig.client.steerGate(gate, 'pause', by);
       expect((await rig.client.gates()).find(({ action }) => action === DETECT)).toMatchObject({ state: 'paused' });
       const [waits, leaves] = await rig.client.enqueueMany([await rig.request('waits'), await rig.request('leaves')]);
       const object = rig.client.idOf(leaves?.key ?? '');
       expect((await rig.client.cancel(object)).status).toMatch(/^cancell/);
       await rig.client.wait(object, { until: 'ended' });
-      await rig.client.steer(REGION, DETECT, 'resume', ...by);
+      await rig.client.steerGate(gate, 'resume', by);
       const view = await rig.client.wait(rig.client.idOf(waits?.key ?? ''), { until: 'ended' });
       expect(view).toMatchObject({ decision: 'match' });
       expect(await rig.control.calls({ action: DETECT, object })).toEqual([]);
@@ -173,27 +172,27 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
 
     async function doctor(url: string) {
       const config = readConfig({ ...rig.env, BESTFRAME_REDIS_URL: url });
-      const tools = openInstruments(config);
+      const tools = openDoctorTools(config);
       const { checks } = await diagnose(config, tools, { live: false });
       await tools.close();
       return checks.filter((check) => check.name.startsWith('redis'));
     }
 
-    it('doctor has nothing to say of it, or the word that a wrong password gets', async () => {
+    it('doctor passes all its checks, and names the error of a wrong password', async () => {
       const url = redis.env.BESTFRAME_REDIS_URL ?? '';
       const [first, ...others] = await doctor(url);
-      const busy = 'redis.latency'; // this machine may be
+      const busy = 'redis.latency'; // a busy machine may exceed the limit
       expect([first, ...others].filter((check) => check?.status !== 'ok' && check?.name !== busy)).toEqual([]);
       expect(others).toHaveLength(4);
       const guess = url.replace(/:[^:/@]+@/, ':guess@');
-      if (guess === url) return; // it asks for none
+      if (guess === url) return; // this profile has no password
       const [found] = await doctor(guess);
       expect(found).toMatchObject({ status: 'fail', found: 'Redis cannot be used (WRONGPASS)' });
     });
 
-    it('the dashboard shows it', async () => {
+    it('the dashboard shows the decision', async () => {
       const config = readConfig(rig.env);
-      const dashboard = await openDashboardFor(config, pino({ level: 'silent' }));
+      const dashboard = await openDashboard(config, pino({ level: 'silent' }));
       const headers = { authorization: `Basic ${Buffer.from('operator:open-sesame').toString('base64')}` };
       const get = async (path: string) =>
         (await fetch(new URL(`/dashboard/api/queues${path}`, dashboard.url), { headers })).text();
@@ -204,13 +203,13 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
       await dashboard.stop(0);
     });
 
-    it('no command was refused for want of permission', async () => {
+    it('no server refused a command for lack of permission', async () => {
       const logs = await Promise.all(redis.servers.map(({ admin }) => admin.call('ACL', 'LOG')));
       const entries = (logs.flat() as string[][]).map((entry) => {
         const field = (name: string) => entry[entry.indexOf(name) + 1];
         return { reason: field('reason'), object: field('object') };
       });
-      // The wrong password; and the dashboard asks who works, and does without.
+      // Two refusals are expected: the wrong password, and the list of workers, which the dashboard can do without.
       const expected = ({ reason, object }: (typeof entries)[number]) => reason === 'auth' || object === 'client|list';
       expect(entries.filter((entry) => !expected(entry))).toEqual([]);
     });

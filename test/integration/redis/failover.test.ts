@@ -1,14 +1,14 @@
 /**
- * Redis goes away and comes back, here or elsewhere: nobody stays silent. The worker has run before and is idle or at work when
- * it happens; afterwards what was begun is finished, what comes is carried, and nothing is paid twice.
+ * Tests an outage of Redis, which comes back on the same server or on another one. The worker is idle or busy when Redis fails.
+ * Afterwards the worker must finish the verification that was in progress, complete new ones, and pay for nothing twice.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Failure } from '../../../src/domain/failure.ts';
-import { connectWorker } from '../../../src/queue/connection.ts';
-import { DEFAULT_PREFIX } from '../../../src/queue/names.ts';
+import { Failure } from '../../../src/domain/errors/failure.ts';
+import { connectWorker } from '../../../src/redis/connection.ts';
+import { DEFAULT_PREFIX } from '../../../src/redis/names.ts';
 import {
   atMovingAddress,
   inCluster,
@@ -35,11 +35,11 @@ async function begin(start: (dir: string) => Promise<RedisProfile>): Promise<voi
   };
   rig = await createRig({ env, emulator: { qps: {} } });
   await Promise.all([rig.openWorker(), rig.openErase()]);
-  await carries('before');
+  await completeVerification('before');
 }
 
-/** Asks until it is taken: a producer says at once that Redis is away. */
-async function taken(key: string): Promise<string> {
+/** Retries until Redis accepts the request, because a producer fails at once while Redis is unavailable. */
+async function enqueueUntilAccepted(key: string): Promise<string> {
   const request = await rig.request(key);
   const tried = async () => {
     try {
@@ -53,7 +53,7 @@ async function taken(key: string): Promise<string> {
   return rig.client.idOf(key);
 }
 
-async function ended(id: string): Promise<void> {
+async function expectCompleted(id: string): Promise<void> {
   const state = async () => (await rig.client.get(id).catch(() => null))?.state;
   await expect.poll(state, SOON).toBe('completed');
   expect(await rig.client.get(id)).toMatchObject({ decision: 'match', frame: 'stored', paidCalls: 1 });
@@ -66,17 +66,17 @@ async function refusals(admin: Redis, answer: string): Promise<number> {
   return Number(new RegExp(`errorstat_${answer}:count=(\\d+)`).exec(stats)?.[1] ?? 0);
 }
 
-async function carries(key: string): Promise<void> {
-  await ended(await taken(key));
+async function completeVerification(key: string): Promise<void> {
+  await expectCompleted(await enqueueUntilAccepted(key));
 }
 
-/** One that is being uploaded, or called for, and goes on when it is let. */
-async function atWork(key: string, action: 'PutObject' | 'DetectReflectLivenessAndCompare' = 'PutObject') {
+/** Starts a verification and holds it at its upload or at its paid call, until `release` lets it continue. */
+async function startAndHold(key: string, action: 'PutObject' | 'DetectReflectLivenessAndCompare' = 'PutObject') {
   const object = rig.client.idOf(key);
   const hold = await rig.control.fault({ kind: 'hold', action, object });
-  const id = await taken(key);
+  const id = await enqueueUntilAccepted(key);
   await rig.control.waitFor({ event: 'held', object });
-  return { id, goOn: () => rig.control.release(hold) };
+  return { id, release: () => rig.control.release(hold) };
 }
 
 beforeEach(({ task }) => {
@@ -89,21 +89,21 @@ afterEach(async () => {
 });
 
 describe('one server', () => {
-  it('killed and started again, thrice: what ran and what comes is carried', async () => {
+  it('completes running and new verifications after each of three kills and restarts', async () => {
     await begin(oneServer);
     const server = await redis.primary();
     for (const time of [1, 2, 3]) {
-      const { id, goOn } = await atWork(`running-${time}`);
+      const { id, release } = await startAndHold(`running-${time}`);
       await server.kill();
       await expect(rig.client.get(id)).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' });
-      await goOn();
+      await release();
       await server.restart();
-      await carries(`after-${time}`);
-      await ended(id);
+      await completeVerification(`after-${time}`);
+      await expectCompleted(id);
     }
   });
 
-  it('still loading its data when it is asked', async () => {
+  it('completes new verifications after it got commands while it was still loading its data', async () => {
     await begin((home) => oneServer(home, ['--key-load-delay', '500']));
     const server = await redis.primary();
     const fill = server.admin.pipeline();
@@ -116,64 +116,105 @@ describe('one server', () => {
     await expect.poll(() => raw.get('x').catch(String), SOON).toContain('LOADING');
     raw.disconnect();
     await restarted;
-    await carries('after');
+    await completeVerification('after');
   });
 });
 
-describe('a paid answer that comes while Redis is away', () => {
+describe('a paid answer that arrives while Redis is down', () => {
   it.each([
     ['one server', (home: string) => oneServer(home)],
     ['Cluster', inCluster],
-  ])('%s: is recorded when it is back, and not paid again', async (_name, start) => {
+  ])('%s: is recorded once Redis is back, and not paid again', async (_name, start) => {
     await begin(start);
-    const { id, goOn } = await atWork('called', 'DetectReflectLivenessAndCompare');
+    const { id, release } = await startAndHold('called', 'DetectReflectLivenessAndCompare');
     await Promise.all(redis.servers.map((server) => server.kill()));
-    await goOn();
+    await release();
     await rig.control.waitFor({ event: 'call', action: 'DetectReflectLivenessAndCompare', object: id });
     await Promise.all(redis.servers.map((server) => server.restart()));
-    await ended(id);
+    await expectCompleted(id);
     expect(await rig.client.get(id)).toMatchObject({ possiblyPaidCalls: 0 });
   });
 });
 
-it('a paid answer that Redis takes no writes for is told until it is taken, and not paid again', async () => {
-  await begin(oneServer);
-  const { admin } = await redis.primary();
-  const { id, goOn } = await atWork('called', 'DetectReflectLivenessAndCompare');
-  await admin.config('SET', 'min-replicas-to-write', '5');
-  const soFar = await refusals(admin, 'NOREPLICAS');
-  await goOn();
-  await rig.control.waitFor({ event: 'call', action: 'DetectReflectLivenessAndCompare', object: id });
-  await expect.poll(() => refusals(admin, 'NOREPLICAS'), SOON).toBeGreaterThan(soFar);
-  await admin.config('SET', 'min-replicas-to-write', '0');
-  await ended(id);
-  expect(await rig.client.get(id)).toMatchObject({ paidCalls: 1, possiblyPaidCalls: 0 });
+describe('a paid answer that Redis refuses for a while', () => {
+  const NOT_NOW: readonly (readonly [answer: string, setting: string, value: string])[] = [
+    ['NOREPLICAS', 'min-replicas-to-write', '5'],
+    ['OOM', 'maxmemory', '1'],
+  ];
+  it.each(NOT_NOW)('is retried until it is recorded: %s, by %s %s', async (answer, setting, value) => {
+    await begin(oneServer);
+    const { admin } = await redis.primary();
+    const [, before = ''] = (await admin.config('GET', setting)) as string[];
+    const { id, release } = await startAndHold('called', 'DetectReflectLivenessAndCompare');
+    await admin.config('SET', setting, value);
+    const soFar = await refusals(admin, answer);
+    await release();
+    await rig.control.waitFor({ event: 'call', action: 'DetectReflectLivenessAndCompare', object: id });
+    await expect.poll(() => refusals(admin, answer), SOON).toBeGreaterThan(soFar);
+    await admin.config('SET', setting, before);
+    await expectCompleted(id);
+    expect(await rig.client.get(id)).toMatchObject({ paidCalls: 1, possiblyPaidCalls: 0 });
+  });
+
+  it('is retried while the script of another client keeps Redis busy', async () => {
+    await begin(oneServer);
+    const { admin } = await redis.primary();
+    await admin.config('SET', 'busy-reply-threshold', '100');
+    const { id, release } = await startAndHold('called', 'DetectReflectLivenessAndCompare');
+    const other = admin.duplicate();
+    const endless = other.eval('while true do end', 0).catch(String);
+    await expect.poll(() => admin.ping().catch(String), SOON).toContain('BUSY');
+    await release();
+    await rig.control.waitFor({ event: 'call', action: 'DetectReflectLivenessAndCompare', object: id });
+    const waits = () => rig.lines.some((line) => line.id === id && line.event === 'outcome_waits');
+    await expect.poll(waits, SOON).toBe(true);
+    await admin.call('SCRIPT', 'KILL');
+    expect(await endless).toContain('Script killed');
+    other.disconnect();
+    await expectCompleted(id);
+    expect(await rig.client.get(id)).toMatchObject({ paidCalls: 1, possiblyPaidCalls: 0 });
+  });
+
+  it('is retried while Redis has too many clients for a new connection', async () => {
+    await begin(oneServer);
+    const { admin } = await redis.primary();
+    const { id, release } = await startAndHold('called', 'DetectReflectLivenessAndCompare');
+    const [, before = ''] = (await admin.config('GET', 'maxclients')) as string[];
+    await admin.config('SET', 'maxclients', '1');
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await release();
+    const waits = () => rig.lines.some((line) => line.id === id && line.event === 'outcome_waits');
+    await expect.poll(waits, SOON).toBe(true);
+    await admin.config('SET', 'maxclients', before);
+    await expectCompleted(id);
+    expect(await rig.client.get(id)).toMatchObject({ paidCalls: 1, possiblyPaidCalls: 0 });
+  });
 });
 
-describe('a server that takes no writes for a while', () => {
+describe('a server that refuses writes for a while', () => {
   it.each([
     ['NOREPLICAS', 'min-replicas-to-write', '5', oneServer],
     ['OOM', 'maxmemory', '1', oneServer],
     ['NOREPLICAS', 'min-replicas-to-write', '5', inCluster],
-  ])('%s, by %s %s: what ran and a backlog go on', async (answer, setting, value, start) => {
+  ])('%s, by %s %s: completes running and queued verifications', async (answer, setting, value, start) => {
     await begin(start);
     const { admin } = await redis.primary();
     const [, before = ''] = (await admin.config('GET', setting)) as string[];
-    const { id, goOn } = await atWork('running');
+    const { id, release } = await startAndHold('running');
     const requests = await Promise.all(Array.from({ length: 20 }, (_, index) => rig.request(`backlog-${index}`)));
     await rig.client.enqueueMany(requests);
     await admin.config('SET', setting, value);
     await expect(rig.client.enqueue(await rig.request('after'))).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' });
     const soFar = await refusals(admin, answer);
-    await goOn();
+    await release();
     await expect.poll(() => refusals(admin, answer), SOON).toBeGreaterThan(soFar);
     await admin.config('SET', setting, before);
-    await carries('after');
-    for (const { key } of requests) await ended(rig.client.idOf(key));
-    await ended(id);
+    await completeVerification('after');
+    for (const { key } of requests) await expectCompleted(rig.client.idOf(key));
+    await expectCompleted(id);
   });
 
-  it('is asked again after a pause: BullMQ would ask thousands of times a second', async () => {
+  it('makes the connection pause after each refusal, so that BullMQ does not retry thousands of times a second', async () => {
     await begin(oneServer);
     const { admin } = await redis.primary();
     await admin.config('SET', 'min-replicas-to-write', '5');
@@ -192,65 +233,65 @@ describe('a server that takes no writes for a while', () => {
   });
 });
 
-describe('an address behind which the primary changes', () => {
+describe('an address that moves to another primary', () => {
   it.each([
     ['READONLY', 'yes'],
     ['MASTERDOWN', 'no'],
-  ])('the old one says %s to who stayed connected', async (answer, stale) => {
+  ])('completes verifications after the old primary answers %s to open connections', async (answer, stale) => {
     const moving = await atMovingAddress(dir);
     await begin(async () => moving);
     const [old] = moving.servers as [Server, Server];
-    const { id, goOn } = await atWork('running');
-    await old.admin.wait(1, 10_000); // replication is asynchronous: what was not handed on yet would be lost, rightly
+    const { id, release } = await startAndHold('running');
+    await old.admin.wait(1, 10_000); // replication is asynchronous: writes that the replica lacks would be lost
     await moving.move();
     await old.admin.config('SET', 'replica-serve-stale-data', stale);
-    await old.admin.replicaof('127.0.0.1', 1); // nobody is there
+    await old.admin.replicaof('127.0.0.1', 1); // no server listens there
     expect(await old.admin.eval("return redis.call('SET', 'x', 1)", 0).catch(String)).toContain(answer);
-    await goOn();
-    await carries('after');
-    await ended(id);
+    await release();
+    await completeVerification('after');
+    await expectCompleted(id);
   });
 });
 
 describe('Sentinel', () => {
-  it('the primary is killed: its replica goes on, and it comes back as a replica', async () => {
+  it('continues on the replica when the primary is killed, and after it returns as a replica', async () => {
     await begin(withSentinels);
     const first = await redis.primary();
-    const { id, goOn } = await atWork('running');
+    const { id, release } = await startAndHold('running');
     await first.kill();
-    await goOn();
-    await carries('after');
-    await ended(id);
+    await release();
+    await completeVerification('after');
+    await expectCompleted(id);
     await first.restart();
     await untilFollowing(first);
-    await carries('later');
+    await completeVerification('later');
   });
 
-  it('the primary answers no more, and closes nothing', async () => {
+  it('continues on the replica when the primary stops answering and keeps its connections open', async () => {
     await begin(withSentinels);
     const first = await redis.primary();
     process.kill(first.pid, 'SIGSTOP');
-    await carries('after');
+    await completeVerification('after');
     await first.kill();
   });
 });
 
 describe('Cluster', () => {
-  it('the node that has our keys is killed: its replica goes on', async () => {
+  it('continues on the replica when the node with our keys is killed', async () => {
     await begin(inCluster);
     const first = await redis.primary();
-    const { id, goOn } = await atWork('running');
+    const { id, release } = await startAndHold('running');
     await first.kill();
-    await goOn();
-    await carries('after');
-    await ended(id);
+    await release();
+    await completeVerification('after');
+    await expectCompleted(id);
   });
 
-  it('all nodes are killed, and come back', async () => {
+  it('completes new verifications after all nodes were killed and restarted', async () => {
     await begin(inCluster);
     await Promise.all(redis.servers.map((server) => server.kill()));
     await expect(rig.client.enqueue(await rig.request('during'))).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' });
     await Promise.all(redis.servers.map((server) => server.restart()));
-    await carries('after');
+    await completeVerification('after');
   });
 });

@@ -1,11 +1,14 @@
-/** TLS where servers are found by way of others: certificates are made out to names, so the names must arrive unresolved. */
+/**
+ * Tests TLS with Sentinel and Cluster, where one server returns the address of another. Certificates are issued for host names,
+ * so the connection must use the host name and not the IP address.
+ */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { connectProducer, connectWorker, untilReady } from '../../../src/queue/connection.ts';
-import { redisSettings } from '../../../src/queue/redis-url.ts';
-import { startOnLeash } from '../../../src/world/leash.ts';
-import { freePort } from '../../../src/world/redis.ts';
+import { freePort } from '../../../src/dev/free-port.ts';
+import { startTethered } from '../../../src/dev/tethered-process.ts';
+import { connectProducer, connectWorker, waitUntilReady } from '../../../src/redis/connection.ts';
+import { redisSettings } from '../../../src/redis/redis-url.ts';
 import { certificate } from '../../support/redis-profiles.ts';
 import { binaryOf, type Server, startServer } from '../../support/redis-servers.ts';
 import { HOME } from '../../support/rig.ts';
@@ -33,17 +36,17 @@ async function secureServer(name: string, ...more: string[]): Promise<Server & {
   return Object.assign(server, { tlsPort });
 }
 
-async function takesWrites(url: string): Promise<void> {
+async function expectWrites(url: string): Promise<void> {
   for (const connect of [connectWorker, connectProducer]) {
     const redis = connect({ ...redisSettings(url, 'url'), caFile });
     redis.on('error', () => undefined);
-    await untilReady(redis, 10_000);
+    await waitUntilReady(redis, 10_000);
     for (const key of ['a', 'b', 'c', 'd']) expect(await redis.set(key, '1')).toBe('OK');
     redis.disconnect();
   }
 }
 
-it('with Sentinel, in another database', async () => {
+it('writes through Sentinel, in a database other than 0', async () => {
   const { tlsPort, admin } = await secureServer('one', '--tls-replication', 'yes');
   const home = join(dir, 'sentinel');
   await mkdir(home, { recursive: true });
@@ -62,14 +65,14 @@ it('with Sentinel, in another database', async () => {
   ];
   await writeFile(join(home, 'sentinel.conf'), `${lines.join('\n')}\n`);
   const { command, env } = await binaryOf('redis-server');
-  const sentinel = startOnLeash(command, [join(home, 'sentinel.conf'), '--sentinel'], { dir: home, env });
+  const sentinel = startTethered(command, [join(home, 'sentinel.conf'), '--sentinel'], { dir: home, env });
   ends.push(() => sentinel.stop());
-  await takesWrites(`rediss+sentinel://localhost:${port}/faces?db=1`);
+  await expectWrites(`rediss+sentinel://localhost:${port}/faces?db=1`);
   await admin.select(1);
   expect(await admin.get('a')).toBe('1');
 });
 
-it('in a Cluster', async () => {
+it('writes to every node of a Cluster', async () => {
   const bus = await Promise.all([freePort(), freePort()]);
   const named = ['--cluster-announce-hostname', 'localhost', '--cluster-preferred-endpoint-type', 'hostname'];
   const [first, second] = await Promise.all(
@@ -78,7 +81,7 @@ it('in a Cluster', async () => {
       return secureServer(`node-${index}`, ...mode, ...named);
     }),
   );
-  if (first === undefined || second === undefined) throw new Error('two were started');
+  if (first === undefined || second === undefined) throw new Error('the servers were not started');
   await first.admin.cluster('ADDSLOTS', ...Array.from({ length: 8_192 }, (_, slot) => slot));
   await second.admin.cluster('ADDSLOTS', ...Array.from({ length: 8_192 }, (_, slot) => 8_192 + slot));
   await first.admin.cluster('MEET', '127.0.0.1', second.tlsPort, String(bus[1]));
@@ -87,5 +90,5 @@ it('in a Cluster', async () => {
     return slots.length === 2 && slots.every(([, , node]) => node?.[0] === 'localhost');
   };
   await vi.waitUntil(async () => (await known(first)) && (await known(second)), SOON);
-  await takesWrites(`rediss+cluster://localhost:${first.tlsPort}`);
+  await expectWrites(`rediss+cluster://localhost:${first.tlsPort}`);
 });

@@ -1,10 +1,12 @@
-/** The oracle by itself: evidence of a good run breaks nothing, and each way to be bad is found under its own name. */
+/**
+ * Tests the invariants of the chaos kit: a good run violates none, and every kind of bad run violates the right one.
+ */
 import { describe, expect, it } from 'vitest';
-import type { VerificationView } from '../../../src/domain/view.ts';
+import type { VerificationView } from '../../../src/domain/verification/view.ts';
 import type { CallEntry } from '../../../src/emulator/control.ts';
 import type { Accepted, Evidence } from '../../chaos/evidence.ts';
 import { INVARIANTS, judge } from '../../chaos/invariants.ts';
-import type { Seen, Write } from '../../chaos/witness.ts';
+import type { ExecutedCommand, Write } from '../../chaos/witness.ts';
 
 const PREFIX = '{p}';
 const ID = `v${'1'.repeat(25)}`;
@@ -20,7 +22,7 @@ const accepted: Accepted = {
   upload: 'own-bucket',
   lane: 'batch',
   card: 'match',
-  told: true,
+  hasWebhook: true,
   liveData: { md5: 'a'.repeat(32), bytes: 100 },
   image: { md5: 'b'.repeat(32), bytes: 200 },
 };
@@ -39,13 +41,13 @@ const view = {
 const hset = (...args: string[]): Write => ({ command: 'hset', key: JOURNAL, args });
 const ats: Write = { command: 'hincrby', key: JOB, args: ['ats', '1'] };
 
-function seen(
+function executed(
   at: number,
   script: string | null,
   args: readonly string[],
   writes: readonly Write[],
   source = 'w1',
-): Seen {
+): ExecutedCommand {
   return { at, script, source, keys: [JOURNAL, `${JOB}:lock`, JOB], args, writes: [...writes] };
 }
 
@@ -70,15 +72,15 @@ const detect: CallEntry = {
   objects: [`bucket/bestframe/${ID}/0/liveData`],
 };
 
-const SEEN = [
-  seen(1, 'claim', [ID], [hset('fp', 'x', 'state', 'queued')]),
-  seen(2, null, [], [{ command: 'hmset', key: JOB, args: [] }]),
-  seen(3, null, [], [ats]),
-  seen(4, 'begin', ['t', '1'], [hset('begun', 't/1'), hset('state', 'active')]),
-  seen(5, 'intent', ['t', '1'], [hset('open', '{"iid":"i","until":2000}')]),
-  seen(6, 'outcome', [ID], [hset('decision', 'match')]),
-  seen(7, 'settle', ['t', '1'], [hset('endedAt', '7', 'state', 'completed')]),
-  seen(8, null, [], [{ command: 'hmset', key: `${PREFIX}:erase:erase-${ID}-1`, args: [] }]),
+const EXECUTED = [
+  executed(1, 'claim-verification', [ID], [hset('fp', 'x', 'state', 'queued')]),
+  executed(2, null, [], [{ command: 'hmset', key: JOB, args: [] }]),
+  executed(3, null, [], [ats]),
+  executed(4, 'begin-attempt', ['t', '1'], [hset('begun', 't/1'), hset('state', 'active')]),
+  executed(5, 'declare-intent', ['t', '1'], [hset('open', '{"iid":"i","until":2000}')]),
+  executed(6, 'record-outcome', [ID], [hset('decision', 'match')]),
+  executed(7, 'settle', ['t', '1'], [hset('endedAt', '7', 'state', 'completed')]),
+  executed(8, null, [], [{ command: 'hmset', key: `${PREFIX}:erase:erase-${ID}-1`, args: [] }]),
 ];
 
 const GOOD: Evidence = {
@@ -86,14 +88,16 @@ const GOOD: Evidence = {
   limits: { qps: 10, callMs: 1_000, resumeMs: 15_000, standstillMs: 20_000, maxPayments: 2, crashBudget: 5 },
   accepted: [accepted],
   views: new Map([[ID, view]]),
+  ledger: { paidCalls: 1, possiblyPaidCalls: 0 },
   calls: [put('liveData', 100), put('image', 200), detect],
   objects: [{ bucket: 'faceid-result-sg', key: 'one.jpg', sizeBytes: FRAME.bytes, md5: FRAME.md5 }],
   frames: new Map([['/frames/one.jpg', FRAME]]),
   forged: new Set(),
-  seen: SEEN,
+  executed: EXECUTED,
   gaps: [],
   kills: [],
   windows: [],
+  stalls: [],
   left: [
     { key: JOURNAL, type: 'hash', size: 10 },
     { key: `${PREFIX}:notify:notify-${ID}-ended`, type: 'hash', size: 5 },
@@ -111,19 +115,22 @@ const GOOD: Evidence = {
 };
 
 const begun = (at: number, token: string, source: string) =>
-  seen(at, 'begin', [token, '1'], [hset('begun', `${token}/1`)], source);
+  executed(at, 'begin-attempt', [token, '1'], [hset('begun', `${token}/1`)], source);
 
 const BAD: Readonly<Record<string, [string, Partial<Evidence>][]>> = {
   I1: [
-    ['unknown to Redis', { views: new Map([[ID, null]]) }],
-    ['still active', { views: new Map([[ID, { ...view, state: 'active' }]]) }],
-    ['ended twice', { seen: [...SEEN, seen(9, 'settle', ['t', '1'], [hset('endedAt', '9')])] }],
+    ['Redis does not know the verification', { views: new Map([[ID, null]]) }],
+    ['the verification is still active', { views: new Map([[ID, { ...view, state: 'active' }]]) }],
+    [
+      'the verification ends twice',
+      { executed: [...EXECUTED, executed(9, 'settle', ['t', '1'], [hset('endedAt', '9')])] },
+    ],
   ],
   I2: [
-    ['billed twice, nothing unknown', { calls: [...GOOD.calls, { ...detect, at: 1_600 }] }],
-    ['billed and not counted', { views: new Map([[ID, { ...view, paidCalls: 0 }]]) }],
+    ['a call is billed twice although no outcome is unknown', { calls: [...GOOD.calls, { ...detect, at: 1_600 }] }],
+    ['a billed call is not counted', { views: new Map([[ID, { ...view, paidCalls: 0 }]]) }],
     [
-      'billed three times',
+      'a verification is billed three times',
       {
         calls: [...GOOD.calls, detect, detect],
         views: new Map([
@@ -144,65 +151,103 @@ const BAD: Readonly<Record<string, [string, Partial<Evidence>][]>> = {
   ],
   I3: [
     [
-      'another decision',
-      { seen: [...SEEN.slice(0, 6), seen(6, 'outcome', [ID], [hset('decision', 'no_match')]), ...SEEN.slice(6)] },
+      'a second decision is written',
+      {
+        executed: [
+          ...EXECUTED.slice(0, 6),
+          executed(6, 'record-outcome', [ID], [hset('decision', 'no_match')]),
+          ...EXECUTED.slice(6),
+        ],
+      },
     ],
-    ['written after its end', { seen: [...SEEN, seen(9, 'begin', ['t', '1'], [hset('state', 'active')])] }],
-    ['read otherwise', { views: new Map([[ID, { ...view, decision: 'no_match' }]]) }],
+    [
+      'state is written after the end',
+      { executed: [...EXECUTED, executed(9, 'begin-attempt', ['t', '1'], [hset('state', 'active')])] },
+    ],
+    [
+      'the client reads another decision than Redis holds',
+      { views: new Map([[ID, { ...view, decision: 'no_match' }]]) },
+    ],
   ],
   I4: [
     [
-      'a zombie commits',
+      'an attempt commits after losing its lease',
       {
-        seen: [...SEEN.slice(0, 5), seen(5, null, [], [ats]), seen(6, 'commit', ['t', '1'], [hset('s:upload', '{}')])],
+        executed: [
+          ...EXECUTED.slice(0, 5),
+          executed(5, null, [], [ats]),
+          executed(6, 'commit-stage', ['t', '1'], [hset('s:upload', '{}')]),
+        ],
       },
     ],
   ],
-  I5: [['late and billed', { calls: [put('liveData', 100), put('image', 200), { ...detect, at: 5_000 }] }]],
+  I5: [
+    [
+      'a call is billed after its deadline',
+      { calls: [put('liveData', 100), put('image', 200), { ...detect, at: 5_000 }] },
+    ],
+  ],
   I6: [
     [
-      'picked up late',
+      'a killed attempt is picked up late',
       {
-        seen: [begun(4, 't', 'dead'), begun(60_000, 'u', 'w2')],
+        executed: [begun(4, 't', 'dead'), begun(60_000, 'u', 'w2')],
         kills: [{ at: 10, sources: ['dead'], freeAt: 10 }],
       },
     ],
-    ['never picked up', { seen: [begun(4, 't', 'dead')], kills: [{ at: 10, sources: ['dead'], freeAt: 10 }] }],
+    [
+      'a killed attempt is never picked up',
+      { executed: [begun(4, 't', 'dead')], kills: [{ at: 10, sources: ['dead'], freeAt: 10 }] },
+    ],
   ],
   I7: [
-    ['waits without end', { settled: false, views: new Map([[ID, { ...view, state: 'delayed' }]]) }],
-    ['stands still', { seen: [...SEEN.slice(0, 6), seen(60_000, 'settle', ['t', '1'], [hset('endedAt', '7')])] }],
+    ['a verification waits forever', { settled: false, views: new Map([[ID, { ...view, state: 'delayed' }]]) }],
+    [
+      'all work stops for too long',
+      { executed: [...EXECUTED.slice(0, 6), executed(60_000, 'settle', ['t', '1'], [hset('endedAt', '7')])] },
+    ],
   ],
   I8: [
-    ['other bytes at the vendor', { calls: [put('liveData', 99), detect] }],
+    ['the vendor receives different bytes', { calls: [put('liveData', 99), detect] }],
     [
-      'an object of no source',
+      'an object matches no source',
       { objects: [...GOOD.objects, { bucket: 'b', key: 'k', sizeBytes: 1, md5: 'c'.repeat(32) }] },
     ],
-    ['another frame', { frames: new Map([['/frames/one.jpg', { md5: 'e'.repeat(32), bytes: 1 }]]) }],
-    ['a forged frame', { forged: new Set([FRAME.md5]) }],
-    ['no frame', { frames: new Map() }],
+    ['a different frame is stored', { frames: new Map([['/frames/one.jpg', { md5: 'e'.repeat(32), bytes: 1 }]]) }],
+    ['a forged frame is stored', { forged: new Set([FRAME.md5]) }],
+    ['no frame is stored', { frames: new Map() }],
   ],
   I9: [
-    ['two ids', { accepted: [accepted, { ...accepted, id: OTHER }] }],
-    ['claimed twice', { seen: [...SEEN, seen(9, 'claim', [ID], [hset('fp', 'x')])] }],
-  ],
-  I10: [['throttled', { calls: [...GOOD.calls, { ...detect, billed: false, code: 'RequestLimitExceeded' }] }]],
-  I11: [
+    ['one key gets two ids', { accepted: [accepted, { ...accepted, id: OTHER }] }],
     [
-      'begun again and again',
-      { seen: [...SEEN, ...Array.from({ length: 6 }, (_, run) => begun(10 + run, `t${run}`, 'w1'))] },
+      'one verification is claimed twice',
+      { executed: [...EXECUTED, executed(9, 'claim-verification', [ID], [hset('fp', 'x')])] },
     ],
   ],
-  I12: [['a canary', { texts: new Map([['the log', 'key canary']]) }]],
+  I10: [
+    [
+      'the vendor throttles a call',
+      { calls: [...GOOD.calls, { ...detect, billed: false, code: 'RequestLimitExceeded' }] },
+    ],
+  ],
+  I11: [
+    [
+      'attempts restart beyond the crash budget',
+      { executed: [...EXECUTED, ...Array.from({ length: 6 }, (_, run) => begun(10 + run, `t${run}`, 'w1'))] },
+    ],
+  ],
+  I12: [['a log contains a canary', { texts: new Map([['the log', 'key canary']]) }]],
   I13: [
-    ['a place of nobody', { left: [...GOOD.left, { key: `${PREFIX}:live`, type: 'zset', size: 1 }] }],
-    ['a lock', { left: [...GOOD.left, { key: `${JOB}:lock`, type: 'string', size: 1 }] }],
+    [
+      'an ended verification is still in the live set',
+      { left: [...GOOD.left, { key: `${PREFIX}:live`, type: 'zset', size: 1 }] },
+    ],
+    ['a job lock is left behind', { left: [...GOOD.left, { key: `${JOB}:lock`, type: 'string', size: 1 }] }],
   ],
   I14: [
-    ['nobody is told', { left: GOOD.left.filter(({ key }) => !key.includes('notify')) }],
+    ['the end is not notified', { left: GOOD.left.filter(({ key }) => !key.includes('notify')) }],
     [
-      'objects are left',
+      'vendor objects are left behind',
       {
         objects: [
           ...GOOD.objects,
@@ -211,11 +256,16 @@ const BAD: Readonly<Record<string, [string, Partial<Evidence>][]>> = {
       },
     ],
     [
-      'two names',
-      { seen: [...SEEN, seen(9, null, [], [{ command: 'hmset', key: `${PREFIX}:erase:erase-${ID}-2`, args: [] }])] },
+      'two erasures are queued for one verification',
+      {
+        executed: [
+          ...EXECUTED,
+          executed(9, null, [], [{ command: 'hmset', key: `${PREFIX}:erase:erase-${ID}-2`, args: [] }]),
+        ],
+      },
     ],
     [
-      'erased, and there',
+      'an erased verification still has a frame',
       {
         erased: new Set([ID]),
         frames: new Map([
@@ -225,13 +275,48 @@ const BAD: Readonly<Record<string, [string, Partial<Evidence>][]>> = {
       },
     ],
   ],
+  I15: [
+    [
+      'ended for an outage',
+      { views: new Map([[ID, { ...view, state: 'failed', reason: { code: 'InternalError' } } as VerificationView]]) },
+    ],
+  ],
+  I16: [
+    [
+      'ended for a machine',
+      { views: new Map([[ID, { ...view, state: 'failed', reason: { code: 'SINK_FULL' } } as VerificationView]]) },
+    ],
+    [
+      'a gate that closed though the account was never refused',
+      {
+        executed: [
+          executed(
+            1,
+            'trip-gate',
+            [],
+            [{ command: 'hset', key: `${PREFIX}:gate:ap-singapore:x`, args: ['state', 'closed'] }],
+          ),
+        ],
+      },
+    ],
+    [
+      'a verification that did not end while another caller’s host stalled',
+      { stalls: [{ from: 0, acceptedUntil: 0, to: 1, caller: 'slow.example.com' }] },
+    ],
+  ],
+  I17: [
+    ['a call that is not in the ledger', { ledger: { paidCalls: 0, possiblyPaidCalls: 0 } }],
+    ['more paid than billed', { ledger: { paidCalls: 2, possiblyPaidCalls: 0 } }],
+    ['a verification says more than was billed', { views: new Map([[ID, { ...view, paidCalls: 2 }]]) }],
+    ['less in the ledger than in the verifications', { views: new Map([[ID, { ...view, possiblyPaidCalls: 1 }]]) }],
+  ],
 };
 
 it('finds nothing in a good run', () => {
   expect(judge(GOOD)).toEqual([]);
 });
 
-it('has bad runs of every invariant', () => {
+it('covers every invariant with bad runs', () => {
   expect(Object.keys(BAD)).toEqual([...INVARIANTS]);
 });
 
@@ -241,13 +326,13 @@ describe.each(Object.entries(BAD))('%s', (invariant, cases) => {
   });
 });
 
-it('asks nothing of a time in which Redis was away', () => {
-  const still = { seen: [...SEEN.slice(0, 6), seen(60_000, 'settle', ['t', '1'], [hset('endedAt', '7')])] };
+it('expects no progress while Redis is unavailable', () => {
+  const still = { executed: [...EXECUTED.slice(0, 6), executed(60_000, 'settle', ['t', '1'], [hset('endedAt', '7')])] };
   const windows = [{ from: 1_000, to: 58_000, why: 'redis' as const }];
   expect(judge({ ...GOOD, ...still, windows })).toEqual([]);
 });
 
-it('asks a Redis that lost acknowledged writes for what it can hold', () => {
+it('relaxes the invariants for a Redis that lost acknowledged writes', () => {
   const twice = { calls: [...GOOD.calls, { ...detect, at: 1_600 }], lossy: true };
   expect(judge({ ...GOOD, ...twice })).toEqual([]);
 });

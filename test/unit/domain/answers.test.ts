@@ -1,26 +1,33 @@
 /**
- * Whatever the vendor answers, by the way that an answer goes: reader, judge, classifier, policy. What must hold:
- * 1. nothing throws but the Failure that a judge promises;
- * 2. an answer about the person is never asked for again, and is never a match;
- * 3. only `Success` with a similarity makes a match.
+ * Feeds arbitrary vendor answers through the parser, the decision, the classifier and the policy. What must hold:
+ * 1. Nothing throws except the Failure that `decideFromAnswer` documents.
+ * 2. An answer about the person is never retried and never becomes a match.
+ * 3. Only `Success` with a similarity becomes a match.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { classify, ERROR_CLASSES, ERROR_TABLE, explain, nameOf } from '../../../src/domain/errors/index.ts';
-import { Failure, type FailureFacts } from '../../../src/domain/failure.ts';
-import { judgeAnswer, judgeFailure } from '../../../src/domain/judge.ts';
-import type { DetectOutcome } from '../../../src/domain/outcomes.ts';
-import { DEFAULT_POLICY, type Move, nextMove, type Trouble } from '../../../src/domain/policy.ts';
-import { STAGES } from '../../../src/domain/states.ts';
-import { LANES } from '../../../src/domain/verification.ts';
-import { parseDetectReply } from '../../../src/tencent/replies.ts';
+import { parseDetectReply } from '../../../src/adapters/faceid/replies.ts';
+import { Failure, type FailureFacts } from '../../../src/domain/errors/failure.ts';
+import { classify, ERROR_CLASSES, ERROR_TABLE, explain, failureCode } from '../../../src/domain/errors/index.ts';
+import { ACTION_NAMES } from '../../../src/domain/verification/actions.ts';
+import { decideFromAnswer, decideFromFailure } from '../../../src/domain/verification/decision.ts';
+import type { DetectOutcome } from '../../../src/domain/verification/outcomes.ts';
+import {
+  DEFAULT_POLICY,
+  type FailedAttempt,
+  type NextMove,
+  nextMove,
+} from '../../../src/domain/verification/policy.ts';
+import { LANES } from '../../../src/domain/verification/request.ts';
+import { STAGES } from '../../../src/domain/verification/states.ts';
+import { PROPERTY_RUNS } from '../../support/property-runs.ts';
 import { DOCUMENTED } from './documented-codes.ts';
 
-const RUNS = { numRuns: 10_000 };
+const RUNS = { numRuns: PROPERTY_RUNS };
 
 const ABOUT_THE_PERSON = DOCUMENTED.filter(([, kind]) => kind === 'content').map(([code]) => code);
-/** What stands for a fault wherever the vendor says it, whatever code it puts beside it. */
-const NAMES_A_FAULT = /md5|resource ?url/i;
+/** If the vendor's message contains one of these words, the message takes precedence over the code. */
+const FAULT_WORDS = /md5|resource ?url/i;
 
 const anyText = fc.string({ unit: 'binary' });
 const knownCode = fc.constantFrom(...DOCUMENTED.map(([code]) => code), ...ERROR_TABLE.map(({ match }) => match));
@@ -55,7 +62,7 @@ const anyCircumstances = fc.record({
   rewinds: fc.nat(4),
   random: fc.double({ min: 0, max: 1, noNaN: true }),
 });
-type Circumstances = Omit<Trouble, 'classified' | 'retryAfterMs'>;
+type Circumstances = Omit<FailedAttempt, 'classified' | 'retryAfterMs'>;
 
 const anyReply = fc.oneof(
   fc.anything(),
@@ -66,6 +73,7 @@ const anyReply = fc.oneof(
       Sim: fc.oneof(fc.double(), fc.integer({ min: 0, max: 100 }), fc.anything()),
       BestFrameUrl: fc.oneof(fc.webUrl(), fc.anything()),
       BestFrameMd5: fc.oneof(fc.constant('A'.repeat(32)), fc.anything()),
+      BestFrame: fc.anything(),
       RequestId: fc.oneof({ arbitrary: anyText, weight: 9 }, { arbitrary: fc.anything(), weight: 1 }),
     },
     { requiredKeys: [] },
@@ -78,21 +86,21 @@ const anyReply = fc.oneof(
   }),
 );
 
-function moveAfter(failure: Failure, circumstances: Circumstances): Move {
+function moveAfter(failure: Failure, circumstances: Circumstances): NextMove {
   const trouble = { ...circumstances, classified: classify(failure), retryAfterMs: failure.retryAfterMs };
   return nextMove(trouble, DEFAULT_POLICY);
 }
 
-function checkMove(move: Move): void {
+function checkMove(move: NextMove): void {
   if (!('delayMs' in move)) return;
   expect(Number.isSafeInteger(move.delayMs)).toBe(true);
   expect(move.delayMs).toBeGreaterThanOrEqual(0);
 }
 
-/** @returns what was decided, or the Failure that says why nothing was. Anything else that is thrown is a fault. */
-function judged(judge: () => DetectOutcome): DetectOutcome | Failure {
+/** @returns the outcome, or the Failure that `run` threw. Any other error is rethrown. */
+function outcomeOrFailure(decide: () => DetectOutcome): DetectOutcome | Failure {
   try {
-    return judge();
+    return decide();
   } catch (thrown) {
     if (thrown instanceof Failure) return thrown;
     throw thrown;
@@ -100,15 +108,15 @@ function judged(judge: () => DetectOutcome): DetectOutcome | Failure {
 }
 
 describe('any failure', () => {
-  it('has a class, a name and a move, and is decided exactly where it is about the person', () => {
+  it('has a class, a code and a next move, and has a decision only if it is about the person', () => {
     fc.assert(
       fc.property(anyFacts, anyMessage, anyCircumstances, (facts, message, circumstances) => {
         const failure = new Failure(facts, message);
         const { class: kind, decision, billed } = classify(failure);
         expect(ERROR_CLASSES).toContain(kind);
-        expect(typeof nameOf(failure)).toBe('string');
+        expect(typeof failureCode(failure)).toBe('string');
         explain(facts.code);
-        const outcome = judgeFailure(failure);
+        const outcome = decideFromFailure(failure);
         expect(outcome !== null).toBe(kind === 'rejected');
         expect(outcome?.decision ?? null).toBe(decision);
         expect(outcome?.decision).not.toBe('match');
@@ -121,18 +129,18 @@ describe('any failure', () => {
     );
   });
 
-  it('that says something about the person is an answer on either channel, and is not tried again', () => {
+  it('is an answer on either channel and is not retried if it is about the person', () => {
     const facts = fc.record({
       service: fc.constant('faceid' as const),
       channel: fc.constantFrom('error', 'result'),
       code: fc.constantFrom(...ABOUT_THE_PERSON),
       sent: fc.constant('answered' as const),
     });
-    const message = anyMessage.filter((text) => !NAMES_A_FAULT.test(text));
+    const message = anyMessage.filter((text) => !FAULT_WORDS.test(text));
     fc.assert(
-      fc.property(facts, message, anyCircumstances, fc.nat(), (known, words, circumstances, retryAfterMs) => {
-        const failure = new Failure({ ...known, retryAfterMs }, words);
-        expect(judgeFailure(failure)).toMatchObject({ result: known.code });
+      fc.property(facts, message, anyCircumstances, fc.nat(), (answered, text, circumstances, retryAfterMs) => {
+        const failure = new Failure({ ...answered, retryAfterMs }, text);
+        expect(decideFromFailure(failure)).toMatchObject({ result: answered.code });
         expect(moveAfter(failure, circumstances)).toEqual({ to: 'fail' });
       }),
       RUNS,
@@ -141,35 +149,36 @@ describe('any failure', () => {
 });
 
 describe('any reply', () => {
-  it('is read and judged, or refused by a Failure that has a move', () => {
-    let read = 0;
+  it('leads to a decision, or to a Failure with a next move', () => {
+    let parsed = 0;
     let matches = 0;
     fc.assert(
       fc.property(
         anyReply,
         fc.double({ min: 0, max: 100, noNaN: true }),
         anyCircumstances,
-        (reply, threshold, circumstances) => {
-          const answer = parseDetectReply(reply, 0);
+        fc.constantFrom(...ACTION_NAMES),
+        (reply, threshold, circumstances, action) => {
+          const answer = parseDetectReply(action, reply, 0);
           if (answer === null) return;
-          read += 1;
-          const outcome = judged(() => judgeAnswer(answer, threshold));
+          parsed += 1;
+          const outcome = outcomeOrFailure(() => decideFromAnswer(answer, threshold));
           if (outcome instanceof Failure) {
             expect(classify(outcome).class).not.toBe('rejected');
-            expect(judgeFailure(outcome)).toBeNull();
+            expect(decideFromFailure(outcome)).toBeNull();
             checkMove(moveAfter(outcome, circumstances));
             return;
           }
           const { result, similarity } = answer;
-          const alike = result === 'Success' && similarity !== null && similarity >= threshold;
-          expect(outcome.decision === 'match').toBe(alike);
-          if (alike) matches += 1;
+          const isMatch = result === 'Success' && similarity !== null && similarity >= threshold;
+          expect(outcome.decision === 'match').toBe(isMatch);
+          if (isMatch) matches += 1;
         },
       ),
       RUNS,
     );
-    // Not only replies that nobody can read.
-    expect(read).toBeGreaterThan(RUNS.numRuns / 4);
+    // At least some generated replies must be well-formed, otherwise the property proves nothing.
+    expect(parsed).toBeGreaterThan(RUNS.numRuns / 4);
     expect(matches).toBeGreaterThan(RUNS.numRuns / 100);
   });
 });

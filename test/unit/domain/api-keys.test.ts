@@ -1,17 +1,28 @@
-/** What a key looks like, and when it opens nothing. */
+/** Tests the format of API keys and when a key is usable. */
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type ApiKey, isUsable, makeToken, readToken, sameHash } from '../../../src/domain/api-keys.ts';
+import {
+  type ApiKey,
+  createToken,
+  hashesMatch,
+  isUsable,
+  parseToken,
+} from '../../../src/domain/operations/api-keys.ts';
 
-describe('a key', () => {
-  it('is read as what it was made for, and is never the same twice', () => {
-    const made = Array.from({ length: 100 }, () => makeToken('test'));
-    for (const { secret, token } of made) {
+describe('an API key', () => {
+  it('can be parsed, and differs each time', () => {
+    const created = Array.from({ length: 100 }, () => createToken('test'));
+    for (const { secret, token } of created) {
       expect(secret).toMatch(/^bf_test_[0-9a-f]{12}_[A-Za-z0-9_-]{43}$/);
-      expect(readToken(secret)).toEqual(token);
+      expect(parseToken(secret)).toEqual(token);
       expect(JSON.stringify(token)).not.toContain(secret.slice(-43));
     }
-    expect(new Set(made.map(({ secret }) => secret)).size).toBe(100);
-    expect(makeToken('live').secret).toMatch(/^bf_live_/);
+    expect(new Set(created.map(({ secret }) => secret)).size).toBe(100);
+    const live = createToken('live');
+    expect(live.secret).toMatch(/^bf_live_/);
+    expect(parseToken(live.secret)).toEqual(live.token);
+    expect(live.token.mode).toBe('live');
+    expect(live.token.hash).toBe(createHash('sha256').update(live.secret).digest('hex'));
   });
 
   it.each([
@@ -24,18 +35,19 @@ describe('a key', () => {
     `bf_test_0123456789AB_${'x'.repeat(43)}`,
     `bf_test_0123456789ab_${'x'.repeat(42)}\n`,
     ` bf_test_0123456789ab_${'x'.repeat(43)}`,
-  ])('is not %j', (text) => expect(readToken(text)).toBeNull());
+    `bf_test_0123456789ab_${'x'.repeat(43)} `,
+  ])('does not have the form %j', (text) => expect(parseToken(text)).toBeNull());
 
-  it('of another secret has another hash', () => {
-    const [a, b] = [makeToken('test').token.hash, makeToken('test').token.hash];
-    expect(sameHash(a, a)).toBe(true);
-    expect(sameHash(a, b)).toBe(false);
-    for (const none of ['', 'zz', a.slice(2), `${a}00`]) expect(sameHash(a, none)).toBe(false);
-    expect(sameHash('', '')).toBe(false);
+  it('has its own hash', () => {
+    const [a, b] = [createToken('test').token.hash, createToken('test').token.hash];
+    expect(hashesMatch(a, a)).toBe(true);
+    expect(hashesMatch(a, b)).toBe(false);
+    for (const wrong of ['', 'zz', a.slice(2), `${a}00`]) expect(hashesMatch(a, wrong)).toBe(false);
+    expect(hashesMatch('', '')).toBe(false);
   });
 });
 
-describe('a key opens nothing', () => {
+describe('isUsable', () => {
   const key: ApiKey = {
     ...{ id: '0123456789ab', tenant: 'acme', mode: 'test', scopes: ['read'], name: '', perSecond: 1 },
     ...{ createdAt: '2030-01-01T00:00:00.000Z', expiresAt: null, revokedAt: null, lastUsedAt: null },
@@ -47,5 +59,5 @@ describe('a key opens nothing', () => {
     [{ expiresAt: '2030-01-02T00:00:00.001Z' }, true],
     [{ expiresAt: '2030-01-02T00:00:00.000Z' }, false],
     [{ revokedAt: '2030-01-01T12:00:00.000Z' }, false],
-  ])('%o: %s', (more, usable) => expect(isUsable({ ...key, ...more }, now)).toBe(usable));
+  ])('with %o returns %s', (more, usable) => expect(isUsable({ ...key, ...more }, now)).toBe(usable));
 });

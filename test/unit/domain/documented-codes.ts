@@ -1,6 +1,6 @@
 /**
- * Every error code that Tencent documents for FaceID's liveness actions (international, 2018-03-01), with what its message
- * says that it is: about the person or pictures, worth another try, worth another upload, and so on.
+ * Lists every error code that Tencent documents for the FaceID liveness actions (international, 2018-03-01), each with
+ * the kind of error that its documented message describes. The kind `content` concerns the person or the pictures.
  */
 export type Kind = 'content' | 'retryable' | 'reupload' | 'throttled' | 'caller' | 'account';
 

@@ -1,17 +1,26 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SETTINGS } from '../../../src/config.ts';
+import { SETTINGS } from '../../../src/app/settings.ts';
+import { hintWords } from '../../../src/domain/errors/entry.ts';
 import {
+  AUDIENCES,
+  type Audience,
   CODES,
   classify,
   ERROR_CLASSES,
   ERROR_TABLE,
   type ErrorClass,
   explain,
+  RETAKES,
 } from '../../../src/domain/errors/index.ts';
-import { DECISIONS } from '../../../src/domain/states.ts';
+import { findChinese } from '../../../src/domain/errors/zh.ts';
+import { DECISIONS } from '../../../src/domain/verification/states.ts';
+import { PROPERTY_RUNS } from '../../support/property-runs.ts';
 import { DOCUMENTED, type Kind } from './documented-codes.ts';
 import { errorsPage } from './errors-page.ts';
+
+/** Matches Chinese text with punctuation and embedded Latin terms. */
+const CHINESE = /\p{Script=Han}/u;
 
 const CHANNELS = ['error', 'result'] as const;
 
@@ -24,8 +33,8 @@ const CLASS_OF: Readonly<Record<Kind, ErrorClass>> = {
   account: 'account',
 };
 
-/** Common codes of Tencent Cloud that its FaceID pages do not repeat. */
-const COMMON: Readonly<Partial<Record<ErrorClass, readonly string[]>>> = {
+/** Codes that every Tencent Cloud API can return and that the FaceID pages do not repeat. */
+const TENCENT_CLOUD: Readonly<Partial<Record<ErrorClass, readonly string[]>>> = {
   account: [
     'AuthFailure.SignatureExpire',
     'AuthFailure.SignatureFailure',
@@ -89,7 +98,7 @@ const COS: Readonly<Record<string, ErrorClass>> = {
   ServiceUnavailable: 'transient',
 };
 
-/** The only documented codes for which a decision other than "capture again" may be made. */
+/** Only these documented codes lead to a decision other than `recapture`. */
 const REFUSALS: Readonly<Record<string, string>> = {
   'FailedOperation.CompareLowSimilarity': 'no_match',
   'InternalError.CompareLowSimilarity': 'no_match',
@@ -102,7 +111,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
 };
 
 describe.each(CHANNELS)('a documented code on the %s channel', (channel) => {
-  it('has a list of 72 codes to go by', () => expect(new Set(DOCUMENTED.map(([code]) => code)).size).toBe(72));
+  it('is one of 72 codes', () => expect(new Set(DOCUMENTED.map(([code]) => code)).size).toBe(72));
 
   it.each(DOCUMENTED)('%s is %s', (code, kind) => {
     const found = classify({ service: 'faceid', channel, code });
@@ -111,8 +120,8 @@ describe.each(CHANNELS)('a documented code on the %s channel', (channel) => {
     expect(found.entry?.match).toBe(code);
   });
 
-  it.each(Object.entries(COMMON).flatMap(([kind, codes]) => codes.map((code) => [code, kind] as const)))(
-    '%s, which any Tencent API may answer, is %s',
+  it.each(Object.entries(TENCENT_CLOUD).flatMap(([kind, codes]) => codes.map((code) => [code, kind] as const)))(
+    'classifies the common Tencent Cloud code %s as %s',
     (code, kind) => {
       const found = classify({ service: 'faceid', channel, code });
       expect(found.class).toBe(kind);
@@ -122,7 +131,7 @@ describe.each(CHANNELS)('a documented code on the %s channel', (channel) => {
 });
 
 describe('InternalError', () => {
-  const ANSWERS = [
+  const ABOUT_THE_PERSON = [
     'ActionLightDark',
     'ActionLightStrong',
     'ActionNodetectFace',
@@ -131,54 +140,87 @@ describe('InternalError', () => {
     'LifePhotoSizeError',
   ];
 
-  it.each(ANSWERS)('InternalError.%s is an answer about the person and is not tried again', (name) => {
+  it.each(ABOUT_THE_PERSON)('InternalError.%s is an answer about the person and is not retried', (name) => {
     expect(classify({ service: 'faceid', channel: 'error', code: `InternalError.${name}` }).class).toBe('rejected');
   });
 
-  it('alone says nothing about the person', () => {
+  it('without a suffix says nothing about the person', () => {
     expect(classify({ service: 'faceid', channel: 'error', code: 'InternalError' })).toMatchObject({
       class: 'transient',
       decision: null,
     });
   });
 
-  it('with a name that nobody knows is not taken for an answer', () => {
+  it('with an unknown suffix is not an answer about the person', () => {
     expect(classify({ service: 'faceid', channel: 'error', code: 'InternalError.Novel' }).decision).toBeNull();
   });
 });
 
-describe('messages that have no code of their own', () => {
-  const codes = [...DOCUMENTED.map(([code]) => code), 'InternalError', 'ServiceUnavailable', 'NeverHeardOf'];
+describe('messages without a code', () => {
+  const CARRIERS = ['InvalidParameter', 'InvalidParameterValue', 'InvalidParameterValue.Novel', 'NeverHeardOf'];
+  const STATED = [
+    ['invalid resourceUrl', 'account', '/^invalid resource ?url/i'],
+    ['Invalid Resource URL.', 'account', '/^invalid resource ?url/i'],
+    ['MD5 Error', 'reupload', '/^md5 ?(?:error|错误)/i'],
+    ['md5错误', 'reupload', '/^md5 ?(?:error|错误)/i'],
+  ] as const;
 
-  it.each([
-    ['invalid resourceUrl', 'account', '/resource ?url/i'],
-    ['Invalid Resource URL.', 'account', '/resource ?url/i'],
-    ['MD5 Error', 'reupload', '/md5/i'],
-    ['md5错误', 'reupload', '/md5/i'],
-  ])('"%s" beats every code and is %s', (message, kind, match) => {
+  it.each(STATED)('"%s" takes precedence over a general code, and is %s', (message, kind, match) => {
     for (const channel of CHANNELS) {
-      for (const code of codes) {
+      for (const code of CARRIERS) {
         const found = classify({ service: 'faceid', channel, code, message });
         expect([code, found.class, found.entry?.match, found.decision]).toEqual([code, kind, match, null]);
       }
     }
   });
 
-  it('are found where the vendor says them in place of a code', () => {
+  const general = (code: string) => /^InvalidParameter(?:Value)?(?:\.|$)/.test(code);
+  const specific = ERROR_TABLE.filter(({ service }) => service === 'faceid')
+    .map(({ match }) => match.replace(/\.\*$/, '.Novel'))
+    .filter((code) => !code.startsWith('/') && !general(code));
+
+  it.each([...STATED.map(([message]) => message), 'The request lacks the parameter `ImageMd5`.'])(
+    '"%s" never takes precedence over a specific code of the table',
+    (message) => {
+      expect(specific.length).toBeGreaterThan(90);
+      for (const channel of CHANNELS) {
+        for (const code of specific) {
+          const alone = classify({ service: 'faceid', channel, code });
+          expect([code, classify({ service: 'faceid', channel, code, message })]).toEqual([code, alone]);
+        }
+      }
+    },
+  );
+
+  it.each([
+    ['MissingParameter', 'The request is missing a required parameter `ImageMd5`.'],
+    ['InvalidParameter', 'LiveDataMd5 is not valid.'],
+    ['InvalidParameter', 'The length of LiveDataMd5 must be 32: MD5 Error'],
+    ['InvalidParameterValue', 'The value of ImageMd5 is not valid.'],
+    ['InvalidParameterValue', 'The value of resourceUrl is too long.'],
+    ['UnknownParameter', 'The parameter `VideoMd5` is not recognized.'],
+  ])('%s: "%s" only mentions a parameter, and is of class caller', (code, message) => {
+    expect(classify({ service: 'faceid', channel: 'error', code, message }).class).toBe('caller');
+  });
+
+  it('are recognized in place of a code', () => {
     expect(classify({ service: 'faceid', channel: 'result', code: 'MD5 Error' }).class).toBe('reupload');
     expect(classify({ service: 'faceid', channel: 'result', code: 'invalid resourceUrl' }).class).toBe('account');
   });
 
   it('come first in the table', () => {
-    expect(ERROR_TABLE.slice(0, 2).map(({ match }) => match)).toEqual(['/resource ?url/i', '/md5/i']);
+    expect(ERROR_TABLE.slice(0, 2).map(({ match }) => match)).toEqual([
+      '/^invalid resource ?url/i',
+      '/^md5 ?(?:error|错误)/i',
+    ]);
   });
 
-  it('are explained to whoever looks them up', () => {
+  it('can be explained', () => {
     expect(explain('invalid resourceUrl')?.title).toBe('invalid resourceUrl');
     expect(explain('MD5 Error')?.title).toBe('MD5 Error');
   });
 
-  it('are not looked for in what COS or Bestframe itself says', () => {
+  it('are ignored in COS answers and local failures', () => {
     const message = 'MD5 Error of a resource URL';
     expect(classify({ service: 'cos', channel: 'error', code: 'AccessDenied', message }).class).toBe('account');
     expect(classify({ service: 'source', channel: 'local', code: 'SOURCE_MD5_MISMATCH', message }).class).toBe(
@@ -193,29 +235,29 @@ describe('COS', () => {
   });
 });
 
-describe('what Bestframe itself says', () => {
-  it.each(Object.values(CODES))('%s is explained', (code) => {
+describe('a code of Bestframe', () => {
+  it.each(Object.values(CODES))('%s can be explained', (code) => {
     const { entry } = classify({ service: 'bestframe', channel: 'local', code });
     expect(entry?.match).toBe(code);
     expect(explain(code)).toBe(entry);
   });
 
-  it('is known on the channel of an answer that cannot be used, too', () => {
+  it('is also classified on the channel of an unusable answer', () => {
     expect(classify({ service: 'faceid', channel: 'result', code: CODES.MALFORMED_REPLY }).class).toBe('transient');
   });
 });
 
 describe('classify', () => {
-  it('calls unknown what is in no table, and never a decision', () => {
+  it('classifies a code outside the table as unknown, without a decision', () => {
     for (const channel of [...CHANNELS, 'local'] as const) {
       for (const service of ['faceid', 'cos', 'http', 'bestframe'] as const) {
-        const found = classify({ service, channel, code: 'NeverHeardOf', message: 'nor of this' });
+        const found = classify({ service, channel, code: 'NeverHeardOf', message: 'an unknown message' });
         expect(found).toEqual({ class: 'unknown', decision: null, billed: 'unknown', entry: null });
       }
     }
   });
 
-  it('prefers the exact code, then the longest prefix', () => {
+  it('prefers an exact code to the longest prefix', () => {
     const match = (code: string) => classify({ service: 'faceid', channel: 'error', code }).entry?.match;
     expect(match('AuthFailure.SignatureExpire')).toBe('AuthFailure.SignatureExpire');
     expect(match('AuthFailure.SignatureExpired')).toBe('AuthFailure.*');
@@ -223,7 +265,7 @@ describe('classify', () => {
     expect(match('UnauthorizedOperation')).toBe('UnauthorizedOperation');
   });
 
-  it('is total: any strings have a class, and only a rejection has a decision', () => {
+  it('gives every string a class, and only a rejection a decision', () => {
     const code = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.constantFrom(...DOCUMENTED.map(([known]) => known)),
@@ -244,24 +286,27 @@ describe('classify', () => {
           expect(found.entry === null ? 'unknown' : found.entry.class).toBe(found.class);
         },
       ),
-      { numRuns: 10_000 },
+      { numRuns: PROPERTY_RUNS },
     );
   });
 });
 
 describe('the table', () => {
-  it('names each code of a service once', () => {
+  it('contains each code of a service once', () => {
     const names = ERROR_TABLE.map(({ service, match }) => `${service} ${match}`);
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
   });
 
   it.each(ERROR_TABLE.map((entry) => [entry.service, entry.match, entry] as const))(
-    '%s %s says what it means and what to do',
+    '%s %s has complete texts and valid facts',
     (_service, _match, entry) => {
-      const { title, explanation, advice, retry, decision, channel, billed } = entry;
-      for (const words of [title, explanation, advice, retry]) expect(words.trim()).not.toBe('');
+      const { title, explanation, advice, retry, retake, decision, channel, billed } = entry;
+      for (const text of [title, explanation, retry]) expect(text.trim()).not.toBe('');
+      expect(title).not.toMatch(/\.$/);
       expect(explanation).toMatch(/[.!]$/);
-      expect(advice).toMatch(/[.!]$/);
+      for (const text of Object.values(advice)) expect(text).toMatch(/^$|[.!]$/);
+      expect(RETAKES).toContain(retake);
+      expect(retake !== 'none').toBe(decision === 'recapture' || entry.match === CODES.REUSED_LIVE_DATA);
       expect(ERROR_CLASSES).toContain(entry.class);
       expect(['error', 'both', 'local']).toContain(channel);
       expect(['yes', 'no', 'unknown']).toContain(billed);
@@ -271,18 +316,19 @@ describe('the table', () => {
     },
   );
 
-  it('sends nobody to a setting that does not exist', () => {
+  it('mentions only settings that exist', () => {
     const named = ERROR_TABLE.flatMap(({ explanation, advice }) =>
-      `${explanation} ${advice}`.match(/\b(?:BESTFRAME|TENCENTCLOUD)_[A-Z_]+/g),
+      `${explanation} ${Object.values(advice).join(' ')}`.match(/\b(?:BESTFRAME|TENCENTCLOUD)_[A-Z_]+/g),
     ).filter((name) => name !== null);
     expect(named.length).toBeGreaterThan(10);
     expect(named.filter((name) => !(name in SETTINGS))).toEqual([]);
   });
 
-  it('bills a failure only where Tencent documents it', () => {
+  it('marks a failure as billed only if Tencent documents it', () => {
     expect(ERROR_TABLE.filter(({ billed }) => billed === 'yes').map(({ match }) => match)).toEqual([
       'FailedOperation.CompareLowSimilarity',
       'InternalError.CompareLowSimilarity',
+      CODES.BELOW_THRESHOLD, // Tencent answered Success
     ]);
   });
 
@@ -295,11 +341,11 @@ describe('the table', () => {
     'InternalError.LifePhotoPoorQuality',
     'InvalidParameter',
     'InvalidParameterValue',
-  ])('knows that %s is not billed', (code) => {
+  ])('marks %s as not billed', (code) => {
     expect(classify({ service: 'faceid', channel: 'error', code }).billed).toBe('no');
   });
 
-  it('has in JSON the fields that `errors --json` promises', () => {
+  it('has the fields that `errors --json` documents', () => {
     for (const entry of JSON.parse(JSON.stringify(ERROR_TABLE)) as Record<string, unknown>[]) {
       expect(Object.keys(entry)).toEqual(
         expect.arrayContaining(['match', 'channel', 'class', 'decision', 'retry', 'billed', 'title', 'advice']),
@@ -307,13 +353,61 @@ describe('the table', () => {
     }
   });
 
-  it('is docs/errors.md (after a change: npx vitest run --project unit test/unit/domain/errors.test.ts -u)', async () => {
+  it('matches docs/errors.md (to update: npx vitest run --project unit test/unit/domain/errors.test.ts -u)', async () => {
     await expect(errorsPage()).toMatchFileSnapshot('../../../docs/errors.md');
   });
 
-  it('is on that page as a whole', () => {
+  it('is complete on docs/errors.md', () => {
     const page = errorsPage();
     for (const { match } of ERROR_TABLE) expect(page).toContain(`**\`${match}\`**`);
     expect(page.match(/^- \*\*/gm)).toHaveLength(ERROR_TABLE.length);
+  });
+});
+
+describe('explain in Chinese', () => {
+  it.each(ERROR_TABLE.map((entry) => [entry.service, entry.match, entry] as const))(
+    '%s %s has a Chinese title, and Chinese advice for the same readers',
+    (_service, _match, entry) => {
+      const [title] = findChinese(entry) ?? [];
+      expect(title).toMatch(CHINESE);
+      expect(title).not.toMatch(/[。.]$/);
+      const advice = hintWords(entry.class, findChinese(entry)?.[1] ?? '');
+      for (const [reader, english] of Object.entries(entry.advice)) {
+        const text = advice[reader as Audience];
+        expect([reader, text === '']).toEqual([reader, english === '']);
+        expect(text).toMatch(/^$|\p{Script=Han}.*。$/u);
+      }
+    },
+  );
+
+  it('translates title and advice, and keeps everything else', () => {
+    const english = explain('FailedOperation.ImageBlur');
+    expect(explain('FailedOperation.ImageBlur', 'en')).toBe(english);
+    expect(explain('FailedOperation.ImageBlur', 'zh')).toEqual({
+      ...english,
+      title: '图片模糊',
+      advice: { caller: expect.stringMatching(CHINESE), person: expect.stringMatching(CHINESE), operator: '' },
+    });
+  });
+
+  it('covers prefixes, messages without a code, and COS codes', () => {
+    expect(explain('AuthFailure.SecretIdNotFound', 'zh')?.title).toBe('腾讯云拒绝了密钥');
+    expect(explain('MD5 Error', 'zh')?.title).toMatch(CHINESE);
+    expect(explain('NoSuchBucket', 'zh')?.title).toBe('存储桶不存在');
+    expect(explain('NeverHeardOf', 'zh')).toBeNull();
+  });
+
+  it('mentions the same settings, commands and pages as the English advice', () => {
+    const named = (text: string) => text.match(/\b(?:BESTFRAME|TENCENTCLOUD)_[A-Z_]+|`[^`]+`|docs\/[\w-]+\.md/g) ?? [];
+    for (const entry of ERROR_TABLE) {
+      for (const reader of AUDIENCES) {
+        const advice = hintWords(entry.class, findChinese(entry)?.[1] ?? '')[reader];
+        expect([entry.match, reader, named(advice).sort()]).toEqual([
+          entry.match,
+          reader,
+          named(entry.advice[reader]).sort(),
+        ]);
+      }
+    }
   });
 });

@@ -1,5 +1,5 @@
-/** Requests to begin with. */
-import type { VerificationRequest } from '../../../src/domain/verification.ts';
+/** Valid requests that tests vary. */
+import type { VerificationRequest } from '../../../src/domain/verification/request.ts';
 
 export const NOW = Date.parse('2030-01-01T00:00:00Z');
 

@@ -1,4 +1,4 @@
-/** `cos-nodejs-sdk-v5` as it comes. Its proxy is argv[2]; the CA is in NODE_EXTRA_CA_CERTS. */
+/** Runs the unmodified `cos-nodejs-sdk-v5`. argv[2] is the proxy; NODE_EXTRA_CA_CERTS is the file of the CA. */
 import COS from 'cos-nodejs-sdk-v5';
 import { serveJobs } from './serve.mjs';
 
@@ -12,7 +12,7 @@ serveJobs(({ credential, options, method, parameters }) => {
     Protocol: 'https:',
     ...options,
   });
-  // The callback form: `getObjectUrl` has no other.
+  // Use callbacks: `getObjectUrl` does not return a promise.
   return new Promise((resolve, reject) => {
     cos[method](parameters, (error, data) => (error ? reject(error) : resolve(data)));
   });

@@ -1,11 +1,11 @@
 /**
- * `tencentcloud-sdk-nodejs-intl-en` as it comes, with its own FaceID client, which signs with HmacSHA256 unless told otherwise.
- * It takes its proxy from `http_proxy`.
+ * Runs the unmodified `tencentcloud-sdk-nodejs-intl-en` with its FaceID client, which signs with HmacSHA256 by default.
+ * The SDK takes its proxy from `http_proxy`.
  */
 import { createRequire } from 'node:module';
 import { serveJobs } from './serve.mjs';
 
-// By their files: the package's index loads the clients of all products.
+// Load single files, because the package's index would load the clients of all products.
 const load = createRequire(import.meta.url);
 const Client = load('tencentcloud-sdk-nodejs-intl-en/tencentcloud/faceid/v20180301/faceid_client.js');
 const models = load('tencentcloud-sdk-nodejs-intl-en/tencentcloud/faceid/v20180301/models.js');

@@ -1,4 +1,4 @@
-/** `tencentcloud-sdk-nodejs` as it comes. Its proxy is argv[2]; the CA is in NODE_EXTRA_CA_CERTS. */
+/** Runs the unmodified `tencentcloud-sdk-nodejs`. argv[2] is the proxy; NODE_EXTRA_CA_CERTS is the file of the CA. */
 import { HttpsProxyAgent } from 'hpagent';
 import commonClient from 'tencentcloud-sdk-nodejs/tencentcloud/common/common_client.js';
 import { serveJobs } from './serve.mjs';

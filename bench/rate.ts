@@ -1,0 +1,98 @@
+/**
+ * Measures how much of the vendor's rate four worker processes use together at 20 paid calls per second. The gate itself allows
+ * at most 92.6 %, because calls of one lane are 1,080 ms apart. On a busy machine, workers miss slots and use less.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openClient } from '../src/app/client.ts';
+import { startLocalWorld } from '../src/dev/local-world.ts';
+import { type CallEntry, EmulatorControl } from '../src/emulator/control.ts';
+import { sampleImage, sampleLiveData } from '../src/emulator/samples.ts';
+import type { BenchEnvironment } from './environment.ts';
+
+export interface RateUse {
+  /** The limit, in calls per second. */
+  readonly limit: number;
+  readonly workers: number;
+  readonly calls: number;
+  /** The number of calls in the steady state, divided by the number that the limit allows in that time, from 0 to 1. */
+  readonly used: number;
+  /**
+   * The shortest time, in ms, in which one call more arrived than the limit allows per second. If below 1,000, the limit was
+   * exceeded.
+   */
+  readonly shortestMs: number;
+  /** The number of calls that the emulator refused for exceeding the limit. */
+  readonly refused: number;
+}
+
+const ACTION = 'DetectReflectLivenessAndCompare';
+const LIMIT = 20;
+const WORKERS = 4;
+const DETECT_MS = 300;
+/** The start and the end of a run are not the steady state, so they are not counted. */
+const EDGE_MS = 3_000;
+const END_MS = 60_000;
+
+export async function measureRateUse(seconds: number, environment: BenchEnvironment): Promise<RateUse> {
+  const dir = join(environment.dir, 'rate');
+  const inputs = join(dir, 'inputs');
+  await mkdir(inputs, { recursive: true });
+  const world = await startLocalWorld({
+    dir,
+    cacheDir: environment.cacheDir,
+    redisUrl: environment.redisUrl,
+    workers: WORKERS,
+    dashboard: false,
+    workersDir: environment.workersDir,
+    emulatorSettings: { latencyMs: { [ACTION]: DETECT_MS }, qps: { [ACTION]: LIMIT } },
+    settings: { BESTFRAME_PREFIX: '{rate}', BESTFRAME_QPS_DETECT: String(LIMIT) },
+  });
+  try {
+    await finish(world.config, inputs, Math.ceil(LIMIT * (seconds + (2 * EDGE_MS) / 1_000)));
+    const calls = await new EmulatorControl(world.emulator.controlUrl).calls({ action: ACTION });
+    return measure([...calls].sort((a, b) => a.at - b.at));
+  } finally {
+    await world.stop();
+  }
+}
+
+async function finish(config: Parameters<typeof openClient>[0], inputs: string, many: number): Promise<void> {
+  const liveData = join(inputs, 'live.gz');
+  const image = join(inputs, 'photo.jpg');
+  await writeFile(liveData, sampleLiveData({ card: 'match' }));
+  await writeFile(image, sampleImage());
+  const client = openClient(config);
+  try {
+    const requests = Array.from({ length: many }, (_, index) => ({
+      key: `rate-${index}`,
+      region: 'ap-singapore' as const,
+      lane: 'batch' as const,
+      upload: 'own-bucket' as const,
+      resources: { liveData: { from: 'file', path: liveData }, image: { from: 'file', path: image } } as const,
+    }));
+    for (const item of await client.enqueueMany(requests)) {
+      if (item.status === 'refused') throw item.error;
+      const timeoutMs = END_MS + (1_000 * many) / LIMIT;
+      const view = await client.wait(item.id, { until: 'ended', timeoutMs });
+      if (view?.state !== 'completed') throw new Error(`a verification ended as ${view?.state}`);
+    }
+  } finally {
+    await client.close();
+  }
+}
+
+function measure(calls: readonly CallEntry[]): RateUse {
+  const from = (calls[0]?.at ?? 0) + EDGE_MS;
+  const until = (calls.at(-1)?.at ?? 0) - EDGE_MS;
+  const steady = calls.filter(({ at }) => at >= from && at < until).length;
+  const spans = calls.slice(LIMIT).map(({ at }, index) => at - (calls[index]?.at ?? 0));
+  return {
+    limit: LIMIT,
+    workers: WORKERS,
+    calls: calls.length,
+    used: steady / ((LIMIT * (until - from)) / 1_000),
+    shortestMs: Math.min(...spans),
+    refused: calls.filter(({ code }) => code === 'RequestLimitExceeded').length,
+  };
+}

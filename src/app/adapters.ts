@@ -1,0 +1,61 @@
+/**
+ * Creates adapters from the configuration without loading the SDK of Tencent's APIs. The HTTP API and the dashboard load this
+ * file instead of `edges.ts`.
+ */
+import type { Logger } from 'pino';
+import { type CredentialChain, configuredSource, openCredentials } from '../adapters/credentials/index.ts';
+import type { CredentialsProvider } from '../adapters/credentials/keys.ts';
+import { createTransport } from '../adapters/http/index.ts';
+import { createBucket, createFrameSink } from '../adapters/storage/index.ts';
+import type { Bucket, FrameSink } from '../domain/ports.ts';
+import type { Region } from '../domain/verification/actions.ts';
+import type { Config } from './config.ts';
+
+/** Options of every outgoing connection: proxy, CA, mode. */
+export function transportOptions(config: Config) {
+  return {
+    mode: config.mode,
+    ...(config.proxy === undefined ? {} : { proxy: config.proxy }),
+    ...(config.noProxy === undefined ? {} : { noProxy: config.noProxy }),
+    ...(config.caFile === undefined ? {} : { caFile: config.caFile }),
+  };
+}
+
+/** @throws Failure NO_CREDENTIALS if no source of keys is configured. Nothing is read or called yet. */
+export function requireCredentials(config: Config, log?: Logger): CredentialChain {
+  return openCredentials({
+    settings: config.credentials,
+    egress: transportOptions(config),
+    onTrouble: (failure, expiresAt) => {
+      const facts = { event: 'keys_not_renewed', code: failure.code, reason: failure.message };
+      log?.warn({ ...facts, expiresAt: new Date(expiresAt).toISOString() }, 'the temporary keys could not be renewed');
+    },
+  });
+}
+
+/** Opens the credentials. If none are configured, opening succeeds, and the first use fails. */
+export function lazyCredentials(config: Config): CredentialsProvider & { close(): Promise<void> } {
+  if (hasCredentials(config)) return requireCredentials(config);
+  return { get: async () => requireCredentials(config).get(), close: async () => undefined };
+}
+
+/** Whether any source of keys is configured. */
+export function hasCredentials(config: Config): boolean {
+  return configuredSource(config.credentials) !== null;
+}
+
+/** Opens the frame sink for reading. */
+export function openSink(config: Config): { sink: FrameSink; close(): Promise<void> } {
+  const transport = createTransport(transportOptions(config));
+  const credentials = lazyCredentials(config);
+  const buckets = new Map<Region, Bucket>(
+    [...config.buckets].map(([region, name]) => [region, createBucket({ name, region, credentials, transport })]),
+  );
+  return {
+    sink: createFrameSink({ dir: config.framesDir, buckets, transport }),
+    close: async () => {
+      await credentials.close();
+      await transport.close();
+    },
+  };
+}

@@ -1,0 +1,163 @@
+/** Parts of the configuration that depend on several settings. Each function adds problems to `faults` and continues. */
+import { readFileSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { type BreakerTuning, DEFAULT_BREAKERS } from '../domain/operations/breakers.ts';
+import type { CostSettings } from '../domain/operations/costs.ts';
+import type { WebhookEndpoint } from '../domain/operations/webhooks.ts';
+import { ACTION_NAMES, type Limits } from '../domain/verification/actions.ts';
+import { namespaceProblem, TEST_NAMESPACE } from '../domain/verification/namespace.ts';
+import { DEFAULT_POLICY, type Policy } from '../domain/verification/policy.ts';
+import type { Lane } from '../domain/verification/request.ts';
+import type { RedisSettings } from '../redis/redis-url.ts';
+import { redisUrl } from './setting-parsers.ts';
+import type { ParsedSettings } from './settings.ts';
+
+export function deriveRedis(settings: ParsedSettings, faults: string[]): RedisSettings {
+  const redis = settings.BESTFRAME_REDIS_URL ?? settings.REDIS_URL ?? redisUrl.parse('redis://127.0.0.1:6379');
+  const caFile = settings.BESTFRAME_REDIS_CA_FILE;
+  if (caFile === undefined) return redis;
+  if (!redis.tls)
+    faults.push(
+      'BESTFRAME_REDIS_CA_FILE is set, but the Redis URL does not use TLS: write rediss in the URL, or remove this setting',
+    );
+  return { ...redis, caFile };
+}
+
+/**
+ * The namespace from its variable or its file. Unset, it is undefined in live mode, and a fixed text in test mode.
+ * The file is read once, like the variable.
+ */
+export function deriveNamespace(settings: ParsedSettings, faults: string[]): string | undefined {
+  const { BESTFRAME_NAMESPACE: given, BESTFRAME_NAMESPACE_FILE: file, BESTFRAME_MODE: mode } = settings;
+  const name = file === undefined ? 'BESTFRAME_NAMESPACE' : 'BESTFRAME_NAMESPACE_FILE';
+  if (given !== undefined && file !== undefined)
+    faults.push('BESTFRAME_NAMESPACE and BESTFRAME_NAMESPACE_FILE are both set: use one of them');
+  const namespace = file === undefined ? given : readSecretFile(file);
+  if (namespace === null) {
+    faults.push('BESTFRAME_NAMESPACE_FILE cannot be read, or is empty: write it with `bestframe init --file`');
+    return undefined;
+  }
+  if (mode === 'test') return namespace ?? TEST_NAMESPACE;
+  const problem = namespace === undefined ? null : namespaceProblem(namespace);
+  if (problem !== null) faults.push(`${name} ${problem}`);
+  return namespace;
+}
+
+/** @returns the first line, or null. */
+function readSecretFile(file: string): string | null {
+  try {
+    const [line = ''] = readFileSync(file, 'utf8').split('\n');
+    return line.trim() === '' ? null : line.trim();
+  } catch {
+    return null;
+  }
+}
+
+/** Workers read a staged file like any other file, so the staging folder must lie inside a file root. */
+export function checkStagingDir(settings: ParsedSettings, faults: string[]): void {
+  const { BESTFRAME_STAGING_DIR: dir, BESTFRAME_FILE_ROOTS: roots } = settings;
+  if (dir === undefined) return;
+  const isInsideRoot = roots.some((root) => !/^\.\.(\/|$)/.test(relative(resolve(root), resolve(dir))));
+  if (!isInsideRoot)
+    faults.push('BESTFRAME_STAGING_DIR is outside BESTFRAME_FILE_ROOTS: choose a folder in one of them, or add it');
+}
+
+/** The values of headers for sources are in files, so there must be a folder for them. */
+export function checkSourceHeaders(settings: ParsedSettings, faults: string[]): void {
+  if (settings.BESTFRAME_SOURCE_HEADERS.length > 0 && settings.BESTFRAME_SOURCE_HEADERS_DIR === undefined)
+    faults.push(
+      'BESTFRAME_SOURCE_HEADERS is set without BESTFRAME_SOURCE_HEADERS_DIR: name the folder with the files of the secrets',
+    );
+}
+
+/** Prices and their currency belong together, and a budget in a currency needs the price of every action. */
+export function deriveCosts(settings: ParsedSettings, faults: string[]): CostSettings {
+  const { BESTFRAME_PRICES: perCall, BESTFRAME_CURRENCY: currency, BESTFRAME_BUDGET: budgets } = settings;
+  if (perCall !== undefined && currency === undefined)
+    faults.push('BESTFRAME_PRICES is set without BESTFRAME_CURRENCY: say in which currency, e.g. USD');
+  if (perCall === undefined && currency !== undefined)
+    faults.push('BESTFRAME_CURRENCY is set without BESTFRAME_PRICES: set the price of a call too, or remove it');
+  for (const { unit } of budgets.filter((budget) => budget.unit !== 'calls')) {
+    const missing = ACTION_NAMES.find((action) => perCall?.[action] === undefined);
+    if (unit !== currency)
+      faults.push(`BESTFRAME_BUDGET is in ${unit}, which is not BESTFRAME_CURRENCY: use one currency, or calls`);
+    else if (missing !== undefined)
+      faults.push(`BESTFRAME_BUDGET is in ${unit}, and BESTFRAME_PRICES has no price of ${missing}: add it`);
+  }
+  return {
+    prices: perCall === undefined || currency === undefined ? null : { currency, perCall },
+    budgets,
+    offsetMs: settings.BESTFRAME_COST_UTC_OFFSET * 3_600_000,
+  };
+}
+
+export function deriveWebhooks(settings: ParsedSettings, faults: string[]): WebhookEndpoint[] {
+  const urls = new Map(settings.BESTFRAME_WEBHOOKS);
+  const secrets = settings.BESTFRAME_WEBHOOK_SECRETS ?? [];
+  const secretsOf = (endpoint: string) => secrets.flatMap(([name, secret]) => (name === endpoint ? [secret] : []));
+  if (urls.size < settings.BESTFRAME_WEBHOOKS.length)
+    faults.push('BESTFRAME_WEBHOOKS names an endpoint twice: keep one');
+  for (const name of urls.keys()) {
+    if (secretsOf(name).length === 0)
+      faults.push(`BESTFRAME_WEBHOOK_SECRETS has no secret for "${name}": add one, since every delivery is signed`);
+    if (secretsOf(name).length > 2)
+      faults.push(`BESTFRAME_WEBHOOK_SECRETS has more than two secrets for "${name}": keep the newest two`);
+  }
+  for (const [name] of secrets) {
+    if (!urls.has(name))
+      faults.push(
+        `BESTFRAME_WEBHOOK_SECRETS names "${name}", which BESTFRAME_WEBHOOKS does not: remove it or add it there`,
+      );
+  }
+  return [...urls].map(([name, url]) => ({ name, url, secrets: secretsOf(name), events: null }));
+}
+
+export function deriveLimits(settings: ParsedSettings): Limits {
+  const { BESTFRAME_QPS_DETECT: detect, BESTFRAME_QPS_VIDEO: video } = settings;
+  const { BESTFRAME_QPS_SEQUENCE: sequence, BESTFRAME_QPS_UPLOAD_URL: uploadUrl } = settings;
+  return {
+    ...(detect === undefined ? {} : { DetectReflectLivenessAndCompare: detect }),
+    ...(video === undefined ? {} : { VideoLivenessCompare: video }),
+    ...(sequence === undefined ? {} : { GenerateReflectSequence: sequence }),
+    ...(uploadUrl === undefined ? {} : { CreateUploadUrl: uploadUrl }),
+  };
+}
+
+export function derivePolicy(settings: ParsedSettings): Policy {
+  const { attempts, stageMs, callMs, backoffMs } = DEFAULT_POLICY;
+  // If a setting changes the first back-off, the longest one changes in proportion.
+  const backoff = (lane: Lane) => {
+    const first = settings.BESTFRAME_BACKOFF_MS[lane] ?? backoffMs[lane].first;
+    return { first, most: Math.round((first * backoffMs[lane].most) / backoffMs[lane].first) };
+  };
+  return {
+    ...DEFAULT_POLICY,
+    attempts: { ...attempts, ...settings.BESTFRAME_ATTEMPTS },
+    stageMs: { ...stageMs, ...inMs(settings.BESTFRAME_STAGE_SECONDS) },
+    callMs: { ...callMs, ...inMs(settings.BESTFRAME_CALL_SECONDS) },
+    backoffMs: { interactive: backoff('interactive'), batch: backoff('batch') },
+    rewinds: settings.BESTFRAME_REWINDS,
+    maxPayments: settings.BESTFRAME_MAX_PAYMENTS,
+    unknownOutcome: settings.BESTFRAME_UNKNOWN_OUTCOME,
+    holdMs: settings.BESTFRAME_HOLD_HOURS * 3_600_000,
+  };
+}
+
+export function deriveBreakers({
+  BESTFRAME_BREAKER: counts,
+  BESTFRAME_BREAKER_MS: times,
+}: ParsedSettings): BreakerTuning {
+  const { failures, verifications, share, windowMs, firstProbeMs, longestProbeMs } = DEFAULT_BREAKERS;
+  return {
+    failures: counts.failures ?? failures,
+    verifications: counts.verifications ?? verifications,
+    share: counts.share === undefined ? share : counts.share / 100,
+    windowMs: times.window ?? windowMs,
+    firstProbeMs: times.firstProbe ?? firstProbeMs,
+    longestProbeMs: times.longestProbe ?? longestProbeMs,
+  };
+}
+
+function inMs(seconds: Readonly<Partial<Record<string, number>>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(seconds).map(([name, value = 0]) => [name, value * 1_000]));
+}

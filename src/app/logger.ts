@@ -1,0 +1,27 @@
+/** The logger of a process: JSON Lines, or readable text on a terminal. Fields that could hold a secret are removed. */
+import { type Logger, pino } from 'pino';
+import pretty from 'pino-pretty';
+import type { Config } from './config.ts';
+
+const REDACTED = ['url', 'link', 'path', 'key', 'secretId', 'secretKey', 'token', 'authorization', 'cause'];
+
+export function createLogger(config: Pick<Config, 'log' | 'logLevel' | 'mode'>, out: NodeJS.WriteStream): Logger {
+  const style = config.log ?? (out.isTTY ? 'pretty' : 'json');
+  const options = {
+    level: style === 'silent' ? 'silent' : config.logLevel,
+    base: { mode: config.mode, pid: process.pid },
+    redact: { paths: REDACTED.flatMap((field) => [field, `*.${field}`]), remove: true },
+  };
+  if (style !== 'pretty') return pino(options, out);
+  return pino(
+    options,
+    pretty({
+      colorize: out.isTTY,
+      ignore: 'pid,mode',
+      singleLine: true,
+      translateTime: 'SYS:HH:MM:ss.l',
+      destination: out,
+      sync: true,
+    }),
+  );
+}

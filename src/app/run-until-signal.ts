@@ -1,0 +1,80 @@
+/** Runs services until SIGTERM or SIGINT, drains them, and returns the exit code of the process. */
+import type { Logger } from 'pino';
+import { Failure } from '../domain/errors/failure.ts';
+import { checkFiles } from './check-files.ts';
+import { type Config, readConfig } from './config.ts';
+import { createLogger } from './logger.ts';
+import type { Running } from './running.ts';
+
+export type OpenService = (config: Config, log: Logger) => Promise<Running>;
+
+export const EXIT = { ok: 0, failed: 1, badInput: 2, notDrained: 3 } as const;
+
+/**
+ * Resolves with the exit code. A second signal ends the process at once. If the parent opened an IPC channel, `ready` is sent
+ * over it after the start, and a closed channel (the parent died) counts as a signal.
+ */
+export async function runUntilSignal(
+  openers: readonly OpenService[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
+  let config: Config;
+  let log: Logger;
+  const running: Running[] = [];
+  // The handler is installed before anything starts: a signal without a handler kills the process outright.
+  const signalled = waitForSignal();
+  let isStarting = true;
+  signalled.then(() => isStarting && process.exit(EXIT.ok)); // During the start there is no work to drain.
+  try {
+    config = readConfig(env);
+    log = createLogger(config, process.stderr);
+    for (const warning of config.warnings) log.warn({ event: 'setting_ignored' }, warning);
+    await checkFiles(config);
+    for (const open of openers) running.push(await open(config, log));
+  } catch (error) {
+    await Promise.all(running.map((each) => each.stop(0)));
+    if (!(error instanceof Failure)) throw error;
+    process.stderr.write(`${error.code}: ${error.message}\n`);
+    return EXIT.badInput;
+  }
+  isStarting = false;
+  process.send?.('ready');
+  const signal = await signalled;
+  log.info(
+    { event: 'draining', signal, drainMs: config.drainMs },
+    `${signal}: accepting no more work, waiting for running work`,
+  );
+  const drained = await Promise.all(running.map((each) => each.stop(config.drainMs)));
+  const clean = drained.every(Boolean);
+  log.info(
+    { event: 'stopped', drained: clean },
+    clean ? 'stopped, all work finished' : 'stopped, unfinished work resumes when its lease expires',
+  );
+  return clean ? EXIT.ok : EXIT.notDrained;
+}
+
+/**
+ * Two signals within this time count as one. A signal to the whole process group (Ctrl-C) arrives twice: once from the kernel,
+ * and once from the parent process, which forwards it.
+ */
+const REPEAT_MS = 1_000;
+
+export function waitForSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    const done = (signal: string) => {
+      resolve(signal);
+      setTimeout(() => {
+        process.off('SIGTERM', done);
+        process.off('SIGINT', done);
+      }, REPEAT_MS).unref();
+      process.off('disconnect', abandoned);
+    };
+    const abandoned = () => done('abandoned');
+    process.on('SIGTERM', done);
+    process.on('SIGINT', done);
+    if (process.connected) {
+      process.on('disconnect', abandoned);
+      process.channel?.unref(); // Listening for the disconnect must not keep a finished process alive.
+    }
+  });
+}

@@ -1,0 +1,176 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { openClient } from '../../app/client.ts';
+import { EXIT, waitForSignal } from '../../app/run-until-signal.ts';
+import { Progress } from '../../dev/demo/progress.ts';
+import { checkResult, type DemoResult, formatResults, summarize, toJson } from '../../dev/demo/report.ts';
+import {
+  type DemoCase,
+  type OwnFiles,
+  prepareOwnFiles,
+  prepareScenarios,
+  SCENARIOS,
+} from '../../dev/demo/scenarios.ts';
+import { type LocalWorld, startLocalWorld } from '../../dev/local-world.ts';
+import { inputFailure } from '../../domain/errors/failure.ts';
+import { isTerminal } from '../../domain/verification/states.ts';
+import { EmulatorControl } from '../../emulator/control.ts';
+import type { Env } from '../env.ts';
+import { packageRoot } from '../package-info.ts';
+import { parseCount } from '../parse-options.ts';
+
+interface Options {
+  liveData?: string;
+  image?: string;
+  verifications?: number;
+  keep?: boolean;
+  json?: string;
+}
+
+const WAIT_MS = 5 * 60_000;
+const STATE_DIR = join(packageRoot, '.bestframe');
+
+export function demoCommand(env: Env): Command {
+  const defaultCount = `default: ${SCENARIOS.length}, each case once; with your own files 2`;
+  return new Command('demo')
+    .option('--verifications <n>', `number of verifications (${defaultCount})`, parseCount(10_000))
+    .option('--live-data <file>', 'your own liveness package, together with --image')
+    .option('--image <file>', 'your own photo, together with --live-data')
+    .option('--keep', 'keep everything running, with the dashboard, until Ctrl-C')
+    .option('--json <file>', 'write the results to a JSON file')
+    .addHelpText('after', '\nThe exit code is 0 if every verification ends with the expected result.')
+    .action((options: Options) => runDemo(env, options));
+}
+
+async function runDemo(env: Env, options: Options): Promise<void> {
+  const ownFiles = ownFilesOf(options);
+  const dir = join(STATE_DIR, `demo-${process.pid}`);
+  const signalled = waitForSignal();
+  await removeStaleFolders();
+  let progress: Progress | null = null;
+  // A signal during the start takes effect only after the start, so that everything that was started is also stopped.
+  const world = await startDemoWorld(env, dir, ownFiles, (line) => progress?.readLogLine(line));
+  try {
+    const cases = await prepareCases(world, dir, ownFiles, options.verifications);
+    progress = new Progress(cases.length);
+    const results = await Promise.race([runCases(cases, world, progress), signalled.then(() => null)]);
+    progress.stop();
+    if (results === null) {
+      process.exitCode = EXIT.failed;
+      return;
+    }
+    await reportResults(results, world, options);
+    if (options.keep) {
+      const { url, user, password } = world.dashboard ?? {};
+      process.stdout.write(`\nDashboard  ${pc.bold(url ?? '')}  (${user} / ${password})\nPress Ctrl-C to stop.\n`);
+      await signalled;
+    }
+  } finally {
+    progress?.stop();
+    await world.stop();
+    await Promise.all(
+      ['redis', 'emulator', 'inputs'].map((part) => rm(join(dir, part), { recursive: true, force: true })),
+    );
+  }
+}
+
+function startDemoWorld(
+  env: Env,
+  dir: string,
+  ownFiles: OwnFiles | null,
+  onWorkerLog: (line: string) => void,
+): Promise<LocalWorld> {
+  return startLocalWorld({
+    dir,
+    cacheDir: join(STATE_DIR, 'cache'),
+    redisUrl: env.REDIS_URL,
+    clearRedis: true,
+    workers: 2,
+    fileRoots: ownFiles === null ? [] : [dirname(ownFiles.liveData), dirname(ownFiles.image)],
+    settings: {
+      BESTFRAME_LOG_LEVEL: 'debug',
+      BESTFRAME_PREFIX: `{bestframe-demo-${process.pid}}`,
+    },
+    onStep: (line) => process.stderr.write(`${pc.dim(line)}\n`),
+    onWorkerLog,
+  });
+}
+
+async function runCases(cases: readonly DemoCase[], world: LocalWorld, progress: Progress): Promise<DemoResult[]> {
+  const client = openClient(world.config);
+  try {
+    const enqueued = await client.enqueueMany(cases.map(({ request }) => request));
+    return await Promise.all(
+      cases.map(async (demoCase, index) => {
+        const accepted = enqueued[index];
+        if (accepted === undefined || accepted.status === 'refused') {
+          const { code = 'no result', message = '' } = accepted?.error ?? {};
+          return { case: demoCase, id: '', view: null, problems: [`refused: ${code} ${message}`] };
+        }
+        const view = await client.wait(accepted.id, { until: 'ended', timeoutMs: WAIT_MS });
+        if (view !== null && isTerminal(view.state)) progress.recordEnd(view);
+        return checkResult(demoCase, accepted.id, view);
+      }),
+    );
+  } finally {
+    await client.close();
+  }
+}
+
+async function reportResults(results: readonly DemoResult[], world: LocalWorld, options: Options): Promise<void> {
+  process.stdout.write(`\n${formatResults(results)}\n`);
+  for (const { id, case: demoCase, problems } of results) {
+    for (const problem of problems) process.stdout.write(`${pc.red('✗')} ${id} (${demoCase.name}): ${problem}\n`);
+  }
+  const { enqueued, completed, failed, lost, asExpected } = summarize(results);
+  const isGood = asExpected === enqueued;
+  const counts = `${enqueued} enqueued, ${completed} completed, ${failed} failed, ${lost} lost; ${asExpected} as expected`;
+  process.stdout.write(`${isGood ? pc.green('✓') : pc.red('✗')} ${counts}\n`);
+  const frames = results.filter(({ view }) => view?.bestFrame != null).length;
+  process.stdout.write(`  ${frames} frames in ${relative(process.cwd(), world.framesDir)}, each with a verified MD5\n`);
+  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(toJson(results), null, 2)}\n`);
+  if (!isGood) process.exitCode = EXIT.failed;
+}
+
+function ownFilesOf({ liveData, image }: Options): OwnFiles | null {
+  if (liveData === undefined && image === undefined) return null;
+  const missing = liveData === undefined ? 'live-data' : 'image';
+  if (liveData === undefined || image === undefined) {
+    throw inputFailure('INVALID_VERIFICATION', missing, `--${missing} is missing: give both --live-data and --image`);
+  }
+  return { liveData: resolve(liveData), image: resolve(image) };
+}
+
+async function prepareCases(
+  { emulator }: LocalWorld,
+  dir: string,
+  ownFiles: OwnFiles | null,
+  count: number | undefined,
+): Promise<DemoCase[]> {
+  const [bucket] = emulator.buckets;
+  if (bucket === undefined) throw new Error('the emulator has no bucket');
+  const stores = { control: new EmulatorControl(emulator.controlUrl), inputsDir: join(dir, 'inputs'), bucket };
+  return ownFiles === null
+    ? prepareScenarios(count ?? SCENARIOS.length, stores)
+    : prepareOwnFiles(count ?? 2, ownFiles, stores);
+}
+
+/** Removes the folders of earlier demos: their frames are kept only until the next demo. */
+async function removeStaleFolders(): Promise<void> {
+  await mkdir(STATE_DIR, { recursive: true });
+  for (const name of await readdir(STATE_DIR)) {
+    const pid = Number(/^demo-(\d+)$/.exec(name)?.[1] ?? Number.NaN);
+    if (Number.isInteger(pid) && !isRunning(pid)) await rm(join(STATE_DIR, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

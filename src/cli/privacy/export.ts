@@ -1,0 +1,75 @@
+import { mkdir, open } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Command } from 'commander';
+import { openSink } from '../../app/adapters.ts';
+import type { FrameSink } from '../../domain/ports.ts';
+import type { StoredFrame } from '../../domain/verification/outcomes.ts';
+import { writeAudit } from '../audit.ts';
+import type { Env } from '../env.ts';
+import { BY_OPTION, operatorName } from '../operator.ts';
+import { printJson } from '../print.ts';
+import { withClient } from '../with-client.ts';
+
+interface Options {
+  subject: string;
+  frames?: string;
+  by?: string;
+  why?: string;
+}
+
+export function exportCommand(env: Env): Command {
+  return new Command('export')
+    .requiredOption('--subject <id>', 'the subject, as given when enqueueing')
+    .option('--frames <dir>', 'copy the frames that this machine can read into a folder')
+    .option(...BY_OPTION)
+    .option('--why <text>', 'purpose, recorded in the audit log')
+    .addHelpText(
+      'after',
+      `
+Prints everything that is stored about one subject, e.g. for a request under data protection law: one line of JSON per
+verification, oldest first. --frames copies frames from the frames folder whose MD5 is the recorded one; the output names those in a bucket. Records older
+than BESTFRAME_KEEP_RECORDS_DAYS are gone. Each access is written to BESTFRAME_AUDIT (stderr replaces stdout).`,
+    )
+    .action(({ subject, frames, by, why }: Options) =>
+      withClient(env, async (client, config) => {
+        const entry = { actor: operatorName(by), ...(why === undefined ? {} : { purpose: why }) };
+        await writeAudit(config, [{ act: 'verifications.list', what: 'one subject', ...entry }]);
+        const views = await client.bySubject(subject);
+        await writeAudit(
+          config,
+          views.flatMap(({ id }) => [
+            { act: 'export' as const, on: id, ...entry },
+            ...(frames === undefined ? [] : [{ act: 'frame.read' as const, on: id, ...entry }]),
+          ]),
+        );
+        const { sink, close } = openSink(config);
+        if (frames !== undefined) await mkdir(frames, { recursive: true, mode: 0o700 });
+        for (const view of views) {
+          printJson(view);
+          const stored = view.bestFrame;
+          if (frames === undefined || stored === null || stored.path.startsWith('cos:')) continue;
+          if (!(await copyFrame(sink, stored, frames)))
+            process.stderr.write(
+              `${view.id}: the frame is missing, or is not the one that was stored; it is not copied\n`,
+            );
+        }
+        await close();
+        process.stderr.write(`${views.length} verifications\n`);
+      }),
+    );
+}
+
+const READ_MS = 30_000;
+
+/** @returns false if the frame is missing, or has other bytes than the ones that were stored. */
+async function copyFrame(sink: FrameSink, stored: StoredFrame, dir: string): Promise<boolean> {
+  const frame = await sink.open(stored, AbortSignal.timeout(READ_MS));
+  if (frame === null) return false;
+  const file = await open(join(dir, basename(stored.path)), 'w', 0o600);
+  try {
+    for await (const piece of frame.bytes(0, stored.bytes - 1)) await file.write(piece);
+  } finally {
+    await Promise.all([file.close(), frame.close()]);
+  }
+  return true;
+}

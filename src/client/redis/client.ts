@@ -1,0 +1,453 @@
+import type { BreakerView } from '../../domain/operations/breakers.ts';
+import type { CostSum } from '../../domain/operations/costs.ts';
+import type { EraseRequest, EraseResult, ErasureReceipt } from '../../domain/operations/erasure.ts';
+import type { GateCommand, GateView } from '../../domain/operations/gates.ts';
+import type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from '../../domain/operations/held.ts';
+import type { Metrics } from '../../domain/operations/metrics.ts';
+import type { RetryRequest, RetryResult } from '../../domain/operations/retries.ts';
+import { type TenantWall, withPolicyDefaults } from '../../domain/operations/tenants.ts';
+import type { WorkerView } from '../../domain/operations/workers.ts';
+import type { GatedAction, Region } from '../../domain/verification/actions.ts';
+import { fingerprint, subjectHash, tenantNamespace, verificationId } from '../../domain/verification/identity.ts';
+import type { Lane, Verification, VerificationRequest } from '../../domain/verification/request.ts';
+import { isTerminal } from '../../domain/verification/states.ts';
+import { type SupportBundle, supportBundle } from '../../domain/verification/support.ts';
+import type { VerificationView } from '../../domain/verification/view.ts';
+import { askForRewrite, type RewriteAnswer } from '../../redis/append-only-file.ts';
+import { readBreakers } from '../../redis/breakers.ts';
+import { readGates } from '../../redis/gates.ts';
+import { newestIds } from '../../redis/indexes.ts';
+import { readMetrics } from '../../redis/read-metrics.ts';
+import { type Presence, readPresence, readSourceFiles } from '../../redis/read-records.ts';
+import { steerGate } from '../../redis/scripts/steer-gate.ts';
+import { countAhead } from '../../redis/verify-queue.ts';
+import { readWorkers } from '../../redis/workers.ts';
+import {
+  type Acknowledged,
+  type Attribution,
+  type Bestframe,
+  type Cancelled,
+  type CostFilter,
+  DEFAULT_WAIT_MS,
+  type Enqueued,
+  type EnqueueManyOptions,
+  type EnqueueResult,
+  type ListOptions,
+  MAX_LISTED,
+  type PageFilter,
+  type PageOf,
+  type RetryOptions,
+  satisfiesWait,
+  type VerifyOptions,
+  type WaitOptions,
+} from '../contract.ts';
+import { type RetryPage, type RetryPageRequest, retryInPages } from '../retry-pages.ts';
+import { type ClientAct, ClientAudit, retryActs } from './audit.ts';
+import { cancelOne } from './cancel.ts';
+import { Changes, lastingText } from './changes.ts';
+import { checkRequest, defaultWebhookOf, parseRequest, withLane } from './check-request.ts';
+import { costSums } from './costs.ts';
+import { enqueueParsed, keyGone, onlyResult, type StagedSources } from './enqueue.ts';
+import { acknowledge, changeLegalHold, eraseOne, receiptOf, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
+import { heldViews, resolve } from './held.ts';
+import { tenantList, tenantPage } from './list.ts';
+import { type ClientOptions, rootNamespace, storeOptions } from './options.ts';
+import { retryPage } from './retry.ts';
+import { Store } from './store.ts';
+import { Tenants } from './tenants.ts';
+import { Webhooks } from './webhooks.ts';
+
+const CHUNK = 500;
+/** How long a watch waits for a change before it reads the verification anyway. */
+const WATCH_MS = 60_000;
+
+export class BestframeClient implements Bestframe {
+  /** Webhook endpoints and dead letters. */
+  readonly webhooks: Webhooks;
+  /** Policies of tenants. */
+  readonly tenants: Tenants;
+  readonly #options: ClientOptions;
+  readonly #store: Store;
+  readonly #changes: Changes;
+  readonly #owner: BestframeClient | undefined;
+  readonly #audit: ClientAudit;
+
+  /**
+   * @param owner (internal) the client whose connection this client uses for another tenant. Only the owner closes it.
+   * @throws Failure INVALID_SETTINGS, naming the option
+   */
+  constructor(options: ClientOptions, owner?: BestframeClient) {
+    const settings = storeOptions(options);
+    this.#options = options;
+    this.#owner = owner;
+    this.#store = owner === undefined ? new Store(settings) : owner.#store.forTenant(settings.tenant);
+    this.#changes = owner === undefined ? new Changes(this.#store.deployment) : owner.#changes;
+    this.#audit = owner === undefined ? new ClientAudit(options.audit, options.actor) : owner.#audit;
+    this.webhooks = new Webhooks(this.#store, options.webhookAllow ?? '', this.#audit);
+    const { objectFolder = 'bestframe', buckets = null } = options;
+    this.tenants = new Tenants(this.#store, { objectFolder, buckets }, owner?.tenants);
+  }
+
+  /**
+   * Enqueues one verification, in lane `interactive` unless the request names another lane. Resolves when the verification is
+   * stored in Redis.
+   * @throws Failure INVALID_VERIFICATION and the source codes (with `field`), KEY_CONFLICT, KEY_GONE, REDIS_UNAVAILABLE
+   */
+  async enqueue(request: VerificationRequest): Promise<Enqueued> {
+    return onlyResult(await this.enqueueMany([withLane(request, 'interactive')]));
+  }
+
+  /**
+   * Enqueues many verifications, in lane `batch` unless a request names another lane. Each request has its own result, in order.
+   * An invalid request gets the result `refused` and does not throw.
+   * @throws Failure REDIS_UNAVAILABLE if Redis is unreachable from the start
+   */
+  async enqueueMany(
+    requests: readonly VerificationRequest[],
+    { chunk = CHUNK, onProgress }: EnqueueManyOptions = {},
+  ): Promise<EnqueueResult[]> {
+    await this.#requireNamespace();
+    const results: EnqueueResult[] = [];
+    for (let start = 0; start < requests.length; start += chunk) {
+      const wall = await this.tenants.wall();
+      const chunked = requests.slice(start, start + chunk);
+      const parsed = await Promise.all(chunked.map((request) => parseRequest(this.#options, request, wall)));
+      results.push(...(await this.#enqueue(wall, parsed)));
+      onProgress?.(results.length);
+    }
+    return results;
+  }
+
+  /** Fills in what the policy of this client's tenant sets for every request. Call this before `parseVerification`. */
+  async withDefaults(request: VerificationRequest): Promise<VerificationRequest> {
+    await this.#store.ready();
+    return withPolicyDefaults(await this.tenants.wall(), request);
+  }
+
+  /**
+   * Enqueues a verification that `parseVerification` returned, so that a server parses each request only once. Its sources are
+   * checked here, except those that `staged` names.
+   * @throws Failure as `enqueue`
+   */
+  async enqueueParsed(verification: Verification, staged?: StagedSources): Promise<Enqueued> {
+    await this.#requireNamespace();
+    const wall = await this.tenants.wall();
+    await checkRequest(this.#options, verification, wall, staged?.names);
+    const parsed = { ...verification, ...(staged === undefined ? {} : { fingerprint: staged.fingerprint }) };
+    return onlyResult(await this.#enqueue(wall, [parsed]));
+  }
+
+  /**
+   * Enqueues a verification and waits for its decision.
+   * @throws Failure as `enqueue`; KEY_GONE if the verification is erased meanwhile
+   */
+  async verify(request: VerificationRequest, options: VerifyOptions = {}): Promise<VerificationView> {
+    const { id } = await this.enqueue(request);
+    const view = await this.wait(id, options);
+    if (view === null) throw keyGone();
+    return view;
+  }
+
+  /**
+   * Checks that this client has the namespace of the deployment, as every call does that computes an id.
+   * @throws Failure NAMESPACE_MISMATCH, INVALID_SETTINGS, REDIS_UNAVAILABLE
+   */
+  checkNamespace(): Promise<void> {
+    return this.#requireNamespace();
+  }
+
+  /**
+   * A client for another tenant over the same connection. Closing the returned client does nothing; it works until this client is
+   * closed.
+   */
+  forTenant(tenant: string): BestframeClient {
+    return new BestframeClient({ ...this.#options, tenant }, this.#owner ?? this);
+  }
+
+  /** @returns null if there is no such verification, or its record has expired. */
+  async get(id: string): Promise<VerificationView | null> {
+    await this.#audited({ act: 'timeline.read', on: id });
+    return this.#store.view(id);
+  }
+
+  /** The facts that the vendor's support asks for. @returns null if there is no such verification. */
+  async support(id: string): Promise<SupportBundle | null> {
+    const view = await this.get(id);
+    return view === null ? null : supportBundle(view);
+  }
+
+  /** Like `get`, by the caller's own key. */
+  async getByKey(key: string): Promise<VerificationView | null> {
+    await this.#requireNamespace();
+    return this.get(this.idOf(key));
+  }
+
+  /**
+   * The id of the verification with the caller's key. Computed without Redis.
+   * @throws Failure INVALID_SETTINGS without a namespace
+   */
+  idOf(key: string): string {
+    return verificationId(this.#namespace, key);
+  }
+
+  /** The hash by which a repeated request is recognised. Computed without Redis. */
+  fingerprintOf(verification: Verification): string {
+    return fingerprint(this.#namespace, verification);
+  }
+
+  /**
+   * Waits for the decision (with `until: 'ended'`, for the end), or until an operator must decide.
+   * @returns the verification at the end of the wait; `next` is `wait` if the time ran out. Null if there is no such
+   * verification.
+   */
+  async wait(
+    id: string,
+    { until = 'decided', timeoutMs = DEFAULT_WAIT_MS, signal }: WaitOptions = {},
+  ): Promise<VerificationView | null> {
+    await this.#audited({ act: 'timeline.read', on: id });
+    await this.#store.ready();
+    return this.#changes.until(id, timeoutMs, signal, async () => {
+      const view = await this.#store.view(id);
+      return { done: view === null || satisfiesWait(view, until), value: view };
+    });
+  }
+
+  /**
+   * Yields the verification now and after each change. Finishes when the verification ends or is erased, or if it does not
+   * exist.
+   */
+  async *watch(id: string, signal: AbortSignal): AsyncGenerator<VerificationView> {
+    await this.#audited({ act: 'timeline.read', on: id });
+    await this.#store.ready();
+    let seen = '';
+    for (;;) {
+      const view = await this.#changes.until(id, WATCH_MS, signal, async () => {
+        const now = await this.#store.view(id);
+        return { done: now === null || lastingText(now) !== seen, value: now };
+      });
+      if (view === null) return;
+      const text = lastingText(view);
+      if (text === seen) continue;
+      seen = text;
+      yield view;
+      if (isTerminal(view.state)) return;
+    }
+  }
+
+  async cancel(id: string): Promise<Cancelled> {
+    await this.#audited({ act: 'cancel', on: id });
+    return cancelOne(this.#store, id);
+  }
+
+  /** Verifications, newest first. */
+  async list({ ended, limit = 50 }: ListOptions = {}): Promise<VerificationView[]> {
+    const most = Math.min(limit, MAX_LISTED);
+    const which = ended === undefined ? 'all' : ended ? 'ended' : 'live';
+    await this.#audited({ act: 'verifications.list', what: which });
+    await this.#store.ready();
+    if (this.#store.tenant !== null) return tenantList(this.#store, this.#store.tenant, which, most);
+    const ids = await this.#store.command(newestIds(this.#store.deployment, which, most));
+    const views = await this.#store.views(ids);
+    return views
+      .flatMap((view) => view ?? [])
+      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
+      .slice(0, most);
+  }
+
+  /** A tenant's verifications, newest first, a page at a time. @throws Failure INVALID_VERIFICATION for a foreign cursor */
+  async page(filter: PageFilter = {}): Promise<PageOf<VerificationView>> {
+    await this.#audited({
+      act: 'verifications.list',
+      what: [filter.state ?? 'all', filter.region].filter(Boolean).join(', '),
+    });
+    return tenantPage(this.#store, filter);
+  }
+
+  /** Whether verifications exist, have ended or were erased, in the order of the ids, for all tenants. */
+  async presence(ids: readonly string[]): Promise<Presence[]> {
+    await this.#store.ready();
+    return this.#store.command(readPresence(this.#store.deployment, ids));
+  }
+
+  /** Paths of the files that live records name, in the order of the ids, for all tenants. See `readSourceFiles`. */
+  async sourceFiles(ids: readonly string[]): Promise<(readonly string[] | null)[]> {
+    await this.#store.ready();
+    return this.#store.command(readSourceFiles(this.#store.deployment, ids));
+  }
+
+  /**
+   * Calls that Tencent bills, and calls that it may bill.
+   * @throws Failure MALFORMED_REQUEST if a day is not a date, `since` is after `until`, or the range exceeds 400 days
+   */
+  costs(filter: CostFilter = {}): Promise<CostSum[]> {
+    return costSums(this.#store, filter);
+  }
+
+  /** Verifications that wait for an operator. */
+  async held(filter: HeldFilter = {}): Promise<VerificationView[]> {
+    await this.#audited({ act: 'verifications.list', what: 'held' });
+    return heldViews(this.#store, filter);
+  }
+
+  /** Carries out an operator's decision about a held verification. @param decide its `by` and `why` are stored in the history. */
+  async resolve(id: string, choice: HeldChoice, decide: HeldDecision): Promise<HeldDecisionResult> {
+    await this.#audited({ act: 'held.resolve', on: id, what: choice, by: decide.by, purpose: decide.why });
+    return resolve(this.#store, id, choice, decide);
+  }
+
+  /** @throws Failure MALFORMED_REQUEST, naming the field */
+  retry(request: RetryRequest, options: RetryOptions = {}): Promise<RetryResult[]> {
+    return retryInPages(request, options, (page) => this.#retryPage(page));
+  }
+
+  /** One page of a retry, without a pause. */
+  retryPage(page: RetryPageRequest): Promise<RetryPage> {
+    return retryPage(this.#store, page, this.#options.fileRoots);
+  }
+
+  /**
+   * Removes a verification from Redis at once, in any state, and schedules the deletion of its objects (all versions) and frame.
+   * Later requests with its key are refused with KEY_GONE, so no call is paid for again. @param request goes into the receipt.
+   */
+  async erase(id: string, request: EraseRequest): Promise<EraseResult> {
+    await this.#audited({ act: 'erase', on: id, by: request.by, purpose: request.why });
+    return eraseOne(this.#store, id, request);
+  }
+
+  /** What was erased, and which deletions are confirmed by now. @returns null if no verification with this id was erased. */
+  async receipt(id: string): Promise<ErasureReceipt | null> {
+    await this.#audited({ act: 'receipt.read', on: id });
+    return receiptOf(this.#store, id);
+  }
+
+  /**
+   * Asks Redis to rewrite its append-only file, which contains erased data until then. At most one rewrite an hour is asked for.
+   * `receipt` says whether the file was rewritten since an erasure.
+   */
+  async rewriteAof(): Promise<RewriteAnswer> {
+    await this.#store.ready();
+    return this.#store.command(askForRewrite(this.#store.deployment));
+  }
+
+  /** Sets a legal hold: no part of the verification is erased, on demand or by age, until the hold is lifted. */
+  async legalHold(id: string, request: EraseRequest): Promise<'ok' | 'missing'> {
+    await this.#audited({ act: 'legal-hold.change', on: id, what: 'set', by: request.by, purpose: request.why });
+    return changeLegalHold(this.#store, id, { ...request, since: new Date().toISOString() }, request);
+  }
+
+  async liftLegalHold(id: string, request: EraseRequest): Promise<'ok' | 'missing'> {
+    await this.#audited({ act: 'legal-hold.change', on: id, what: 'lift', by: request.by, purpose: request.why });
+    return changeLegalHold(this.#store, id, null, request);
+  }
+
+  /**
+   * Tells Bestframe that the caller has its copy of the frame. Bestframe then deletes the frame within seconds, not at the end
+   * of its retention.
+   */
+  async acknowledge(id: string): Promise<Acknowledged> {
+    await this.#audited({ act: 'frame.acknowledge', on: id });
+    return acknowledge(this.#store, id);
+  }
+
+  /** Every record about one subject, oldest first. @param subject as the caller gave it. */
+  async bySubject(subject: string): Promise<VerificationView[]> {
+    await this.#audited({ act: 'verifications.list', what: 'one subject' });
+    await this.#requireNamespace();
+    return viewsOfSubject(this.#store, subjectHash(this.#namespace, subject));
+  }
+
+  /** Verifications that ended before a time (ms since 1970), oldest first. @param limit default 1,000 */
+  async endedBefore(before: number, limit: number = MAX_LISTED): Promise<VerificationView[]> {
+    await this.#audited({ act: 'verifications.list', what: 'ended before a time' });
+    return viewsEndedBefore(this.#store, before, limit);
+  }
+
+  /** All gates that were ever used, one for each region and action: open, closed by trouble with the account, or paused. */
+  async gates(): Promise<GateView[]> {
+    await this.#store.ready();
+    return this.#store.command(readGates(this.#store.deployment, Date.now()));
+  }
+
+  /** The verify workers that run, and the faults of their machines. */
+  async workers(): Promise<WorkerView[]> {
+    await this.#store.ready();
+    return this.#store.command(readWorkers(this.#store.deployment));
+  }
+
+  /**
+   * The services that verifications depend on, and whether each one works: FaceID's calls, COS, and source hosts that had
+   * trouble.
+   */
+  async breakers(): Promise<BreakerView[]> {
+    await this.#store.ready();
+    return this.#store.command(readBreakers(this.#store.deployment));
+  }
+
+  /**
+   * Carries out an operator's command on a gate. `close` stops calls until a probe is answered; `pause` stops them until
+   * `resume`.
+   * @returns whether the command changed anything.
+   */
+  async steerGate(
+    gate: { region: Region; action: GatedAction },
+    act: GateCommand,
+    { by, why }: Attribution,
+  ): Promise<boolean> {
+    await this.#audited({ act: 'gate.steer', on: `${gate.region} ${gate.action}`, what: act, by, purpose: why });
+    await this.#store.ready();
+    return this.#store.command(steerGate(this.#store.deployment, gate, { act, by, why }));
+  }
+
+  /** Counts a region's waiting verifications that are served before a new one of this lane. */
+  async ahead(region: Region, lane: Lane): Promise<number> {
+    await this.#store.ready();
+    return this.#store.command(countAhead(this.#store.queue(region), lane));
+  }
+
+  /** The metrics of the whole deployment, now. */
+  async metrics(): Promise<Metrics> {
+    await this.#store.ready();
+    return this.#store.command(readMetrics(this.#store.deployment, this.#store.queues(), this.#options.metricsTenants));
+  }
+
+  /** Idempotent. Leaves no socket and no timer. */
+  async close(): Promise<void> {
+    if (this.#owner !== undefined) return;
+    await this.#changes.close();
+    await this.#store.close();
+    await this.#audit.close();
+  }
+
+  async #retryPage(page: RetryPageRequest): Promise<RetryPage> {
+    if (this.#options.audit !== undefined && page.dryRun !== true)
+      await this.#audited(...retryActs(page, (await this.retryPage({ ...page, dryRun: true })).results));
+    return this.retryPage(page);
+  }
+
+  /** Writes to the audit log of this client, if it has one. */
+  #audited(...acts: readonly ClientAct[]): Promise<void> {
+    return this.#audit.write(this.#store.tenant, acts);
+  }
+
+  /** Adds verifications to the queue. A key that is known already gives its state away, which is audited. */
+  async #enqueue(wall: TenantWall | null, parsed: Parameters<typeof enqueueParsed>[1]): Promise<EnqueueResult[]> {
+    const defaultWebhook = defaultWebhookOf(this.#options, this.#store.tenant, wall);
+    const { mode } = this.#options;
+    const context = { store: this.#store, webhooks: this.webhooks, mode, namespace: this.#namespace, defaultWebhook };
+    const results = await enqueueParsed(context, parsed, (key) => this.idOf(key));
+    const known = results.flatMap((result) => (result.status === 'same' ? result.id : []));
+    await this.#audited(...known.map((on) => ({ act: 'verification.resubmit' as const, on })));
+    return results;
+  }
+
+  get #namespace(): string {
+    return tenantNamespace(rootNamespace(this.#options), this.#store.tenant);
+  }
+
+  /** Waits for Redis. @throws Failure REDIS_UNAVAILABLE; NAMESPACE_MISMATCH or INVALID_SETTINGS before any id is used */
+  async #requireNamespace(): Promise<void> {
+    const namespace = rootNamespace(this.#options);
+    await this.#store.ready();
+    await this.#store.requireNamespace(namespace, this.#options.mode);
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Enqueues many verifications in two round trips: the first creates the records (the claims), the second adds the jobs.
+ *
+ * What must hold: a result says `new` or `same` only after both claim and job are in Redis.
+ */
+import { Failure, inputFailure, localFailure } from '../../domain/errors/failure.ts';
+import { CODES } from '../../domain/errors/index.ts';
+import { dependenciesOf, dependencyKind } from '../../domain/operations/breakers.ts';
+import type { Region, ResourceName } from '../../domain/verification/actions.ts';
+import { fingerprint, subjectHash } from '../../domain/verification/identity.ts';
+import { type Mode, modeMismatch } from '../../domain/verification/mode.ts';
+import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS, type Verification } from '../../domain/verification/request.ts';
+import { isTerminal, STAGES } from '../../domain/verification/states.ts';
+import { redisFailure } from '../../redis/connection.ts';
+import { claimFields } from '../../redis/record.ts';
+import { type ClaimAnswer, type ClaimRequest, claimVerifications } from '../../redis/scripts/claim-verification.ts';
+import { verifyJob } from '../../redis/verify-queue.ts';
+import type { Enqueued, EnqueueResult } from '../contract.ts';
+import type { Store } from './store.ts';
+import { unknownWebhook, type Webhooks } from './webhooks.ts';
+
+/** How long an interactive claim may hold back batch work. Equals EXPRESS_MS in admission.lua. */
+const EXPRESS_HOLD_MS = 15_000;
+
+/**
+ * Sources that were uploaded as files in the same request as their verification, and were checked and hashed during the upload.
+ */
+export interface StagedSources {
+  readonly names: readonly ResourceName[];
+  /** Fingerprint of the request. A repeat of the request has the same fingerprint, although its files are staged anew. */
+  readonly fingerprint: string;
+}
+
+export interface EnqueueContext {
+  readonly store: Store;
+  readonly webhooks: Webhooks;
+  /** Mode of the client. If undefined, the client uses the mode of the deployment. */
+  readonly mode: Mode | undefined;
+  readonly namespace: string;
+  /** Endpoint for verifications that do not name one. */
+  readonly defaultWebhook: string | undefined;
+}
+
+type ResolvedContext = EnqueueContext & { readonly mode: Mode };
+
+/** The mode that is used if no worker of the deployment has started yet. */
+const DEFAULT_MODE: Mode = 'live';
+
+/**
+ * @property fingerprint set if files were uploaded with the request. It replaces the computed fingerprint, which would change
+ * with each repeat of the request: a repeat stages the files under new paths.
+ */
+export type ParsedVerification = Verification & { readonly fingerprint?: string };
+
+/** A verification that was parsed and checked, with its index among the results. */
+interface Item {
+  readonly index: number;
+  readonly id: string;
+  readonly request: ParsedVerification;
+}
+
+/**
+ * @param requests for each request, the parsed verification or the reason for its refusal. @returns a result for each, in order.
+ */
+export async function enqueueParsed(
+  context: EnqueueContext,
+  requests: readonly (ParsedVerification | { readonly key: string; readonly error: Failure })[],
+  idOf: (key: string) => string,
+): Promise<EnqueueResult[]> {
+  const results: EnqueueResult[] = new Array(requests.length);
+  const accepted: Item[] = [];
+  const deployed = requests.length === 0 ? null : await context.store.deploymentMode(context.mode);
+  const mode = context.mode ?? deployed ?? DEFAULT_MODE;
+  for (const [index, request] of requests.entries()) {
+    if ('error' in request) results[index] = refusal(request.key, request.error);
+    else if (deployed !== null && deployed !== mode)
+      results[index] = refusal(request.key, modeMismatch(mode, deployed));
+    else accepted.push({ index, id: idOf(request.key), request });
+  }
+  const resolved: ResolvedContext = { ...context, mode };
+  const claimable = await refuseUnknownWebhooks(resolved, accepted, results);
+  const unqueued = await claimAll(resolved, claimable, results);
+  await addJobs(resolved, unqueued, results);
+  return results;
+}
+
+async function refuseUnknownWebhooks(
+  { webhooks, defaultWebhook }: EnqueueContext,
+  items: readonly Item[],
+  results: EnqueueResult[],
+): Promise<Item[]> {
+  const unknown = await webhooks.findUnregistered(
+    items.flatMap(({ request }) => request.webhook ?? defaultWebhook ?? []),
+  );
+  return items.filter(({ index, request }) => {
+    const webhook = request.webhook ?? defaultWebhook;
+    if (webhook === undefined || !unknown.includes(webhook)) return true;
+    results[index] = refusal(request.key, unknownWebhook(webhook));
+    return false;
+  });
+}
+
+/** @returns the items whose job is still to be added. */
+async function claimAll(context: ResolvedContext, items: readonly Item[], results: EnqueueResult[]): Promise<Item[]> {
+  const { store } = context;
+  const claims = items.map((item) => claimOf(context, item));
+  const answers = claims.length === 0 ? [] : await store.command(claimVerifications(store.deployment, claims));
+  return items.filter(({ index, id, request }, position) => {
+    const { key } = request;
+    const answer = answers[position];
+    if (answer === undefined) throw new Error('no answer to a claim');
+    if (answer instanceof Failure) {
+      results[index] = refusal(key, answer);
+      return false;
+    }
+    const refused = refusalOf(answer, request.region);
+    if (refused !== null) {
+      results[index] = refusal(key, refused);
+      return false;
+    }
+    const { status, state, starts } = answer as Extract<ClaimAnswer, { state: unknown }>;
+    results[index] = { id, key, status: status === 'new' ? 'new' : 'same', state };
+    return status === 'new' || (starts === 0 && !isTerminal(state));
+  });
+}
+
+/**
+ * Adds the jobs. A job that already exists is not added again. If adding a job fails, its item is refused, and the caller can
+ * safely try again with the same key.
+ */
+async function addJobs(
+  { store, mode }: ResolvedContext,
+  items: readonly Item[],
+  results: EnqueueResult[],
+): Promise<void> {
+  const byRegion = new Map<Region, Item[]>();
+  for (const item of items) {
+    const { region } = item.request;
+    byRegion.set(region, [...(byRegion.get(region) ?? []), item]);
+  }
+  await Promise.all(
+    [...byRegion].map(async ([region, group]) => {
+      const jobs = group.map(({ id, request }) => verifyJob({ ...request, id, mode }));
+      try {
+        await store.queue(region).addBulk(jobs);
+      } catch (error) {
+        for (const { index, request } of group) results[index] = refusal(request.key, redisFailure(error));
+      }
+    }),
+  );
+}
+
+function claimOf({ store, mode, namespace, defaultWebhook }: ResolvedContext, { id, request }: Item): ClaimRequest {
+  const { region, action, lane, deadline } = request;
+  const { tenant, expiryMs, deployment } = store;
+  const subject = request.subject === undefined ? null : subjectHash(namespace, request.subject);
+  // The default endpoint is not part of the payload: if it changes, the same request is still the same verification.
+  const webhook = request.webhook ?? defaultWebhook;
+  return {
+    id,
+    region,
+    action,
+    lane,
+    fingerprint: request.fingerprint ?? fingerprint(namespace, request),
+    deadline: deadline === undefined ? null : Date.parse(deadline),
+    lifeMs: DEFAULT_DEADLINE_MS[lane],
+    expressHoldMs: EXPRESS_HOLD_MS,
+    subject,
+    needs: [...new Set(STAGES.flatMap((stage) => dependenciesOf(request, stage)))],
+    subjectLifeMs: MAX_DEADLINE_MS + expiryMs,
+    tenant,
+    fields: claimFields(id, { ...request, webhook }, { mode, tenant, subject }, deployment.sealer),
+  };
+}
+
+function refusalOf(answer: ClaimAnswer, region: Region): Failure | null {
+  switch (answer.status) {
+    case 'new':
+    case 'same':
+      return null;
+    case 'conflict':
+      return keyConflict();
+    case 'gone':
+      return keyGone();
+    case 'unserved': {
+      const message = `no worker of this deployment serves ${region}: use a region that it serves`;
+      return inputFailure(CODES.REGION_UNSERVED, 'region', message);
+    }
+    case 'down': {
+      const kind = dependencyKind(answer.dependency);
+      const message = `${kind} is down, and the deadline passes before it can be expected back: ask again later`;
+      return localFailure(CODES.DEPENDENCY_DOWN, message, { retryAfterMs: answer.waitMs });
+    }
+  }
+}
+
+function refusal(key: string, error: Failure): EnqueueResult {
+  return { key, status: 'refused', error };
+}
+
+function keyConflict(): Failure {
+  const message =
+    'key was used for another payload: use a new key for a new verification, or send the same payload again';
+  return inputFailure(CODES.KEY_CONFLICT, 'key', message);
+}
+
+export function keyGone(): Failure {
+  return inputFailure(CODES.KEY_GONE, 'key', 'key belongs to a verification that was erased: use a new key');
+}
+
+/** The result of one request. @throws its Failure if it was refused */
+export function onlyResult([result]: readonly EnqueueResult[]): Enqueued {
+  if (result === undefined) throw new Error('no result for one request');
+  if (result.status === 'refused') throw result.error;
+  return result;
+}

@@ -1,0 +1,141 @@
+/** Compares the results of the demo with the expected ones, and formats them as a table and as JSON. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import pc from 'picocolors';
+import { colorDecision, formatTable } from '../../app/terminal-format.ts';
+import { isTerminal } from '../../domain/verification/states.ts';
+import type { VerificationView } from '../../domain/verification/view.ts';
+import type { DemoCase, ExpectedResult } from './scenarios.ts';
+
+export interface DemoResult {
+  readonly case: DemoCase;
+  readonly id: string;
+  readonly view: VerificationView | null;
+  /** The differences between the result and the expected result. Empty if there are none. */
+  readonly problems: readonly string[];
+}
+
+export async function checkResult(demoCase: DemoCase, id: string, view: VerificationView | null): Promise<DemoResult> {
+  const problems =
+    view === null
+      ? ['the verification is lost']
+      : [...differences(demoCase.expected, view), ...(await frameProblems(view))];
+  return { case: demoCase, id, view, problems };
+}
+
+function differences(expected: ExpectedResult, view: VerificationView): string[] {
+  const rewinds = view.history.filter(
+    ({ event, code }) => event === 'rewind' || (event === 'error' && REWINDING.test(code ?? '')),
+  ).length;
+  const actual = {
+    state: view.state,
+    decision: view.decision,
+    reason: view.reason?.code,
+    paidCalls: view.paidCalls,
+    rewinds,
+  };
+  const expectedEntries = Object.entries(expected) as [keyof ExpectedResult, unknown][];
+  return expectedEntries
+    .filter(([name, value]) => actual[name] !== value)
+    .map(([name, value]) => `${name} is ${actual[name]}, not ${value}`);
+}
+
+/** Error codes and messages after which a verification goes back to upload. */
+const REWINDING = /DownLoad|MD5 Error/;
+
+async function frameProblems({ bestFrame, frame, decision, similarity }: VerificationView): Promise<string[]> {
+  if (bestFrame === null)
+    return frame === 'none' && similarity !== null && decision === 'match'
+      ? ['the frame is missing']
+      : frame === 'lost' || frame === 'unknown_shape'
+        ? [`the frame is ${frame}`]
+        : [];
+  const bytes = await readFile(bestFrame.path);
+  const md5 = createHash('md5').update(bytes).digest('hex');
+  return md5 === bestFrame.md5 && bytes.length === bestFrame.bytes ? [] : ['the frame on disk has a different MD5'];
+}
+
+export function summarize(results: readonly DemoResult[]) {
+  const ended = results.filter(({ view }) => view !== null && isTerminal(view.state));
+  return {
+    enqueued: results.length,
+    completed: ended.filter(({ view }) => view?.state === 'completed').length,
+    failed: ended.filter(({ view }) => view?.state !== 'completed').length,
+    lost: results.length - ended.length,
+    asExpected: results.filter(({ problems }) => problems.length === 0).length,
+  };
+}
+
+export function toJson(results: readonly DemoResult[]) {
+  return {
+    summary: summarize(results),
+    verifications: results.map(({ case: { name }, id, view, problems }) => ({
+      id,
+      case: name,
+      upload: view?.upload ?? null,
+      state: view?.state ?? null,
+      decision: view?.decision ?? null,
+      similarity: view?.similarity ?? null,
+      reason: view?.reason?.code ?? null,
+      paidCalls: view?.paidCalls ?? 0,
+      possiblyPaidCalls: view?.possiblyPaidCalls ?? 0,
+      requestIds: view?.requestIds ?? [],
+      stages: view?.stages ?? [],
+      bestFrame: view?.bestFrame ?? null,
+      problems,
+    })),
+  };
+}
+
+const HEAD = [
+  '',
+  'id',
+  'case',
+  'upload',
+  'upload ms',
+  'md5 ms',
+  'detect ms',
+  'download ms',
+  'decision',
+  'similarity',
+  'paid',
+  'RequestId',
+  'frame',
+];
+
+export function formatResults(results: readonly DemoResult[]): string {
+  // RequestIds are shortened if the line would wrap. `bestframe get` and the JSON show them in full.
+  const isWide = (process.stdout.columns ?? 999) >= 230;
+  return formatTable(
+    HEAD,
+    results.map((result) => row(result, { isWide })),
+  );
+}
+
+function row({ case: { name }, id, view, problems }: DemoResult, { isWide }: { isWide: boolean }): string[] {
+  const mark = problems.length === 0 ? pc.green('✓') : pc.red('✗');
+  if (view === null) return [mark, id, name, '', '', '', '', '', pc.red('lost'), '', '', '', ''];
+  const stage = (index: number) => {
+    const { attempts, ms } = view.stages[index] ?? { attempts: 0, ms: 0 };
+    return attempts === 0 ? '–' : `${Math.round(ms)}${attempts > 1 ? ` (${attempts}×)` : ''}`;
+  };
+  const requestId = view.requestIds.at(-1) ?? '–';
+  const outcome =
+    view.decision === null ? pc.red(view.reason?.code ?? view.state) : colorDecision(view.decision, view.state);
+  return [
+    mark,
+    id,
+    name,
+    view.upload === 'own-bucket' ? 'own bucket' : 'upload URL',
+    stage(0),
+    stage(1),
+    stage(2),
+    stage(3),
+    outcome,
+    view.similarity === null ? '–' : view.similarity.toFixed(2),
+    String(view.paidCalls),
+    isWide || requestId.length < 10 ? requestId : `${requestId.slice(0, 8)}…`,
+    view.bestFrame === null ? '–' : isWide ? basename(view.bestFrame.path) : '✓',
+  ];
+}

@@ -1,0 +1,240 @@
+/**
+ * The verifications of the demo. Each scenario has an input and an expected result. Some inputs fail on purpose, either because
+ * of a test card in the liveness package or because of a fault that the emulator simulates.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { VerificationRequest } from '../../domain/verification/request.ts';
+import type { Source } from '../../domain/verification/sources.ts';
+import type { Decision, State } from '../../domain/verification/states.ts';
+import type { EmulatorControl } from '../../emulator/control.ts';
+import { type SampleOptions, sampleImage, sampleLiveData, sampleVideo } from '../../emulator/samples.ts';
+
+type UploadWay = 'own-bucket' | 'create-upload-url';
+type SourceKind = 'file' | 'https' | 'cos';
+type Liveness = NonNullable<VerificationRequest['liveness']>;
+
+export interface ExpectedResult {
+  readonly state: State;
+  readonly decision?: Decision;
+  /** Code of the reason if there is no decision. */
+  readonly reason?: string;
+  readonly paidCalls?: number;
+  /** How many times the verification goes back to the upload stage. */
+  readonly rewinds?: number;
+}
+
+interface Scenario {
+  readonly name: string;
+  readonly upload: UploadWay;
+  readonly from?: SourceKind;
+  readonly sample: SampleOptions;
+  /** The input is a video of this liveness type, not a liveness package. */
+  readonly video?: Liveness;
+  /** The photo is given as Base64 text. */
+  readonly base64Photo?: boolean;
+  readonly expected: ExpectedResult;
+}
+
+export interface DemoCase {
+  readonly name: string;
+  readonly request: VerificationRequest;
+  readonly expected: ExpectedResult;
+}
+
+const MATCH: ExpectedResult = { state: 'completed', decision: 'match', paidCalls: 1, rewinds: 0 };
+const completedWith = (decision: Decision, paidCalls = 0): ExpectedResult => ({
+  state: 'completed',
+  decision,
+  paidCalls,
+  rewinds: 0,
+});
+const match = { card: 'match' };
+
+export const SCENARIOS: readonly Scenario[] = [
+  { name: 'match', upload: 'own-bucket', sample: match, expected: MATCH },
+  { name: 'match', upload: 'create-upload-url', sample: match, expected: MATCH },
+  {
+    name: 'low similarity',
+    upload: 'own-bucket',
+    sample: { card: 'lowSimilarity' },
+    expected: completedWith('no_match', 1),
+  },
+  { name: 'spoof', upload: 'create-upload-url', sample: { card: 'spoof' }, expected: completedWith('not_live') },
+  { name: 'bad light', upload: 'own-bucket', sample: { card: 'badLight' }, expected: completedWith('recapture') },
+  {
+    name: 'unreadable link at first',
+    upload: 'own-bucket',
+    sample: { card: 'match', first: { unreadable: 1 } },
+    expected: { ...MATCH, rewinds: 1 },
+  },
+  {
+    name: 'overwritten before detect',
+    upload: 'own-bucket',
+    sample: { card: 'match', first: { overwritten: 1 } },
+    expected: { ...MATCH, rewinds: 1 },
+  },
+  {
+    name: 'Base64 by mistake',
+    upload: 'own-bucket',
+    from: 'https',
+    sample: match,
+    base64Photo: true,
+    expected: { state: 'failed', reason: 'SOURCE_NOT_BYTES', paidCalls: 0 },
+  },
+  {
+    name: 'throttled at first',
+    upload: 'own-bucket',
+    sample: { card: 'match', first: { throttled: 2 } },
+    expected: MATCH,
+  },
+  { name: 'match, https source', upload: 'own-bucket', from: 'https', sample: match, expected: MATCH },
+  { name: 'match, COS source', upload: 'own-bucket', from: 'cos', sample: match, expected: MATCH },
+  { name: 'match, https source', upload: 'create-upload-url', from: 'https', sample: match, expected: MATCH },
+  { name: 'match, COS source', upload: 'create-upload-url', from: 'cos', sample: match, expected: MATCH },
+  {
+    name: 'unreadable link at first',
+    upload: 'create-upload-url',
+    sample: { card: 'match', first: { unreadable: 1 } },
+    expected: { ...MATCH, rewinds: 1 },
+  },
+  {
+    name: 'overwritten before detect',
+    upload: 'create-upload-url',
+    sample: { card: 'match', first: { overwritten: 1 } },
+    expected: { ...MATCH, rewinds: 1 },
+  },
+  {
+    name: 'low similarity, by code',
+    upload: 'create-upload-url',
+    sample: { card: 'compareLowSimilarity' },
+    expected: completedWith('no_match', 1),
+  },
+  {
+    name: 'spoof, by error',
+    upload: 'own-bucket',
+    sample: { card: 'screenReplay', channel: 'error' },
+    expected: completedWith('not_live'),
+  },
+  {
+    name: 'bad light, by error',
+    upload: 'create-upload-url',
+    sample: { card: 'strongLight', channel: 'error' },
+    expected: completedWith('recapture'),
+  },
+  {
+    name: 'Base64 by mistake',
+    upload: 'create-upload-url',
+    from: 'cos',
+    sample: match,
+    base64Photo: true,
+    expected: { state: 'failed', reason: 'SOURCE_NOT_BYTES', paidCalls: 0 },
+  },
+  {
+    name: 'engine fault at first',
+    upload: 'own-bucket',
+    sample: { card: 'match', first: { error: { code: 'FailedOperation.LivessSystemError', times: 1 } } },
+    expected: MATCH,
+  },
+  {
+    name: 'throttled at first',
+    upload: 'create-upload-url',
+    sample: { card: 'match', first: { throttled: 1 } },
+    expected: MATCH,
+  },
+  { name: 'two faces', upload: 'own-bucket', sample: { card: 'manyFaces' }, expected: completedWith('recapture') },
+  { name: 'match, 4 MB', upload: 'own-bucket', sample: { card: 'match', padBytes: 4_000_000 }, expected: MATCH },
+  { name: 'match, 4 MB', upload: 'create-upload-url', sample: { card: 'match', padBytes: 4_000_000 }, expected: MATCH },
+  { name: 'video, match', upload: 'own-bucket', video: { type: 'SILENT' }, sample: match, expected: MATCH },
+  {
+    name: 'video, spoken digits',
+    upload: 'create-upload-url',
+    video: { type: 'LIP', validateData: '4071' },
+    sample: match,
+    expected: MATCH,
+  },
+];
+
+/** Where the demo stores its inputs. */
+export interface InputStores {
+  readonly control: EmulatorControl;
+  /** A folder inside the file roots. */
+  readonly inputsDir: string;
+  readonly bucket: { readonly name: string; readonly region: string };
+}
+
+/** Writes the inputs of `count` verifications to their sources. The scenarios are used in turn and repeat after the last one. */
+export async function prepareScenarios(count: number, stores: InputStores): Promise<DemoCase[]> {
+  await mkdir(stores.inputsDir, { recursive: true });
+  return Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const scenario = SCENARIOS[index % SCENARIOS.length] as Scenario;
+      const nonce = `demo-${index + 1}`;
+      const { from = 'file', base64Photo = false, upload, sample, video, name, expected } = scenario;
+      const photo = sampleImage(nonce);
+      const image = base64Photo ? Buffer.from(photo.toString('base64')) : photo;
+      const card = { ...sample, nonce };
+      const recording =
+        video === undefined
+          ? { liveData: await storeInput(`${nonce}-live.gz`, sampleLiveData(card), from, stores) }
+          : { video: await storeInput(`${nonce}.mp4`, sampleVideo(card), from, stores) };
+      const resources = { ...recording, image: await storeInput(`${nonce}-photo.jpg`, image, from, stores) };
+      // As in production: a person waits for the result of most verifications, and the rest run in the background.
+      const lane = index % 4 === 3 ? 'batch' : 'interactive';
+      const request = buildRequest({ key: nonce, upload, resources, lane }, stores);
+      if (video === undefined) return { name, expected, request };
+      return { name, expected, request: { ...request, action: 'VideoLivenessCompare', liveness: video } };
+    }),
+  );
+}
+
+export interface OwnFiles {
+  readonly liveData: string;
+  readonly image: string;
+}
+
+/** Cases from the user's own files, with alternating upload methods. Any decision is accepted. */
+export function prepareOwnFiles(count: number, { liveData, image }: OwnFiles, stores: InputStores): DemoCase[] {
+  return Array.from({ length: count }, (_, index) => {
+    const resources = { liveData: fileSource(liveData), image: fileSource(image) };
+    const upload = index % 2 === 0 ? 'own-bucket' : 'create-upload-url';
+    const request = buildRequest({ key: `own-${index + 1}`, upload, resources, lane: 'interactive' }, stores);
+    return { name: basename(liveData), request, expected: { state: 'completed' } };
+  });
+}
+
+type RequestParts = Required<Pick<VerificationRequest, 'key' | 'upload' | 'resources' | 'lane'>>;
+
+function buildRequest(parts: RequestParts, { bucket }: InputStores): VerificationRequest {
+  const deadline = new Date(Date.now() + 5 * 60_000).toISOString();
+  return { ...parts, region: bucket.region as 'ap-singapore', deadline };
+}
+
+function fileSource(path: string): Source {
+  return { from: 'file', path: resolve(path) };
+}
+
+async function storeInput(
+  name: string,
+  bytes: Buffer,
+  from: SourceKind,
+  { control, inputsDir, bucket }: InputStores,
+): Promise<Source> {
+  switch (from) {
+    case 'file': {
+      const path = join(inputsDir, name);
+      await writeFile(path, bytes);
+      return { from, path };
+    }
+    case 'https': {
+      const url = `https://files.example.com/captures/${name}`;
+      await control.putOrigin(url, bytes);
+      return { from, url };
+    }
+    case 'cos': {
+      const key = `captures/${name}`;
+      await control.putObject(bucket.name, key, bytes);
+      return { from, bucket: bucket.name, region: bucket.region as 'ap-singapore', key };
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/** Counts of a deployment at one moment, for a scrape or an alert. They contain no id, key or link. */
+import type { Region } from '../verification/actions.ts';
+import type { BreakerView } from './breakers.ts';
+import type { CostEntry } from './costs.ts';
+import type { GateView } from './gates.ts';
+import type { WorkerView } from './workers.ts';
+
+/** Counters that Redis keeps from the start of the deployment. */
+export const COUNTERS = [
+  /** Paid calls that got no answer. Tencent may bill such a call in addition to the call that repeats it. */
+  'unknownOutcomes',
+  /** Answers to a verification that already had another answer, was rewound or had ended. They appear in the history only. */
+  'lateOutcomes',
+  /** Answers to verifications that were erased or have expired. */
+  'orphanOutcomes',
+  /** Failures whose code is not in the error table. */
+  'unknownCodes',
+  /** Answers of FaceID in which a documented field does not have the documented shape. */
+  'replyShapes',
+  'gateClosed',
+  'gateOpened',
+  'breakerOpened',
+  /** Logins to the site and requests with an API key that were refused, whatever the reason. */
+  'loginsRefused',
+] as const;
+export type Counter = (typeof COUNTERS)[number];
+
+/** Jobs in the queue of one region. */
+export interface QueueCounts {
+  readonly region: Region;
+  readonly waiting: number;
+  readonly active: number;
+  readonly delayed: number;
+}
+
+/** A budget and how much of it is spent, in calls or in a currency. */
+export interface BudgetStatus {
+  readonly period: 'day' | 'month';
+  readonly unit: string;
+  readonly limit: number;
+  /** The paid and the possibly paid amount together. */
+  readonly spent: number;
+}
+
+/** The cost of today's calls, and the budgets. */
+export interface CostMetrics {
+  readonly today: Pick<CostEntry, 'paidCalls' | 'possiblyPaidCalls' | 'costs'>;
+  readonly budgets: readonly BudgetStatus[];
+}
+
+/** All counts of a deployment. */
+export interface Metrics {
+  readonly gates: readonly GateView[];
+  readonly breakers: readonly BreakerView[];
+  readonly queues: readonly QueueCounts[];
+  /** Verify workers that sent a heartbeat within the last minute. */
+  readonly workers: readonly WorkerView[];
+  readonly counters: Readonly<Record<Counter, number>>;
+  /** Verifications that have not ended, including held ones. */
+  readonly live: number;
+  readonly held: number;
+  /**
+   * Age of the oldest verification that is neither ended nor held, ms. Null if there is none. Only the 1,000 oldest verifications
+   * are examined.
+   */
+  readonly oldestMs: number | null;
+  /** Ended verifications whose follow-up jobs are not queued yet. */
+  readonly outbox: number;
+  /** Deletions in the company's own bucket that are not confirmed yet, or whose second pass is still due. */
+  readonly toErase: number;
+  /** Notifications that are not delivered yet. */
+  readonly toNotify: number;
+  /** Notifications whose delivery was given up. */
+  readonly deadNotifications: number;
+  readonly costs: CostMetrics;
+  /** The tenants that BESTFRAME_METRICS_TENANTS lists. */
+  readonly tenants: readonly TenantCounts[];
+}
+
+export interface TenantCounts {
+  readonly tenant: string;
+  /** Verifications whose records are kept. */
+  readonly records: number;
+  /** Today's calls. */
+  readonly paidCalls: number;
+  readonly possiblyPaidCalls: number;
+}

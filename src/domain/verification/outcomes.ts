@@ -1,0 +1,93 @@
+/**
+ * What each stage writes to the journal. Outcomes are small and plain JSON, because Redis keeps every byte for as long as the
+ * record lives. Links are kept for as long as a later stage needs them; the script that settles a verification drops them.
+ */
+import type { ResourceName } from './actions.ts';
+import type { Decision, FrameState } from './states.ts';
+
+/** A resource that Tencent can fetch. */
+export interface UploadedResource {
+  readonly bytes: number;
+  /** 32 hex digits. */
+  readonly md5: string;
+  /** Own bucket: links to this object are signed on demand. */
+  readonly object?: ObjectPlace;
+  /** CreateUploadUrl: the vendor's own link, never re-encoded. */
+  readonly link?: string;
+  /** RequestId of the CreateUploadUrl call that returned the link. */
+  readonly requestId?: string;
+}
+
+/** Location of an object in COS. */
+export interface ObjectPlace {
+  readonly bucket: string;
+  readonly region: string;
+  readonly key: string;
+}
+
+/** Outcome of `upload`: every resource is uploaded. */
+export interface UploadOutcome {
+  readonly resources: Readonly<Partial<Record<ResourceName, UploadedResource>>>;
+  /** When the first link expires, ms since 1970; absent if links are signed on demand. */
+  readonly linksExpireAt?: number;
+}
+
+/** Outcome of `md5`: Bestframe read each object through the link that Tencent will use, and each object was intact. */
+export interface Md5Outcome {
+  /** ms since 1970. */
+  readonly checkedAt: number;
+}
+
+/** Outcome of `detect`: the vendor's answer about the person. */
+export interface DetectOutcome {
+  readonly decision: Decision;
+  /** 0–100; null if the vendor gave none. */
+  readonly similarity: number | null;
+  /** The vendor's code or Result: `Success`, `FailedOperation.LivessDetectFake`, … */
+  readonly result: string;
+  readonly requestId: string | null;
+  /** Whether the vendor bills the answer. */
+  readonly billed: boolean;
+  readonly bestFrame: BestFrameLink | null;
+  /** Present if the answer leads to a frame in an undocumented way, so that the frame cannot be downloaded. */
+  readonly frameHidden?: true;
+  /** Set if the decision was recovered from a receipt: the frame is stored already, and nothing is left to download. */
+  readonly stored?: StoredFrame;
+}
+
+/** Tencent's link to the picture. */
+export interface BestFrameLink {
+  readonly url: string;
+  /** 32 hex digits, as the vendor gave it. */
+  readonly md5: string | null;
+  /** ms since 1970; two hours after the answer. */
+  readonly expiresAt: number;
+}
+
+/** State of a frame that was not and will not be downloaded. */
+export function frameWithoutDownload({ frameHidden }: Pick<DetectOutcome, 'frameHidden'>): FrameState {
+  return frameHidden === true ? 'unknown_shape' : 'none';
+}
+
+/** The picture after its download. */
+export interface StoredFrame {
+  /** Location in the sink's notation. @example '/frames/v893….jpg' or 'cos:ap-singapore/faces-1250000000/v893….jpg' */
+  readonly path: string;
+  /** 32 hex digits. */
+  readonly md5: string;
+  readonly bytes: number;
+}
+
+/** Outcome of `download`: the picture is stored, or its download was given up. */
+export interface DownloadOutcome {
+  readonly frame: FrameState;
+  readonly stored: StoredFrame | null;
+}
+
+/** Outcomes by stage; a stage that has not finished is absent. */
+export interface StageOutcomes {
+  upload?: UploadOutcome;
+  md5?: Md5Outcome;
+  detect?: DetectOutcome;
+  download?: DownloadOutcome;
+}

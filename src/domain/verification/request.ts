@@ -1,0 +1,301 @@
+/**
+ * A caller's request. One schema gives the type, the validation and the JSON Schema. Code that receives a parsed request does not
+ * validate it again. Unknown fields are refused by name: a misspelt `deadline` must not become "no deadline".
+ */
+import { z } from 'zod';
+import { type Failure, inputFailure } from '../errors/failure.ts';
+import { CODES } from '../errors/index.ts';
+import {
+  ACTION_NAMES,
+  ACTIONS,
+  DEFAULT_ACTION,
+  REGIONS,
+  RESOURCE_NAMES,
+  type ResourceName,
+  resourcesOf,
+} from './actions.ts';
+import { RECEIPT_SUFFIX } from './frame-receipt.ts';
+import { ID_START, WEBHOOK_NAME_PATTERN } from './names.ts';
+import { objectKeySchema } from './object-key.ts';
+import { bucketName, sameSource, source } from './sources.ts';
+import { VENDOR_CALLS } from './vendor-calls.ts';
+
+/** How resources reach Tencent: through a bucket of the company, or through links of CreateUploadUrl. */
+export const UPLOAD_WAYS = ['own-bucket', 'create-upload-url'] as const;
+export type UploadWay = (typeof UPLOAD_WAYS)[number];
+
+/** `interactive`: a person waits for the answer. `batch`: everything else. Batch verifications yield to interactive ones. */
+export const LANES = ['interactive', 'batch'] as const;
+export type Lane = (typeof LANES)[number];
+
+/** Default deadline by lane, in ms after the request. */
+export const DEFAULT_DEADLINE_MS: Readonly<Record<Lane, number>> = { interactive: 60_000, batch: 24 * 3_600_000 };
+export const MIN_DEADLINE_MS = 1_000;
+export const MAX_DEADLINE_MS = 7 * 24 * 3_600_000;
+/** 0–100. */
+export const DEFAULT_SIMILARITY_THRESHOLD = 70;
+
+const PRINTABLE_ASCII = /^[\x21-\x7e]*$/;
+const FORBIDDEN_CHARACTER = 'has a forbidden character: use printable ASCII without spaces only';
+const NOT_A_TIME = 'is not a time: write ISO 8601, e.g. 2030-01-31T12:00:00Z';
+
+const sources = Object.fromEntries(RESOURCE_NAMES.map((name) => [name, source.optional()])) as Record<
+  ResourceName,
+  z.ZodOptional<typeof source>
+>;
+
+const ENDS_LIKE_RECEIPT = `ends with ${RECEIPT_SUFFIX}, which is reserved for receipts: choose another ending`;
+const isNotReceipt = (name: string) => !name.endsWith(RECEIPT_SUFFIX);
+
+const frame = z.discriminatedUnion('to', [
+  z.strictObject({
+    to: z.literal('file'),
+    name: z
+      .string()
+      .regex(/^(?!\.)[A-Za-z0-9._-]{1,120}$/, 'is not a plain file name: use letters, digits, ".", "_" and "-" only')
+      .refine(isNotReceipt, ENDS_LIKE_RECEIPT)
+      .refine(
+        (name) => !ID_START.test(name),
+        'starts like the id of a verification, which is reserved: choose another start',
+      )
+      .optional()
+      .describe('File name inside the frames folder. Default: <id>.jpg'),
+  }),
+  z.strictObject({
+    to: z.literal('cos'),
+    bucket: bucketName,
+    region: z.enum(REGIONS),
+    key: objectKeySchema(RECEIPT_SUFFIX.length).refine(isNotReceipt, ENDS_LIKE_RECEIPT),
+  }),
+  z.strictObject({ to: z.literal('none') }),
+]);
+/** Where BestFrame is stored: a file in the frames folder, a COS object, or nowhere. */
+export type FrameTarget = z.infer<typeof frame>;
+
+function printableText(example: string, maxChars: number) {
+  return z
+    .string()
+    .min(1, `is empty: give ${example}, or omit the field`)
+    .max(maxChars, `is longer than ${maxChars} characters: use a shorter one`)
+    .regex(PRINTABLE_ASCII, FORBIDDEN_CHARACTER);
+}
+
+const consent = z
+  .strictObject({
+    ref: printableText('a reference to the stored consent', 128),
+    version: printableText('the version of the consent text', 64),
+    at: z.iso.datetime({ offset: true, error: NOT_A_TIME }),
+  })
+  .describe(
+    'The consent that this check is based on: a reference to it, the version of its text, and when it was given.',
+  );
+/** A reference to the person's consent, the version of its text, and when it was given (ISO 8601). */
+export type Consent = z.infer<typeof consent>;
+
+const requestFields = z.strictObject({
+  key: z
+    .string()
+    .min(1, 'is empty: give a key of your own that names this check, e.g. your order or session id')
+    .max(128, 'is longer than 128 characters: use a shorter id, or a hash of it')
+    .regex(PRINTABLE_ASCII, FORBIDDEN_CHARACTER)
+    .describe("The caller's own key. The same key with the same payload is always the same verification."),
+  action: z.enum(ACTION_NAMES).default(DEFAULT_ACTION).describe('The FaceID call.'),
+  region: z.enum(REGIONS).describe('Region of the FaceID API.'),
+  upload: z
+    .enum(UPLOAD_WAYS)
+    .describe("How resources reach Tencent: through your own bucket, or through CreateUploadUrl to Tencent's bucket."),
+  lane: z
+    .enum(LANES)
+    .default('interactive')
+    .describe('interactive: a person waits for the answer. batch: yields to interactive verifications.'),
+  resources: z.strictObject(sources).describe('Where the files of the check are. Each action takes two of them.'),
+  liveness: z
+    .strictObject({
+      type: z.enum(VENDOR_CALLS.VideoLivenessCompare.parameters.LivenessType.values),
+      validateData: z.string().max(32, 'is longer than 32 characters: use a shorter one').optional(),
+    })
+    .optional()
+    .describe(
+      'VideoLivenessCompare only: LivenessType and ValidateData. LIP takes the four digits, ACTION one or two actions ("2,1"), SILENT nothing.',
+    ),
+  similarityThreshold: z
+    .number()
+    .min(0, 'is below 0: give a number from 0 to 100')
+    .max(100, 'is above 100: give a number from 0 to 100')
+    .default(DEFAULT_SIMILARITY_THRESHOLD)
+    .describe(
+      'Lowest similarity of a match. Tencent: 70 means about one false accept in 1,000, 80 about one in 10,000.',
+    ),
+  deadline: z.iso
+    .datetime({ offset: true, error: NOT_A_TIME })
+    .optional()
+    .describe('The time after which the answer is useless. Default: 60 s from now (interactive), 24 h (batch).'),
+  metadata: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/),
+      z.string().max(256, 'is longer than 256 characters: use a shorter one'),
+    )
+    .refine((data) => Object.keys(data).length <= 16, 'has more than 16 entries: remove some')
+    .optional()
+    .describe('Up to 16 short strings, returned unchanged. Do not put personal data here.'),
+  subject: printableText('an id of your own', 128)
+    .optional()
+    .describe(
+      'The person, as an opaque id of your own. Stored as a keyed hash; export and erasure find verifications by it.',
+    ),
+  purpose: printableText('a word', 64).optional().describe('Purpose of the check, e.g. account-opening.'),
+  consent: consent.optional(),
+  webhook: z
+    .string()
+    .regex(WEBHOOK_NAME_PATTERN, 'is not an endpoint name: use the name of a registered endpoint, not a URL')
+    .optional()
+    .describe(
+      'Name of the registered webhook endpoint to notify. Default: the endpoint of the deployment, if it has one.',
+    ),
+  frame: frame.default({ to: 'file' }).describe('Where BestFrame is stored.'),
+});
+
+type RequestFields = z.output<typeof requestFields>;
+
+/** A conflict between fields that are valid on their own. */
+interface Conflict {
+  readonly path: string[];
+  readonly message: string;
+}
+
+export const verificationRequest = requestFields.superRefine((request, context) => {
+  for (const conflict of [...findResourceConflicts(request), ...findLivenessConflicts(request)]) {
+    context.addIssue({ code: 'custom', ...conflict });
+  }
+});
+
+/** A request must name exactly the resources of its action, and their sources must differ. */
+function findResourceConflicts({ action, resources }: RequestFields): Conflict[] {
+  const expected = resourcesOf(action).map(([name]) => name);
+  const conflicts: Conflict[] = [];
+  for (const name of RESOURCE_NAMES) {
+    const isGiven = resources[name] !== undefined;
+    if (isGiven === expected.includes(name)) continue;
+    const problem = isGiven ? `is not a resource of ${action}: it takes` : `is missing: ${action} takes`;
+    conflicts.push({ path: ['resources', name], message: `${problem} ${expected.join(' and ')}` });
+  }
+  const [first, second] = expected.flatMap((name) => resources[name] ?? []);
+  const [firstName, secondName = ''] = expected;
+  if (first !== undefined && second !== undefined && sameSource(first, second)) {
+    const message = `is the same resource as resources.${firstName}: give two different ones`;
+    conflicts.push({ path: ['resources', secondName], message });
+  }
+  if (first?.md5 !== undefined && first.md5 === second?.md5) {
+    const message = `is the MD5 of resources.${firstName} too: the same bytes twice prove nothing, give two different files`;
+    conflicts.push({ path: ['resources', secondName, 'md5'], message });
+  }
+  return conflicts;
+}
+
+/** The format that Tencent requires of ValidateData, for each LivenessType. */
+const VALIDATE_DATA = {
+  SILENT: { pattern: /^$/, words: 'is not empty: with SILENT there is nothing to compare, omit it' },
+  LIP: {
+    pattern: /^\d{4}$/,
+    words: 'is not a code: with LIP, give the four digits that the person read out, e.g. 1234',
+  },
+  ACTION: {
+    pattern: /^[1-4](?:,[1-4])?$/,
+    words: 'is not a sequence: with ACTION, give the one or two actions that the person did, e.g. 2,1',
+  },
+} as const;
+
+function findLivenessConflicts({ action, liveness }: RequestFields): Conflict[] {
+  const { takesLiveness } = ACTIONS[action];
+  if (takesLiveness && liveness !== undefined) {
+    const { pattern, words } = VALIDATE_DATA[liveness.type];
+    return pattern.test(liveness.validateData ?? '') ? [] : [{ path: ['liveness', 'validateData'], message: words }];
+  }
+  if ((liveness !== undefined) === takesLiveness) return [];
+  const message = takesLiveness
+    ? `is missing: ${action} needs a liveness type (SILENT, ACTION or LIP)`
+    : `is not a parameter of ${action}: omit it`;
+  return [{ path: ['liveness'], message }];
+}
+
+/** A request as a caller writes it: fields with a default may be omitted. */
+export type VerificationRequest = z.input<typeof verificationRequest>;
+/** A validated request, with defaults filled in. */
+export type Verification = z.output<typeof verificationRequest>;
+
+/** The part of a verification that the stages need. The record drops it when the verification ends. */
+export type Order = Pick<Verification, 'action' | 'region' | 'upload' | 'resources' | 'liveness' | 'frame'>;
+
+/** Optional fields that a deployment can require of every verification, see BESTFRAME_DEMANDS. */
+export const REQUIRABLE_FIELDS = ['subject', 'purpose', 'consent'] as const;
+export type RequirableField = (typeof REQUIRABLE_FIELDS)[number];
+
+/** JSON Schema of {@link VerificationRequest}. */
+export function verificationJsonSchema(): unknown {
+  return z.toJSONSchema(verificationRequest, { io: 'input', unrepresentable: 'any' });
+}
+
+/**
+ * @param now ms since 1970.
+ * @param required fields that this deployment requires. @default none
+ * @throws Failure `INVALID_VERIFICATION`: its message names the first invalid field, the problem and the remedy.
+ */
+export function parseVerification(
+  input: unknown,
+  now: number,
+  required: readonly RequirableField[] = [],
+): Verification {
+  const parsed = verificationRequest.safeParse(input, { reportInput: true });
+  if (!parsed.success) {
+    const { field, problem } = describeInvalidField(parsed.error.issues[0]);
+    throw invalid(field, problem);
+  }
+  for (const field of required) {
+    if (parsed.data[field] === undefined) throw invalid(field, 'is missing: this deployment requires it');
+  }
+  const { deadline } = parsed.data;
+  if (deadline !== undefined) {
+    const ahead = Date.parse(deadline) - now;
+    if (ahead < MIN_DEADLINE_MS)
+      throw invalid('deadline', 'is in the past or too close: give a time at least 1 second ahead');
+    if (ahead > MAX_DEADLINE_MS) throw invalid('deadline', 'is more than 7 days ahead: give an earlier time');
+  }
+  return parsed.data;
+}
+
+/** @returns the deadline in ms since 1970. */
+export function deadlineOf(request: Verification, now: number): number {
+  return request.deadline === undefined ? now + DEFAULT_DEADLINE_MS[request.lane] : Date.parse(request.deadline);
+}
+
+function invalid(field: string, problem: string): Failure {
+  return inputFailure(CODES.INVALID_VERIFICATION, field, `${field === '' ? 'the verification' : field} ${problem}`);
+}
+
+/** The invalid field as a dotted path, and a predicate that says what is wrong and what to do: "is missing: give a string". */
+export function describeInvalidField(issue: z.core.$ZodIssue | undefined): {
+  readonly field: string;
+  readonly problem: string;
+} {
+  if (issue === undefined) return { field: '', problem: 'is not valid' };
+  return { field: issue.path.map(String).join('.'), problem: describeProblem(issue) };
+}
+
+function describeProblem(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_value':
+      return `is not known: use one of ${issue.values.map(String).join(', ')}`;
+    case 'unrecognized_keys':
+      return `has an unknown field ${issue.keys.map((key) => `"${key}"`).join(', ')}: remove it or correct its name`;
+    case 'invalid_type':
+      return issue.input === undefined
+        ? `is missing: give a ${issue.expected}`
+        : `has the wrong type: give a ${issue.expected}`;
+    case 'invalid_union':
+      return 'is not a known kind: use "file", "https" or "cos" for sources, "file", "cos" or "none" for frames';
+    case 'invalid_key':
+      return 'has an invalid name: use up to 64 letters, digits, "_", "." and "-"';
+    default:
+      return issue.message;
+  }
+}

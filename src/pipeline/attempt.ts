@@ -1,0 +1,371 @@
+import type { Code } from '../domain/errors/codes.ts';
+import { Failure } from '../domain/errors/failure.ts';
+import { CODES } from '../domain/errors/index.ts';
+import { dependenciesOf } from '../domain/operations/breakers.ts';
+import { chargeOf } from '../domain/operations/costs.ts';
+import type { HistoryEntry } from '../domain/verification/history.ts';
+import { maxPaymentsWithoutReview } from '../domain/verification/policy.ts';
+import type { Order } from '../domain/verification/request.ts';
+import { describeSentParameters } from '../domain/verification/sent-parameters.ts';
+import { STAGES, type StageName } from '../domain/verification/states.ts';
+import { type NotifyJob, notification } from '../redis/notify-queue.ts';
+import type { JournalRecord } from '../redis/record.ts';
+import type { AttemptStart } from '../redis/scripts/begin-attempt.ts';
+import { adoptReceipt, proofOf } from './adopt-receipt.ts';
+import { AfterFailure, outcomePending, StageFailure } from './after-failure.ts';
+import { type AttemptEnd, AttemptEnds } from './attempt-ends.ts';
+import { deadlinePassed, sourceBusy, stageTimeout } from './attempt-failures.ts';
+import type { AttemptTools } from './attempt-tools.ts';
+import { checkRecord } from './check-record.ts';
+import type { Lease } from './lease.ts';
+import { packageDigest } from './package-digest.ts';
+import { CallWithheld, callName, pay } from './payment.ts';
+import { sleep } from './sleep.ts';
+import { sharesOf } from './source-shares.ts';
+import {
+  closeResources,
+  hasFrameToFetch,
+  type OpenedResource,
+  openResources,
+  type StageContext,
+  type StageInput,
+  stages,
+} from './stages/index.ts';
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export class Attempt {
+  readonly #tools: AttemptTools;
+  readonly #lease: Lease;
+  readonly #record: JournalRecord;
+  readonly #start: AttemptStart;
+  readonly #ends: AttemptEnds;
+  /**
+   * Fires at the verification's deadline. If there is no decision by then, all work stops. If there is one, the download goes on.
+   */
+  readonly #deadline = new AbortController();
+  /** The gate's epoch when this attempt was admitted. */
+  #epoch: string;
+  /** The preflight's history entry. It waits here until the intent is written: writing both together saves a script call. */
+  #preflightEntry: HistoryEntry | null = null;
+  /** Sources that were opened before admission. */
+  #spooled: OpenedResource[] | null = null;
+  #spoolMs = 0;
+  /** The download's history entry. It waits here until the end is written: writing both together saves a script call. */
+  #downloadEntry: HistoryEntry | null = null;
+
+  constructor(tools: AttemptTools, lease: Lease, start: AttemptStart, record: JournalRecord) {
+    this.#tools = tools;
+    this.#lease = lease;
+    this.#start = start;
+    this.#epoch = start.epoch;
+    this.#record = record;
+    this.#ends = new AttemptEnds(tools, lease, start, record);
+  }
+
+  async run(): Promise<AttemptEnd> {
+    const { verdict, waitMs } = this.#start;
+    switch (verdict) {
+      case 'terminal':
+        return this.#ends.repeatFollowUps();
+      case 'held':
+        return { kind: 'held', leftMs: waitMs };
+      case 'wait':
+        return { kind: 'later', delayMs: waitMs };
+      case 'poison':
+        return this.#endUnlessDecided(CODES.POISON);
+      case 'expired':
+        return this.#endUnlessDecided(CODES.DEADLINE_EXCEEDED);
+      case 'hold_expired':
+        return this.#afterHold();
+      case 'lost':
+      case 'missing':
+        return { kind: verdict };
+      case 'sealed':
+        throw new Error('a sealed record cannot be attempted');
+      case 'go':
+        return this.#runStages();
+    }
+  }
+
+  async #runStages(): Promise<AttemptEnd> {
+    const leftMs = this.#record.deadline - this.#start.now;
+    const timer = setTimeout(() => this.#deadline.abort(deadlinePassed()), Math.min(leftMs, MAX_TIMER_MS));
+    try {
+      if (!(await this.#adoptReceipt())) {
+        const waiting = await this.#resolveOpenIntent();
+        if (waiting !== null) return waiting;
+        if (this.#record.cancelled) return await this.#ends.endWith(CODES.CANCELLED);
+        checkRecord(this.#record, this.#tools);
+      }
+      await this.#passBreakers();
+      if (this.#record.outcomes.detect === undefined) await this.#waitForAdmission(this.#start.waitMs);
+      if (this.#mustRun('upload')) await this.#spoolAhead();
+      for (const stage of STAGES) if (this.#mustRun(stage)) await this.#runStage(stage);
+      return await this.#ends.complete(this.#downloadEntry);
+    } catch (error) {
+      return await new AfterFailure(this.#tools, this.#lease, this.#record, this.#ends).handle(error, this.#epoch);
+    } finally {
+      clearTimeout(timer);
+      await this.#tools.breakers.end();
+      await closeResources(this.#spooled ?? []);
+    }
+  }
+
+  /** Called if no operator resolved a hold in time: the verification fails for the reason that caused the hold. */
+  #afterHold(): Promise<AttemptEnd> {
+    const { reason, cancelled } = this.#record;
+    if (cancelled || reason === null) return this.#ends.endWith(cancelled ? CODES.CANCELLED : CODES.INTERNAL);
+    return this.#ends.failFor(reason);
+  }
+
+  // ── before the stages ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Handles an intent that a crashed attempt left open. Before the intent's deadline, requeues the verification. After the
+   * deadline, marks the outcome of the call as unknown.
+   */
+  async #resolveOpenIntent(): Promise<AttemptEnd | null> {
+    const { openIntent } = this.#record;
+    if (openIntent === null) return null;
+    const call = callName(openIntent.iid);
+    const entry: HistoryEntry = {
+      at: Date.now(),
+      event: 'unknown',
+      stage: 'detect',
+      call,
+      code: CODES.OUTCOME_UNKNOWN,
+    };
+    const answer = await this.#lease.guard(this.#tools.journal.markOutcomeUnknown(entry));
+    const reason = outcomePending('detect');
+    if (answer.kind === 'open') return this.#ends.requeue({ stage: 'detect', delayMs: answer.leftMs, reason });
+    if (answer.kind === 'lost') return { kind: 'lost' };
+    if (answer.kind !== 'unknown') return null;
+    this.#tools.log.stage('detect', 'unknown', { code: CODES.OUTCOME_UNKNOWN });
+    const review = this.#tools.policy.unknownOutcome === 'review' && this.#record.lane === 'batch';
+    return review ? this.#ends.holdForReview(reason) : null;
+  }
+
+  /** @returns whether a receipt was found and adopted. See adopt-receipt.ts. */
+  async #adoptReceipt(): Promise<boolean> {
+    const [notify, signal] = [this.#decisionNotice, this.#untilDecision];
+    const decided = await adoptReceipt(this.#record, this.#tools, { lease: this.#lease, notify, signal });
+    if (decided !== null) this.#record.outcomes.detect = decided;
+    return decided !== null;
+  }
+
+  /**
+   * Ends a verification that is overdue or has crashed its workers too often, unless a receipt shows that it was decided. If the
+   * bucket that may hold the receipt does not answer, the verification ends too.
+   */
+  async #endUnlessDecided(code: Code): Promise<AttemptEnd> {
+    let adopted = false;
+    try {
+      adopted = await this.#adoptReceipt();
+    } catch (error) {
+      if (this.#lease.lost || error instanceof CallWithheld) {
+        return new AfterFailure(this.#tools, this.#lease, this.#record, this.#ends).handle(error, this.#epoch);
+      }
+      if (!(error instanceof Failure)) throw error;
+    }
+    return adopted ? this.#runStages() : this.#ends.endWith(code);
+  }
+
+  /**
+   * Stops the attempt before its first stage if a dependency of any remaining stage is down, so that nothing is uploaded in vain.
+   */
+  async #passBreakers(): Promise<void> {
+    const { order } = this.#record;
+    if (order === null) return;
+    const needed = STAGES.filter((stage) => this.#mustRun(stage)).flatMap((stage) => this.#dependencies(order, stage));
+    await this.#lease.guard(this.#tools.breakers.ask(needed, this.#mayProbe));
+  }
+
+  #dependencies(order: Order, stage: StageName): string[] {
+    const inOwnBucket = stage === 'upload' && order.upload === 'own-bucket';
+    return dependenciesOf(order, stage, inOwnBucket ? this.#tools.edges.bucket(order.region) : undefined);
+  }
+
+  /**
+   * Whether this attempt may probe a FaceID call behind an open breaker. The outcome of a probe may stay unknown, and the probe
+   * then counts as possibly paid. If the probe would be this verification's last allowed call, another verification must probe.
+   */
+  get #mayProbe(): boolean {
+    const { lane, paid, possiblyPaid } = this.#record;
+    return paid + possiblyPaid + 1 < maxPaymentsWithoutReview(this.#tools.policy, lane);
+  }
+
+  /**
+   * Reads sources on callers' hosts before the upload. These hosts may be slow, so the attempt gives up its admission during the
+   * reads, and all such reads together use only a share of the worker's slots.
+   */
+  async #spoolAhead(): Promise<void> {
+    const { order, starts, tenant } = this.#record;
+    const { journal, shares, gate } = this.#tools;
+    const needed = order === null ? [] : sharesOf(order, tenant);
+    if (needed.length === 0) return;
+    const startedAt = performance.now();
+    try {
+      await this.#lease.guard(journal.leaveAdmission());
+      const leave = await shares.enter(needed);
+      if (leave === null) throw sourceBusy(starts);
+      try {
+        this.#spooled = await this.#within('upload', (context) => openResources(this.#input, context));
+      } finally {
+        leave();
+      }
+      this.#spoolMs = performance.now() - startedAt;
+    } catch (error) {
+      throw new StageFailure('upload', performance.now() - startedAt, error);
+    }
+    const { region, action, lane } = this.#record;
+    const answer = await this.#lease.guard(journal.askAdmission(lane, gate.admission(region, action)));
+    this.#epoch = answer.epoch;
+    await this.#waitForAdmission(answer.waitMs);
+  }
+
+  async #waitForAdmission(firstWaitMs: number): Promise<void> {
+    const { region, action, lane } = this.#record;
+    const admission = this.#tools.gate.admission(region, action);
+    let waitMs = firstWaitMs;
+    while (waitMs > 0) {
+      await sleep(waitMs, this.#untilDecision);
+      const answer = await this.#lease.guard(this.#tools.journal.askAdmission(lane, admission));
+      waitMs = answer.waitMs;
+      this.#epoch = answer.epoch;
+    }
+  }
+
+  // ── the stages ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether a stage must run, because it has no outcome yet. After a decision, this can only be the download. */
+  #mustRun(stage: StageName): boolean {
+    const { outcomes } = this.#record;
+    return outcomes[stage] === undefined && (outcomes.detect === undefined || stage === 'download');
+  }
+
+  async #runStage(stage: StageName): Promise<void> {
+    const { outcomes } = this.#record;
+    const input = this.#input;
+    const startedAt = performance.now();
+    const tookMs = () => performance.now() - startedAt;
+    const { breakers } = this.#tools;
+    this.#tools.log.stage(stage, 'start', {});
+    try {
+      switch (stage) {
+        case 'upload':
+          outcomes.upload = await this.#within(stage, (context) => stages.upload(input, context, this.#spooled));
+          breakers.pass(this.#dependencies(input.order, stage));
+          await this.#commitUpload(this.#spoolMs + tookMs());
+          break;
+        case 'md5':
+          outcomes.md5 = await this.#within(stage, (context) => stages.md5(input, context));
+          breakers.pass(this.#dependencies(input.order, stage));
+          this.#preflightEntry = { at: Date.now(), event: 'done', stage, ms: tookMs() };
+          break;
+        case 'detect':
+          outcomes.detect = await stages.detect(input, this.#context(this.#untilDecision));
+          this.#tools.log.decided(outcomes.detect);
+          await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
+          break;
+        case 'download':
+          outcomes.download = await this.#within(stage, (context) => stages.download(input, context));
+          if (hasFrameToFetch(input)) {
+            breakers.pass(this.#dependencies(input.order, stage));
+            this.#downloadEntry = { at: Date.now(), event: 'done', stage, ms: tookMs() };
+          }
+          break;
+      }
+    } catch (error) {
+      throw new StageFailure(stage, tookMs(), error);
+    }
+    this.#tools.log.stage(stage, 'done', { ms: tookMs() });
+  }
+
+  /**
+   * Runs a stage. The stage is aborted at its time limit, when the lease is lost, and at the deadline if there is no decision
+   * yet.
+   */
+  async #within<T>(stage: 'upload' | 'md5' | 'download', run: (context: StageContext) => Promise<T>): Promise<T> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(stageTimeout(stage)), this.#tools.policy.stageMs[stage]);
+    const outer = stage === 'download' ? this.#lease.signal : this.#untilDecision;
+    try {
+      return await run(this.#context(AbortSignal.any([outer, limit.signal])));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #context(signal: AbortSignal): StageContext {
+    const { edges, objectFolder, wall, gate, journal, policy, costs, log, breakers, reuse } = this.#tools;
+    const { id, region, action, lane, generation, threshold } = this.#record;
+    return {
+      edges,
+      signal,
+      objectFolder,
+      wall,
+      now: () => Date.now(),
+      receiptOwner: this.#tools.receiptOwner,
+      proofOf: (order, decided) => proofOf(this.#record, order, decided, reuse.namespace),
+      uploadUrlTurns: (count) => gate.uploadUrlTurns(region, count, signal),
+      pay: (prepare, call) =>
+        pay(
+          {
+            journal,
+            breakers,
+            mayProbe: this.#mayProbe,
+            lease: this.#lease,
+            gate,
+            id,
+            region,
+            action,
+            onGateOpened: () => log.gate('opened', null),
+            onOutcomeWaits: () => log.outcomeWaits(),
+            onReplyShape: (fields, requestId) => log.replyShape(fields, requestId),
+            onBudget: (event, budget) => log.budget(event, budget),
+            charge: () => chargeOf(costs, action, Date.now()),
+            generation,
+            threshold,
+            callMs: policy.callMs[lane],
+            maxPayments: maxPaymentsWithoutReview(policy, lane),
+            package: packageDigest(this.#record, this.#tools.reuse),
+            notify: this.#decisionNotice,
+            preflight: this.#record.outcomes.md5 ?? { checkedAt: 0 },
+            preflightEntry: this.#preflightEntry,
+            signal,
+          },
+          prepare,
+          call,
+        ),
+    };
+  }
+
+  get #input(): StageInput {
+    const { id, tenant, generation, order, outcomes } = this.#record;
+    if (order === null) throw new Error('a live verification has no order');
+    return { id, tenant, generation, order, outcomes };
+  }
+
+  async #commitUpload(ms: number): Promise<void> {
+    const { id, generation, order, outcomes } = this.#record;
+    const { journal, objectFolder } = this.#tools;
+    const { upload } = outcomes;
+    const sent =
+      upload === undefined ? {} : { sent: describeSentParameters(upload, `${objectFolder}/${id}`, order?.liveness) };
+    const entry: HistoryEntry = { at: Date.now(), event: 'done', stage: 'upload', ms, ...sent };
+    const passed = this.#tools.breakers.takePassed();
+    const answer = await this.#lease.guard(
+      journal.commit({ stage: 'upload', generation, outcome: upload, entry, passed }),
+    );
+    if (answer !== 'ok') throw new CallWithheld({ why: answer });
+  }
+
+  get #decisionNotice(): NotifyJob | undefined {
+    return notification(this.#record, 'decided').notify;
+  }
+
+  get #untilDecision(): AbortSignal {
+    return AbortSignal.any([this.#lease.signal, this.#deadline.signal]);
+  }
+}

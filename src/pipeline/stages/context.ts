@@ -1,0 +1,67 @@
+/**
+ * Input and context of a stage. A stage is a plain function `(input, context) → outcome`. It does not depend on BullMQ, Redis or
+ * its caller, and reports every problem by throwing a Failure.
+ */
+
+import type { TenantWall } from '../../domain/operations/tenants.ts';
+import type {
+  Bucket,
+  DetectAnswer,
+  DetectInput,
+  FaceId,
+  FrameSink,
+  LinkIo,
+  PaidTurn,
+  Sources,
+  Turn,
+} from '../../domain/ports.ts';
+import type { Region } from '../../domain/verification/actions.ts';
+import type { DetectOutcome, StageOutcomes } from '../../domain/verification/outcomes.ts';
+import type { Order } from '../../domain/verification/request.ts';
+
+/** The ports that stages use. */
+export interface Edges {
+  readonly sources: Sources;
+  readonly links: LinkIo;
+  readonly faceId: FaceId;
+  readonly sink: FrameSink;
+  /** The company's own bucket in a region. @throws Failure NO_BUCKET */
+  bucket(region: Region): Bucket;
+}
+
+export interface StageInput {
+  readonly id: string;
+  readonly tenant: string | null;
+  /** Increases with each rewind, so that each generation uploads under its own keys. */
+  readonly generation: number;
+  readonly order: Order;
+  readonly outcomes: StageOutcomes;
+}
+
+export interface StageContext {
+  readonly edges: Edges;
+  /**
+   * Aborts the stage if the lease is lost, the verification is cancelled, the deadline passes, or the stage's time limit is over.
+   */
+  readonly signal: AbortSignal;
+  /** The folder for all uploaded objects in the company's own bucket. */
+  readonly objectFolder: string;
+  /** What the verification's tenant may reach; null: every place. */
+  readonly wall: TenantWall | null;
+  now(): number;
+  /** The keyed hash that marks the receipts of this deployment. */
+  readonly receiptOwner: string;
+  /** The keyed hash by which Bestframe later recognises a receipt as its own. */
+  proofOf(order: Order, decided: DetectOutcome): string;
+  /** Returns a function that waits for the rate-limit slot of one CreateUploadUrl call. Await it right before each call. */
+  uploadUrlTurns(count: number): () => Promise<Turn>;
+  /**
+   * The only way to make a paid call. Runs `call` once and records its outcome. `call` awaits its turn, which declares the intent
+   * and checks the rate limit, the deadline and the lease.
+   * @param prepare builds the input after the intent is declared. If it signs links, they must expire within `callMs`.
+   */
+  pay(
+    prepare: (callMs: number) => Promise<DetectInput>,
+    call: (turn: () => Promise<PaidTurn>, signal: AbortSignal) => Promise<DetectAnswer>,
+  ): Promise<DetectOutcome>;
+}

@@ -1,0 +1,44 @@
+/**
+ * detect: makes the paid call, once. Links to the company's own bucket are signed after the intent is declared, and expire with
+ * the intent. So if a call arrives too late, Tencent cannot read the links, and the call fails without being billed.
+ */
+import { Failure } from '../../domain/errors/failure.ts';
+import { failureCode } from '../../domain/errors/index.ts';
+import { faceIdDependency } from '../../domain/operations/breakers.ts';
+import type { DetectOutcome } from '../../domain/verification/outcomes.ts';
+import type { StageContext, StageInput } from './context.ts';
+import { concerning } from './evidence.ts';
+import { isStaged, readyLinks } from './links.ts';
+
+/** The vendor's message about a link that it cannot use. */
+const BAD_LINK = 'invalid resourceUrl';
+
+export function detect(input: StageInput, context: StageContext): Promise<DetectOutcome> {
+  const { action, region, liveness } = input.order;
+  const faceId = { about: 'deployment', dependency: faceIdDependency(action) } as const;
+  return context.pay(
+    async (callMs) => {
+      const links = await readyLinks(input, context, callMs);
+      const linksByName = Object.fromEntries(links.map(({ name, link, md5 }) => [name, { link, md5 }]));
+      return { links: linksByName, ...(liveness === undefined ? {} : { liveness }) };
+    },
+    (turn, signal) =>
+      concerning(faceId, () => blameNamedLinks(context.edges.faceId.detect(action, region, turn, signal))),
+  );
+
+  /**
+   * If a link leads to an object that the caller named, a failure may be caused by that object, so the failure is attributed to
+   * the caller.
+   */
+  async function blameNamedLinks<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      if (!(error instanceof Failure) || failureCode(error) !== BAD_LINK) throw error;
+      const resources = Object.values(input.outcomes.upload?.resources ?? {});
+      throw resources.every((each) => isStaged(each, input, context))
+        ? error
+        : error.concerning({ ...faceId, about: 'caller' });
+    }
+  }
+}

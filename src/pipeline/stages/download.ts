@@ -1,0 +1,56 @@
+/**
+ * download: stores the BestFrame in the caller's target and checks its MD5, within the two hours for which the link is valid.
+ * Every attempt stores the frame under the same name. A receipt of the decision is stored next to the frame.
+ */
+
+import { localFailure } from '../../domain/errors/failure.ts';
+import { CODES } from '../../domain/errors/index.ts';
+import { COS_GET, COS_PUT } from '../../domain/operations/breakers.ts';
+import { type DownloadOutcome, frameWithoutDownload } from '../../domain/verification/outcomes.ts';
+import type { StageContext, StageInput } from './context.ts';
+import { concerning, streamConcerning } from './evidence.ts';
+
+/** Whether there is a frame to download: the vendor returned one, the caller wants it, and it is not stored yet. */
+export function hasFrameToFetch({ order, outcomes: { detect } }: StageInput): boolean {
+  return detect?.bestFrame != null && detect.stored === undefined && order.frame.to !== 'none';
+}
+
+export async function download(input: StageInput, context: StageContext): Promise<DownloadOutcome> {
+  const { detect } = input.outcomes;
+  if (detect?.stored !== undefined) return { frame: 'stored', stored: detect.stored };
+  const frame = detect?.bestFrame ?? null;
+  if (detect === undefined || input.order.frame.to === 'none') return { frame: 'none', stored: null };
+  if (frame === null) return { frame: frameWithoutDownload(detect), stored: null };
+  if (frame.expiresAt <= context.now()) {
+    const message = 'the BestFrame link has expired: the vendor no longer has the picture';
+    throw localFailure(CODES.FRAME_EXPIRED, message);
+  }
+  const { decision, similarity, result, requestId, billed: paid } = detect;
+  const proof = context.proofOf(input.order, detect);
+  const receipt = {
+    id: input.id,
+    decision,
+    similarity,
+    result,
+    requestId,
+    decidedAt: context.now(),
+    proof,
+    owner: context.receiptOwner,
+    paid,
+  };
+  // The vendor made the link. So if the link cannot be read, this is evidence about COS, and not about the account.
+  const bytes = streamConcerning(
+    { dependency: COS_GET },
+    await concerning({ dependency: COS_GET }, () => context.edges.links.get(frame.url, context.signal)),
+  );
+  const target = input.order.frame;
+  const store = () =>
+    context.edges.sink.store(
+      { id: input.id, tenant: input.tenant, target, frame: bytes, md5: frame.md5, receipt },
+      context.signal,
+    );
+  // The caller chose the object's key, so a policy that refuses the key is no evidence about the account.
+  const stored =
+    target.to === 'cos' ? await concerning({ about: 'caller', dependency: COS_PUT }, store) : await store();
+  return { frame: 'stored', stored };
+}

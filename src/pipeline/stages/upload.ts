@@ -1,0 +1,154 @@
+/**
+ * upload: uploads all resources concurrently to where Tencent can fetch them.
+ *
+ * For each resource there is a PUT link and a GET link. Either they are signed for the company's own bucket, under a key of this
+ * verification and generation, or the vendor issues both in answer to CreateUploadUrl. In both cases the bytes are sent as one
+ * streaming PUT. A COS object that is already in the right bucket and region is not copied.
+ */
+
+import { type Evidence, inputFailure } from '../../domain/errors/failure.ts';
+import { CODES } from '../../domain/errors/index.ts';
+import { COS_PUT, CREATE_UPLOAD_URL, sourceDependency } from '../../domain/operations/breakers.ts';
+import { isHostAllowed, stagedResources, type TenantWall } from '../../domain/operations/tenants.ts';
+import type { OpenSource, SourceLimits, Turn } from '../../domain/ports.ts';
+import { type ResourceName, type ResourceRule, resourcesOf } from '../../domain/verification/actions.ts';
+import { objectKey } from '../../domain/verification/identity.ts';
+import type { UploadedResource, UploadOutcome } from '../../domain/verification/outcomes.ts';
+import { PUT_LINK_MS } from '../../domain/verification/policy.ts';
+import type { StageContext, StageInput } from './context.ts';
+import { concerning, streamConcerning } from './evidence.ts';
+
+/** A resource whose source was read completely once. */
+export interface OpenedResource {
+  readonly name: ResourceName;
+  readonly rule: ResourceRule;
+  readonly source: OpenSource;
+  /** The evidence that marks a failure to read the source: the dependency, and the caller as the owner of the source. */
+  readonly origin: Evidence;
+}
+
+const PUT: Evidence = { about: 'deployment', dependency: COS_PUT };
+
+interface UploadResult {
+  readonly resource: UploadedResource;
+  readonly expiresAt?: number;
+}
+
+/** @param spooled resources that were opened before this stage, or null. This function closes them. */
+export async function upload(
+  input: StageInput,
+  context: StageContext,
+  spooled: readonly OpenedResource[] | null,
+): Promise<UploadOutcome> {
+  const opened = spooled ?? (await openResources(input, context));
+  try {
+    refuseSameBytes(opened);
+    const uploadOne =
+      input.order.upload === 'own-bucket' ? toOwnBucket : viaUploadUrl(context.uploadUrlTurns(opened.length));
+    const uploaded = await awaitAll(opened.map((resource) => uploadOne(resource, input, context)));
+    const expiries = uploaded.flatMap((each) => each.expiresAt ?? []);
+    return {
+      resources: Object.fromEntries(opened.map(({ name }, index) => [name, uploaded[index]?.resource])),
+      ...(expiries.length === 0 ? {} : { linksExpireAt: Math.min(...expiries) }),
+    };
+  } finally {
+    await closeResources(opened);
+  }
+}
+
+/** Opens all sources, or none. The caller closes them. */
+export async function openResources(
+  { id, order }: StageInput,
+  { edges, signal, wall }: StageContext,
+): Promise<OpenedResource[]> {
+  const staged = stagedResources(id, order);
+  const wanted = resourcesOf(order.action);
+  const results = await Promise.allSettled(
+    wanted.map(async ([name, rule]) => {
+      const from = order.resources[name];
+      if (from === undefined)
+        throw inputFailure(
+          CODES.INVALID_VERIFICATION,
+          `resources.${name}`,
+          `resources.${name} is missing: give a source for it`,
+        );
+      const dependency = sourceDependency(from);
+      // A failure to read a file is not marked: either this deployment's disk or the caller's path may be at fault.
+      const origin: Evidence = dependency === null ? {} : { about: 'caller', dependency };
+      const sources = wall === null ? edges.sources : edges.sources.limitedTo(limitsOf(wall, staged.includes(name)));
+      const source = await concerning(origin, () => sources.open(from, rule, `resources.${name}`, signal));
+      return { name, rule, source, origin };
+    }),
+  );
+  const failed = results.find((result) => result.status === 'rejected');
+  const opened = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  if (failed === undefined) return opened;
+  await closeResources(opened);
+  throw failed.reason;
+}
+
+/** A file that came with the request lies in the staging folder, which the policy does not name. */
+function limitsOf(wall: TenantWall, isStaged: boolean): SourceLimits {
+  return { within: isStaged ? undefined : wall.policy.fileRoots, allowsUrl: (url) => isHostAllowed(wall, url) };
+}
+
+/** Idempotent. */
+export async function closeResources(opened: readonly OpenedResource[]): Promise<void> {
+  await Promise.all(opened.map(({ source }) => source.close()));
+}
+
+function refuseSameBytes(opened: readonly OpenedResource[]): void {
+  const [first, second] = opened;
+  if (first === undefined || second === undefined || first.source.md5 !== second.source.md5) return;
+  const message = `resources.${second.name} has the same bytes as resources.${first.name}: give two different resources`;
+  throw inputFailure(CODES.SAME_RESOURCE, `resources.${second.name}`, message);
+}
+
+/** Uploads one resource. A COS source is read again for the upload, so a failure may also come from the source. */
+type UploadOne = (resource: OpenedResource, input: StageInput, context: StageContext) => Promise<UploadResult>;
+
+const toOwnBucket: UploadOne = async ({ name, rule, source, origin }, input, context) => {
+  const bucket = context.edges.bucket(input.order.region);
+  const content = { bytes: source.sizeBytes, md5: source.md5 };
+  const { place } = source;
+  if (place !== undefined && place.bucket === bucket.name && place.region === bucket.region) {
+    return { resource: { ...content, object: place } };
+  }
+  const key = objectKey(context.objectFolder, input.id, input.generation, name);
+  const link = await concerning(PUT, () => bucket.signPut(key, PUT_LINK_MS));
+  await concerning(PUT, () =>
+    context.edges.links.put(
+      link,
+      () => streamConcerning(origin, source.stream()),
+      { ...putHeaders(rule, source), owner: input.id },
+      context.signal,
+    ),
+  );
+  return { resource: { ...content, object: { bucket: bucket.name, region: bucket.region, key } } };
+};
+
+function viaUploadUrl(turn: () => Promise<Turn>): UploadOne {
+  return async ({ rule, source, origin }, { order }, { edges, signal }) => {
+    const pair = await concerning({ about: 'deployment', dependency: CREATE_UPLOAD_URL }, () =>
+      edges.faceId.createUploadUrl(order.action, order.region, turn, signal),
+    );
+    await concerning(PUT, () =>
+      edges.links.put(pair.putLink, () => streamConcerning(origin, source.stream()), putHeaders(rule, source), signal),
+    );
+    const { getLink: link, requestId, expiresAt } = pair;
+    return { resource: { bytes: source.sizeBytes, md5: source.md5, link, requestId }, expiresAt };
+  };
+}
+
+function putHeaders(rule: ResourceRule, source: OpenSource) {
+  return { sizeBytes: source.sizeBytes, md5: source.md5, contentType: rule.contentType };
+}
+
+/** Like Promise.all, but rejects only after every promise has settled, so that no upload goes on after its stage has ended. */
+async function awaitAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(promises);
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}

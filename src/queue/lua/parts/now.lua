@@ -1,5 +1,0 @@
--- Redis TIME is the only clock: ms since 1970.
-local function clock()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end

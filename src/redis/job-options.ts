@@ -1,0 +1,90 @@
+/**
+ * Options of BullMQ jobs. A verify job has one BullMQ attempt: Bestframe itself counts attempts, in the journal, and decides what
+ * follows.
+ */
+import type { JobsOptions } from 'bullmq';
+import type { Mode } from '../domain/verification/mode.ts';
+import type { Lane, UploadWay } from '../domain/verification/request.ts';
+
+/**
+ * Jobs with a lower number are served first. BullMQ serves priority 0 before everything else, so 0 is reserved for work
+ * that resumes. Each priority has one digit. A second digit would make a job's options 65 bytes long, one more than Redis keeps
+ * in a packed hash, and a finished job would take 600 more bytes of memory.
+ */
+const PRIORITY: Readonly<Record<Lane, number>> = { interactive: 1, batch: 9 };
+export const RESUME_PRIORITY = 0;
+
+/** Priority of a job that has not begun. */
+export function lanePriority(lane: Lane): number {
+  return PRIORITY[lane];
+}
+
+/** Priorities of the jobs that are served before a new job of this lane. */
+export function prioritiesBefore(lane: Lane): number[] {
+  return [RESUME_PRIORITY, ...Object.values(PRIORITY).filter((priority) => priority <= PRIORITY[lane])];
+}
+
+/** Default time between a verification's end and the reduction of its record to a tombstone. The record outlives the job. */
+export const RECORD_TTL_MS = 30 * 24 * 3_600_000;
+/**
+ * In a deployment without an erase worker, no record becomes a tombstone. As a safety net, Redis drops a record this long after
+ * the record should have become a tombstone. Then nothing is left of the record, so a request with its key starts a new
+ * verification.
+ */
+const EXPIRY_MARGIN_MS = 7 * 24 * 3_600_000;
+
+export function recordExpiryMs(recordTtlMs: number): number {
+  return recordTtlMs + EXPIRY_MARGIN_MS;
+}
+
+/**
+ * Life of tombstones and receipts. During this time, a request with the key of an erased verification is refused with KEY_GONE,
+ * so nothing is paid for it again.
+ */
+export const TOMBSTONE_TTL_MS = 365 * 24 * 3_600_000;
+
+const DAY_S = 24 * 3600;
+
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+/** Waits between the 13 tries of a notification; together they take three days. Each wait varies by ±20 %. */
+export const NOTIFY_BACKOFF_MS: readonly number[] = [
+  ...[5 * SECOND, 30 * SECOND, 120 * SECOND, 600 * SECOND, 1_800 * SECOND],
+  ...[1 * HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 20 * HOUR, 24 * HOUR],
+];
+/** Age at which delivery is given up, even if few tries were made because the endpoint was resting. */
+export const NOTIFY_MAX_AGE_MS = 3 * 24 * HOUR;
+
+/** How long ended verify jobs are kept, for the dashboard. This is a worker option, so that it is not stored with every job. */
+export const VERIFY_JOB_RETENTION = {
+  removeOnComplete: { age: DAY_S, count: 5_000 },
+  removeOnFail: { age: 7 * DAY_S, count: 5_000 },
+};
+
+export const jobOptions = {
+  verify: (lane: Lane): JobsOptions => ({ priority: lanePriority(lane), attempts: 1 }),
+  erase: {
+    attempts: 2_000,
+    backoff: { type: 'capped' },
+    removeOnComplete: true,
+    removeOnFail: { age: 30 * DAY_S },
+    stackTraceLimit: 0,
+  } satisfies JobsOptions,
+  notify: {
+    attempts: NOTIFY_BACKOFF_MS.length + 1,
+    backoff: { type: 'capped' },
+    removeOnComplete: { age: 3_600, count: 1_000 },
+    removeOnFail: { age: 30 * DAY_S },
+    stackTraceLimit: 0,
+  } satisfies JobsOptions,
+};
+
+/**
+ * Data of a verify job: only what a dashboard may show. The job's name is the action, and everything else is in the journal. The
+ * data is short on purpose: if no value exceeds 64 bytes, Redis stores the job's hash as a listpack, which takes half the memory.
+ */
+export interface VerifyJob {
+  readonly way: UploadWay;
+  readonly lane: Lane;
+  readonly mode: Mode;
+}

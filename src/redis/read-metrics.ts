@@ -1,0 +1,101 @@
+/**
+ * Reads the metrics of a deployment in a few round trips, even if the backlog is long. So a scrape every few seconds is cheap.
+ */
+import type { Queue } from 'bullmq';
+import { COUNTERS, type Metrics, type TenantCounts } from '../domain/operations/metrics.ts';
+import type { Region } from '../domain/verification/actions.ts';
+import { readBreakers } from './breakers.ts';
+import { readCostMetrics, readCosts, readLedgerDay } from './costs.ts';
+import type { Deployment } from './deployment.ts';
+import { readGates } from './gates.ts';
+import { readWorkers } from './workers.ts';
+
+const OLDEST_READ = 1_000;
+
+export async function readMetrics(
+  deployment: Deployment,
+  { verify, erase, notify }: { verify: ReadonlyMap<Region, Queue>; erase: Queue; notify: Queue },
+  listed: readonly string[] = [],
+): Promise<Metrics> {
+  const { redis, names } = deployment;
+  const now = Date.now();
+  const [
+    gates,
+    workers,
+    breakers,
+    queues,
+    counted,
+    live,
+    held,
+    oldest,
+    outbox,
+    toErase,
+    toNotify,
+    dead,
+    costs,
+    tenants,
+  ] = await Promise.all([
+    readGates(deployment, now),
+    readWorkers(deployment),
+    readBreakers(deployment),
+    Promise.all([...verify].map(async ([region, queue]) => ({ region, ...(await countsOf(queue)) }))),
+    redis.hmget(names.counters, ...COUNTERS),
+    redis.zcard(names.live),
+    redis.zrange(names.held, '0', '-1'),
+    redis.zrange(names.live, '0', String(OLDEST_READ - 1), 'WITHSCORES'),
+    redis.hlen(names.outbox),
+    erase.getJobCounts('waiting', 'active', 'delayed'),
+    notify.getJobCounts('waiting', 'active', 'delayed'),
+    notify.getFailedCount(),
+    readCostMetrics(deployment, now),
+    readTenants(deployment, listed),
+  ]);
+  const isHeld = new Set(held);
+  const first = oldest.findIndex((id, index) => index % 2 === 0 && !isHeld.has(id));
+  return {
+    gates,
+    workers,
+    breakers,
+    queues,
+    counters: Object.fromEntries(
+      COUNTERS.map((name, index) => [name, Number(counted[index] ?? 0)]),
+    ) as Metrics['counters'],
+    live,
+    held: held.length,
+    oldestMs: first === -1 ? null : Math.max(0, now - Number(oldest[first + 1])),
+    outbox,
+    toErase: sumOf(toErase),
+    toNotify: sumOf(toNotify),
+    deadNotifications: dead,
+    costs,
+    tenants,
+  };
+}
+
+async function readTenants(deployment: Deployment, listed: readonly string[]): Promise<TenantCounts[]> {
+  if (listed.length === 0) return [];
+  const { redis, names } = deployment;
+  const day = await readLedgerDay(deployment);
+  const entries = day === null ? [] : await readCosts(deployment, [day], undefined);
+  return Promise.all(
+    listed.map(async (tenant) => {
+      const own = entries.filter((entry) => entry.tenant === tenant);
+      return {
+        tenant,
+        records: await redis.zcard(names.tenant(tenant)),
+        paidCalls: own.reduce((sum, { paidCalls }) => sum + paidCalls, 0),
+        possiblyPaidCalls: own.reduce((sum, { possiblyPaidCalls }) => sum + possiblyPaidCalls, 0),
+      };
+    }),
+  );
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+async function countsOf(queue: Queue): Promise<{ waiting: number; active: number; delayed: number }> {
+  const counts = await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed');
+  const { waiting = 0, prioritized = 0, active = 0, delayed = 0 } = counts;
+  return { waiting: waiting + prioritized, active, delayed };
+}

@@ -1,0 +1,172 @@
+/**
+ * Builds the view of a verification for callers, from its journal, its history, and the gates and breakers that it shares with
+ * others.
+ */
+import { explain } from '../domain/errors/index.ts';
+import { dependenciesOf } from '../domain/operations/breakers.ts';
+import { type Advice, adviseOn, outlookOf } from '../domain/verification/advice.ts';
+import { type Cost, MICROS } from '../domain/verification/cost.ts';
+import type { HistoryEntry } from '../domain/verification/history.ts';
+import { type Pause, pauseOf, type Surroundings } from '../domain/verification/pauses.ts';
+import { isTerminal, nextStep, STAGES, type StageName } from '../domain/verification/states.ts';
+import type { VerificationView, ViewReason } from '../domain/verification/view.ts';
+import type { Deployment } from './deployment.ts';
+import { askSurroundings, SURROUNDING_REPLIES, surroundingsFrom } from './read-surroundings.ts';
+import {
+  currentStage,
+  decisionReason,
+  type JournalRecord,
+  openEntry,
+  type Reason,
+  readRecord,
+  stageTimes,
+} from './record.ts';
+
+/** Reads many views in one round trip, in the order of the ids. A view is null if there is no record. */
+export async function readViews(
+  { redis, names, sealer }: Deployment,
+  ids: readonly string[],
+): Promise<(VerificationView | null)[]> {
+  if (ids.length === 0) return [];
+  const pipeline = redis.pipeline();
+  askSurroundings(pipeline, names);
+  for (const id of ids) pipeline.hgetall(names.journal(id)).lrange(names.history(id), 0, -1);
+  const all = (await pipeline.exec()) ?? [];
+  const around = surroundingsFrom(all.slice(0, SURROUNDING_REPLIES), Date.now());
+  const replies = all.slice(SURROUNDING_REPLIES);
+  return ids.map((id, index) => {
+    const [journalError, hash] = replies[index * 2] ?? [null, {}];
+    const [historyError, entries] = replies[index * 2 + 1] ?? [null, []];
+    if (journalError !== null) throw journalError;
+    if (historyError !== null) throw historyError;
+    const record = readRecord(id, hash as Record<string, string>, sealer);
+    if (record === null) return null;
+    const history = (entries as string[]).map((entry) => openEntry(sealer, id, entry));
+    return viewOf(record, history, around(record.region, record.action));
+  });
+}
+
+function viewOf(record: JournalRecord, history: readonly HistoryEntry[], surroundings: Surroundings): VerificationView {
+  const stage = stageOf(record, history);
+  const pause = outlookOf(record) === 'again' ? pauseOf(waitingOf(record, stage), surroundings) : null;
+  const reason = reasonOf(record, pause, stage);
+  const advice = reason === null ? null : adviseOn(record, reason);
+  return {
+    id: record.id,
+    key: record.key,
+    tenant: record.tenant,
+    mode: record.mode,
+    action: record.action,
+    region: record.region,
+    upload: record.upload,
+    lane: record.lane,
+    state: record.state,
+    next: nextStep(record.state, record.decision),
+    decision: record.decision,
+    similarity: record.similarity,
+    similarityThreshold: record.threshold,
+    reason: reason === null || advice === null ? null : explainReason(record, reason, advice),
+    retake: advice?.retake ?? 'none',
+    pausedBy: pause?.by ?? null,
+    retryAfter: retryAfter(record, reason, pause, surroundings.now),
+    frame: record.frame,
+    bestFrame: record.stored,
+    paidCalls: record.paid,
+    possiblyPaidCalls: record.possiblyPaid,
+    cost: costOf(record),
+    requestIds: [...new Set(history.flatMap(requestIds))],
+    stage,
+    stages: stageTimes(history),
+    createdAt: iso(record.createdAt),
+    deadline: iso(record.deadline),
+    decidedBy: record.decidedBy,
+    heldUntil: record.heldUntil === null ? null : iso(record.heldUntil),
+    lateAnswer: record.hasLateAnswer,
+    decidedAt: record.decidedAt === null ? null : iso(record.decidedAt),
+    endedAt: record.endedAt === null ? null : iso(record.endedAt),
+    retries: record.retries,
+    webhook: record.webhook,
+    metadata: record.metadata,
+    subject: record.subject,
+    purpose: record.purpose,
+    consent: record.consent,
+    legalHold: record.legalHold,
+    history,
+  };
+}
+
+/** The stage that is running or comes next. For an ended verification: the stage in which it ended, if the record shows it. */
+function stageOf(record: JournalRecord, history: readonly HistoryEntry[]): StageName {
+  const { state, reason } = record;
+  if (!isTerminal(state)) return currentStage(record);
+  if (state === 'completed') return 'download';
+  return reason?.stage ?? history.findLast((entry) => entry.stage !== undefined)?.stage ?? 'upload';
+}
+
+function waitingOf({ order, outcomes, reason, notBefore }: JournalRecord, stage: StageName) {
+  const left = STAGES.slice(STAGES.indexOf(stage)).filter((each) => outcomes[each] === undefined);
+  return {
+    needs: order === null ? [] : left.flatMap((each) => dependenciesOf(order, each)),
+    code: reason?.code ?? null,
+    until: reason?.retryAt ?? notBefore,
+  };
+}
+
+/**
+ * A decision other than a match keeps its own reason, even if the download of the frame fails. If a gate or a breaker blocks the
+ * verification, the reason is that gate or breaker: the reason in the journal may date from an earlier retry. Exception: if the
+ * verification itself had trouble with the account, its own reason says more than the code that closed the gate.
+ */
+function reasonOf(
+  { decision, state, reason, outcomes }: JournalRecord,
+  pause: Pause | null,
+  stage: StageName,
+): Reason | null {
+  const { detect } = outcomes;
+  if (detect !== undefined && decision !== null && state !== 'held') return decisionReason(detect) ?? reason;
+  if (pause === null || pause.code === null || pause.code === reason?.code) return reason;
+  if (pause.by === 'account' && reason?.class === 'account') return reason;
+  const { code, dependency } = pause;
+  const kind = explain(code)?.class ?? 'unknown';
+  return { code, class: kind, stage, ...(dependency === undefined ? {} : { dependency }) };
+}
+
+/**
+ * When the verification may continue. Null if only a person can end the wait, or if the wait is over and the verification runs
+ * next.
+ */
+function retryAfter(record: JournalRecord, reason: Reason | null, pause: Pause | null, now: number): string | null {
+  if (outlookOf(record) !== 'again') return null;
+  const at = pause === null ? (reason?.retryAt ?? record.notBefore) : pause.until;
+  return at !== null && at > now ? iso(Math.ceil(at)) : null;
+}
+
+function costOf({ price, paid, possiblyPaid }: JournalRecord): Cost | null {
+  if (price === null) return null;
+  const { currency, micros } = price;
+  const amount = (calls: number) => (calls * micros) / MICROS;
+  return { currency, paid: amount(paid), possiblyPaid: amount(possiblyPaid) };
+}
+
+function requestIds({ requestId, sent }: HistoryEntry): string[] {
+  return [requestId, ...(sent?.resources ?? []).map((resource) => resource.requestId)].flatMap((id) => id ?? []);
+}
+
+function explainReason({ decision, similarity, threshold }: JournalRecord, reason: Reason, advice: Advice): ViewReason {
+  const entry = explain(reason.code);
+  const { at, retryAt: _retryAt, httpStatus, ...rest } = reason;
+  const title = `${entry?.title ?? 'An unknown code'}${httpStatus === undefined ? '' : ` (HTTP status ${httpStatus})`}`;
+  return {
+    ...rest,
+    title,
+    advice: advice.caller,
+    audience: advice.audience,
+    ...(advice.person === '' ? {} : { personAdvice: advice.person }),
+    ...(at === undefined ? {} : { answeredAt: iso(at) }),
+    ...(decision === 'no_match' ? { threshold, ...(similarity === null ? {} : { similarity }) } : {}),
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

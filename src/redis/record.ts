@@ -1,0 +1,342 @@
+/**
+ * Converts the journal between its Redis form (a hash of strings) and the typed record. The scripts in `scripts/` write the
+ * hash; this file is its only reader.
+ */
+
+import { CODES } from '../domain/errors/index.ts';
+import type { ActionName, Region } from '../domain/verification/actions.ts';
+import type { HistoryEntry } from '../domain/verification/history.ts';
+import type { LegalHold } from '../domain/verification/legal-hold.ts';
+import type { Mode } from '../domain/verification/mode.ts';
+import type {
+  DetectOutcome,
+  Md5Outcome,
+  StageOutcomes,
+  StoredFrame,
+  UploadOutcome,
+} from '../domain/verification/outcomes.ts';
+import type { Consent, FrameTarget, Lane, Order, UploadWay, Verification } from '../domain/verification/request.ts';
+import { type Decision, type FrameState, STAGES, type StageName, type State } from '../domain/verification/states.ts';
+import type { WaitedFor } from '../domain/verification/view.ts';
+import type { Sealer } from './sealer.ts';
+
+/** Version of the records that this pipeline writes. A journal keeps the version that created it. */
+export const PIPELINE_VERSION = 2;
+
+/** Why a verification waits, or why it ended without an answer. */
+export interface Reason {
+  readonly code: string;
+  readonly class: string;
+  readonly stage?: StageName;
+  readonly requestId?: string;
+  readonly field?: string;
+  /** Only with DEPENDENCY_DOWN: the dependency that is down. */
+  readonly dependency?: string;
+  /** Only in an outage: when the verification is tried again, ms since 1970. */
+  readonly retryAt?: number;
+  /** HTTP status that the server of an https source returned. */
+  readonly httpStatus?: number;
+  /** For a reused liveness package: when the vendor answered it, ms since 1970. */
+  readonly at?: number;
+  /** Only with DEADLINE_EXCEEDED: the reason of the last wait. */
+  readonly waitedFor?: WaitedFor;
+}
+
+/** Adds the reason of the last wait to the reason of a verification that ends because its deadline has passed. */
+export function withLastWait(reason: Reason, last: Reason | null | undefined): Reason {
+  if (last == null) return reason;
+  const { code, class: kind, dependency } = last;
+  return { ...reason, waitedFor: { code, class: kind, ...(dependency === undefined ? {} : { dependency }) } };
+}
+
+/** An open intent as the scripts store it. Times are ms since 1970. */
+export interface OpenIntent {
+  /** Id of the intent. */
+  readonly iid: string;
+  readonly gen: number;
+  readonly at: number;
+  /** Deadline of the call. */
+  readonly until: number;
+}
+
+/** Millionths of a currency. */
+export interface Price {
+  readonly currency: string;
+  readonly micros: number;
+}
+
+export interface JournalRecord {
+  readonly id: string;
+  readonly key: string;
+  /** Hash of the payload: equal payloads have equal fingerprints. */
+  readonly fingerprint: string;
+  readonly version: number;
+  readonly mode: Mode;
+  readonly action: ActionName;
+  readonly region: Region;
+  readonly upload: UploadWay;
+  readonly lane: Lane;
+  readonly threshold: number;
+  /** Name of the endpoint to notify; null: none. */
+  readonly webhook: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The tenant that owns the verification, in a deployment that several tenants share. */
+  readonly tenant: string | null;
+  /** Keyed hash of the subject. */
+  readonly subject: string | null;
+  readonly purpose: string | null;
+  readonly consent: Consent | null;
+  /** While set, nothing of the verification may be erased. */
+  readonly legalHold: LegalHold | null;
+  /** Null after the end, because the sources are dropped then. */
+  readonly order: Order | null;
+  readonly state: State;
+  readonly decision: Decision | null;
+  readonly similarity: number | null;
+  readonly frame: FrameState;
+  readonly stored: StoredFrame | null;
+  readonly reason: Reason | null;
+  readonly generation: number;
+  /** Rewinds are counted from this generation. It is the generation in which an operator last released a hold. */
+  readonly freshFrom: number;
+  /** How often an operator started the verification again after its end. */
+  readonly retries: number;
+  /** End of the hold, ms since 1970; null when not held. */
+  readonly heldUntil: number | null;
+  /** Who decided: `vendor`, or the operator's name. */
+  readonly decidedBy: string | null;
+  /** Whether an answer came too late to be used automatically. An operator may accept the answer. */
+  readonly hasLateAnswer: boolean;
+  readonly createdAt: number;
+  readonly deadline: number;
+  readonly notBefore: number | null;
+  readonly decidedAt: number | null;
+  readonly endedAt: number | null;
+  /** Runs that were started. */
+  readonly starts: number;
+  /** Runs that never reported an end: the current run, runs that died, and runs that continue without their lease. */
+  readonly unreportedRuns: number;
+  /** Calls that were billed. */
+  readonly paid: number;
+  /** Calls whose outcome or billing is unknown. */
+  readonly possiblyPaid: number;
+  /** Price of the latest call; null if no price was set. */
+  readonly price: Price | null;
+  readonly cancelled: boolean;
+  readonly openIntent: OpenIntent | null;
+  readonly outcomes: StageOutcomes;
+  readonly attempts: Readonly<Record<StageName, number>>;
+}
+
+/** The reason for a decision. A match has a reason only if the answer does not have its frame in the documented fields. */
+export function decisionReason({ decision, result, requestId, frameHidden }: DetectOutcome): Reason | null {
+  const facts = { stage: 'detect', ...(requestId === null ? {} : { requestId }) } as const;
+  if (decision === 'match')
+    return frameHidden === true ? { code: CODES.REPLY_SHAPE, class: 'transient', ...facts } : null;
+  return { code: result === 'Success' ? CODES.BELOW_THRESHOLD : result, class: 'rejected', ...facts };
+}
+
+/**
+ * Reads the request fields, which a claim packs into a single hash field. If each had its own field, Redis would use more memory
+ * for the overhead of the fields than for their text.
+ */
+function readRequest(packed: string | undefined) {
+  const [version, mode, action, region, upload, lane, threshold, webhook] = (packed ?? '').split('|');
+  return {
+    version: number(version) ?? PIPELINE_VERSION,
+    mode: mode as Mode,
+    action: action as ActionName,
+    region: region as Region,
+    upload: upload as UploadWay,
+    lane: lane as Lane,
+    threshold: number(threshold) ?? 100,
+    webhook: webhook === undefined || webhook === '' ? null : webhook,
+  };
+}
+
+/** The owner of a verification. */
+export interface Owner {
+  readonly mode: Mode;
+  readonly tenant: string | null;
+  /** Keyed hash of the subject. */
+  readonly subject: string | null;
+}
+
+/** The journal fields that a claim writes, as field, value, … */
+export function claimFields(
+  id: string,
+  request: Verification,
+  { mode, tenant, subject }: Owner,
+  sealer: Sealer,
+): string[] {
+  const { resources, frame, liveness, purpose, consent } = request;
+  const { action, region, upload, lane, similarityThreshold, webhook } = request;
+  const fields: Record<string, string> = {
+    key: request.key,
+    src: JSON.stringify({ resources, frame, liveness }),
+  };
+  if (request.metadata !== undefined) fields.meta = JSON.stringify(request.metadata);
+  if (purpose !== undefined || consent !== undefined) fields.who = JSON.stringify({ purpose, consent });
+  return [
+    'rq',
+    [
+      PIPELINE_VERSION,
+      mode,
+      action,
+      region,
+      upload,
+      lane,
+      similarityThreshold,
+      ...(webhook === undefined ? [] : [webhook]),
+    ].join('|'),
+    ...(tenant === null ? [] : ['tn', tenant]),
+    ...(subject === null ? [] : ['sub', subject]),
+    ...Object.entries(fields).flatMap(([name, value]) => [name, sealer.seal(id, name, value)]),
+  ];
+}
+
+/** Fields that are sealed when a key ring is configured. */
+const SEALED_FIELDS = ['key', 'src', 'meta', 'who', 's:upload', 's:detect', 'stored', 'legal'] as const;
+
+/**
+ * @returns null if there is no journal, or only a tombstone.
+ * @throws Failure SEAL_KEY_MISSING
+ */
+export function readRecord(id: string, stored: Readonly<Record<string, string>>, sealer: Sealer): JournalRecord | null {
+  if (stored.state === undefined) return null;
+  const opened = SEALED_FIELDS.flatMap((field) => {
+    const value = stored[field];
+    return value === undefined ? [] : [[field, sealer.open(id, field, value)] as const];
+  });
+  const hash: Readonly<Record<string, string>> = { ...stored, ...Object.fromEntries(opened) };
+  const who = json<Pick<JournalRecord, 'purpose' | 'consent'>>(hash.who);
+  const request = readRequest(hash.rq);
+  return {
+    id,
+    key: hash.key ?? '',
+    fingerprint: hash.fp ?? '',
+    ...request,
+    metadata: json<Record<string, string>>(hash.meta) ?? {},
+    tenant: hash.tn ?? null,
+    subject: hash.sub ?? null,
+    purpose: who?.purpose ?? null,
+    consent: who?.consent ?? null,
+    legalHold: json<LegalHold>(hash.legal),
+    order: readOrder(hash, request),
+    state: hash.state as State,
+    decision: (hash.decision as Decision | undefined) ?? null,
+    similarity: number(hash.similarity),
+    frame: (hash.frame as FrameState | undefined) ?? 'none',
+    stored: json<StoredFrame>(hash.stored),
+    reason: json<Reason>(hash.reason),
+    generation: number(hash.gen) ?? 0,
+    freshFrom: number(hash.gen0) ?? 0,
+    retries: number(hash.retries) ?? 0,
+    heldUntil: number(hash.heldUntil),
+    decidedBy: hash.decidedBy ?? (hash.decision === undefined ? null : 'vendor'),
+    hasLateAnswer: hash.late !== undefined,
+    createdAt: number(hash.at) ?? 0,
+    deadline: number(hash.deadline) ?? 0,
+    notBefore: number(hash.notBefore),
+    decidedAt: number(hash.decidedAt),
+    endedAt: number(hash.endedAt),
+    starts: number(hash.starts) ?? 0,
+    unreportedRuns: Number(hash.starts ?? 0) - Number(hash.yields ?? 0),
+    paid: number(hash.paid) ?? 0,
+    possiblyPaid: number(hash.maybe) ?? 0,
+    price: readPrice(hash.price),
+    cancelled: hash.cancel !== undefined,
+    openIntent: json<OpenIntent>(hash.open),
+    outcomes: readOutcomes(hash),
+    attempts: readAttempts(hash),
+  };
+}
+
+/** What an erasure on demand still has to delete outside Redis. */
+export interface Tombstone {
+  readonly region: Region;
+  readonly upload: UploadWay;
+  readonly stored: StoredFrame | null;
+  /** Where the frame would have been stored. A worker may have stored it there just when the record was erased. */
+  readonly target: FrameTarget | null;
+}
+
+/** @returns null if nothing is left to delete. @throws Failure SEAL_KEY_MISSING */
+export function readTombstone(id: string, hash: Readonly<Record<string, string>>, sealer: Sealer): Tombstone | null {
+  if (hash.erased === undefined || hash.pending === undefined) return null;
+  const open = (field: string) => {
+    const value = hash[field];
+    return value === undefined ? undefined : sealer.open(id, field, value);
+  };
+  const { region, upload } = readRequest(hash.rq);
+  const order = json<Pick<Order, 'frame'>>(open('src'));
+  return { region, upload, stored: json<StoredFrame>(open('stored')), target: order?.frame ?? null };
+}
+
+/** A history entry as Redis stores it: sealed, with its duration in whole milliseconds. */
+export function sealEntry(sealer: Sealer, id: string, entry: HistoryEntry): string {
+  return sealer.seal(
+    id,
+    'history',
+    JSON.stringify(entry.ms === undefined ? entry : { ...entry, ms: Math.round(entry.ms) }),
+  );
+}
+
+export function openEntry(sealer: Sealer, id: string, text: string): HistoryEntry {
+  return JSON.parse(sealer.open(id, 'history', text)) as HistoryEntry;
+}
+
+function readPrice(packed: string | undefined): Price | null {
+  const [micros, currency] = (packed ?? '').split(' ');
+  return currency === undefined ? null : { currency, micros: Number(micros) };
+}
+
+function readOutcomes(hash: Readonly<Record<string, string>>): StageOutcomes {
+  const outcomes: StageOutcomes = {};
+  const upload = json<UploadOutcome>(hash['s:upload']);
+  if (upload !== null) outcomes.upload = upload;
+  const md5 = json<Md5Outcome>(hash['s:md5']);
+  if (md5 !== null) outcomes.md5 = md5;
+  const detect = json<DetectOutcome>(hash['s:detect']);
+  if (detect !== null) outcomes.detect = detect;
+  return outcomes;
+}
+
+function readAttempts(hash: Readonly<Record<string, string>>): Record<StageName, number> {
+  const counts = STAGES.map((stage) => [stage, number(hash[`a:${stage}`]) ?? 0]);
+  return Object.fromEntries(counts) as Record<StageName, number>;
+}
+
+function readOrder(hash: Readonly<Record<string, string>>, request: ReturnType<typeof readRequest>): Order | null {
+  const sources = json<Pick<Order, 'resources' | 'frame' | 'liveness'>>(hash.src);
+  if (sources === null) return null;
+  const { action, region, upload } = request;
+  return { action, region, upload, ...sources };
+}
+
+/** The first stage without an outcome. */
+export function currentStage(record: JournalRecord): StageName {
+  return STAGES.find((stage) => record.outcomes[stage] === undefined) ?? 'download';
+}
+
+/**
+ * Attempts and total time of each stage, from the history. An entry with a duration ends an attempt. The entry of an unknown
+ * outcome has no duration. If the entry of its late answer has a duration, the two count as one attempt.
+ */
+export function stageTimes(history: readonly HistoryEntry[]): { name: StageName; attempts: number; ms: number }[] {
+  return STAGES.map((name) => {
+    const entries = history.filter(
+      ({ stage, event, ms }) => stage === name && (ms !== undefined || event === 'unknown'),
+    );
+    const attempts = new Set(entries.map((entry) => entry.call ?? entry));
+    return { name, attempts: attempts.size, ms: entries.reduce((sum, { ms = 0 }) => sum + ms, 0) };
+  });
+}
+
+function number(text: string | undefined): number | null {
+  return text === undefined || text === '' ? null : Number(text);
+}
+
+function json<T>(text: string | undefined): T | null {
+  return text === undefined ? null : (JSON.parse(text) as T);
+}

@@ -1,0 +1,23 @@
+import type { Lane } from '../../domain/verification/request.ts';
+import type { Deployment } from '../deployment.ts';
+import type { AttemptRef } from './attempt-ref.ts';
+import { runScript } from './run.ts';
+
+export interface Admission {
+  /** How many verifications may be admitted at a time, that is, may be between the start of `upload` and the end of `detect`. */
+  readonly capacity: number;
+  /** How long an admission lasts without renewal. */
+  readonly holdMs: number;
+}
+
+/** @returns `waitMs` before asking again (0 = admitted), and the epoch of the gate. */
+export async function askAdmission(
+  { redis, names }: Deployment,
+  { id, region, action }: AttemptRef,
+  lane: Lane,
+  { capacity, holdMs }: Admission,
+): Promise<{ waitMs: number; epoch: string }> {
+  const reply = await runScript(redis, 'ask-admission', names.gate(region, action), { id, lane, capacity, holdMs });
+  const [waitMs, epoch] = reply as [number, string];
+  return { waitMs, epoch };
+}

@@ -1,0 +1,35 @@
+/** Identifies one attempt at a verification: the values that the fence checks, and the Redis keys that its scripts share. */
+import type { ActionName, Region } from '../../domain/verification/actions.ts';
+import type { HistoryEntry } from '../../domain/verification/history.ts';
+import type { Deployment } from '../deployment.ts';
+import { sealEntry } from '../record.ts';
+
+/** Proves that an attempt owns its job. */
+export interface Fence {
+  /** BullMQ's lock token. */
+  readonly token: string;
+  /** BullMQ's count of started attempts, read when this attempt began. */
+  readonly ats: number;
+}
+
+export interface AttemptRef extends Fence {
+  readonly id: string;
+  readonly region: Region;
+  readonly action: ActionName;
+}
+
+/**
+ * The answer of a fenced write. `lost`: another attempt owns the job. `cancel`: the caller has cancelled the verification. The
+ * attempt must then end it, whether or not the write took place.
+ */
+export type WriteAnswer = 'ok' | 'lost' | 'ended' | 'cancel';
+
+export function fencedKeys({ names }: Deployment, { id, region }: AttemptRef) {
+  const { job, lock } = names.job(region, id);
+  return { journal: names.journal(id), lock, job, history: names.history(id) };
+}
+
+/** A history entry as the text that a script expects; '' if there is no entry. */
+export function entryText({ sealer }: Deployment, id: string, entry: HistoryEntry | null): string {
+  return entry === null ? '' : sealEntry(sealer, id, entry);
+}

@@ -1,0 +1,46 @@
+-- Claims an id for a verification: creates the journal, or reports what exists under this id.
+--   KEYS  journal live express subjectIndex tenantIndex breakers regions
+--   ARGV  id fingerprint deadline lifeMs lane expressHoldMs subjectLifeMs region needs ...fields
+--         subjectIndex, tenantIndex: the journal's key if the verification has no subject or tenant
+--         deadline: ms since 1970; 0 means `lifeMs` from now
+--         needs: dependencies of the verification, separated by spaces
+--         fields: field, value, … of the journal
+--   →     { 'new' | 'same' | 'conflict' | 'gone', state, starts }
+--         | { 'unserved', '', 0 } (no worker serves the region)
+--         | { 'down', dependency, ms to wait } (an interactive verification whose deadline passes before the likely recovery)
+-- Idempotent: a second run with the same fingerprint answers `same`. `starts` = 0 tells the producer to add the job again.
+--@include now
+--@include breaker
+--@include door
+local known, state, starts, erased = unpack(redis.call('HMGET', journalKey, 'fp', 'state', 'starts', 'erased'))
+if erased then return { 'gone', '', 0 } end
+if known then return { known == fingerprint and 'same' or 'conflict', state, tonumber(starts or '0') } end
+
+local now = clock()
+local endsAt = tonumber(deadline)
+if endsAt == 0 then endsAt = now + tonumber(lifeMs) end
+local service = serviceOf(regionsKey, region, now)
+if service == 'unserved' then return { 'unserved', '', 0 } end
+local broken = worstBreaker(breakersKey, needs, now)
+if broken and lane == 'interactive' and broken.estimate > endsAt - now then
+  return { 'down', broken.dependency, broken.probeIn }
+end
+redis.call('HSET', journalKey, 'fp', fingerprint, 'state', 'queued', 'at', now, 'deadline', endsAt, 'gen', 0, unpack(fields))
+-- Set the reason now, so that the caller sees at once why the verification waits.
+if broken then
+  redis.call('HSET', journalKey, 'reason', cjson.encode({ code = 'DEPENDENCY_DOWN', class = 'transient',
+    dependency = broken.dependency, retryAt = now + broken.estimate }))
+elseif service == 'silent' then
+  redis.call('HSET', journalKey, 'reason', cjson.encode({ code = 'REGION_UNSERVED', class = 'transient' }))
+end
+redis.call('ZADD', liveKey, now, id)
+if lane == 'interactive' then redis.call('ZADD', expressKey, now + tonumber(expressHoldMs), id) end
+if subjectIndexKey ~= journalKey then
+  redis.call('ZADD', subjectIndexKey, now, id)
+  -- If a legal hold has made this index persistent, set no expiry.
+  if redis.call('PTTL', subjectIndexKey) ~= -1 or redis.call('ZCARD', subjectIndexKey) == 1 then
+    redis.call('PEXPIRE', subjectIndexKey, subjectLifeMs)
+  end
+end
+if tenantIndexKey ~= journalKey then redis.call('ZADD', tenantIndexKey, now, id) end
+return { 'new', 'queued', 0 }

@@ -1,0 +1,103 @@
+-- Declares a paid call (the intent) before the call is made. A verification has at most one open intent, and at most
+-- `maxPayments` calls that were or may have been paid.
+--   KEYS  journal lock job history gate admitted answered breakers counters costsDay costsMonth budget
+--   ARGV  token ats generation id intentId preflight preflightEntry callMs slotLane slotAt maxPayments lanes laneMs soonMs aheadMs packageDigest packageTtlMs photoRetries dependency mayProbe passed windowMs place charge budgets
+--         preflight: outcome of the md5 stage, JSON; preflightEntry: its history entry, or ''
+--         slotLane, slotAt: from an earlier answer `slot`, or '' and 0
+--         lanes, laneMs, soonMs: see includes/slot; aheadMs: the intent is declared at most this long before its slot
+--         packageDigest: of the liveness package, or '' to allow reuse of the package; photoRetries: see includes/answered
+--         dependency, mayProbe: see ask-breakers; passed, windowMs: dependencies that worked, see includes/breaker
+--         place: 'region|action'; charge: JSON { currency, micros, day, dayEnds, month, monthEnds }; budgets: see includes/budget
+--   →     { 'go', now, deadline of the intent, slot (call no earlier), epoch of the gate, is the gate's prober (1 | 0),
+--           label of a budget of which 80 % is spent now, or '' }
+--         | { 'slot', now, slot, lane } (wait until shortly before the slot, then ask again with slot and lane)
+--         | { 'open', now, deadline of the intent that is already open }
+--         | { 'reused', now, time at which another verification got an answer for this package }
+--         | { 'closed', now, ms since 1970 when it is worth asking again, code,
+--           label of the budget that is spent and has just closed the gate, or '' }
+--         | { 'broken', now, ms since 1970 when it is worth asking again, code } (the breaker of the dependency is open)
+--         | { 'lost' | 'ended' | 'cancel' | 'decided' | 'exhausted' | 'expired', now, 0 }
+-- Idempotent by intent id. A slot counts against the vendor's rate limit, which all processes share. A caller takes its slot when
+-- it is ready to call, so a slow upload wastes no slot. The intent is declared up to `aheadMs` before the slot, so that neither
+-- this round trip nor the preparation after it makes the call late. If a caller still misses its slot, it has sent nothing. It
+-- runs this script again with the same intent id, and the open intent gets a later slot.
+--@include now
+--@include fence
+--@include terminal
+--@include history
+--@include gate
+--@include pace
+--@include slot
+--@include breaker
+--@include ledger
+--@include budget
+--@include answered
+local now = clock()
+local rate = readRate(gateKey, now, lanes, laneMs, soonMs)
+if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', now, 0 } end
+local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed = unpack(redis.call(
+  'HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5', 'allowed'))
+if not state or isTerminal(state) then return { 'ended', now, 0 } end
+if currentGeneration ~= generation then return { 'lost', now, 0 } end
+if decided then return { 'decided', now, 0 } end
+breakersPassed(breakersKey, id, passed, windowMs, now)
+
+local function declare(intent, warning)
+  settleSlot(gateKey, rate, intent.lane, intent.at)
+  intent['until'] = intent.at + tonumber(callMs)
+  redis.call('HSET', journalKey, 'open', cjson.encode(intent))
+  return { 'go', now, intent['until'], intent.at, intent.epoch, intent.probe, warning }
+end
+
+if openText then
+  local open = cjson.decode(openText)
+  if open.iid ~= intentId then return { 'open', now, open['until'] } end
+  open.at = movedSlot(gateKey, now, rate, open.lane, open.at, open.at)
+  return declare(open, '')
+end
+if cancelled then return { 'cancel', now, 0 } end
+local spent = tonumber(paid or '0') + tonumber(possiblyPaid or '0')
+if spent >= tonumber(maxPayments) + tonumber(allowed or '0') then return { 'exhausted', now, 0 } end
+if tonumber(deadline) <= now then return { 'expired', now, 0 } end
+
+if packageDigest ~= '' then
+  local answeredAt = usedUpAt(answeredKey, packageDigest, tonumber(photoRetries), now - tonumber(packageTtlMs))
+  if answeredAt then return { 'reused', now, answeredAt } end
+end
+local denied = gateDenies(gateKey, id, now)
+local epoch, gateState, code = unpack(redis.call('HMGET', gateKey, 'epoch', 'state', 'code'))
+if denied > 0 then return { 'closed', now, now + denied, code or 'PAUSED_BY_OPERATOR', '' } end
+
+local breaker = readBreaker(breakersKey, dependency)
+local broken = breakerWait(breaker, id, mayProbe == '1', now)
+if broken > 0 then return { 'broken', now, now + broken, breaker.code } end
+
+local cost, limits = cjson.decode(charge), cjson.decode(budgets)
+local ledger = {
+  day = costsDayKey, month = costsMonthKey, currency = cost.currency, micros = cost.micros,
+  place = place .. '|' .. (redis.call('HGET', journalKey, 'tn') or ''),
+}
+local spentUp = spentBudget(ledger, limits, redis.call('HGET', gateKey, 'waived'))
+if spentUp then
+  local tripped = closeForBudget(gateKey, countersKey, now, spentUp)
+  return { 'closed', now, now + 1000, 'BUDGET_SPENT', tripped and spentUp.label or '' }
+end
+
+local lane, slot = tonumber(slotLane), tonumber(slotAt)
+if not lane then lane, slot = takeSlot(gateKey, now, rate) end
+slot = movedSlot(gateKey, now, rate, lane, slot)
+if slot > now + tonumber(aheadMs) then return { 'slot', now, slot, lane } end
+
+if not checked then
+  redis.call('HSET', journalKey, 's:md5', preflight)
+  remember(historyKey, preflightEntry)
+end
+redis.call('ZREM', admittedKey, id)
+takeProbe(breakersKey, dependency, breaker, id, now)
+if cost.currency ~= '' then redis.call('HSET', journalKey, 'price', cost.micros .. ' ' .. cost.currency) end
+book(ledger, 'maybe', 1)
+showPeriods(budgetKey, cost, limits)
+return declare({
+  iid = intentId, gen = tonumber(generation), lane = lane, at = slot, epoch = epoch or '0',
+  probe = gateState == 'closed' and 1 or 0,
+}, budgetWarning(ledger, limits))

@@ -1,0 +1,42 @@
+import type { HistoryEntry } from '../../domain/verification/history.ts';
+import type { Deployment } from '../deployment.ts';
+import type { NotifyJob } from '../notify-queue.ts';
+import { outboxArgs } from '../outbox.ts';
+import type { Reason } from '../record.ts';
+import { type AttemptRef, entryText, fencedKeys, type WriteAnswer } from './attempt-ref.ts';
+import { runScript } from './run.ts';
+
+export interface HoldRequest {
+  readonly generation: number;
+  readonly reason: Reason;
+  readonly holdMs: number;
+  readonly entry: HistoryEntry;
+  readonly notify?: NotifyJob | undefined;
+}
+
+export async function holdForReview(
+  deployment: Deployment,
+  attempt: AttemptRef,
+  { generation, reason, holdMs, entry, notify }: HoldRequest,
+): Promise<WriteAnswer> {
+  const { redis, names } = deployment;
+  const { id, region, action, token, ats } = attempt;
+  const { admitted, gate } = names.gate(region, action);
+  const reply = await runScript(
+    redis,
+    'hold-for-review',
+    { ...fencedKeys(deployment, attempt), admitted, gate, held: names.held, outbox: names.outbox },
+    {
+      token,
+      ats,
+      generation,
+      id,
+      reason: JSON.stringify(reason),
+      holdMs,
+      entry: entryText(deployment, id, entry),
+      channel: names.channel,
+      ...outboxArgs(notify),
+    },
+  );
+  return reply as WriteAnswer;
+}

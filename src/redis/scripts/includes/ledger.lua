@@ -1,0 +1,27 @@
+-- The ledger of paid calls: one hash for each day and one for each month. Fields: `<region>|<action>|<tenant>|paid` and `…|maybe`
+-- count calls; `…|paid|USD` and `…|maybe|USD` are amounts in millionths. `all|paid` and so on are sums over all regions, actions
+-- and tenants. The hash of a month has only the `all` fields. A call is booked as `maybe` when its intent is declared, before any
+-- byte is sent. The outcome moves the booking to `paid`, removes it, or leaves it as `maybe` if the billing is unknown.
+-- ledger: { day, month: keys; place: 'region|action|tenant'; currency: '' without prices; micros: price of one call }
+local LEDGER_TTL_MS = 34560000000 -- 400 days
+
+local function book(ledger, kind, count)
+  local function add(key, name)
+    redis.call('HINCRBY', key, name .. '|' .. kind, count)
+    if ledger.currency ~= '' then
+      redis.call('HINCRBY', key, name .. '|' .. kind .. '|' .. ledger.currency, count * ledger.micros)
+    end
+    redis.call('PEXPIRE', key, LEDGER_TTL_MS)
+  end
+  add(ledger.day, ledger.place)
+  add(ledger.day, 'all')
+  add(ledger.month, 'all')
+end
+
+-- Books a call according to its answer. declared: whether the call is booked as `maybe`; false if Redis lost its intent.
+local function bookOutcome(ledger, declared, billed)
+  if billed == 'unknown' and declared then return end
+  if declared then book(ledger, 'maybe', -1) end
+  if billed == 'yes' then book(ledger, 'paid', 1) end
+  if billed == 'unknown' then book(ledger, 'maybe', 1) end
+end

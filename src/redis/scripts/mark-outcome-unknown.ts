@@ -1,0 +1,26 @@
+import type { HistoryEntry } from '../../domain/verification/history.ts';
+import type { Deployment } from '../deployment.ts';
+import { type AttemptRef, entryText, fencedKeys } from './attempt-ref.ts';
+import { runScript } from './run.ts';
+
+/** `open`: the intent may be marked only after its deadline, which is `leftMs` away. */
+export type UnknownAnswer =
+  | { readonly kind: 'open'; readonly leftMs: number }
+  | { readonly kind: 'unknown' | 'none' | 'lost' | 'ended' };
+
+export async function markOutcomeUnknown(
+  deployment: Deployment,
+  attempt: AttemptRef,
+  entry: HistoryEntry,
+): Promise<UnknownAnswer> {
+  const { redis, names } = deployment;
+  const { id, token, ats } = attempt;
+  const reply = await runScript(
+    redis,
+    'mark-outcome-unknown',
+    { ...fencedKeys(deployment, attempt), counters: names.counters },
+    { token, ats, entry: entryText(deployment, id, entry) },
+  );
+  const [kind, leftMs] = reply as [UnknownAnswer['kind'], number];
+  return kind === 'open' ? { kind, leftMs } : { kind };
+}

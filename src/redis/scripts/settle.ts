@@ -1,0 +1,89 @@
+import type { HistoryEntry } from '../../domain/verification/history.ts';
+import type { StoredFrame } from '../../domain/verification/outcomes.ts';
+import type { FrameState, State } from '../../domain/verification/states.ts';
+import type { Deployment } from '../deployment.ts';
+import { type FollowUps, followUpsText } from '../outbox.ts';
+import type { Reason } from '../record.ts';
+import { type Passed, passedArgs } from './ask-breakers.ts';
+import { type AttemptRef, entryText, fencedKeys } from './attempt-ref.ts';
+import { runScript } from './run.ts';
+
+/** What a retry of an ended verification needs: its sources and, for a lost frame, the answer with the frame's link. */
+export interface KeptSources {
+  /** How long sources and answer are kept, ms. */
+  readonly ms: number;
+  /** A retry is refused if this many calls were paid or may have been paid. */
+  readonly maxPayments: number;
+}
+
+export interface Ending {
+  readonly generation: number;
+  readonly state: State;
+  readonly reason: Reason | null;
+  readonly followUps: FollowUps | null;
+  readonly entry: HistoryEntry | null;
+  readonly frame: FrameState;
+  readonly stored: StoredFrame | null;
+  /** How long Bestframe keeps the frame, ms. 0: Bestframe never deletes it. */
+  readonly keepFrameMs: number;
+  /** How long the record is kept, ms. */
+  readonly expiryMs: number;
+  /** What is kept for a retry. Default: nothing. */
+  readonly keep?: KeptSources | null;
+  /** Default: none. */
+  readonly passed?: Passed | undefined;
+}
+
+/** `ended`: the verification had already ended, in `state`; null if its record is gone. */
+export type SettleAnswer =
+  | { readonly kind: 'ok'; readonly state: State }
+  | { readonly kind: 'ended'; readonly state: State | null }
+  | { readonly kind: 'lost' };
+
+export async function settle(deployment: Deployment, attempt: AttemptRef, ending: Ending): Promise<SettleAnswer> {
+  const { redis, names, sealer } = deployment;
+  const { id, region, action, token, ats } = attempt;
+  const { live, ended, outbox, held, frames, channel } = names;
+  const { admitted, gate } = names.gate(region, action);
+  const reply = await runScript(
+    redis,
+    'settle',
+    {
+      ...fencedKeys(deployment, attempt),
+      live,
+      ended,
+      outbox,
+      admitted,
+      gate,
+      held,
+      frames,
+      breakers: names.breakers(region),
+      kept: names.kept(id),
+    },
+    {
+      token,
+      ats,
+      generation: ending.generation,
+      id,
+      channel,
+      state: ending.state,
+      reason: ending.reason === null ? '' : JSON.stringify(ending.reason),
+      outboxEntry: followUpsText(ending.followUps),
+      expiryMs: ending.expiryMs,
+      entry: entryText(deployment, id, ending.entry),
+      frame: ending.frame,
+      stored: ending.stored === null ? '' : sealer.seal(id, 'stored', JSON.stringify(ending.stored)),
+      keepFrameMs: ending.keepFrameMs,
+      ...passedArgs(ending.passed),
+      ...keepArgs(ending.keep),
+    },
+  );
+  const [kind, state] = reply as [SettleAnswer['kind'], State | ''];
+  if (kind === 'lost') return { kind };
+  if (kind === 'ended') return { kind, state: state === '' ? null : state };
+  return { kind, state: state as State };
+}
+
+export function keepArgs(keep: KeptSources | null | undefined): { keepMs: number; maxPayments: number } {
+  return { keepMs: Math.floor(keep?.ms ?? 0), maxPayments: keep?.maxPayments ?? 0 };
+}

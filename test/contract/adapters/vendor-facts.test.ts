@@ -1,0 +1,183 @@
+/**
+ * Compares the product with Tencent's documentation: the table of calls, the requests that are sent, the replies that
+ * are read.
+ */
+import type { RequestListener } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { staticCredentials } from '../../../src/adapters/credentials/keys.ts';
+import { createFaceId, type FaceIdClient } from '../../../src/adapters/faceid/face-id.ts';
+import { parseDetectReply, parseSequenceReply, parseUploadUrlReply } from '../../../src/adapters/faceid/replies.ts';
+import type { DetectInput } from '../../../src/domain/ports.ts';
+import { ACTIONS, resourcesOf } from '../../../src/domain/verification/actions.ts';
+import { checkReply } from '../../../src/domain/verification/reply-shape.ts';
+import {
+  bytesBeforeBase64,
+  VENDOR_CALLS,
+  type VendorCall,
+  type VendorCallName,
+} from '../../../src/domain/verification/vendor-calls.ts';
+import { factsOf, parameterDifferences, VENDOR_FACTS } from '../../support/vendor-facts.ts';
+import { type Bench, neverAborted, openBench, REGION, type ScriptedServer, startScriptedServer } from './support.ts';
+
+const CALLS = Object.keys(VENDOR_CALLS) as VendorCallName[];
+const [LINK, MD5] = ['https://a-1250000000.cos.ap-singapore.myqcloud.com/a?q-sign=1', '0'.repeat(32)];
+const rowsOf = (call: VendorCallName) => Object.entries((VENDOR_CALLS[call] as VendorCall).parameters);
+
+it('has exactly the documented calls', () => {
+  expect(CALLS.sort()).toEqual(Object.keys(VENDOR_FACTS).sort());
+});
+
+describe.each(CALLS)('the table of %s', (call) => {
+  const facts = factsOf(call);
+
+  it('has the documented regions and rate', () => {
+    expect([...VENDOR_CALLS[call].regions].sort()).toEqual(facts.regions);
+    expect(VENDOR_CALLS[call].qps).toBe(facts.callsPerSecond);
+  });
+
+  it('has the documented parameters, with their values and limits', () => {
+    const names = (wanted: boolean) =>
+      rowsOf(call).flatMap(([name, { required }]) => (required === wanted ? name : []));
+    expect(parameterDifferences(call, { required: names(true), optional: names(false) })).toEqual([]);
+    const values = rowsOf(call).flatMap(([name, { values }]) => (values === undefined ? [] : [[name, values]]));
+    expect(Object.fromEntries(values)).toEqual(facts.values);
+    const limits = rowsOf(call).flatMap(([name, { maxBase64Bytes }]) =>
+      maxBase64Bytes === undefined ? [] : [[name, maxBase64Bytes / 1024 / 1024]],
+    );
+    expect(Object.fromEntries(limits)).toEqual(facts.maxBase64Megabytes);
+    expect(new Set(Object.values(facts.request))).toEqual(new Set(['string']));
+  });
+
+  it('has the documented outputs, links and MD5s', () => {
+    const outputs = Object.entries((VENDOR_CALLS[call] as VendorCall).outputs).flatMap(([name, rule]) =>
+      typeof rule === 'string'
+        ? [[name, rule] as const]
+        : Object.entries(rule).map(([inner, kind]) => [`${name}.${inner}`, kind] as const),
+    );
+    const types = outputs.map(([name, kind]) => [name, ['percent', 'integer'].includes(kind) ? 'number' : 'string']);
+    expect(Object.fromEntries(types)).toEqual(facts.response);
+    const fields = [...rowsOf(call).map(([name, { kind }]) => [name, kind] as const), ...outputs];
+    const named = (wanted: string) => fields.flatMap(([name, kind]) => (kind === wanted ? name : []));
+    expect(named('link').sort()).toEqual([...facts.links].sort());
+    expect(named('md5').sort()).toEqual([...facts.md5s].sort());
+  });
+});
+
+describe.each(['DetectReflectLivenessAndCompare', 'VideoLivenessCompare'] as const)('the resources of %s', (action) => {
+  it('are passed as documented links and MD5s, within the documented limits', () => {
+    const { links, md5s, request, maxBase64Megabytes } = factsOf(action);
+    const rules = resourcesOf(action).map(([, rule]) => rule);
+    expect(rules.map((rule) => rule.urlParameter).sort()).toEqual(links.filter((name) => name in request).sort());
+    expect(rules.map((rule) => rule.md5Parameter).sort()).toEqual(md5s.filter((name) => name in request).sort());
+    for (const [name, megabytes] of Object.entries(maxBase64Megabytes)) {
+      const rule = rules.find(({ urlParameter }) => urlParameter === name);
+      expect(rule?.maxBytes).toBe(bytesBeforeBase64(megabytes * 1024 * 1024));
+    }
+    expect(ACTIONS[action].takesLiveness).toBe('LivenessType' in request);
+  });
+});
+
+describe('a request', () => {
+  let bench: Bench;
+  let server: ScriptedServer;
+  let faceId: FaceIdClient;
+  const sent: Record<string, unknown>[] = [];
+
+  beforeAll(async () => {
+    bench = await openBench();
+    const listener: RequestListener = (request, response) => {
+      request.toArray().then(
+        (pieces) => {
+          sent.push(JSON.parse(Buffer.concat(pieces).toString()));
+          response.end('{"Response":{"Error":{"Code":"FailedOperation.UnKnown","Message":"m"},"RequestId":"r"}}');
+        },
+        () => response.destroy(),
+      );
+    };
+    server = await startScriptedServer(listener);
+    const { proxyUrl: proxy, caFile } = server;
+    const credentials = staticCredentials(bench.emulator.credentials);
+    faceId = createFaceId({ ...bench.connectorOptions, credentials, proxy, caFile });
+  });
+  afterAll(async () => {
+    await faceId.close();
+    await server.close();
+    await bench.close();
+  });
+
+  const turn = async () => ({ missed: () => false });
+  const signal = neverAborted();
+  const detect = (
+    action: 'DetectReflectLivenessAndCompare' | 'VideoLivenessCompare',
+    liveness?: DetectInput['liveness'],
+  ) => {
+    const links = Object.fromEntries(resourcesOf(action).map(([name]) => [name, { link: LINK, md5: MD5 }]));
+    const input = { links, ...(liveness === undefined ? {} : { liveness }) };
+    return faceId.detect(action, REGION, async () => ({ input, signal, missed: () => false }), signal);
+  };
+
+  it.each<readonly [VendorCallName, () => Promise<unknown>]>([
+    ['CreateUploadUrl', () => faceId.createUploadUrl('VideoLivenessCompare', REGION, turn, signal)],
+    ['GenerateReflectSequence', () => faceId.generateSequence(REGION, { link: LINK, md5: MD5 }, turn, signal)],
+    [
+      'GenerateReflectSequence',
+      () => faceId.generateSequence(REGION, { link: LINK, md5: MD5, securityLevel: '3' }, turn, signal),
+    ],
+    ['DetectReflectLivenessAndCompare', () => detect('DetectReflectLivenessAndCompare')],
+    ['VideoLivenessCompare', () => detect('VideoLivenessCompare', { type: 'SILENT' })],
+    ['VideoLivenessCompare', () => detect('VideoLivenessCompare', { type: 'ACTION', validateData: '2,1' })],
+  ])('of %s has every required parameter, and only documented ones', async (call, run) => {
+    sent.length = 0;
+    await expect(run()).rejects.toMatchObject({ code: 'FailedOperation.UnKnown' });
+    const { required, request, links, md5s, values } = factsOf(call);
+    const [body = {}] = sent;
+    expect(Object.keys(request)).toEqual(expect.arrayContaining(Object.keys(body)));
+    expect(Object.keys(body)).toEqual(expect.arrayContaining([...required]));
+    for (const [name, value] of Object.entries(body)) {
+      expect([name, typeof value]).toEqual([name, request[name]]);
+      if (links.includes(name)) expect(value).toBe(LINK);
+      if (md5s.includes(name)) expect(value).toBe(MD5);
+      if (values[name] !== undefined) expect(values[name]).toContain(value);
+    }
+  });
+});
+
+describe('a reply', () => {
+  /** The documented reply, with a value of the documented type in each field. */
+  function replyOf(call: VendorCallName): Record<string, unknown> {
+    const { response, links, md5s } = factsOf(call);
+    const reply: Record<string, unknown> = {};
+    for (const [path, type] of Object.entries(response)) {
+      const [name = '', inner] = path.split('.');
+      const value = type === 'number' ? 80 : links.includes(path) ? LINK : md5s.includes(path) ? MD5 : `the ${path}`;
+      if (inner === undefined) reply[name] = value;
+      else reply[name] = { ...Object(reply[name]), [inner]: value };
+    }
+    return reply;
+  }
+
+  it.each(CALLS)('of %s is read completely', (call) => {
+    expect(checkReply(call, replyOf(call))).toMatchObject({ trouble: null, usable: true, frameReadable: true });
+  });
+
+  it.each(['DetectReflectLivenessAndCompare', 'VideoLivenessCompare'] as const)('of %s has its frame', (action) => {
+    expect(parseDetectReply(action, { ...replyOf(action), Result: 'Success' }, 0)).toEqual({
+      result: 'Success',
+      description: 'the Description',
+      similarity: 80,
+      requestId: 'the RequestId',
+      bestFrame: { url: LINK, md5: MD5, expiresAt: 7_200_000 },
+    });
+  });
+
+  it('of CreateUploadUrl has its links, and of GenerateReflectSequence its link and MD5', () => {
+    expect(parseUploadUrlReply(replyOf('CreateUploadUrl'))).toEqual({
+      putLink: LINK,
+      getLink: LINK,
+      expiresAt: 80_000,
+      requestId: 'the RequestId',
+    });
+    const sequence = { url: LINK, md5: MD5, requestId: 'the RequestId' };
+    expect(parseSequenceReply(replyOf('GenerateReflectSequence'))).toEqual(sequence);
+  });
+});

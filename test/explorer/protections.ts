@@ -1,0 +1,189 @@
+/**
+ * Tests of the explorer: each entry removes one protection from the scripts, and names the scenario in which the explorer must
+ * notice this, and the promise that is then broken. If a `find` text no longer occurs in a script, the test fails: update the
+ * entry.
+ */
+import type { Violation } from './invariants.ts';
+import type { TextChange } from './snapshot.ts';
+
+export interface Protection {
+  readonly name: string;
+  readonly changes: readonly TextChange[];
+  readonly breaks: Violation['invariant'];
+  readonly scenario: string;
+}
+
+function protection(
+  name: string,
+  [find, put]: readonly [find: string, put: string],
+  breaks: Violation['invariant'],
+  scenario: string,
+): Protection {
+  return { name, changes: [{ find, put }], breaks, scenario };
+}
+
+const ENTRY = "if outboxEntry ~= '' then";
+
+export const PROTECTIONS: readonly Protection[] = [
+  protection(
+    'the check for a terminal state',
+    ['if isTerminal(state) then\n  verdict', 'if false then\n  verdict'],
+    'I1',
+    'a worker that dies anywhere',
+  ),
+  protection(
+    'waiting for an open call only until its deadline',
+    ['if left > 0 then', 'if true then'],
+    'I1',
+    'every answer is lost',
+  ),
+  protection('the end of a hold', ['tonumber(heldUntil) > now then', 'true then'], 'I1', 'a hold, and the operator'),
+  protection(
+    'removing ended verifications from the index',
+    ["redis.call('ZREM', keys.live, id)", ''],
+    'I1',
+    'a cancel beside a run',
+  ),
+  protection(
+    'the limit of payments',
+    ['spent >= tonumber(maxPayments)', 'spent >= 1000 + tonumber(maxPayments)'],
+    'I2',
+    'every answer is lost',
+  ),
+  protection(
+    'booking a call before it is made',
+    ["book(ledger, 'maybe', 1)\nshowPeriods", 'showPeriods'],
+    'I2',
+    'every answer is lost',
+  ),
+  protection(
+    'counting an unknown outcome',
+    [
+      "redis.call('HINCRBY', journalKey, 'maybe', 1)\nredis.call('HINCRBY', countersKey",
+      "redis.call('HINCRBY', countersKey",
+    ],
+    'I2',
+    'every answer is lost',
+  ),
+  protection(
+    'counting a repeated outcome once',
+    ["' ' .. intentId .. ' ', 1, true) then return 'again' end", "' ' .. intentId .. ' ', 1, true) then end"],
+    'I2',
+    'two replies of Redis that are lost',
+  ),
+  protection(
+    'the first decision wins',
+    ['or currentGeneration ~= generation or decided then', 'or currentGeneration ~= generation then'],
+    'I3',
+    'a late answer',
+  ),
+  protection(
+    'no decision after the end',
+    ['if not declared or isTerminal(state) or', 'if not declared or'],
+    'I3',
+    'an operator meets a late answer',
+  ),
+  protection(
+    'no failure after a decision',
+    ["if state == 'failed' and decided then return { 'lost', '' } end", ''],
+    'I3',
+    'a late answer at the limit',
+  ),
+  protection(
+    'no hold after a decision',
+    [
+      "currentGeneration ~= generation or decided then return 'lost' end\nif cancelled then",
+      "currentGeneration ~= generation then return 'lost' end\nif cancelled then",
+    ],
+    'I3',
+    'an operator meets a late answer',
+  ),
+  protection(
+    'a decision releases a hold',
+    [
+      "if state == 'held' then\n  redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now)",
+      "if false then\n  redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now)",
+    ],
+    'I3',
+    'an operator meets a late answer',
+  ),
+  protection(
+    'the sweeper spares a decision',
+    ["state == 'held' or decided or open", "state == 'held' or open"],
+    'I3',
+    'a deadline after a late answer',
+  ),
+  protection(
+    'the fence',
+    ["return redis.call('GET', lockKey)", "return true or redis.call('GET', lockKey)"],
+    'I4',
+    'a zombie beside another worker',
+  ),
+  protection(
+    "the fence's count of attempts",
+    [" and redis.call('HGET', jobKey, 'ats') == ats", ''],
+    'I4',
+    'one token, two attempts',
+  ),
+  protection(
+    "the fence's token",
+    ["redis.call('GET', lockKey) == token and", ''],
+    'I4',
+    'a zombie beside another worker',
+  ),
+  protection(
+    'the intent',
+    ["redis.call('HSET', journalKey, 'open', cjson.encode(intent))", ''],
+    'I5',
+    'every answer is lost',
+  ),
+  protection('waiting for an open call', ['if left > 0 then', 'if false then'], 'I5', 'a worker that dies anywhere'),
+  protection(
+    'checking for an existing verification when claiming',
+    ['if known then return', 'if false then return'],
+    'I9',
+    'one key, two payloads',
+  ),
+  protection(
+    'the tombstone',
+    ["if erased then return { 'gone', '', 0 } end", ''],
+    'I9',
+    'a key is used again while it is erased',
+  ),
+  protection(
+    'the outbox entry of an end',
+    [`${ENTRY} redis.call('HSET', keys.outbox`, "if false then redis.call('HSET', keys.outbox"],
+    'I14',
+    'a cancel beside a run',
+  ),
+  protection(
+    'the outbox entry of a decision',
+    [`${ENTRY} redis.call('HSET', outboxKey, outboxField`, "if false then redis.call('HSET', outboxKey, outboxField"],
+    'I14',
+    'an endpoint is notified',
+  ),
+  protection(
+    'an outbox entry of its own for an erasure',
+    [
+      "redis.call('HSET', outboxKey, outboxField, outboxEntry)\nend",
+      "redis.call('HSET', outboxKey, id, outboxEntry)\nend",
+    ],
+    'I14',
+    'an erasure beside a run',
+  ),
+  protection(
+    'a cancel with fresh follow-ups',
+    ["if runsChanged(journalKey, seen) then return { 'stale', state } end", ''],
+    'I14',
+    'a cancel beside a zombie',
+  ),
+  protection(
+    "an operator's end with fresh follow-ups",
+    [
+      "and runsChanged(journalKey, seen) then return { 'stale', state } end",
+      "and false then return { 'stale', state } end",
+    ],
+    'I14',
+    'two operators',
+  ),
+];
