@@ -41,6 +41,7 @@ function project(name: string, timeout: number, options: object) {
       name,
       include: [`test/${name}/**/*.test.ts`],
       environment: 'node',
+      setupFiles: 'test/support/setup.ts',
       testTimeout: timeout,
       hookTimeout: timeout,
       maxWorkers: WORKERS,

@@ -8,7 +8,7 @@
  * 2. Naming something of the other tenant has the same result as naming something that does not exist.
  * 3. What a tenant lists, counts and exports is exactly what it submitted and did not erase, with the frames that it was given.
  *
- * BESTFRAME_TEST_PROGRAMS sets another number of programs, and BESTFRAME_TEST_SEED the seed, which a failure prints.
+ * BESTFRAME_TEST_PROGRAMS sets another number of programs, and BESTFRAME_TEST_SEED another seed. A failure prints its own.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -19,13 +19,12 @@ import type { BestframeClient } from '../../src/client/redis/client.ts';
 import type { FrameTarget, VerificationRequest } from '../../src/domain/verification/request.ts';
 import type { Source } from '../../src/domain/verification/sources.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
-import { inForm } from '../support/forms.ts';
+import { inForm, SEED } from '../support/forms.ts';
 import { formOf, type Http, openHttp } from '../support/http.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 const PROGRAMS = Number(process.env.BESTFRAME_TEST_PROGRAMS ?? inForm({ short: 100, long: 2_000 }));
-const SEED = Number(process.env.BESTFRAME_TEST_SEED ?? Date.now() % 1_000_000);
 /** Programs that run at the same time, in the same deployment. */
 const AT_ONCE = 6;
 const REGION = 'ap-singapore' as const;
@@ -286,21 +285,21 @@ class Tenant {
         this.hear(how, await this.client.enqueue({ ...bait, frame: { to: 'none' }, webhook: this.endpoint }), named);
         return;
       }
-      case 'webhook-acts':
-        await rig.client.forTenant(victim.name).webhooks.add({ name: 'private', url: receiver.url(`/${victim.name}`) });
+      case 'webhook-acts': {
+        // The name is the victim's alone: if both had an endpoint of this name, an act on one's own would be no attack.
+        const name = `only-${victim.name}`;
+        await rig.client.forTenant(victim.name).webhooks.add({ name, url: receiver.url(`/${victim.name}`) });
         for (const act of ['rotate', 'settle', 'enable', 'remove'] as const)
-          await same(how, this.client.webhooks[act]('private'), this.client.webhooks[act]('missing'), [
-            'private',
-            'missing',
-          ]);
+          await same(how, this.client.webhooks[act](name), this.client.webhooks[act]('missing'), [name, 'missing']);
         await same(
           how,
-          this.client.enqueue({ ...this.#bait(), webhook: 'private' }),
+          this.client.enqueue({ ...this.#bait(), webhook: name }),
           this.client.enqueue({ ...this.#bait(), webhook: 'missing' }),
-          ['private', 'missing'],
+          [name, 'missing'],
         );
         this.demand((await victim.client.webhooks.list()).length === 2, 'the endpoint of another tenant was changed');
         return;
+      }
       case 'id':
         await same('get', this.client.get(target.id), this.client.get(nothing));
         await same('support', this.client.support(target.id), this.client.support(nothing));

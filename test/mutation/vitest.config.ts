@@ -19,7 +19,7 @@ export default defineConfig({
   ],
   test: {
     include: ['test/unit/domain/**/*.test.ts', 'test/unit/pipeline/**/*.test.ts'],
-    setupFiles: ['test/mutation/setup.ts'],
+    setupFiles: ['test/mutation/setup.ts', 'test/support/setup.ts'],
     environment: 'node',
     env: { PROPERTY_RUNS: '300' },
     isolate: false,
