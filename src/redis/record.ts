@@ -118,7 +118,7 @@ export interface JournalRecord {
   readonly unreportedRuns: number;
   /** Calls that were billed. */
   readonly paid: number;
-  /** Calls whose outcome or billing is unknown. */
+  /** Calls whose outcome or billing is unknown, with the call that has no outcome yet. The ledger counts them likewise. */
   readonly possiblyPaid: number;
   /** Price of the latest call; null if no price was set. */
   readonly price: Price | null;
@@ -211,6 +211,7 @@ export function readRecord(id: string, stored: Readonly<Record<string, string>>,
   const hash: Readonly<Record<string, string>> = { ...stored, ...Object.fromEntries(opened) };
   const who = json<Pick<JournalRecord, 'purpose' | 'consent'>>(hash.who);
   const request = readRequest(hash.rq);
+  const openIntent = json<OpenIntent>(hash.open);
   return {
     id,
     key: hash.key ?? '',
@@ -243,10 +244,10 @@ export function readRecord(id: string, stored: Readonly<Record<string, string>>,
     starts: number(hash.starts) ?? 0,
     unreportedRuns: Number(hash.starts ?? 0) - Number(hash.yields ?? 0),
     paid: number(hash.paid) ?? 0,
-    possiblyPaid: number(hash.maybe) ?? 0,
+    possiblyPaid: (number(hash.maybe) ?? 0) + (openIntent === null ? 0 : 1),
     price: readPrice(hash.price),
     cancelled: hash.cancel !== undefined,
-    openIntent: json<OpenIntent>(hash.open),
+    openIntent,
     outcomes: readOutcomes(hash),
     attempts: readAttempts(hash),
   };

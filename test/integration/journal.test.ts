@@ -287,6 +287,20 @@ describe('at most one paid call for each intent', () => {
     expect((await journal.declareIntent(intentOf('b'))).kind).toBe('go');
   });
 
+  it('counts a call without an outcome as possibly paid, also when the verification ends before the answer', async () => {
+    const journal = await take('worker:1', 1);
+    const calls = async () => {
+      const view = await rig.client.get(id);
+      return [view?.paidCalls, view?.possiblyPaidCalls];
+    };
+    await journal.declareIntent(intentOf('a'));
+    expect(await calls()).toEqual([0, 1]);
+    await journal.settle({ ...SETTLE, state: 'failed' });
+    expect(await calls()).toEqual([0, 1]);
+    await journal.recordOutcome(outcomeOf('a', DECIDED));
+    expect(await calls()).toEqual([1, 0]);
+  });
+
   it('does not mark an intent as unknown before the end of its call time', async () => {
     const journal = await take('worker:1', 1);
     await journal.declareIntent({ ...intentOf('a'), callMs: 60_000 });

@@ -99,12 +99,14 @@ export class Model {
     return isTerminal(this.state);
   }
 
+  /** With the call that has no outcome yet. */
   get possiblyPaid(): number {
-    return this.unknown.size + this.undocumented;
+    return this.unknown.size + this.undocumented + (this.open === null ? 0 : 1);
   }
 
+  /** Calls that are over and that the vendor billed or may bill. */
   get behind(): number {
-    return this.paid + this.possiblyPaid;
+    return this.paid + this.unknown.size + this.undocumented;
   }
 
   // ── the lock ─────────────────────────────────────────────────────────────────────────────────────────────────────

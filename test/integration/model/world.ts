@@ -232,13 +232,13 @@ export class World {
     if (model.erased) return;
     const fields = ['all|paid', 'all|maybe', `${REGION}|${DETECT}||paid`, `${REGION}|${DETECT}||maybe`];
     const booked = await this.#redis.hmget(this.#names.costs(this.charge.day), ...fields);
-    const maybe = model.possiblyPaid + (model.open === null ? 0 : 1);
+    const maybe = model.possiblyPaid;
     expect(booked.map((count) => Number(count ?? 0))).toEqual([model.paid, maybe, model.paid, maybe]);
   }
 
   /** Invariants that do not depend on the model: they use only the records, the calls and the answers. */
   #rules(before: JournalRecord, now: JournalRecord, entries: number): Readonly<Record<string, boolean>> {
-    const money = now.paid + now.possiblyPaid + (now.openIntent === null ? 0 : 1);
+    const money = now.paid + now.possiblyPaid;
     const same = (...fields: (keyof JournalRecord)[]) => fields.every((field) => before[field] === now[field]);
     const ended = isTerminal(now.state);
     const byPerson = now.decision === 'recapture' && now.decidedBy === OPERATOR;
