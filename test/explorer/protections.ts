@@ -40,7 +40,7 @@ export const PROTECTIONS: readonly Protection[] = [
   protection('the end of a hold', ['tonumber(heldUntil) > now then', 'true then'], 'I1', 'a hold, and the operator'),
   protection(
     'removing ended verifications from the index',
-    ["redis.call('ZREM', keys.live, id)", ''],
+    ["leaveIndex(keys.live, redis.call('HGET', keys.journal, 'tn'), id)", ''],
     'I1',
     'a cancel beside a run',
   ),

@@ -5,7 +5,7 @@ import type { GateCommand, GateView } from '../../domain/operations/gates.ts';
 import type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from '../../domain/operations/held.ts';
 import type { Metrics } from '../../domain/operations/metrics.ts';
 import type { RetryRequest, RetryResult } from '../../domain/operations/retries.ts';
-import { type TenantWall, withPolicyDefaults } from '../../domain/operations/tenants.ts';
+import { shareOf, type TenantWall, withPolicyDefaults } from '../../domain/operations/tenants.ts';
 import type { WorkerView } from '../../domain/operations/workers.ts';
 import type { GatedAction, Region } from '../../domain/verification/actions.ts';
 import { fingerprint, subjectHash, tenantNamespace, verificationId } from '../../domain/verification/identity.ts';
@@ -20,7 +20,6 @@ import { newestIds } from '../../redis/indexes.ts';
 import { readMetrics } from '../../redis/read-metrics.ts';
 import { type Presence, readPresence, readSourceFiles } from '../../redis/read-records.ts';
 import { steerGate } from '../../redis/scripts/steer-gate.ts';
-import { countAhead } from '../../redis/verify-queue.ts';
 import { readWorkers } from '../../redis/workers.ts';
 import {
   type Acknowledged,
@@ -47,7 +46,7 @@ import { cancelOne } from './cancel.ts';
 import { Changes, lastingText } from './changes.ts';
 import { checkRequest, defaultWebhookOf, parseRequest, withLane } from './check-request.ts';
 import { costSums } from './costs.ts';
-import { enqueueParsed, keyGone, onlyResult, type StagedSources } from './enqueue.ts';
+import { aheadOf, enqueueParsed, keyGone, onlyResult, type StagedSources } from './enqueue.ts';
 import { acknowledge, changeLegalHold, eraseOne, receiptOf, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
 import { heldViews, resolve } from './held.ts';
 import { tenantList, tenantPage } from './list.ts';
@@ -401,7 +400,7 @@ export class BestframeClient implements Bestframe {
   /** Counts a region's waiting verifications that are served before a new one of this lane. */
   async ahead(region: Region, lane: Lane): Promise<number> {
     await this.#store.ready();
-    return this.#store.command(countAhead(this.#store.queue(region), lane));
+    return aheadOf(this.#store, { region, lane, share: shareOf(await this.tenants.wall()) });
   }
 
   /** The metrics of the whole deployment, now. */
@@ -432,9 +431,9 @@ export class BestframeClient implements Bestframe {
   /** Adds verifications to the queue. A key that is known already gives its state away, which is audited. */
   async #enqueue(wall: TenantWall | null, parsed: Parameters<typeof enqueueParsed>[1]): Promise<EnqueueResult[]> {
     const defaultWebhook = defaultWebhookOf(this.#options, this.#store.tenant, wall);
-    const { mode } = this.#options;
-    const context = { store: this.#store, webhooks: this.webhooks, mode, namespace: this.#namespace, defaultWebhook };
-    const results = await enqueueParsed(context, parsed, (key) => this.idOf(key));
+    const [{ mode }, share] = [this.#options, shareOf(wall)];
+    const own = { store: this.#store, webhooks: this.webhooks, namespace: this.#namespace };
+    const results = await enqueueParsed({ ...own, mode, defaultWebhook, share }, parsed, (key) => this.idOf(key));
     const known = results.flatMap((result) => (result.status === 'same' ? result.id : []));
     await this.#audited(...known.map((on) => ({ act: 'verification.resubmit' as const, on })));
     return results;
