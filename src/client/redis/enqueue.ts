@@ -27,6 +27,8 @@ import { unknownWebhook, type Webhooks } from './webhooks.ts';
 
 /** How long an interactive claim may hold back batch work. Equals EXPRESS_MS in admission.lua. */
 const EXPRESS_HOLD_MS = 15_000;
+/** When to ask again if a tenant has too many unfinished verifications. */
+const QUOTA_RETRY_MS = 10_000;
 
 /**
  * Sources that were uploaded as files in the same request as their verification, and were checked and hashed during the upload.
@@ -220,12 +222,9 @@ function refusalOf(answer: ClaimAnswer, region: Region): Failure | null {
       return inputFailure(CODES.REGION_UNSERVED, 'region', message);
     }
     case 'quota': {
-      const retry = answer.waitMs > 0 ? { retryAfterMs: answer.waitMs } : {};
-      return localFailure(
-        CODES.QUOTA_USED_UP,
-        `the quota ${answer.quota} of this tenant is used up: ask again later`,
-        retry,
-      );
+      const retryAfterMs = answer.waitMs > 0 ? answer.waitMs : QUOTA_RETRY_MS;
+      const message = `the quota ${answer.quota} of this tenant is used up: ask again later`;
+      return localFailure(CODES.QUOTA_USED_UP, message, { retryAfterMs });
     }
     case 'down': {
       const kind = dependencyKind(answer.dependency);
