@@ -146,7 +146,7 @@ export const PROTECTIONS: readonly Protection[] = [
   ),
   protection(
     'the tombstone',
-    ["if erased then return { 'gone', '', 0 } end", ''],
+    ["if erased then return { 'gone', '', 0, '0' } end", ''],
     'I9',
     'a key is used again while it is erased',
   ),
