@@ -45,8 +45,10 @@ export const zh: Words = {
   stalled: (duration) => `停滞：核验最长已等待 ${duration}，闸门均已开启，但没有核验完成。`,
   stalledAdvice:
     '请确认 verify Worker 正在运行（bestframe start verify），查看其日志，并运行 bestframe doctor 进行诊断。',
+  failing: (failed, ended) => `失败过多：最近结束的 ${ended} 条核验中有 ${failed} 条失败。`,
+  failingAdvice: '请打开下方其中一条查看原因。',
   outOfService: (worker, title, time) => `Worker ${worker} 自 ${time} 起停止接单：${title}。`,
-  waiting: (count) => `${count} 条等待中，无一丢失。`,
+  waiting: (count) => `${count} 条等待中。`,
   autoRefresh: '每 10 秒自动刷新',
   stopRefresh: '停止自动刷新',
   find: '按核验 ID 或 key 查找',
