@@ -8,6 +8,7 @@ import type { RetryRequest, RetryResult } from '../../domain/operations/retries.
 import { shareOf, type TenantWall, withPolicyDefaults } from '../../domain/operations/tenants.ts';
 import type { WorkerView } from '../../domain/operations/workers.ts';
 import type { GatedAction, Region } from '../../domain/verification/actions.ts';
+import { describeFilter } from '../../domain/verification/filter.ts';
 import { fingerprint, subjectHash, tenantNamespace, verificationId } from '../../domain/verification/identity.ts';
 import type { Lane, Verification, VerificationRequest } from '../../domain/verification/request.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
@@ -49,7 +50,7 @@ import { costSums } from './costs.ts';
 import { aheadOf, enqueueParsed, keyGone, onlyResult, type StagedSources } from './enqueue.ts';
 import { acknowledge, changeLegalHold, eraseOne, receiptOf, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
 import { heldViews, resolve } from './held.ts';
-import { tenantList, tenantPage } from './list.ts';
+import { pageOf, tenantList } from './list.ts';
 import { type ClientOptions, rootNamespace, storeOptions } from './options.ts';
 import { retryPage } from './retry.ts';
 import { Store } from './store.ts';
@@ -244,7 +245,7 @@ export class BestframeClient implements Bestframe {
     const which = ended === undefined ? 'all' : ended ? 'ended' : 'live';
     await this.#audited({ act: 'verifications.list', what: which });
     await this.#store.ready();
-    if (this.#store.tenant !== null) return tenantList(this.#store, this.#store.tenant, which, most);
+    if (this.#store.tenant !== null) return tenantList(this.#store, which, most);
     const ids = await this.#store.command(newestIds(this.#store.deployment, which, most));
     const views = await this.#store.views(ids);
     return views
@@ -253,13 +254,14 @@ export class BestframeClient implements Bestframe {
       .slice(0, most);
   }
 
-  /** A tenant's verifications, newest first, a page at a time. @throws Failure INVALID_VERIFICATION for a foreign cursor */
+  /**
+   * Verifications, newest first, a page at a time; without a tenant, first the live and then the ended ones.
+   * @throws Failure INVALID_VERIFICATION for a foreign cursor
+   */
   async page(filter: PageFilter = {}): Promise<PageOf<VerificationView>> {
-    await this.#audited({
-      act: 'verifications.list',
-      what: [filter.state ?? 'all', filter.region].filter(Boolean).join(', '),
-    });
-    return tenantPage(this.#store, filter);
+    const { limit: _limit, cursor: _cursor, ...selection } = filter;
+    await this.#audited({ act: 'verifications.list', what: describeFilter(selection) });
+    return pageOf(this.#store, filter);
   }
 
   /** Whether verifications exist, have ended or were erased, in the order of the ids, for all tenants. */
