@@ -274,19 +274,6 @@ export function readTombstone(id: string, hash: Readonly<Record<string, string>>
   return { region, upload, stored: json<StoredFrame>(open('stored')), target: order?.frame ?? null };
 }
 
-/** A history entry as Redis stores it: sealed, with its duration in whole milliseconds. */
-export function sealEntry(sealer: Sealer, id: string, entry: HistoryEntry): string {
-  return sealer.seal(
-    id,
-    'history',
-    JSON.stringify(entry.ms === undefined ? entry : { ...entry, ms: Math.round(entry.ms) }),
-  );
-}
-
-export function openEntry(sealer: Sealer, id: string, text: string): HistoryEntry {
-  return JSON.parse(sealer.open(id, 'history', text)) as HistoryEntry;
-}
-
 function readPrice(packed: string | undefined): Price | null {
   const [micros, currency] = (packed ?? '').split(' ');
   return currency === undefined ? null : { currency, micros: Number(micros) };
