@@ -27,6 +27,7 @@ import { actionRoutes } from './routes/actions.ts';
 import { loginRoutes } from './routes/login.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { tenantRoutes } from './routes/tenants.ts';
 import { Sessions } from './session.ts';
 import {
   auditAct,
@@ -111,6 +112,7 @@ export async function buildSite(options: SiteOptions): Promise<FastifyInstance> 
   pageRoutes(app, tools);
   actionRoutes(app, tools);
   sessionRoutes(app, tools);
+  tenantRoutes(app, tools);
   app.get('/metrics', async (_request, reply) =>
     reply.type(METRICS_TYPE).send(await metricsText(await client.metrics())),
   );
