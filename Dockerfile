@@ -23,6 +23,10 @@ RUN install --directory --owner=node --group=node --mode=0700 /frames /staging /
 COPY --from=modules /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json LICENSE ./
+# Every service of this image has its health checks and metrics here. The port needs no login: publish it to no one but Prometheus.
+ENV BESTFRAME_MONITOR_HOST=0.0.0.0 BESTFRAME_MONITOR_PORT=9464
+EXPOSE 9464
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.BESTFRAME_MONITOR_PORT}/livez`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 USER node
 ENTRYPOINT ["node", "dist/src/cli/main.js"]
 CMD ["start", "all"]

@@ -7,6 +7,8 @@ import type { BestframeClient } from '../client/redis/client.ts';
 import { LoginLimiter } from '../client/redis/login-limiter.ts';
 import { Failure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
+import { RedisProbe } from '../redis/probe.ts';
+import { metricsText } from '../server/api/metrics.ts';
 import { buildApi, startApi } from '../server/api/server.ts';
 import { StagingSweep } from '../server/api/staging-sweep.ts';
 import { hasCredentials, openSink } from './adapters.ts';
@@ -31,6 +33,8 @@ export async function openApi(config: Config, log: Logger): Promise<Running & { 
     cleanups.push(() => keys.close());
     const limiter = new LoginLimiter(redis, config.loginLimits, prefix);
     cleanups.push(() => limiter.close());
+    const probe = new RedisProbe(redis, prefix);
+    cleanups.push(async () => probe.close());
     const { sink, close } = openSink(config);
     cleanups.push(close);
     const staging = api.stagingDir === undefined ? null : openStaging(api.stagingDir);
@@ -53,6 +57,7 @@ export async function openApi(config: Config, log: Logger): Promise<Running & { 
       keys,
       audit,
       limiter,
+      redisTrouble: () => probe.run(),
       sink,
       staging,
       sequences,
@@ -71,6 +76,7 @@ export async function openApi(config: Config, log: Logger): Promise<Running & { 
     log.info({ event: 'ready', mode, address: url }, `HTTP API ready at ${url}`);
     return {
       url,
+      deploymentMetrics: async () => metricsText(await client.metrics()),
       stop: stopOnce(async (drainMs: number) => {
         const drained = await server.close(drainMs);
         await cleanUp();

@@ -59,6 +59,13 @@ export interface Config {
   readonly caFile: string | undefined;
   readonly slots: number;
   readonly drainMs: number;
+  /** 0: a worker that takes nothing is not ended. */
+  readonly wedgedMs: number;
+  readonly monitor: {
+    readonly host: string;
+    /** Undefined: no monitor port. */
+    readonly port: number | undefined;
+  };
   readonly limits: Limits;
   readonly log: 'json' | 'pretty' | 'silent' | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -208,6 +215,8 @@ function derivedSettings(settings: ParsedSettings) {
               secret: settings.BESTFRAME_DASHBOARD_IDENTITY_SECRET,
             },
     },
+    wedgedMs: settings.BESTFRAME_WEDGED_SECONDS * 1_000,
+    monitor: { host: settings.BESTFRAME_MONITOR_HOST, port: settings.BESTFRAME_MONITOR_PORT },
     api: {
       host: settings.BESTFRAME_API_HOST,
       port: settings.BESTFRAME_API_PORT,

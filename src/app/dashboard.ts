@@ -11,6 +11,7 @@ import { hashPassword, type Operator } from '../domain/operations/operators.ts';
 import { openEraseQueue } from '../redis/erase-queue.ts';
 import { openNotifyQueue } from '../redis/notify-queue.ts';
 import { openVerifyQueue } from '../redis/verify-queue.ts';
+import { metricsText } from '../server/api/metrics.ts';
 import { openSite } from '../server/dashboard/site.ts';
 import type { SiteOptions } from '../server/dashboard/site-tools.ts';
 import { openSink } from './adapters.ts';
@@ -52,6 +53,7 @@ export async function openDashboard(config: Config, log: Logger): Promise<Runnin
   log.info({ event: 'ready', address: site.url }, `dashboard ready at ${site.url}`);
   return {
     url: site.url,
+    deploymentMetrics: async () => metricsText(await client.metrics()),
     stop: stopOnce(async () => {
       await site.close();
       await Promise.all([...verify.values(), erase, notify].map((queue) => queue.close()));

@@ -4,14 +4,15 @@ import { Failure } from '../domain/errors/failure.ts';
 import { checkFiles } from './check-files.ts';
 import { type Config, readConfig } from './config.ts';
 import { createLogger } from './logger.ts';
+import { openMonitor, type ProcessMonitor } from './monitor.ts';
 import type { Running } from './running.ts';
 
 export type OpenService = (config: Config, log: Logger) => Promise<Running>;
 
-export const EXIT = { ok: 0, failed: 1, badInput: 2, notDrained: 3 } as const;
+export const EXIT = { ok: 0, failed: 1, badInput: 2, notDrained: 3, wedged: 4 } as const;
 
 /**
- * Resolves with the exit code. A second signal ends the process at once. If the parent opened an IPC channel, `ready` is sent
+ * Resolves with the exit code. A wedged worker counts as a signal. A second signal ends the process at once. If the parent opened an IPC channel, `ready` is sent
  * over it after the start, and a closed channel (the parent died) counts as a signal.
  */
 export async function runUntilSignal(
@@ -20,6 +21,7 @@ export async function runUntilSignal(
 ): Promise<number> {
   let config: Config;
   let log: Logger;
+  let monitor: ProcessMonitor | undefined;
   const running: Running[] = [];
   // The handler is installed before anything starts: a signal without a handler kills the process outright.
   const signalled = waitForSignal();
@@ -30,26 +32,35 @@ export async function runUntilSignal(
     log = createLogger(config, process.stderr);
     for (const warning of config.warnings) log.warn({ event: 'setting_ignored' }, warning);
     await checkFiles(config);
+    monitor = await openMonitor(config, log);
     for (const open of openers) running.push(await open(config, log));
   } catch (error) {
     await Promise.all(running.map((each) => each.stop(0)));
+    await monitor?.close();
     if (!(error instanceof Failure)) throw error;
     process.stderr.write(`${error.code}: ${error.message}\n`);
     return EXIT.badInput;
   }
   isStarting = false;
+  monitor.started(running);
   process.send?.('ready');
-  const signal = await signalled;
+  const failures = running.flatMap(({ failed }) =>
+    failed === undefined ? [] : [failed.then(() => 'wedged' as const)],
+  );
+  const signal = await Promise.race([signalled, ...failures]);
+  monitor.draining();
   log.info(
     { event: 'draining', signal, drainMs: config.drainMs },
     `${signal}: accepting no more work, waiting for running work`,
   );
   const drained = await Promise.all(running.map((each) => each.stop(config.drainMs)));
+  await monitor.close();
   const clean = drained.every(Boolean);
   log.info(
     { event: 'stopped', drained: clean },
     clean ? 'stopped, all work finished' : 'stopped, unfinished work resumes when its lease expires',
   );
+  if (signal === 'wedged') return EXIT.wedged;
   return clean ? EXIT.ok : EXIT.notDrained;
 }
 

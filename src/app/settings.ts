@@ -304,6 +304,21 @@ export const SETTINGS = {
   BESTFRAME_WEBHOOK_ALLOW: hostList
     .default([])
     .describe('Private addresses that webhooks may be sent to: host names, addresses or CIDR blocks, comma-separated'),
+  BESTFRAME_WEDGED_SECONDS: wholeNumber(0, 86_400)
+    .default(600)
+    .describe(
+      'After how many seconds a worker process ends itself with exit code 4, if it takes no job although work waits, it has free slots, Redis answers and the gate is open. 0 never',
+    ),
+  BESTFRAME_MONITOR_HOST: text
+    .default('127.0.0.1')
+    .describe(
+      'Address that the monitor port listens on. It has no login: let only Prometheus and health checks reach it',
+    ),
+  BESTFRAME_MONITOR_PORT: wholeNumber(0, 65_535)
+    .optional()
+    .describe(
+      'Port for `/livez`, `/readyz` and `/metrics` of each worker, API and dashboard process ([health](deployment.md#health)). 0 picks a free one. If unset, there is none',
+    ),
   BESTFRAME_LOG: oneOf(['json', 'pretty', 'silent'])
     .optional()
     .describe('Log format: `json`, `pretty` or `silent`. If unset: `pretty` on a terminal, else `json`'),

@@ -1,8 +1,9 @@
 /** Starts the workers. Together with `edges.ts`, this is the only place where adapters meet the pipeline. */
+import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import { createTransport, createWebhookSender } from '../adapters/http/index.ts';
-import { EraseWorker } from '../background/erase-worker.ts';
-import { type NotifyTuning, NotifyWorker } from '../background/notify-worker.ts';
+import { ERASE_SLOTS, EraseWorker } from '../background/erase-worker.ts';
+import { NOTIFY_SLOTS, type NotifyTuning, NotifyWorker } from '../background/notify-worker.ts';
 import { Retention } from '../background/retention.ts';
 import { Sweeper } from '../background/sweeper.ts';
 import { RETRY_LANE } from '../domain/operations/retries.ts';
@@ -24,6 +25,7 @@ import { openEraseQueue } from '../redis/erase-queue.ts';
 import { recordExpiryMs } from '../redis/job-options.ts';
 import { openNotifyQueue } from '../redis/notify-queue.ts';
 import { Outbox } from '../redis/outbox.ts';
+import { areGatesOpen, hasTakeableJob } from '../redis/takeable.ts';
 import { TenantPolicies } from '../redis/tenant-policies.ts';
 import { openVerifyQueue } from '../redis/verify-queue.ts';
 import { WebhookEndpoints } from '../redis/webhook-endpoints.ts';
@@ -33,7 +35,8 @@ import { type OpenEdges, openEdges } from './edges.ts';
 import { type OpenMachine, openMachine } from './machine.ts';
 import { namespaceOf } from './namespace.ts';
 import { openRedis } from './redis.ts';
-import { type Running, stopOnce } from './running.ts';
+import { cleanUp, type Running, stopOnce } from './running.ts';
+import { watchWorkers } from './watch-workers.ts';
 
 /** Connections that are open. */
 interface Opened {
@@ -62,9 +65,10 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
   }
   const running = await startVerify(config, { deployment, edges: opened.edges, machine, serve }, log);
   return {
+    ...running,
     stop: stopOnce(async (drainMs) => {
       const drained = await running.stop(drainMs);
-      await closeMachine();
+      await cleanUp({ deployment }, closeMachine);
       await opened.close();
       deployment.redis.disconnect();
       return drained;
@@ -98,11 +102,25 @@ export async function startVerify(
   sweeper.start();
   const { mode, regions, slots } = config;
   log.info({ event: 'ready', mode, regions, slots }, 'verify worker ready');
+  const watched = [...workers].map(([region, { jobs }]) => {
+    const queue = queues.get(region) as Queue; // there is a queue for every region
+    const mayTake = async () =>
+      machine.fault === null && (await hasTakeableJob(queue)) && (await areGatesOpen(deployment, region));
+    return { jobs, slots, queue: queue.name, mayTake };
+  });
+  const watch = watchWorkers(watched, config.wedgedMs, log);
   return {
+    failed: watch.failed,
+    trouble: () => machine.fault?.message ?? null,
     stop: stopOnce(async (drainMs) => {
-      await Promise.all([sweeper.stop(), serve([])]);
+      watch.stop();
+      const swept = sweeper.stop();
+      await serve([]);
       const drained = await Promise.all([...workers.values()].map((worker) => worker.drain(drainMs)));
-      await Promise.all([...queues.values(), eraseQueue, notifyQueue].map((queue) => queue.close()));
+      await cleanUp({ deployment }, async () => {
+        await swept;
+        await Promise.all([...queues.values(), eraseQueue, notifyQueue].map((queue) => queue.close()));
+      });
       return drained.every(Boolean);
     }),
   };
@@ -150,6 +168,7 @@ export async function openErase(config: Config, log: Logger): Promise<Running> {
   const { edges, close } = openEdges(config, log);
   const running = await startErase(config, { deployment, edges }, log);
   return {
+    ...running,
     stop: stopOnce(async (drainMs) => {
       const drained = await running.stop(drainMs);
       await close();
@@ -173,11 +192,20 @@ export async function startErase(config: Config, { deployment, edges }: Opened, 
   await worker.start();
   retention.start();
   log.info({ event: 'ready', mode }, 'erase worker ready');
+  const queue = openEraseQueue(deployment);
+  const mayTake = () => hasTakeableJob(queue);
+  const watched = [{ jobs: worker.jobs, slots: ERASE_SLOTS, queue: queue.name, mayTake }];
+  const watch = watchWorkers(watched, config.wedgedMs, log);
   return {
+    failed: watch.failed,
     stop: stopOnce(async (drainMs) => {
-      await retention.stop();
+      watch.stop();
+      const retained = retention.stop();
       const drained = await worker.drain(drainMs);
-      await Promise.all([...queues.values()].map((queue) => queue.close()));
+      await cleanUp({ deployment }, async () => {
+        await retained;
+        await Promise.all([...queues.values(), queue].map((each) => each.close()));
+      });
       return drained;
     }),
   };
@@ -189,6 +217,7 @@ export async function openNotify(config: Config, log: Logger, tuning: NotifyTuni
   const deployment = await openRedis(config);
   const running = await startNotify(config, { deployment, sender: createWebhookSender(transport) }, log, tuning);
   return {
+    ...running,
     stop: stopOnce(async (drainMs) => {
       const drained = await running.stop(drainMs);
       await transport.close();
@@ -211,7 +240,19 @@ export async function startNotify(
   const worker = new NotifyWorker({ deployment, mode, configured, endpoints, sender, log, ...tuning });
   await worker.start();
   log.info({ event: 'ready', mode, endpoints: configured.map(({ name }) => name) }, 'notify worker ready');
-  return { stop: stopOnce((drainMs) => worker.drain(drainMs)) };
+  const queue = openNotifyQueue(deployment);
+  const mayTake = () => hasTakeableJob(queue);
+  const watched = [{ jobs: worker.jobs, slots: NOTIFY_SLOTS, queue: queue.name, mayTake }];
+  const watch = watchWorkers(watched, config.wedgedMs, log);
+  return {
+    failed: watch.failed,
+    stop: stopOnce(async (drainMs) => {
+      watch.stop();
+      const drained = await worker.drain(drainMs);
+      await cleanUp({ deployment }, () => queue.close());
+      return drained;
+    }),
+  };
 }
 
 export interface OpenSequences {

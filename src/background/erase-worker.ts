@@ -10,32 +10,39 @@ import { tenantFolder } from '../domain/operations/tenants.ts';
 import { objectNames } from '../domain/verification/actions.ts';
 import { objectKey } from '../domain/verification/identity.ts';
 import { MAX_UPLOAD_AGE_MS } from '../domain/verification/policy.ts';
-import { drainWorker, logWorkerErrors, startWorker } from '../pipeline/worker-lifecycle.ts';
+import { drainWorker, JobCount, logWorkerErrors, startWorker } from '../pipeline/worker-lifecycle.ts';
 import { bullmqOptions } from '../redis/deployment.ts';
 import type { EraseJob, ForgetJob } from '../redis/erase-queue.ts';
 import { ERASE_QUEUE } from '../redis/names.ts';
 import { deleteObjects, type ErasureTools, finishErasure } from './finish-erasure.ts';
 
+/** Deletions that one worker makes at the same time. */
+export const ERASE_SLOTS = 8;
 const DELETE_TIMEOUT_MS = 60_000;
 const FIRST_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 5 * 60_000;
 
 export class EraseWorker {
+  readonly jobs = new JobCount();
   readonly #options: ErasureTools;
   readonly #worker: Worker<EraseJob | ForgetJob>;
 
   constructor(options: ErasureTools) {
     this.#options = options;
-    this.#worker = new Worker<EraseJob | ForgetJob>(ERASE_QUEUE, (job, token) => this.#run(job, token), {
-      ...bullmqOptions(options.deployment),
-      concurrency: 8,
-      autorun: false,
-      maxStalledCount: 1_000,
-      runRetryDelay: 1_000,
-      settings: {
-        backoffStrategy: (attempts) => Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(attempts - 1, 10), MAX_BACKOFF_MS),
+    this.#worker = new Worker<EraseJob | ForgetJob>(
+      ERASE_QUEUE,
+      (job, token) => this.jobs.run(() => this.#run(job, token)),
+      {
+        ...bullmqOptions(options.deployment),
+        concurrency: ERASE_SLOTS,
+        autorun: false,
+        maxStalledCount: 1_000,
+        runRetryDelay: 1_000,
+        settings: {
+          backoffStrategy: (attempts) => Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(attempts - 1, 10), MAX_BACKOFF_MS),
+        },
       },
-    });
+    );
     logWorkerErrors(this.#worker, options.log);
   }
 
@@ -44,7 +51,7 @@ export class EraseWorker {
   }
 
   drain(deadlineMs: number): Promise<boolean> {
-    return drainWorker(this.#worker, deadlineMs);
+    return drainWorker(this.#worker, deadlineMs, { jobs: this.jobs, deployment: this.#options.deployment });
   }
 
   async #run(job: Job<EraseJob | ForgetJob>, token: string | undefined): Promise<unknown> {

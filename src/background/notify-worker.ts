@@ -25,7 +25,7 @@ import {
 import type { WebhookSender } from '../domain/ports.ts';
 import type { Mode } from '../domain/verification/mode.ts';
 import { isTerminal } from '../domain/verification/states.ts';
-import { drainWorker, logWorkerErrors, startWorker } from '../pipeline/worker-lifecycle.ts';
+import { drainWorker, JobCount, logWorkerErrors, startWorker } from '../pipeline/worker-lifecycle.ts';
 import { bullmqOptions, type Deployment } from '../redis/deployment.ts';
 import { NOTIFY_BACKOFF_MS, NOTIFY_MAX_AGE_MS } from '../redis/job-options.ts';
 import { NOTIFY_QUEUE } from '../redis/names.ts';
@@ -52,7 +52,8 @@ export interface NotifyWorkerOptions extends NotifyTuning {
 }
 
 const POST_TIMEOUT_MS = 15_000;
-const CONCURRENCY = 32;
+/** Deliveries that one worker makes at the same time. */
+export const NOTIFY_SLOTS = 32;
 const MAX_PER_ENDPOINT = 8;
 /** If all slots of an endpoint are in use, a delivery is postponed by one to five times this duration. */
 const BUSY_MS = 1_000;
@@ -61,6 +62,7 @@ const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 const CIRCUIT: CircuitRule = { failures: 5, firstRestMs: 30_000, longestRestMs: 15 * 60_000, probeMs: 30_000 };
 
 export class NotifyWorker {
+  readonly jobs = new JobCount();
   readonly #options: NotifyWorkerOptions;
   readonly #circuit: CircuitRule;
   readonly #worker: Worker<NotifyJob>;
@@ -70,9 +72,9 @@ export class NotifyWorker {
   constructor(options: NotifyWorkerOptions) {
     this.#options = options;
     this.#circuit = { ...CIRCUIT, ...options.circuit };
-    this.#worker = new Worker<NotifyJob>(NOTIFY_QUEUE, (job, token) => this.#run(job, token), {
+    this.#worker = new Worker<NotifyJob>(NOTIFY_QUEUE, (job, token) => this.jobs.run(() => this.#run(job, token)), {
       ...bullmqOptions(options.deployment),
-      concurrency: CONCURRENCY,
+      concurrency: NOTIFY_SLOTS,
       autorun: false,
       // If this worker is killed, another worker delivers its notifications within 15 s.
       lockDuration: 10_000,
@@ -92,7 +94,7 @@ export class NotifyWorker {
   }
 
   drain(deadlineMs: number): Promise<boolean> {
-    return drainWorker(this.#worker, deadlineMs);
+    return drainWorker(this.#worker, deadlineMs, { jobs: this.jobs, deployment: this.#options.deployment });
   }
 
   async #run(job: Job<NotifyJob>, token: string | undefined): Promise<{ sent: boolean }> {

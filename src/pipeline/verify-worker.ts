@@ -41,7 +41,7 @@ import type { Leave, Occupancy } from './occupancy.ts';
 import { RunLog } from './run-log.ts';
 import { SourceShares } from './source-shares.ts';
 import type { Edges } from './stages/index.ts';
-import { drainWorker, logWorkerErrors, startWorker } from './worker-lifecycle.ts';
+import { drainWorker, JobCount, logWorkerErrors, startWorker } from './worker-lifecycle.ts';
 
 export interface VerifyWorkerOptions {
   readonly deployment: Deployment;
@@ -93,6 +93,7 @@ const NEVER = 2 ** 31 - 1;
 const RELEASE_MS = 2_000;
 
 export class VerifyWorker {
+  readonly jobs = new JobCount();
   readonly #options: VerifyWorkerOptions;
   readonly #worker: Worker<VerifyJob>;
   readonly #shares: SourceShares;
@@ -102,17 +103,21 @@ export class VerifyWorker {
   constructor(options: VerifyWorkerOptions) {
     this.#options = options;
     this.#shares = new SourceShares(options.slots);
-    this.#worker = new Worker<VerifyJob>(verifyQueue(options.region), (job, token) => this.#process(job, token), {
-      ...bullmqOptions(options.deployment),
-      concurrency: options.slots,
-      lockDuration: options.lease.leaseMs,
-      skipLockRenewal: true,
-      stalledInterval: options.stalledIntervalMs,
-      maxStalledCount: NEVER,
-      runRetryDelay: 1_000,
-      autorun: false,
-      ...VERIFY_JOB_RETENTION,
-    });
+    this.#worker = new Worker<VerifyJob>(
+      verifyQueue(options.region),
+      (job, token) => this.jobs.run(() => this.#process(job, token)),
+      {
+        ...bullmqOptions(options.deployment),
+        concurrency: options.slots,
+        lockDuration: options.lease.leaseMs,
+        skipLockRenewal: true,
+        stalledInterval: options.stalledIntervalMs,
+        maxStalledCount: NEVER,
+        runRetryDelay: 1_000,
+        autorun: false,
+        ...VERIFY_JOB_RETENTION,
+      },
+    );
     logWorkerErrors(this.#worker, options.log);
   }
 
@@ -140,9 +145,10 @@ export class VerifyWorker {
 
   /** Takes no new jobs and finishes the running ones. @returns false if the deadline passed first and jobs were requeued. */
   async drain(deadlineMs: number): Promise<boolean> {
-    if (await drainWorker(this.#worker, deadlineMs)) return true;
+    const drained = { jobs: this.jobs, deployment: this.#options.deployment };
+    if (await drainWorker(this.#worker, deadlineMs, drained)) return true;
     for (const lease of this.#leases) lease.releaseOnDrain();
-    await drainWorker(this.#worker, RELEASE_MS);
+    await drainWorker(this.#worker, RELEASE_MS, drained);
     return false;
   }
 

@@ -19,6 +19,11 @@ export function createDeployment(redis: RedisClient, prefix: string, keyRing?: K
   return { redis, names: createNames(prefix), sealer: new Sealer(keyRing), positions: new NextPositions() };
 }
 
+/** Whether commands can be sent now. While they cannot, those of a worker wait for the connection. */
+export function isConnected({ redis }: Pick<Deployment, 'redis'>): boolean {
+  return redis.status === 'ready';
+}
+
 /** What a BullMQ queue or worker needs to find its jobs. */
 export function bullmqOptions({ redis, names }: Deployment) {
   return { connection: redis, prefix: names.prefix };

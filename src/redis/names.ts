@@ -38,6 +38,8 @@ export interface Names {
   /** The current day and month of the ledger, and their budgets. */
   readonly budget: string;
   readonly sweeper: string;
+  /** Written and read by health checks. */
+  readonly probe: string;
   /** Ids of the sessions of the operators' site, by the time at which they end at the latest. */
   readonly sessions: string;
   session(id: string): string;
@@ -107,6 +109,7 @@ export function createNames(prefix: string): Names {
     costs: (period) => `${prefix}:costs:${period}`,
     budget: `${prefix}:budget`,
     sweeper: `${prefix}:sweeper`,
+    probe: `${prefix}:probe`,
     sessions: `${prefix}:sessions`,
     session: (id) => `${prefix}:session:${id}`,
     loginTries: (who) => loginTryNames(prefix, who),

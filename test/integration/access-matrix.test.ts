@@ -56,6 +56,7 @@ beforeAll(async () => {
   const { client, deployment } = rig;
   const shared = { client, keys, audit, limiter, sink, mode: 'test', edge: EDGE, limits: {} } as const;
   api = await buildApi({
+    redisTrouble: async () => null,
     ...{ ...shared, staging: null, sequences: null, demands: [], streamLimits: DEFAULT_STREAM_LIMITS },
     log: pino({ level: 'silent' }),
   });

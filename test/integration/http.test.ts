@@ -524,7 +524,12 @@ it('without Redis, the API answers 503 with a problem, is not ready, and stays a
   expect(refused.status).toBe(503);
   expect(refused.headers.get('content-type')).toBe('application/problem+json');
   expect(await refused.json()).toMatchObject({ code: 'REDIS_UNAVAILABLE', cure: expect.stringContaining('same key') });
-  expect((await fetch(`${away.url}/readyz`)).status).toBe(503);
+  const ready = await fetch(`${away.url}/readyz`);
+  expect(ready.status).toBe(503);
+  expect(await ready.json()).toMatchObject({
+    status: 'not_ready',
+    reasons: [expect.stringContaining('cannot be reached')],
+  });
   expect((await fetch(`${away.url}/healthz`)).status).toBe(200);
 });
 

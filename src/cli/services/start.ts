@@ -26,7 +26,7 @@ export function startCommand(env: Env): Command {
       'after',
       `
 Exit codes: 0 drained, 2 invalid settings or no Redis, 3 work was still running after BESTFRAME_DRAIN_MS (another worker
-resumes it when its lease expires).`,
+resumes it when its lease expires), 4 the worker was wedged: it took no job although work waited (BESTFRAME_WEDGED_SECONDS).`,
     )
     .action(async (role: keyof typeof ROLES) => {
       process.exit(await runUntilSignal(await ROLES[role](), env)); // Work that did not drain must not keep the process alive.

@@ -41,6 +41,8 @@ export interface ApiOptions {
   readonly keys: ApiKeys;
   readonly audit: Audit;
   readonly limiter: LoginLimiter;
+  /** Says why Redis takes no work now, in words; null if it does. */
+  readonly redisTrouble: () => Promise<string | null>;
   readonly sink: Pick<FrameSink, 'open'>;
   /** Where files are staged. Null if the API accepts no files. */
   readonly staging: Staging | null;

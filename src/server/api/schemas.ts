@@ -378,4 +378,10 @@ export const retries = z
   })
   .meta({ id: 'Retries' });
 
-export const health = z.object({ status: z.enum(['ok', 'not_ready']), mode: z.enum(MODES) }).meta({ id: 'Health' });
+export const health = z
+  .object({
+    status: z.enum(['ok', 'not_ready']),
+    mode: z.enum(MODES),
+    reasons: z.array(z.string()).optional().describe('Why the process is not ready, in words'),
+  })
+  .meta({ id: 'Health' });

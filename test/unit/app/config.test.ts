@@ -59,6 +59,8 @@ describe('defaults', () => {
       caFile: undefined,
       slots: 8,
       drainMs: 30_000,
+      wedgedMs: 600_000,
+      monitor: { host: '127.0.0.1', port: undefined },
       limits: {},
       log: undefined,
       logLevel: 'info',

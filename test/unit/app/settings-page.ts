@@ -106,7 +106,18 @@ export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])
     ],
   ],
   ['Webhooks', ['BESTFRAME_WEBHOOK', 'BESTFRAME_WEBHOOKS', 'BESTFRAME_WEBHOOK_SECRETS', 'BESTFRAME_WEBHOOK_ALLOW']],
-  ['Workers', ['BESTFRAME_SLOTS', 'BESTFRAME_DRAIN_MS', 'BESTFRAME_LEASE_MS', 'BESTFRAME_LOG', 'BESTFRAME_LOG_LEVEL']],
+  [
+    'Workers',
+    [
+      'BESTFRAME_SLOTS',
+      'BESTFRAME_DRAIN_MS',
+      'BESTFRAME_LEASE_MS',
+      'BESTFRAME_WEDGED_SECONDS',
+      'BESTFRAME_LOG',
+      'BESTFRAME_LOG_LEVEL',
+    ],
+  ],
+  ['Monitoring', ['BESTFRAME_MONITOR_HOST', 'BESTFRAME_MONITOR_PORT']],
   ['Access', ['BESTFRAME_TRUSTED_PROXIES', 'BESTFRAME_BASE_PATH', 'BESTFRAME_LOGIN_FAILURES']],
   [
     'HTTP API',

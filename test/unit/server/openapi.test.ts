@@ -27,6 +27,7 @@ beforeAll(async () => {
     client,
     keys,
     limiter,
+    redisTrouble: async () => null,
     audit: { write: async () => undefined, close: async () => undefined },
     sink: { open: async () => null },
     staging: null,

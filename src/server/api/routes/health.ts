@@ -6,7 +6,7 @@ import { problems } from '../openapi.ts';
 import { type Api, type RouteTools, requireDeployment } from '../route-tools.ts';
 import { health } from '../schemas.ts';
 
-export function healthRoutes(app: Api, { client, closing, mode }: RouteTools): void {
+export function healthRoutes(app: Api, { client, closing, redisTrouble, mode }: RouteTools): void {
   app.route({
     method: 'GET',
     url: '/healthz',
@@ -25,19 +25,16 @@ export function healthRoutes(app: Api, { client, closing, mode }: RouteTools): v
     url: '/readyz',
     schema: {
       operationId: 'readyz',
-      summary: 'Whether the process can accept verifications: Redis answers, and it is not shutting down',
+      summary:
+        'Whether the process can accept verifications: Redis takes a write and answers a read, and the process is not shutting down',
       tags: ['operating'],
       security: [],
       response: { 200: health, 503: health },
     },
     handler: async (_request, reply) => {
-      const isReady =
-        !closing.aborted &&
-        (await client.presence([]).then(
-          () => true,
-          () => false,
-        ));
-      return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ok' : 'not_ready', mode });
+      const trouble = closing.aborted ? 'the process is shutting down' : await redisTrouble();
+      if (trouble === null) return { status: 'ok' as const, mode };
+      return reply.code(503).send({ status: 'not_ready', mode, reasons: [trouble] });
     },
   });
 
