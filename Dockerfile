@@ -16,13 +16,21 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # TypeScript is an optional peer of a dependency: npm installs it, nothing loads it, and it is 31 MB.
 RUN npm ci --omit=dev && rm -rf node_modules/typescript node_modules/@typescript
+RUN npm sbom --package-lock-only --omit=dev --sbom-type=application --sbom-format=cyclonedx > sbom.cdx.json
 
 FROM node:24-bookworm-slim
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title=bestframe \
+      org.opencontainers.image.description="Durable job queue for Tencent Cloud face-liveness verification" \
+      org.opencontainers.image.licenses=MIT \
+      org.opencontainers.image.version=0.1.0 \
+      org.opencontainers.image.revision=$REVISION
 ENV NODE_ENV=production
 WORKDIR /app
 RUN install --directory --owner=node --group=root --mode=0770 /frames /staging /spool /emulator /deployment
 COPY --from=modules /app/node_modules node_modules
 COPY --from=build /app/dist dist
+COPY --from=modules /app/sbom.cdx.json ./
 COPY package.json LICENSE ./
 # Every service of this image has its health checks and metrics here. The port needs no login: publish it to no one but Prometheus.
 ENV BESTFRAME_MONITOR_HOST=0.0.0.0 BESTFRAME_MONITOR_PORT=9464

@@ -111,6 +111,15 @@ it('Redis has a password, which is no argument of a command', () => {
   expect(services.redis?.command?.join(' ')).not.toContain('--requirepass');
 });
 
+it('the image says its version and revision, and lists what it contains', () => {
+  const { version, license } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  expect(dockerfile).toContain(`org.opencontainers.image.version=${version} `);
+  expect(dockerfile).toContain(`org.opencontainers.image.licenses=${license} `);
+  expect(dockerfile).toContain('org.opencontainers.image.revision=$REVISION');
+  expect(dockerfile).toMatch(/^RUN npm sbom .*--omit=dev.* > sbom\.cdx\.json$/m);
+  expect(dockerfile).toMatch(/^COPY --from=modules \/app\/sbom\.cdx\.json \.\/$/m);
+});
+
 it('the image runs as a user of the group 0', () => {
   expect(dockerfile).toMatch(/^USER 1000:0$/m);
 });
