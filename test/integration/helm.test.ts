@@ -12,6 +12,7 @@ import { readConfig } from '../../src/app/config.ts';
 import { SETTINGS } from '../../src/app/settings.ts';
 import { REGIONS } from '../../src/domain/verification/actions.ts';
 import { findHelm, type Helm } from '../support/helm.ts';
+import { findFaults } from '../support/kubernetes-schemas.ts';
 import { createRig } from '../support/rig.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -80,6 +81,13 @@ describe.each(SETS)('with the values "%s", the chart', (name) => {
     );
     const names = (rendered.get(name) ?? []).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('gives resources that match the schemas of their kinds', () => {
+    const faults = (rendered.get(name) ?? []).flatMap((resource) =>
+      findFaults(resource).map((fault) => `${resource.kind} ${resource.metadata.name}: ${fault}`),
+    );
+    expect(faults).toEqual([]);
   });
 
   it('runs every pod without privileges, with probes, and longer than it drains', () => {
@@ -161,6 +169,16 @@ describe.each(SETS)('with the values "%s", the chart', (name) => {
       expect(scaled?.spec).not.toHaveProperty('replicas');
     }
   });
+});
+
+it('a resource with a wrong type or an unknown field does not match its schema, which proves that the check can fail', () => {
+  const [deployment] = ofKind('minimal', 'Deployment');
+  const wrong = structuredClone(deployment) as Resource;
+  wrong.spec.template.spec.enableServiceLinks = 'no';
+  expect(findFaults(wrong)).toEqual([expect.stringContaining('enableServiceLinks must be boolean')]);
+  const unknown = structuredClone(deployment) as Resource;
+  unknown.spec.template.spec.enableServiceLink = false;
+  expect(findFaults(unknown)).toEqual(['spec/template/spec/enableServiceLink is in no schema']);
 });
 
 it('as many pods run as the vendor’s rate keeps busy, and no more', () => {
