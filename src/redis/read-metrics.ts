@@ -8,6 +8,7 @@ import { readBreakers } from './breakers.ts';
 import { readCostMetrics, readCosts, readLedgerDay } from './costs.ts';
 import type { Deployment } from './deployment.ts';
 import { readGates } from './gates.ts';
+import { readOldest } from './oldest.ts';
 import { readWorkers } from './workers.ts';
 
 const OLDEST_READ = 1_000;
@@ -51,6 +52,7 @@ export async function readMetrics(
     readTenants(deployment, listed),
   ]);
   const isHeld = new Set(held);
+  const ids = oldest.filter((_, index) => index % 2 === 0);
   const first = oldest.findIndex((id, index) => index % 2 === 0 && !isHeld.has(id));
   return {
     gates,
@@ -63,6 +65,7 @@ export async function readMetrics(
     live,
     held: held.length,
     oldestMs: first === -1 ? null : Math.max(0, now - Number(oldest[first + 1])),
+    oldest: await readOldest(deployment, [...verify.keys()], { oldest: ids, held: isHeld, now }),
     outbox,
     toErase: sumOf(toErase),
     toNotify: sumOf(toNotify),

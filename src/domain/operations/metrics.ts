@@ -1,5 +1,6 @@
 /** Counts of a deployment at one moment, for a scrape or an alert. They contain no id, key or link. */
 import type { Region } from '../verification/actions.ts';
+import type { Lane } from '../verification/request.ts';
 import type { BreakerView } from './breakers.ts';
 import type { CostEntry } from './costs.ts';
 import type { GateView } from './gates.ts';
@@ -33,6 +34,13 @@ export interface QueueCounts {
   readonly delayed: number;
 }
 
+/** The oldest verification of a region and lane that is neither ended nor held. */
+export interface OldestView {
+  readonly region: Region;
+  readonly lane: Lane;
+  readonly ageMs: number;
+}
+
 /** A budget and how much of it is spent, in calls or in a currency. */
 export interface BudgetStatus {
   readonly period: 'day' | 'month';
@@ -64,6 +72,8 @@ export interface Metrics {
    * are examined.
    */
   readonly oldestMs: number | null;
+  /** The same of each region and lane that has one. Includes the first waiting verification of each lane. */
+  readonly oldest: readonly OldestView[];
   /** Ended verifications whose follow-up jobs are not queued yet. */
   readonly outbox: number;
   /** Deletions in the company's own bucket that are not confirmed yet, or whose second pass is still due. */

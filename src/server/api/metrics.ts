@@ -2,6 +2,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { dependencyKind } from '../../domain/operations/breakers.ts';
 import type { Metrics } from '../../domain/operations/metrics.ts';
+import { LANES } from '../../domain/verification/request.ts';
 
 const COUNTERS: Readonly<Record<keyof Metrics['counters'], readonly [name: string, help: string]>> = {
   unknownOutcomes: [
@@ -34,6 +35,7 @@ export function metricsText(metrics: Metrics): Promise<string> {
   addQueues(registry, metrics.queues);
   addWorkers(registry, metrics.workers);
   addTotals(registry, metrics);
+  addOldest(registry, metrics);
   addCosts(registry, metrics.costs);
   addTenants(registry, metrics.tenants);
   for (const name of Object.keys(COUNTERS) as (keyof typeof COUNTERS)[]) {
@@ -107,6 +109,14 @@ function addQueues(registry: Registry, queues: Metrics['queues']): void {
   }
 }
 
+/** Both lanes of every region have a series, so that an alert sees a lane become empty. */
+function addOldest(registry: Registry, { queues, oldest }: Pick<Metrics, 'queues' | 'oldest'>): void {
+  const help = 'Age of the oldest verification of a region and lane that is neither ended nor held, 0 if there is none';
+  const age = addGauge(registry, { name: 'bestframe_oldest_seconds', help, labelNames: ['region', 'lane'] });
+  for (const { region } of queues) for (const lane of LANES) age.set({ region, lane }, 0);
+  for (const { region, lane, ageMs } of oldest) age.set({ region, lane }, ageMs / 1000);
+}
+
 function addWorkers(registry: Registry, workers: Metrics['workers']): void {
   const help =
     '1 if the verify worker takes work, 0 if a fault of its machine keeps it out of service. Label code: the fault';
@@ -118,11 +128,6 @@ function addTotals(registry: Registry, metrics: Metrics): void {
   const totals: readonly (readonly [name: string, help: string, value: number])[] = [
     ['bestframe_live', 'Verifications that have not ended, including held ones', metrics.live],
     ['bestframe_held', 'Verifications that wait for an operator', metrics.held],
-    [
-      'bestframe_oldest_seconds',
-      'Age of the oldest verification that is neither ended nor held, 0 if there is none',
-      (metrics.oldestMs ?? 0) / 1000,
-    ],
     ['bestframe_outbox', 'Ended verifications whose follow-ups are not yet in their queues', metrics.outbox],
     ['bestframe_to_erase', 'Deletions that are not confirmed, or wait for their second check', metrics.toErase],
     ['bestframe_to_notify', 'Notifications that no webhook endpoint has accepted yet', metrics.toNotify],

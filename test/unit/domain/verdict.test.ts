@@ -51,6 +51,7 @@ function metrics(more: Partial<Metrics> = {}): Metrics {
     live: 12,
     held: 0,
     oldestMs: 1_000,
+    oldest: [],
     outbox: 0,
     toErase: 0,
     toNotify: 0,
