@@ -9,6 +9,7 @@ import { readCostMetrics, readCosts, readLedgerDay } from './costs.ts';
 import type { Deployment } from './deployment.ts';
 import { readGates } from './gates.ts';
 import { readOldest } from './oldest.ts';
+import { readServerInfo } from './read-server-info.ts';
 import { readWorkers } from './workers.ts';
 
 const OLDEST_READ = 1_000;
@@ -35,6 +36,7 @@ export async function readMetrics(
     dead,
     costs,
     tenants,
+    server,
   ] = await Promise.all([
     readGates(deployment, now),
     readWorkers(deployment),
@@ -50,6 +52,7 @@ export async function readMetrics(
     notify.getFailedCount(),
     readCostMetrics(deployment, now),
     readTenants(deployment, listed),
+    readServerInfo(deployment),
   ]);
   const isHeld = new Set(held);
   const ids = oldest.filter((_, index) => index % 2 === 0);
@@ -71,6 +74,7 @@ export async function readMetrics(
     toNotify: sumOf(toNotify),
     deadNotifications: dead,
     costs,
+    redis: server,
     tenants,
   };
 }

@@ -1,7 +1,7 @@
-/** Runs promtool of the distribution's Prometheus. */
+/** Prometheus and promtool of the distribution. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type DebianProgram, findProgram } from './debian-program.ts';
+import { type Binary, type DebianProgram, findProgram } from './debian-program.ts';
 
 const PROMTOOL: DebianProgram = {
   names: ['promtool'],
@@ -9,6 +9,10 @@ const PROMTOOL: DebianProgram = {
   path: 'usr/bin/promtool',
   versionArgs: ['--version'],
 };
+
+export function prometheus(): Promise<Binary> {
+  return findProgram({ ...PROMTOOL, names: ['prometheus'], path: 'usr/bin/prometheus' });
+}
 
 /** @returns the exit code, and what it wrote to stdout and stderr. */
 export async function promtool(args: readonly string[], input = ''): Promise<{ code: number; output: string }> {

@@ -83,8 +83,24 @@ export interface Metrics {
   /** Notifications whose delivery was given up. */
   readonly deadNotifications: number;
   readonly costs: CostMetrics;
+  readonly redis: RedisServerView;
   /** The tenants that BESTFRAME_METRICS_TENANTS lists. */
   readonly tenants: readonly TenantCounts[];
+}
+
+/** The Redis server that holds the deployment. Null: the server does not tell. */
+export interface RedisServerView {
+  readonly memoryBytes: number | null;
+  /** 0: no limit. */
+  readonly maxMemoryBytes: number | null;
+  readonly clients: number | null;
+  readonly replicas: number | null;
+  /** Whether the last writes to its append-only file and snapshot succeeded. */
+  readonly persists: boolean | null;
+  /** Keys that were evicted since the server started. Each may have been a verification. */
+  readonly evictedKeys: number | null;
+  readonly rejectedConnections: number | null;
+  readonly commands: number | null;
 }
 
 export interface TenantCounts {

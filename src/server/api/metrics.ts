@@ -37,6 +37,7 @@ export function metricsText(metrics: Metrics): Promise<string> {
   addTotals(registry, metrics);
   addOldest(registry, metrics);
   addCosts(registry, metrics.costs);
+  addRedis(registry, metrics.redis);
   addTenants(registry, metrics.tenants);
   for (const name of Object.keys(COUNTERS) as (keyof typeof COUNTERS)[]) {
     const [counter, help] = COUNTERS[name];
@@ -107,6 +108,29 @@ function addQueues(registry: Registry, queues: Metrics['queues']): void {
   for (const { region, ...counts } of queues) {
     for (const [state, count] of Object.entries(counts)) jobs.set({ region, state }, count);
   }
+}
+
+/** What the server does not tell has no series. */
+function addRedis(registry: Registry, redis: Metrics['redis']): void {
+  const gauges: readonly (readonly [name: string, help: string, value: number | null])[] = [
+    ['bestframe_redis_memory_bytes', 'Memory that Redis uses', redis.memoryBytes],
+    ['bestframe_redis_max_memory_bytes', 'Limit of the memory of Redis, 0 if there is none', redis.maxMemoryBytes],
+    ['bestframe_redis_clients', 'Connections to Redis, from all its clients', redis.clients],
+    ['bestframe_redis_replicas', 'Replicas that are connected to Redis', redis.replicas],
+    [
+      'bestframe_redis_persists',
+      '1 if the last writes to the append-only file and the snapshot succeeded',
+      redis.persists === null ? null : Number(redis.persists),
+    ],
+  ];
+  const counters: readonly (readonly [name: string, help: string, value: number | null])[] = [
+    ['bestframe_redis_evicted_keys_total', 'Keys that Redis evicted since it started', redis.evictedKeys],
+    ['bestframe_redis_rejected_connections_total', 'Connections that Redis refused', redis.rejectedConnections],
+    ['bestframe_redis_commands_total', 'Commands that Redis ran since it started, of all its clients', redis.commands],
+  ];
+  for (const [name, help, value] of gauges) if (value !== null) addGauge(registry, { name, help }).set(value);
+  for (const [name, help, value] of counters)
+    if (value !== null) new Counter({ name, help, registers: [registry] }).inc(value);
 }
 
 /** Both lanes of every region have a series, so that an alert sees a lane become empty. */

@@ -52,6 +52,10 @@ function metrics(more: Partial<Metrics> = {}): Metrics {
     held: 0,
     oldestMs: 1_000,
     oldest: [],
+    redis: {
+      ...{ memoryBytes: null, maxMemoryBytes: null, clients: null, replicas: null },
+      ...{ persists: null, evictedKeys: null, rejectedConnections: null, commands: null },
+    },
     outbox: 0,
     toErase: 0,
     toNotify: 0,
