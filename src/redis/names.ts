@@ -90,6 +90,8 @@ export interface Names {
   /** The breakers of a region, by dependency. */
   breakers(region: Region): string;
   job(region: Region, id: string): JobKeys;
+  /** BullMQ's waiting jobs of a region that have not begun, by priority. */
+  waiting(region: Region): string;
 }
 
 /** One queue for each region, because links, bucket and API must be in the same region. BullMQ allows no `:` in queue names. */
@@ -141,6 +143,7 @@ export function createNames(prefix: string): Names {
       return { gate, admitted: `${gate}:admitted`, express: `${gate}:express` };
     },
     breakers: (region) => `${prefix}:breakers:${region}`,
+    waiting: (region) => `${prefix}:${verifyQueue(region)}:prioritized`,
     job: (region, id) => {
       const queue = `${prefix}:${verifyQueue(region)}`;
       return { job: `${queue}:${id}`, lock: `${queue}:${id}:lock`, stalled: `${queue}:stalled` };

@@ -154,6 +154,12 @@ function readRequest(packed: string | undefined) {
   };
 }
 
+/** Region and lane from the packed request fields of a journal. */
+export function readPlace(packed: string): Pick<JournalRecord, 'region' | 'lane'> {
+  const { region, lane } = readRequest(packed);
+  return { region, lane };
+}
+
 /** The owner of a verification. */
 export interface Owner {
   readonly mode: Mode;

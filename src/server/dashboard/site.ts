@@ -17,6 +17,7 @@ import { Failure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import { METRICS_TYPE, metricsText } from '../api/metrics.ts';
 import { edgeOptions, transportHeaders } from '../edge.ts';
+import { observeRequests } from '../observe-requests.ts';
 import { Refusals } from '../refusals.ts';
 import { recordRoutes } from '../route-table.ts';
 import { addAccessHooks } from './access.ts';
@@ -101,6 +102,7 @@ export async function buildSite(options: SiteOptions): Promise<FastifyInstance> 
     ...edgeOptions(edge, REQUEST_MS),
   });
   recordRoutes(app);
+  if (options.observer !== undefined) observeRequests(app, { observer: options.observer, service: 'site' });
   await app.register(cookie);
   await app.register(formbody, { bodyLimit: MAX_FORM_BYTES, parser: parseFields });
   app.decorateRequest('operator', null);
