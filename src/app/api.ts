@@ -7,6 +7,7 @@ import type { BestframeClient } from '../client/redis/client.ts';
 import { LoginLimiter } from '../client/redis/login-limiter.ts';
 import { Failure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
+import { NO_OBSERVER } from '../domain/operations/process-metrics.ts';
 import { RedisProbe } from '../redis/probe.ts';
 import { metricsText } from '../server/api/metrics.ts';
 import { buildApi, startApi } from '../server/api/server.ts';
@@ -17,7 +18,11 @@ import type { Config } from './config.ts';
 import { type Running, stopOnce } from './running.ts';
 import type { OpenSequences } from './workers.ts';
 
-export async function openApi(config: Config, log: Logger): Promise<Running & { readonly url: string }> {
+export async function openApi(
+  config: Config,
+  log: Logger,
+  observer = NO_OBSERVER,
+): Promise<Running & { readonly url: string }> {
   const { redis, prefix, mode, api } = config;
   const cleanups: (() => Promise<unknown>)[] = [];
   const cleanUp = async () => {
@@ -47,26 +52,18 @@ export async function openApi(config: Config, log: Logger): Promise<Running & { 
     const sequences = hasCredentials(config)
       ? async () => {
           const { openSequences } = await import('./workers.ts');
-          opened ??= openSequences(config, log);
+          opened ??= openSequences(config, log, observer);
           return opened.sequences;
         }
       : null;
     cleanups.push(async () => opened?.close());
     const app = await buildApi({
-      client,
-      keys,
-      audit,
-      limiter,
+      ...{ client, keys, audit, limiter, sink, staging, sequences, mode, observer, log },
       redisTrouble: () => probe.run(),
-      sink,
-      staging,
-      sequences,
-      mode,
       edge: config.edge,
       demands: config.demands,
       limits: config.limits,
       streamLimits: api.streams,
-      log,
     });
     const server = await startApi(app, api, keys, mode).catch(async (error: unknown) => {
       await app.close();

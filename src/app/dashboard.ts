@@ -8,6 +8,7 @@ import { SiteSessions } from '../client/redis/site-sessions.ts';
 import { inputFailure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { hashPassword, type Operator } from '../domain/operations/operators.ts';
+import { NO_OBSERVER } from '../domain/operations/process-metrics.ts';
 import { openEraseQueue } from '../redis/erase-queue.ts';
 import { openNotifyQueue } from '../redis/notify-queue.ts';
 import { openVerifyQueue } from '../redis/verify-queue.ts';
@@ -20,7 +21,11 @@ import type { Config } from './config.ts';
 import { openRedis } from './redis.ts';
 import { type Running, stopOnce } from './running.ts';
 
-export async function openDashboard(config: Config, log: Logger): Promise<Running & { url: string }> {
+export async function openDashboard(
+  config: Config,
+  log: Logger,
+  observer = NO_OBSERVER,
+): Promise<Running & { url: string }> {
   const { host, port, identityProxy, sessions: sessionLimits } = config.dashboard;
   const operators = await operatorsOf(config, log);
   const deployment = await openRedis(config);
@@ -48,6 +53,7 @@ export async function openDashboard(config: Config, log: Logger): Promise<Runnin
     identityProxy,
     limits: config.limits,
     sink,
+    observer,
   };
   const site = await openSite(options, { host, port });
   log.info({ event: 'ready', address: site.url }, `dashboard ready at ${site.url}`);

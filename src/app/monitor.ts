@@ -1,6 +1,6 @@
 /** The health of this process, and its monitor port. */
 import type { Logger } from 'pino';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import { RedisProbe } from '../redis/probe.ts';
 import { startMonitor } from '../server/monitor.ts';
 import type { Config } from './config.ts';
@@ -17,7 +17,7 @@ export interface ProcessMonitor {
 /** @throws Failure INVALID_SETTINGS if the monitor port cannot be used */
 export async function openMonitor(
   { monitor: { host, port }, redis, prefix }: Pick<Config, 'monitor' | 'redis' | 'prefix'>,
-  log: Logger,
+  { registry, log }: { registry: Registry; log: Logger },
 ): Promise<ProcessMonitor> {
   let phase: 'starting' | 'running' | 'draining' = 'starting';
   let services: readonly Running[] = [];
@@ -31,7 +31,6 @@ export async function openMonitor(
     return troubles.filter((trouble) => trouble !== null);
   };
   const notReady = async () => reasonsFor(phase === 'running' ? await probe.run() : null);
-  const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const help = '1 if the process takes work, 0 if it does not: /readyz says why';
   const ready = new Gauge({ name: 'bestframe_process_ready', help, registers: [registry] });

@@ -1,13 +1,15 @@
 /** Runs services until SIGTERM or SIGINT, drains them, and returns the exit code of the process. */
 import type { Logger } from 'pino';
 import { Failure } from '../domain/errors/failure.ts';
+import type { Observer } from '../domain/operations/process-metrics.ts';
 import { checkFiles } from './check-files.ts';
 import { type Config, readConfig } from './config.ts';
 import { createLogger } from './logger.ts';
 import { openMonitor, type ProcessMonitor } from './monitor.ts';
+import { createProcessMetrics } from './process-metrics.ts';
 import type { Running } from './running.ts';
 
-export type OpenService = (config: Config, log: Logger) => Promise<Running>;
+export type OpenService = (config: Config, log: Logger, observer?: Observer) => Promise<Running>;
 
 export const EXIT = { ok: 0, failed: 1, badInput: 2, notDrained: 3, wedged: 4 } as const;
 
@@ -32,8 +34,9 @@ export async function runUntilSignal(
     log = createLogger(config, process.stderr);
     for (const warning of config.warnings) log.warn({ event: 'setting_ignored' }, warning);
     await checkFiles(config);
-    monitor = await openMonitor(config, log);
-    for (const open of openers) running.push(await open(config, log));
+    const { registry, observer } = createProcessMetrics(config.metricsTenants);
+    monitor = await openMonitor(config, { registry, log });
+    for (const open of openers) running.push(await open(config, log, observer));
   } catch (error) {
     await Promise.all(running.map((each) => each.stop(0)));
     await monitor?.close();

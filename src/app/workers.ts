@@ -6,6 +6,7 @@ import { ERASE_SLOTS, EraseWorker } from '../background/erase-worker.ts';
 import { NOTIFY_SLOTS, type NotifyTuning, NotifyWorker } from '../background/notify-worker.ts';
 import { Retention } from '../background/retention.ts';
 import { Sweeper } from '../background/sweeper.ts';
+import { NO_OBSERVER, type Observer } from '../domain/operations/process-metrics.ts';
 import { RETRY_LANE } from '../domain/operations/retries.ts';
 import type { WebhookSender } from '../domain/ports.ts';
 import { REGIONS } from '../domain/verification/actions.ts';
@@ -14,6 +15,7 @@ import { maxPaymentsWithoutReview } from '../domain/verification/policy.ts';
 import { Gate } from '../pipeline/gate.ts';
 import { DEFAULT_LEASE, type LeaseTimes } from '../pipeline/lease.ts';
 import { LightSequences } from '../pipeline/light-sequences.ts';
+import { observeVendor } from '../pipeline/observe-vendor.ts';
 import { Occupancy } from '../pipeline/occupancy.ts';
 import type { Edges } from '../pipeline/stages/index.ts';
 import { VerifyWorker } from '../pipeline/verify-worker.ts';
@@ -42,10 +44,11 @@ import { watchWorkers } from './watch-workers.ts';
 interface Opened {
   readonly deployment: Deployment;
   readonly edges: Edges;
+  readonly observer?: Observer;
 }
 
 /** Runs verifications: one worker per region, and the sweeper. */
-export async function openVerify(config: Config, log: Logger): Promise<Running> {
+export async function openVerify(config: Config, log: Logger, observer = NO_OBSERVER): Promise<Running> {
   const namespace = namespaceOf(config);
   const opened = openEdges(config, log);
   const deployment = await openRedis(config);
@@ -63,7 +66,7 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
     await opened.close();
     throw error;
   }
-  const running = await startVerify(config, { deployment, edges: opened.edges, machine, serve }, log);
+  const running = await startVerify(config, { deployment, edges: opened.edges, machine, serve, observer }, log);
   return {
     ...running,
     stop: stopOnce(async (drainMs) => {
@@ -79,9 +82,16 @@ export async function openVerify(config: Config, log: Logger): Promise<Running> 
 /** Starts the verify workers and the sweeper on open connections. The caller closes them after `stop`. */
 export async function startVerify(
   config: Config,
-  { deployment, edges, machine, serve }: Opened & Pick<OpenMachine, 'machine' | 'serve'>,
+  {
+    deployment,
+    edges: unobserved,
+    machine,
+    serve,
+    observer = NO_OBSERVER,
+  }: Opened & Pick<OpenMachine, 'machine' | 'serve'>,
   log: Logger,
 ): Promise<Running> {
+  const edges = { ...unobserved, faceId: observeVendor(unobserved.faceId, observer) };
   const lease = leaseTimes(config);
   const gate = new Gate(deployment, config.limits, lease.leaseMs);
   const eraseQueue = openEraseQueue(deployment);
@@ -90,7 +100,7 @@ export async function startVerify(
   // The sweeper needs the queues of all regions: verifications in a region without workers must end by their deadline too.
   const queues = new Map(REGIONS.map((region) => [region, openVerifyQueue(deployment, region)] as const));
   const tenants = new TenantPolicies(deployment);
-  const shared = { deployment, gate, outbox, edges, lease, machine, occupancy: new Occupancy(), tenants };
+  const shared = { deployment, gate, outbox, edges, lease, machine, occupancy: new Occupancy(), tenants, observer };
   const workers = new Map(
     config.regions.map((region) => [region, createVerifyWorker(config, shared, { region, log })] as const),
   );
@@ -128,7 +138,7 @@ export async function startVerify(
 
 type SharedParts = Pick<
   ConstructorParameters<typeof VerifyWorker>[0],
-  'deployment' | 'gate' | 'outbox' | 'edges' | 'lease' | 'machine' | 'occupancy' | 'tenants'
+  'deployment' | 'gate' | 'outbox' | 'edges' | 'lease' | 'machine' | 'occupancy' | 'tenants' | 'observer'
 >;
 
 function createVerifyWorker(
@@ -212,10 +222,20 @@ export async function startErase(config: Config, { deployment, edges }: Opened, 
 }
 
 /** Delivers webhooks. Needs no credentials: it only reads Redis and calls endpoints. */
-export async function openNotify(config: Config, log: Logger, tuning: NotifyTuning = {}): Promise<Running> {
+export async function openNotify(
+  config: Config,
+  log: Logger,
+  observer = NO_OBSERVER,
+  tuning: NotifyTuning = {},
+): Promise<Running> {
   const transport = createTransport({ ...transportOptions(config), allowedHosts: config.webhookAllow });
   const deployment = await openRedis(config);
-  const running = await startNotify(config, { deployment, sender: createWebhookSender(transport) }, log, tuning);
+  const running = await startNotify(
+    config,
+    { deployment, sender: createWebhookSender(transport), observer },
+    log,
+    tuning,
+  );
   return {
     ...running,
     stop: stopOnce(async (drainMs) => {
@@ -230,14 +250,14 @@ export async function openNotify(config: Config, log: Logger, tuning: NotifyTuni
 /** Starts the notify worker on open connections. The caller closes them after `stop`. */
 export async function startNotify(
   config: Config,
-  { deployment, sender }: Pick<Opened, 'deployment'> & { readonly sender: WebhookSender },
+  { deployment, sender, observer }: Pick<Opened, 'deployment' | 'observer'> & { readonly sender: WebhookSender },
   log: Logger,
   tuning: NotifyTuning = {},
 ): Promise<Running> {
   const endpoints = new WebhookEndpoints(deployment);
   const { mode, webhooks: configured } = config;
   for (const { name } of configured) await endpoints.announce(name);
-  const worker = new NotifyWorker({ deployment, mode, configured, endpoints, sender, log, ...tuning });
+  const worker = new NotifyWorker({ deployment, mode, configured, endpoints, sender, observer, log, ...tuning });
   await worker.start();
   log.info({ event: 'ready', mode, endpoints: configured.map(({ name }) => name) }, 'notify worker ready');
   const queue = openNotifyQueue(deployment);
@@ -262,8 +282,9 @@ export interface OpenSequences {
 }
 
 /** Opens the light-sequence service of a server. Connects lazily: if Redis is unreachable, each request fails with that error. */
-export function openSequences(config: Config, log: Logger): OpenSequences {
-  const { edges, close }: OpenEdges = openEdges(config, log);
+export function openSequences(config: Config, log: Logger, observer = NO_OBSERVER): OpenSequences {
+  const { edges: unobserved, close }: OpenEdges = openEdges(config, log);
+  const edges = { ...unobserved, faceId: observeVendor(unobserved.faceId, observer) };
   const redis = connectProducer(config.redis);
   redis.on('error', () => undefined); // The request fails with the error. Without a listener ioredis would print the address.
   const deployment = createDeployment(redis, config.prefix, config.keyRing);

@@ -14,6 +14,7 @@ import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq';
 import type { Logger } from 'pino';
 import { Failure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
+import { NO_OBSERVER, type Observer } from '../domain/operations/process-metrics.ts';
 import { ownerOf } from '../domain/operations/tenants.ts';
 import {
   type WebhookEndpoint,
@@ -48,6 +49,7 @@ export interface NotifyWorkerOptions extends NotifyTuning {
   readonly configured: readonly WebhookEndpoint[];
   readonly endpoints: WebhookEndpoints;
   readonly sender: WebhookSender;
+  readonly observer?: Observer | undefined;
   readonly log: Logger;
 }
 
@@ -140,7 +142,7 @@ export class NotifyWorker {
   }
 
   async #send(job: Job<NotifyJob>, endpoint: WebhookEndpoint, message: WebhookMessage, deliveryId: string) {
-    const { sender, log, limitMs = POST_TIMEOUT_MS } = this.#options;
+    const { sender, log, observer = NO_OBSERVER, limitMs = POST_TIMEOUT_MS } = this.#options;
     const body = JSON.stringify(message);
     const headers = webhookHeaders(notificationId(job.data), Date.now(), body, endpoint.secrets);
     const startedAt = performance.now();
@@ -153,6 +155,7 @@ export class NotifyWorker {
     }
     const gone = refusal?.code === CODES.WEBHOOK_DISABLED;
     const outcome = refusal === null ? 'ok' : gone ? 'gone' : 'failed';
+    observer.measure('webhookDelivery', { result: outcome }, performance.now() - startedAt);
     await this.#recordDelivery(job.data, { deliveryId, outcome, code: refusal?.code ?? '' });
     if (refusal !== null) throw refusal;
     const { id, to } = job.data;

@@ -5,7 +5,16 @@ import { inputFailure } from '../domain/errors/failure.ts';
 export const BY_OPTION = ['--by <name>', 'name of the person responsible (default: the user of this machine)'] as const;
 
 export function operatorName(by: string | undefined): string {
-  return by ?? userInfo().username;
+  return by ?? userName();
+}
+
+/** In a container, the user may have a number and no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.()}`;
+  }
 }
 
 /** @throws Failure if the reason is missing. */

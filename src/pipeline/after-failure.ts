@@ -93,7 +93,7 @@ export class AfterFailure {
       },
       this.#tools.policy,
     );
-    this.#tools.log.failure(stage, failure, classified.class, move);
+    this.#tools.log.failure(stage, failure, classified.class, { move, ms });
     const reason = { ...reasonOf(failure, stage), ...retryOf(outage === undefined ? undefined : move) };
     switch (move.to) {
       case 'later':

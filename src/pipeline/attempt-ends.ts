@@ -131,7 +131,7 @@ export class AttemptEnds {
     if (followUps !== null) await this.#lease.guard(outbox.deliver(endField(this.#record), followUps));
     const state = settled.state ?? end.state;
     const { detect = null } = this.#record.outcomes;
-    log.ended(state, detect, end.reason);
+    log.ended(state, detect, end);
     return {
       kind: 'done',
       state,

@@ -4,6 +4,7 @@ import { CODES } from '../domain/errors/index.ts';
 import { dependenciesOf } from '../domain/operations/breakers.ts';
 import { chargeOf } from '../domain/operations/costs.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
+import type { UploadOutcome } from '../domain/verification/outcomes.ts';
 import { maxPaymentsWithoutReview } from '../domain/verification/policy.ts';
 import type { Order } from '../domain/verification/request.ts';
 import { describeSentParameters } from '../domain/verification/sent-parameters.ts';
@@ -257,6 +258,7 @@ export class Attempt {
           outcomes.upload = await this.#within(stage, (context) => stages.upload(input, context, this.#spooled));
           breakers.pass(this.#dependencies(input.order, stage));
           await this.#commitUpload(this.#spoolMs + tookMs());
+          this.#tools.log.moved('uploaded', uploadedBytes(outcomes.upload));
           break;
         case 'md5':
           outcomes.md5 = await this.#within(stage, (context) => stages.md5(input, context));
@@ -271,6 +273,7 @@ export class Attempt {
         case 'download':
           outcomes.download = await this.#within(stage, (context) => stages.download(input, context));
           if (hasFrameToFetch(input)) {
+            this.#tools.log.moved('downloaded', outcomes.download.stored?.bytes ?? 0);
             breakers.pass(this.#dependencies(input.order, stage));
             this.#downloadEntry = { at: Date.now(), event: 'done', stage, ms: tookMs() };
           }
@@ -279,7 +282,7 @@ export class Attempt {
     } catch (error) {
       throw new StageFailure(stage, tookMs(), error);
     }
-    this.#tools.log.stage(stage, 'done', { ms: tookMs() });
+    this.#tools.log.stage(stage, 'done', { ms: tookMs() + (stage === 'upload' ? this.#spoolMs : 0) });
   }
 
   /**
@@ -368,4 +371,9 @@ export class Attempt {
   get #untilDecision(): AbortSignal {
     return AbortSignal.any([this.#lease.signal, this.#deadline.signal]);
   }
+}
+
+/** Objects that were not copied, because they lie in the own bucket already, count too. */
+function uploadedBytes({ resources }: UploadOutcome): number {
+  return Object.values(resources).reduce((sum, resource) => sum + (resource?.bytes ?? 0), 0);
 }

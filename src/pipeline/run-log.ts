@@ -1,5 +1,5 @@
 /**
- * Log lines of one verification: one line for each change of stage.
+ * Log lines and metrics of one verification: one line for each change of stage.
  *
  * What must hold: a line contains ids, stages, codes, times and RequestIds, and never a link, a path, a key, or text from
  * outside.
@@ -8,23 +8,45 @@ import type { Logger } from 'pino';
 import type { Failure } from '../domain/errors/failure.ts';
 import { type ErrorClass, failureCode } from '../domain/errors/index.ts';
 import { dependencyKind } from '../domain/operations/breakers.ts';
+import { codeLabel, isPreflightCatch, NO_OBSERVER, type Observer } from '../domain/operations/process-metrics.ts';
 import type { DetectOutcome } from '../domain/verification/outcomes.ts';
 import type { NextMove } from '../domain/verification/policy.ts';
 import type { StageName, State } from '../domain/verification/states.ts';
-import type { Reason } from '../redis/record.ts';
+import type { JournalRecord, Reason } from '../redis/record.ts';
+import type { Ending } from '../redis/scripts/settle.ts';
 
 export type StageEvent = 'start' | 'done' | 'unknown' | 'reused';
 
+/** What the metrics need to know about the verification. */
+type Observed = Pick<JournalRecord, 'region' | 'lane' | 'tenant' | 'createdAt' | 'starts' | 'retries'>;
+
 export class RunLog {
   readonly #log: Logger;
+  readonly #observer: Observer;
+  readonly #record: Observed | null;
 
-  constructor(log: Logger, id: string) {
+  /** @param record absent if there is no verification. Then nothing is measured. */
+  constructor(log: Logger, id: string, observer = NO_OBSERVER, record: Observed | null = null) {
     this.#log = log.child({ id });
+    this.#observer = record === null ? NO_OBSERVER : observer;
+    this.#record = record;
+  }
+
+  /** The first run begins. @param now ms since 1970, by Redis's clock. */
+  began(now: number): void {
+    if (this.#record?.starts === 1) this.#sinceAccepted('queueWait', now);
+  }
+
+  /** Bytes of sources were uploaded, or bytes of a frame downloaded. */
+  moved(direction: 'uploaded' | 'downloaded', bytes: number): void {
+    this.#observer.count('bytes', { direction }, bytes);
   }
 
   stage(stage: StageName, event: StageEvent, facts: { ms?: number; code?: string }): void {
     const ms = facts.ms === undefined ? {} : { ms: Math.round(facts.ms) };
     this.#log[event === 'start' ? 'debug' : 'info']({ stage, event, ...facts, ...ms }, `${stage} ${event}`);
+    if (event === 'done' && facts.ms !== undefined) this.#observer.measure('stage', { stage, result: 'ok' }, facts.ms);
+    if (event === 'reused') this.#observer.count('preflightCatches', { stage, code: codeLabel(facts.code ?? null) });
   }
 
   decided(outcome: DetectOutcome): void {
@@ -33,6 +55,7 @@ export class RunLog {
       { stage: 'detect', event: 'decided', decision, similarity, result, requestId, billed },
       `decided: ${decision}`,
     );
+    this.#sinceAccepted('timeToDecision', Date.now());
   }
 
   outcomeWaits(): void {
@@ -46,7 +69,8 @@ export class RunLog {
     this.#log.warn({ stage: 'detect', event: 'reply_shape', code: 'REPLY_SHAPE', fields, requestId }, text);
   }
 
-  failure(stage: StageName, failure: Failure, kind: ErrorClass, move: NextMove): void {
+  /** @param ms time from the start of the stage to the failure. */
+  failure(stage: StageName, failure: Failure, kind: ErrorClass, { move, ms }: { move: NextMove; ms: number }): void {
     const { requestId, httpStatus, field } = failure;
     const code = failureCode(failure);
     const delay = move.to === 'fail' || move.to === 'hold' ? {} : { inMs: move.delayMs };
@@ -63,6 +87,10 @@ export class RunLog {
     };
     const cause = code === 'INTERNAL' ? { stack: stackOf(failure.cause) } : {};
     this.#log.warn({ ...facts, ...cause }, `${stage}: ${code}, ${move.to}`);
+    this.#observer.measure('stage', { stage, result: kind }, ms);
+    if (move.to === 'later') this.#observer.count('retries', { stage, class: kind });
+    if (move.to === 'rewind') this.#observer.count('rewinds', { stage, code: codeLabel(code) });
+    if (isPreflightCatch(stage, kind)) this.#observer.count('preflightCatches', { stage, code: codeLabel(code) });
   }
 
   held(reason: Reason): void {
@@ -86,6 +114,8 @@ export class RunLog {
       { event: 'breaker_changed', change, dependency: kind, code },
       `${kind} ${status}${code === null ? '' : `: ${code}`}`,
     );
+    const region = this.#record?.region ?? '';
+    this.#observer.count('breakerChanges', { region, dependency: kind, change });
   }
 
   /** `spent`: the gate has closed. Each event is logged once in a budget's period. */
@@ -94,12 +124,27 @@ export class RunLog {
     this.#log.warn({ event: `budget_${event}`, budget }, `${text}: ${budget}`);
   }
 
-  ended(state: State, outcome: DetectOutcome | null, reason: Reason | null): void {
+  ended(state: State, outcome: DetectOutcome | null, { reason, frame }: Pick<Ending, 'reason' | 'frame'>): void {
     const facts = { event: 'ended', state, decision: outcome?.decision ?? null, code: reason?.code ?? null };
     this.#log.info(
       facts,
       `${state}${outcome === null ? '' : `: ${outcome.decision}`}${reason === null ? '' : ` (${reason.code})`}`,
     );
+    if (this.#record === null) return;
+    const { region, lane, tenant } = this.#record;
+    const decision = outcome?.decision ?? 'none';
+    this.#observer.count('ended', { region, lane, state, decision });
+    const code = codeLabel(reason?.code ?? null);
+    this.#observer.count('endReasons', { state, class: reason?.class ?? 'none', code });
+    if (tenant !== null) this.#observer.count('tenantEnded', { tenant, state, decision });
+    if (frame === 'stored') this.#sinceAccepted('timeToFrame', Date.now());
+  }
+
+  /** Leaves out a verification that was retried, because it may have lain for days between its end and the retry. */
+  #sinceAccepted(name: 'queueWait' | 'timeToDecision' | 'timeToFrame', now: number): void {
+    if (this.#record === null || this.#record.retries > 0) return;
+    const { region, lane, createdAt } = this.#record;
+    this.#observer.measure(name, { region, lane }, now - createdAt);
   }
 }
 

@@ -10,6 +10,7 @@ import { Failure } from '../domain/errors/failure.ts';
 import { CODES, explain } from '../domain/errors/index.ts';
 import type { BreakerTuning } from '../domain/operations/breakers.ts';
 import type { CostSettings } from '../domain/operations/costs.ts';
+import type { Observer } from '../domain/operations/process-metrics.ts';
 import {
   findForbiddenPlace,
   stagedResources,
@@ -74,6 +75,7 @@ export interface VerifyWorkerOptions {
   readonly reuse: ReusePolicy;
   readonly costs: CostSettings;
   readonly demands: readonly RequirableField[];
+  readonly observer?: Observer | undefined;
   readonly log: Logger;
 }
 
@@ -272,7 +274,8 @@ export class VerifyWorker {
       policy,
     } = this.#options;
     const { deployment, region, breakers: tuning } = this.#options;
-    const log = new RunLog(this.#options.log, id);
+    const log = new RunLog(this.#options.log, id, this.#options.observer, record);
+    if (start.verdict === 'go') log.began(start.now);
     const { tenant } = record;
     const wall = start.verdict === 'go' ? await lease.guard(this.#wallOf(record)) : null;
     const breakers = new Breakers({ deployment, id, region, tuning, seen: start.breakers, log });

@@ -34,13 +34,20 @@ export function connectProducer(settings: RedisSettings): RedisClient {
   return redis;
 }
 
+/** For health checks: every error of a command is returned, also one that another connection may not meet. */
+export function connectProbe(settings: RedisSettings): RedisClient {
+  return open(settings, { maxRetriesPerRequest: 0, lazyConnect: true, reportsAll: true });
+}
+
 interface ConnectionPolicy {
   readonly maxRetriesPerRequest: number | null;
   readonly lazyConnect: boolean;
   readonly commandTimeout?: number;
+  /** Whether the connection stays after an error by which the server says that another one must be asked. Default false. */
+  readonly reportsAll?: boolean;
 }
 
-function open(settings: RedisSettings, policy: ConnectionPolicy): RedisClient {
+function open(settings: RedisSettings, { reportsAll = false, ...policy }: ConnectionPolicy): RedisClient {
   const { kind, nodes, primary, db, login, sentinelLogin } = settings;
   const waitsForRedis = policy.maxRetriesPerRequest === null;
   const tls = tlsOptions(settings);
@@ -50,7 +57,7 @@ function open(settings: RedisSettings, policy: ConnectionPolicy): RedisClient {
     ...(tls === null ? {} : { tls }),
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: SOCKET_TIMEOUT_MS,
-    reconnectOnError: (error: Error) => reconnectOnError(error, waitsForRedis),
+    reconnectOnError: (error: Error) => (reportsAll ? false : reconnectOnError(error, waitsForRedis)),
     disableClientInfo: true, // so that the Redis user needs no permission for CLIENT SETINFO
   };
   if (kind === 'cluster') {

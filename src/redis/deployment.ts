@@ -3,6 +3,7 @@
  * `Deployment`. Code outside this folder passes it on without using its fields.
  */
 import { createSubscriber, type RedisClient } from './connection.ts';
+import { NextPositions } from './history.ts';
 import { createNames, type Names } from './names.ts';
 import { type KeyRing, Sealer } from './sealer.ts';
 
@@ -10,11 +11,12 @@ export interface Deployment {
   readonly redis: RedisClient;
   readonly names: Names;
   readonly sealer: Sealer;
+  readonly positions: NextPositions;
 }
 
 /** @param keyRing the keys that seal values. Without them, nothing is sealed. */
 export function createDeployment(redis: RedisClient, prefix: string, keyRing?: KeyRing): Deployment {
-  return { redis, names: createNames(prefix), sealer: new Sealer(keyRing) };
+  return { redis, names: createNames(prefix), sealer: new Sealer(keyRing), positions: new NextPositions() };
 }
 
 /** Whether commands can be sent now. While they cannot, those of a worker wait for the connection. */

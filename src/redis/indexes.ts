@@ -99,6 +99,16 @@ async function newestOf(
   return entriesOf(await redis.zrevrangebyscore(index, from ?? '+inf', '-inf', 'WITHSCORES', 'LIMIT', offset, limit));
 }
 
+/** How many verifications of a tenant have not ended, and how many records it has. */
+export async function countOfTenant(
+  { redis, names }: Indexes,
+  tenant: string,
+): Promise<{ live: number; records: number }> {
+  const index = names.tenant(tenant);
+  const [live, records] = await Promise.all([redis.zinter(2, [names.live, index]), redis.zcard(index)]);
+  return { live: live.length, records };
+}
+
 // ── stored frames ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Verifications whose frame is due for deletion at `now`. */

@@ -20,6 +20,19 @@ export function priorityOf(lane: Lane, turn: number): number {
   return lane === 'interactive' ? inLane : LAST_TURN + inLane;
 }
 
+/** In BullMQ's sorted set, a waiting job has the score priority × 2^32 + a counter. */
+const SCORES_PER_PRIORITY = 2 ** 32;
+
+/** The score that every job of a priority is below. */
+export function endOfPriority(priority: number): number {
+  return (priority + 1) * SCORES_PER_PRIORITY;
+}
+
+/** Scores of the waiting jobs of a lane. `end` is not included. */
+export function laneScores(lane: Lane): { readonly from: number; readonly end: number } {
+  return { from: priorityOf(lane, 1) * SCORES_PER_PRIORITY, end: endOfPriority(priorityOf(lane, LAST_TURN)) };
+}
+
 /** Default time between a verification's end and the reduction of its record to a tombstone. The record outlives the job. */
 export const RECORD_TTL_MS = 30 * 24 * 3_600_000;
 /**

@@ -78,7 +78,7 @@ export interface Names {
   use(tenant: string): string;
   /** Turns of the tenants in a region's queue. */
   turns(region: Region): string;
-  /** Waiting jobs of a region that have not begun. The name is BullMQ's. */
+  /** BullMQ's waiting jobs of a region that have not begun, by priority. */
   waiting(region: Region): string;
   /** Policies of tenants, by name. */
   readonly tenants: string;

@@ -1,6 +1,6 @@
 /** Asks Redis for a write and a read within a short time, and says in words what is wrong. */
 import { Failure } from '../domain/errors/failure.ts';
-import { connectProducer, type RedisClient, waitUntilReady } from './connection.ts';
+import { connectProbe, type RedisClient, waitUntilReady } from './connection.ts';
 import { createNames } from './names.ts';
 import type { RedisSettings } from './redis-url.ts';
 
@@ -8,10 +8,11 @@ const LIMIT_MS = 2_000;
 /** The key disappears by itself after this time. */
 const KEPT_MS = 60_000;
 
+const REPLICA = 'Redis is a replica and refuses writes: check the address, or the failover';
 const TROUBLES: readonly (readonly [answer: RegExp, words: string])[] = [
   [/\bOOM\b/, 'Redis is out of memory and refuses writes: raise maxmemory, or free memory'],
   [/\bMISCONF\b/, 'Redis cannot write to its disk and refuses writes: check its disk'],
-  [/\bREADONLY\b/, 'Redis is a replica and refuses writes: check the address, or the failover'],
+  [/\bREADONLY\b/, REPLICA],
   [/\bNOREPLICAS\b/, 'Redis has too few replicas and refuses writes: check the replicas'],
   [/\bLOADING\b/, 'Redis is still loading its data'],
   [/\bBUSY\b/, 'Redis is busy with a script'],
@@ -60,11 +61,16 @@ export class RedisProbe {
     const asked = this.#exchange(redis).catch((error: unknown) => wordsFor(error));
     const trouble = await Promise.race([asked, late]);
     clearTimeout(timer);
+    if (trouble === REPLICA) {
+      // After a failover, a new connection finds the new primary.
+      redis.disconnect();
+      this.#redis = undefined;
+    }
     return trouble;
   }
 
   #connect(): RedisClient {
-    const redis = connectProducer(this.#settings);
+    const redis = connectProbe(this.#settings);
     redis.on('error', (error) => {
       this.#lastError = error;
     });

@@ -8,6 +8,8 @@ import { readBreakers } from './breakers.ts';
 import { readCostMetrics, readCosts, readLedgerDay } from './costs.ts';
 import type { Deployment } from './deployment.ts';
 import { readGates } from './gates.ts';
+import { readOldest } from './oldest.ts';
+import { readServerInfo } from './read-server-info.ts';
 import { readWorkers } from './workers.ts';
 
 const OLDEST_READ = 1_000;
@@ -34,6 +36,7 @@ export async function readMetrics(
     dead,
     costs,
     tenants,
+    server,
   ] = await Promise.all([
     readGates(deployment, now),
     readWorkers(deployment),
@@ -49,8 +52,10 @@ export async function readMetrics(
     notify.getFailedCount(),
     readCostMetrics(deployment, now),
     readTenants(deployment, listed),
+    readServerInfo(deployment),
   ]);
   const isHeld = new Set(held);
+  const ids = oldest.filter((_, index) => index % 2 === 0);
   const first = oldest.findIndex((id, index) => index % 2 === 0 && !isHeld.has(id));
   return {
     gates,
@@ -63,11 +68,13 @@ export async function readMetrics(
     live,
     held: held.length,
     oldestMs: first === -1 ? null : Math.max(0, now - Number(oldest[first + 1])),
+    oldest: await readOldest(deployment, [...verify.keys()], { oldest: ids, held: isHeld, now }),
     outbox,
     toErase: sumOf(toErase),
     toNotify: sumOf(toNotify),
     deadNotifications: dead,
     costs,
+    redis: server,
     tenants,
   };
 }

@@ -11,16 +11,10 @@ import { type Pause, pauseOf, type Surroundings } from '../domain/verification/p
 import { isTerminal, nextStep, STAGES, type StageName } from '../domain/verification/states.ts';
 import type { VerificationView, ViewReason } from '../domain/verification/view.ts';
 import type { Deployment } from './deployment.ts';
+import { openHistory } from './history.ts';
 import { askSurroundings, SURROUNDING_REPLIES, surroundingsFrom } from './read-surroundings.ts';
-import {
-  currentStage,
-  decisionReason,
-  type JournalRecord,
-  openEntry,
-  type Reason,
-  readRecord,
-  stageTimes,
-} from './record.ts';
+import { currentStage, decisionReason, type JournalRecord, type Reason, readRecord, stageTimes } from './record.ts';
+import { isSealed } from './sealer.ts';
 
 /** Reads many views in one round trip, in the order of the ids. A view is null if there is no record. */
 export async function readViews(
@@ -41,7 +35,11 @@ export async function readViews(
     if (historyError !== null) throw historyError;
     const record = readRecord(id, hash as Record<string, string>, sealer);
     if (record === null) return null;
-    const history = (entries as string[]).map((entry) => openEntry(sealer, id, entry));
+    const { key = '' } = hash as Record<string, string>;
+    const history = openHistory(sealer, id, entries as string[], {
+      isSealed: isSealed(key),
+      createdAt: record.createdAt,
+    });
     return viewOf(record, history, around(record.region, record.action));
   });
 }

@@ -156,6 +156,12 @@ function readRequest(packed: string | undefined) {
   };
 }
 
+/** Region and lane from the packed request fields of a journal. */
+export function readPlace(packed: string): Pick<JournalRecord, 'region' | 'lane'> {
+  const { region, lane } = readRequest(packed);
+  return { region, lane };
+}
+
 /** The owner of a verification. */
 export interface Owner {
   readonly mode: Mode;
@@ -275,19 +281,6 @@ export function readTombstone(id: string, hash: Readonly<Record<string, string>>
   const { region, upload } = readRequest(hash.rq);
   const order = json<Pick<Order, 'frame'>>(open('src'));
   return { region, upload, stored: json<StoredFrame>(open('stored')), target: order?.frame ?? null };
-}
-
-/** A history entry as Redis stores it: sealed, with its duration in whole milliseconds. */
-export function sealEntry(sealer: Sealer, id: string, entry: HistoryEntry): string {
-  return sealer.seal(
-    id,
-    'history',
-    JSON.stringify(entry.ms === undefined ? entry : { ...entry, ms: Math.round(entry.ms) }),
-  );
-}
-
-export function openEntry(sealer: Sealer, id: string, text: string): HistoryEntry {
-  return JSON.parse(sealer.open(id, 'history', text)) as HistoryEntry;
 }
 
 function readPrice(packed: string | undefined): Price | null {

@@ -7,7 +7,8 @@
  * 1. The first key of the ring seals; every key opens. So a key can be rotated without downtime. First append the new key in
  *    every process; when all have it, move it to the front; when no value is sealed with the old key any more, remove the old
  *    key.
- * 2. A sealed value is bound to its verification and field: a copy in another place cannot be opened.
+ * 2. A sealed value is bound to its verification and field, and an entry of the history to its position (`history.ts`): a copy in
+ *    another place cannot be opened.
  * 3. Values written before the key ring was configured are read as plain text.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
@@ -42,6 +43,11 @@ export class Sealer {
     this.#ring = ring;
   }
 
+  /** Whether there is a key that seals. */
+  get seals(): boolean {
+    return this.#ring.size > 0;
+  }
+
   /** @param field the journal field that holds the value, e.g. `src`. */
   seal(id: string, field: string, text: string): string {
     const [first] = this.#ring;
@@ -55,21 +61,40 @@ export class Sealer {
 
   /** @throws Failure SEAL_KEY_MISSING if the key is not in the ring, or if the ring has a different key under that name. */
   open(id: string, field: string, text: string): string {
-    if (!text.startsWith(SEALED_MARK)) return text;
-    const colon = text.indexOf(':');
-    const name = text.slice(SEALED_MARK.length, colon);
+    if (!isSealed(text)) return text;
+    const opened = this.openSealed(id, field, text);
+    if (opened === null) throw sealKeyMissing(keyName(text), 'does not open a value that was sealed under its name');
+    return opened;
+  }
+
+  /**
+   * @returns null if the text is not sealed, or not for this verification and field.
+   * @throws Failure SEAL_KEY_MISSING if the key is not in the ring.
+   */
+  openSealed(id: string, field: string, text: string): string | null {
+    if (!isSealed(text)) return null;
+    const name = keyName(text);
     const key = this.#ring.get(name);
     if (key === undefined) throw sealKeyMissing(name, 'is not in the key ring');
-    const sealed = Buffer.from(text.slice(colon + 1), 'base64');
+    const sealed = Buffer.from(text.slice(text.indexOf(':') + 1), 'base64');
+    if (sealed.length < IV_BYTES + TAG_BYTES) return null;
     const decipher = createDecipheriv(ALGORITHM, key, sealed.subarray(0, IV_BYTES))
       .setAAD(additionalData(id, field))
       .setAuthTag(sealed.subarray(-TAG_BYTES));
     try {
       return decipher.update(sealed.subarray(IV_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
     } catch {
-      throw sealKeyMissing(name, 'does not open a value that was sealed under its name');
+      return null;
     }
   }
+}
+
+export function isSealed(text: string): boolean {
+  return text.startsWith(SEALED_MARK);
+}
+
+function keyName(text: string): string {
+  return text.slice(SEALED_MARK.length, text.indexOf(':'));
 }
 
 function additionalData(id: string, field: string): Buffer {

@@ -3,14 +3,12 @@ import { type JobsOptions, Queue } from 'bullmq';
 import type { ActionName, Region } from '../domain/verification/actions.ts';
 import type { Lane } from '../domain/verification/request.ts';
 import { bullmqOptions, type Deployment } from './deployment.ts';
-import { jobOptions, priorityOf, RESUME_PRIORITY, type VerifyJob } from './job-options.ts';
+import { endOfPriority, jobOptions, priorityOf, RESUME_PRIORITY, type VerifyJob } from './job-options.ts';
 import { verifyQueue } from './names.ts';
 import type { JournalRecord } from './record.ts';
 
 /** BullMQ's events only serve dashboards. Without this limit, BullMQ would keep all of them. */
 const MAX_EVENTS = 1_000;
-/** In BullMQ's sorted set, a waiting job has the score priority × 2^32 + a counter. */
-const SCORES_PER_PRIORITY = 2 ** 32;
 
 /** What a job is made of. */
 type Queued = Pick<JournalRecord, 'id' | 'action' | 'upload' | 'lane' | 'mode' | 'turn'>;
@@ -48,7 +46,7 @@ export async function countAhead(
 ): Promise<number> {
   const [began, latest] = await redis.hmget(names.turns(region), lane, `${lane}|${tenant ?? ''}`);
   const turn = Math.max(Number(began ?? 0), Number(latest ?? 0) + 1 / weight);
-  const end = (priorityOf(lane, turn) + 1) * SCORES_PER_PRIORITY;
+  const end = endOfPriority(priorityOf(lane, turn));
   const [resuming = {}, queued] = await Promise.all([
     queue.getCountsPerPriority([RESUME_PRIORITY]),
     redis.zcount(names.waiting(region), '-inf', `(${end}`),

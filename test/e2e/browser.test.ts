@@ -9,6 +9,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readConfig } from '../../src/app/config.ts';
 import { openDashboard } from '../../src/app/dashboard.ts';
+import { ApiKeys } from '../../src/client/redis/api-keys.ts';
 import { hashPassword } from '../../src/domain/operations/operators.ts';
 import { openBrowser } from '../support/chromium.ts';
 import { createRig, HOME, type Rig } from '../support/rig.ts';
@@ -71,8 +72,32 @@ async function createHeld(key: string): Promise<string> {
   return id;
 }
 
+async function createTenants(): Promise<void> {
+  const policy = {
+    read: [{ prefix: 'acme/captures/' }],
+    write: [{ prefix: 'acme/frames/' }],
+    httpsHosts: ['photos.acme.example'],
+    demands: ['subject', 'consent'] as ('subject' | 'consent')[],
+    similarityThreshold: 80,
+  };
+  await rig.client.tenants.set({ tenant: 'acme', policy }, { by: 'ana' });
+  const keys = new ApiKeys(rig.config.redis, rig.config.prefix);
+  for (const tenant of ['acme', 'borealis']) {
+    await keys.create({
+      tenant,
+      mode: 'test',
+      scopes: ['submit', 'read'],
+      name: `${tenant}-backend`,
+      perSecond: 10,
+      lifeMs: null,
+    });
+  }
+  await keys.close();
+}
+
 it('an operator logs in, finds a verification, sees its timeline and frame, decides a held one, and logs out', async () => {
   await completeSixVerifications();
+  await createTenants();
   const id = await createHeld('for-a-person');
   const [page, context] = await logIn({ viewport: { width: 1000, height: 1080 } });
   const failures: string[] = [];
@@ -111,6 +136,13 @@ it('an operator logs in, finds a verification, sees its timeline and frame, deci
   await page.screenshot({ path: join(SCREENSHOTS, 'site-sessions.png'), fullPage: true });
   expect(await page.evaluate<number>('document.querySelector(".wide").scrollWidth')).toBeLessThanOrEqual(1_000);
   expect(await page.getByRole('row', { name: /^ana \(this session\)/ }).count()).toBe(1);
+
+  await page.getByRole('link', { name: 'Tenants' }).click();
+  await page.screenshot({ path: join(SCREENSHOTS, 'site-tenants.png'), fullPage: true });
+  expect(await page.evaluate<number>('document.querySelector(".wide").scrollWidth')).toBeLessThanOrEqual(1_000);
+  const acme = page.getByRole('row', { name: /^acme / });
+  expect(await acme.textContent()).toContain('photos.acme.example');
+  expect(await page.getByRole('row', { name: /^borealis / }).textContent()).toContain('no policy');
 
   await page.getByRole('button', { name: 'Log out' }).click();
   await page.goto(new URL(`/v/${id}`, site.url).href);

@@ -1,6 +1,8 @@
 /** Tests the monitor port of every kind of process, and their end while Redis is away or a worker is wedged. */
-import { rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startWorker, type WorkerOptions, type WorkerRole } from '../../src/dev/worker-process.ts';
 import { startCli } from '../support/cli.ts';
@@ -145,6 +147,36 @@ it('a draining worker is not ready, and still alive', async () => {
   expect(await ask(url, '/livez')).toMatchObject({ status: 200 });
   await rig.control.release(hold);
   expect(await stopped).toBe(0);
+});
+
+it('a worker with running work ends soon after its drain deadline while Redis is away', async () => {
+  const { stop } = await start('verify', { env: { BESTFRAME_DRAIN_MS: '500' } });
+  const object = rig.client.idOf('cut-off');
+  const hold = await rig.control.fault({ kind: 'hold', service: 'cos', action: 'PutObject', object });
+  const { id } = await rig.client.enqueue(await rig.request('cut-off'));
+  await rig.control.waitFor({ event: 'held', object });
+  await redis.kill();
+  try {
+    expect(await stop()).toBe(3);
+  } finally {
+    await redis.restart();
+  }
+  await rig.control.release(hold);
+  const next = await start('verify');
+  await expect.poll(async () => (await rig.client.get(id))?.state, SOON).toBe('completed');
+  await next.stop();
+});
+
+it("the image's health check succeeds while the process answers", async () => {
+  const dockerfile = await readFile(join(import.meta.dirname, '..', '..', 'Dockerfile'), 'utf8');
+  const [, text = ''] = /^HEALTHCHECK .* CMD (\[.*\])$/m.exec(dockerfile) ?? [];
+  const [, ...args] = JSON.parse(text) as string[];
+  const { url, stop } = await start('notify');
+  const check = () =>
+    promisify(execFile)(process.execPath, args, { env: { BESTFRAME_MONITOR_PORT: new URL(url).port } });
+  await check();
+  await stop();
+  await expect(check()).rejects.toMatchObject({ code: 1 });
 });
 
 it('a worker whose machine has a fault is not ready, and says why', async () => {

@@ -5,6 +5,7 @@
 import type { Redis } from 'ioredis';
 import { chargeOf, NO_PRICES } from '../../src/domain/operations/costs.ts';
 import type { Deployment } from '../../src/redis/deployment.ts';
+import { NextPositions } from '../../src/redis/history.ts';
 import { createNames, type Names } from '../../src/redis/names.ts';
 import { occasionOf } from '../../src/redis/notify-queue.ts';
 import type { FollowUps } from '../../src/redis/outbox.ts';
@@ -113,7 +114,10 @@ export class World {
   private constructor(redis: ScriptedRedis, prefix: string) {
     this.redis = redis;
     this.names = createNames(prefix);
-    this.deployment = { redis: redis as unknown as Deployment['redis'], names: this.names, sealer: this.#sealer };
+    this.deployment = {
+      ...{ redis: redis as unknown as Deployment['redis'], names: this.names },
+      ...{ sealer: this.#sealer, positions: new NextPositions() },
+    };
   }
 
   static async open(redis: Redis, prefix: string, changes: readonly TextChange[]): Promise<World> {

@@ -1,4 +1,4 @@
-/** Runs the site and the API behind nginx, with the files of `deploy/proxies`: TLS, a base path, and single sign-on. */
+/** Runs the site and the API behind nginx and Caddy, with the files of `deploy/proxies`: TLS, a base path, and single sign-on. */
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -12,8 +12,9 @@ import { openDashboard } from '../../src/app/dashboard.ts';
 import { SETTINGS } from '../../src/app/settings.ts';
 import { BestframeHttpClient } from '../../src/client/http/index.ts';
 import { hashPassword } from '../../src/domain/operations/operators.ts';
+import { startCaddy } from '../support/caddy.ts';
 import { type Http, openHttp } from '../support/http.ts';
-import { type Nginx, startNginx } from '../support/nginx.ts';
+import { startNginx, type TlsProxy } from '../support/nginx.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 import { tokenIn } from '../support/site.ts';
 
@@ -26,10 +27,9 @@ let rig: Rig;
 let site: Awaited<ReturnType<typeof openDashboard>>;
 let sso: Awaited<ReturnType<typeof openDashboard>>;
 let http: Http;
-let nginx: Nginx;
-let signOn: Nginx;
+const proxies: Partial<Record<'nginx' | 'Caddy' | 'sign-on', TlsProxy>> = {};
 let oauth: Server;
-let agents: Agent[];
+const agents = new Map<TlsProxy, Agent>();
 /** The person whom the company's identity provider has logged in. */
 let person: string | null = null;
 
@@ -51,21 +51,19 @@ beforeAll(async () => {
     else response.writeHead(202, { 'x-auth-request-user': person }).end();
   }).listen(0, '127.0.0.1');
   await once(oauth, 'listening');
-  nginx = await startNginx(join(rig.dir, 'nginx'), 'nginx.conf', {
-    '127.0.0.1:8080': hostOf(http.url),
-    '127.0.0.1:3000': hostOf(site.url),
-  });
-  signOn = await startNginx(join(rig.dir, 'nginx-sso'), 'nginx-sso.conf', {
+  const services = { '127.0.0.1:8080': hostOf(http.url), '127.0.0.1:3000': hostOf(site.url) };
+  proxies.nginx = await startNginx(join(rig.dir, 'nginx'), 'nginx.conf', services);
+  proxies.Caddy = await startCaddy(join(rig.dir, 'caddy'), services);
+  proxies['sign-on'] = await startNginx(join(rig.dir, 'nginx-sso'), 'nginx-sso.conf', {
     '127.0.0.1:4180': `127.0.0.1:${(oauth.address() as AddressInfo).port}`,
     '127.0.0.1:3000': hostOf(sso.url),
     'replace-me-by-64-hexadecimal-digits': SECRET,
   });
-  agents = [nginx, signOn].map(({ ca }) => new Agent({ connect: { ca } }));
-}, 600_000); // the first run may have to download nginx
+  for (const proxy of Object.values(proxies)) agents.set(proxy, new Agent({ connect: { ca: proxy.ca } }));
+}, 600_000); // the first run may have to download nginx and Caddy
 afterAll(async () => {
-  for (const agent of agents ?? []) await agent.destroy();
-  await nginx?.stop();
-  await signOn?.stop();
+  for (const agent of agents.values()) await agent.destroy();
+  for (const proxy of Object.values(proxies)) await proxy.stop();
   oauth?.close();
   await http?.close();
   await site?.stop(0);
@@ -77,21 +75,25 @@ function open(settings: Record<string, string> = {}) {
   return openDashboard(readConfig({ ...rig.env, ...settings }), pino({ level: 'silent' }));
 }
 
-function get(path: string, init: RequestInit = {}, proxy: Nginx = nginx) {
-  const [first, second] = agents;
-  const dispatcher = proxy === nginx ? first : second;
-  if (dispatcher === undefined) throw new Error('nginx is not open');
-  return fetch(`${proxy.url}${path}`, { redirect: 'manual', dispatcher, ...init });
+/** Requests through one of the proxies. */
+function through(name: keyof typeof proxies) {
+  const get = (path: string, init: RequestInit = {}) => {
+    const proxy = proxies[name];
+    const dispatcher = proxy === undefined ? undefined : agents.get(proxy);
+    if (proxy === undefined || dispatcher === undefined) throw new Error(`${name} is not open`);
+    return fetch(`${proxy.url}${path}`, { redirect: 'manual', dispatcher, ...init });
+  };
+  const page = (path: string, cookie = '') => get(path, { headers: { accept: 'text/html', cookie } });
+  const logIn = (headers: Record<string, string> = {}) => {
+    const body = new URLSearchParams({ name: 'ana', password: PASSWORD, to: '/sessions' });
+    return get(`${OPS}/login`, { method: 'POST', body, headers });
+  };
+  return { get, page, logIn };
 }
 
-const page = (path: string, cookie = '') => get(path, { headers: { accept: 'text/html', cookie } });
+describe.each(['nginx', 'Caddy'] as const)('the site under a path of %s as a TLS proxy', (name) => {
+  const { get, page, logIn } = through(name);
 
-async function logIn(headers: Record<string, string> = {}) {
-  const body = new URLSearchParams({ name: 'ana', password: PASSWORD, to: '/sessions' });
-  return get(`${OPS}/login`, { method: 'POST', body, headers });
-}
-
-describe('the site under a path of a TLS proxy', () => {
   it('logs in, and every link, form and redirect stays under the path', async () => {
     const asked = await page(`${OPS}/sessions`);
     expect([asked.status, asked.headers.get('location')]).toEqual([303, `${OPS}/login?to=%2Fsessions`]);
@@ -103,7 +105,7 @@ describe('the site under a path of a TLS proxy', () => {
     const [cookie = ''] = answer.headers.getSetCookie();
     expect(cookie).toMatch(/Path=\/faces\/ops; HttpOnly; Secure; SameSite=Strict/);
     const mine = cookie.split(';')[0] ?? '';
-    const { id } = await rig.client.enqueue(await rig.request('proxied'));
+    const { id } = await rig.client.enqueue(await rig.request(`proxied-${name}`));
     for (const path of ['/', `/v/${id}`, '/sessions', '/nowhere']) {
       const text = await (await page(`${OPS}${path}`, mine)).text();
       const links = [...text.matchAll(/ (?:href|action|src)="([^"]*)"/g)].map(([, link = '']) => link);
@@ -114,7 +116,7 @@ describe('the site under a path of a TLS proxy', () => {
     const found = await page(`${OPS}/find?what=${id}`, mine);
     expect(found.headers.get('location')).toBe(`${OPS}/v/${id}`);
     const language = await get(`${OPS}/language/zh`, {
-      headers: { referer: `${nginx.url}${OPS}/sessions`, cookie: mine },
+      headers: { referer: `${proxies[name]?.url}${OPS}/sessions`, cookie: mine },
     });
     expect(language.headers.get('location')).toBe('/faces/ops/sessions');
     const headers = { cookie: mine };
@@ -166,11 +168,12 @@ describe('the site under a path of a TLS proxy', () => {
   });
 });
 
-describe('the API under a path of a TLS proxy', () => {
+describe.each(['nginx', 'Caddy'] as const)('the API under a path of %s as a TLS proxy', (name) => {
+  const { get } = through(name);
   const headers = () => ({ authorization: `Bearer ${http.secret}`, 'content-type': 'application/json' });
 
   it('names its own places under the path', async () => {
-    const body = JSON.stringify(await rig.request('located'));
+    const body = JSON.stringify(await rig.request(`located-${name}`));
     const answer = await get(`${API}/v1/verifications`, { method: 'POST', headers: headers(), body });
     expect(answer.status).toBe(202);
     const location = answer.headers.get('location') ?? '';
@@ -191,15 +194,17 @@ describe('the API under a path of a TLS proxy', () => {
 
   it('is reached by the HTTP client through the path', async () => {
     const client = new BestframeHttpClient({ url: `${http.url}${API}`, key: http.secret });
-    const { id } = await client.enqueue(await rig.request('by-client'));
+    const { id } = await client.enqueue(await rig.request(`by-client-${name}`));
     expect(await client.get(id)).toMatchObject({ id });
     await client.close();
   });
 });
 
 describe('single sign-on', () => {
+  const { get } = through('sign-on');
+
   it('logs in the person whom the identity provider names, with a session of their own', async () => {
-    const ask = (path: string, cookie = '') => get(path, { headers: { accept: 'text/html', cookie } }, signOn);
+    const ask = (path: string, cookie = '') => get(path, { headers: { accept: 'text/html', cookie } });
     person = null;
     expect((await ask('/')).status).toBe(401);
     person = 'petra';
@@ -212,11 +217,11 @@ describe('single sign-on', () => {
     );
     const token = tokenIn(await answer.text());
     const fields = new URLSearchParams({ token, steer: 'pause', why: 'maintenance' });
-    const steered = await get(
-      '/gate/ap-singapore/VideoLivenessCompare',
-      { method: 'POST', headers: { cookie }, body: fields },
-      signOn,
-    );
+    const steered = await get('/gate/ap-singapore/VideoLivenessCompare', {
+      method: 'POST',
+      headers: { cookie },
+      body: fields,
+    });
     expect(steered.status).toBe(303);
     expect((await ask('/', cookie)).headers.getSetCookie()).toEqual([]); // the session continues
     person = 'ana';

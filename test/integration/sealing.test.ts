@@ -65,6 +65,55 @@ it.each(['own-bucket', 'create-upload-url'] as const)(
   },
 );
 
+it('shows where entries of the history were swapped, repeated, moved or removed in Redis', async () => {
+  const worker = await rig.openWorker();
+  const ended = async (name: string) => {
+    const { id } = await rig.client.enqueue(await rig.request(name, { card: 'match' }));
+    expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed' });
+    return id;
+  };
+  const [id, other] = [await ended(`${CANARY}-order`), await ended(`${CANARY}-other`)];
+  await worker.stop(5_000);
+  const [stored, foreign] = [id, other].map((each) => rig.redis.lrange(rig.names.history(each), 0, -1));
+  const [upload = '', md5 = '', detect = '', download = ''] = (await stored) ?? [];
+  const shown = async (entries: readonly string[]) => {
+    await rig.redis
+      .multi()
+      .del(rig.names.history(id))
+      .rpush(rig.names.history(id), ...entries)
+      .exec();
+    const view = await rig.client.get(id);
+    expect(view).toMatchObject({ state: 'completed', decision: 'match' });
+    return view?.history.map(({ event, stage }) => stage ?? event).join(' ');
+  };
+  expect(await shown([upload, md5, detect, download])).toBe('upload md5 detect download');
+  expect(await shown([upload, detect, md5, download])).toBe('upload altered detect altered download');
+  expect(await shown([upload, md5, md5, detect, download])).toBe('upload md5 altered detect download');
+  expect(await shown([md5, detect, download, upload])).toBe('altered md5 detect download altered');
+  expect(await shown([upload, md5, download])).toBe('upload md5 altered download');
+  expect(await shown([upload, (await foreign)?.[1] ?? '', detect, download])).toBe('upload altered detect download');
+  expect(await shown([upload, '{"at":1,"event":"resolved","by":"maria"}'])).toBe('upload altered');
+});
+
+it('numbers the entries of several writers, and those of a history that has dropped older ones', async () => {
+  const { id } = await rig.client.enqueue(await rig.request(`${CANARY}-long`));
+  const clients = [rig.env, rig.env, rig.env].map((env) => openClient(readConfig(env)));
+  const hold = async (client: (typeof clients)[number], number: number) => {
+    await client.legalHold(id, { by: 'maria', why: `hold ${number}` });
+    await client.liftLegalHold(id, { by: 'maria', why: `lift ${number}` });
+  };
+  for (let round = 0; round < 8; round++) {
+    await Promise.all(clients.map((client, index) => hold(client, round * clients.length + index)));
+  }
+  const view = await rig.client.get(id);
+  expect(view?.history).toHaveLength(40);
+  expect(view?.history.filter(({ event }) => event === 'altered')).toEqual([]);
+  const numbers = (await rig.redis.lrange(rig.names.history(id), 0, -1)).map((text) => Number.parseInt(text, 10));
+  expect(numbers).toEqual(Array.from({ length: 40 }, (_, index) => 9 + index));
+  await rig.client.cancel(id);
+  await Promise.all(clients.map((client) => client.close()));
+});
+
 it('the data that is kept for a retry stays sealed, and the retry can open it', async () => {
   const worker = await rig.openWorker();
   const name = `${CANARY}-retry`;

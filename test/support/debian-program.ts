@@ -95,7 +95,7 @@ async function whyBroken({ versionArgs }: DebianProgram, { path, env }: Binary):
 }
 
 /** Runs the task while no other process holds the lock. A lock whose process has ended counts as free. */
-async function withLock<T>(lock: string, task: () => Promise<T>): Promise<T> {
+export async function withLock<T>(lock: string, task: () => Promise<T>): Promise<T> {
   await mkdir(join(HOME, 'cache'), { recursive: true });
   const mine = `${lock}-${process.pid}-${randomBytes(4).toString('hex')}`;
   await writeFile(mine, String(process.pid));

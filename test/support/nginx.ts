@@ -14,9 +14,9 @@ const NGINX: DebianProgram = {
   versionArgs: ['-v'],
 };
 
-const PROXIES = join(import.meta.dirname, '..', '..', 'deploy', 'proxies');
+export const PROXIES = join(import.meta.dirname, '..', '..', 'deploy', 'proxies');
 
-export interface Nginx {
+export interface TlsProxy {
   /** https://localhost:port */
   readonly url: string;
   /** PEM of the certificate. */
@@ -29,20 +29,19 @@ export interface Nginx {
  * @param changes texts to replace in it, such as the addresses of the services. Each text must occur.
  * @throws Error with what nginx wrote, if it does not start
  */
-export async function startNginx(dir: string, file: string, changes: Readonly<Record<string, string>>): Promise<Nginx> {
+export async function startNginx(
+  dir: string,
+  file: string,
+  changes: Readonly<Record<string, string>>,
+): Promise<TlsProxy> {
   const { path, env } = await findProgram(NGINX);
   await mkdir(dir, { recursive: true });
   const { caFile, keyFile } = await certificate(dir);
   const port = await freePort();
-  let server = await readFile(join(PROXIES, file), 'utf8');
-  const all = {
+  let server = replaceAll(file, await readFile(join(PROXIES, file), 'utf8'), {
     'listen 443 ssl': `listen 127.0.0.1:${port} ssl`,
     ...changes,
-  };
-  for (const [text, replacement] of Object.entries(all)) {
-    if (!server.includes(text)) throw new Error(`${file} does not contain "${text}"`);
-    server = server.replaceAll(text, replacement);
-  }
+  });
   server = server.replace(/ssl_certificate .*;/, `ssl_certificate ${caFile};`);
   server = server.replace(/ssl_certificate_key .*;/, `ssl_certificate_key ${keyFile};`);
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((each) => `${each}_temp_path ${dir}/${each};`);
@@ -78,4 +77,12 @@ export async function startNginx(dir: string, file: string, changes: Readonly<Re
       await exited;
     },
   };
+}
+
+/** @throws Error if the file lacks one of the texts */
+export function replaceAll(file: string, content: string, changes: Readonly<Record<string, string>>): string {
+  return Object.entries(changes).reduce((changed, [text, replacement]) => {
+    if (!changed.includes(text)) throw new Error(`${file} does not contain "${text}"`);
+    return changed.replaceAll(text, replacement);
+  }, content);
 }

@@ -138,7 +138,8 @@ export async function createRig(
         .filter((line) => line !== '')
         .map((line) => entryOf(line));
     },
-    openNotify: (settings = {}, tuning = {}) => keep(openNotify(readConfig({ ...env, ...settings }), log, tuning)),
+    openNotify: (settings = {}, tuning = {}) =>
+      keep(openNotify(readConfig({ ...env, ...settings }), log, undefined, tuning)),
     async permit(...tenants) {
       const policy = { fileRoots: [inputs], httpsHosts: ['127.0.0.1'] };
       for (const tenant of tenants) await client.tenants.set({ tenant, policy }, { by: 'test' });

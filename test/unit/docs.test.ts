@@ -15,6 +15,7 @@ import { parseVerification } from '../../src/domain/verification/request.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 
 const MAP = 'docs/README.md';
+const RUNBOOK = 'docs/operations/README.md';
 
 const PAGES = [
   'README.md',
@@ -172,8 +173,8 @@ it('docs/commands.md lists exactly the existing commands', () => {
   expect([...new Set(rows)].sort()).toEqual(commands.sort());
 });
 
-it('the README links to the map, and the map links to every other page', () => {
+it('the README links to the map, and the map links to every other page, to those of the runbook through its index', () => {
   expect(linkedPages('README.md')).toContain(MAP);
-  const linked = linkedPages(MAP);
+  const linked = [...linkedPages(MAP), ...linkedPages(RUNBOOK)];
   expect(PAGES.filter((page) => page !== MAP && !linked.includes(page))).toEqual([]);
 });

@@ -7,7 +7,7 @@ export function metricsCommand(env: Env): Command {
   return new Command('metrics')
     .option(
       '--json',
-      'print JSON: {gates, breakers, queues, counters, live, held, oldestMs, outbox, toErase, toNotify, deadNotifications, costs}',
+      'print JSON: {gates, breakers, queues, counters, live, held, oldestMs, oldest, outbox, toErase, toNotify, deadNotifications, costs, redis}',
     )
     .addHelpText(
       'after',

@@ -9,6 +9,7 @@ import {
   type WallSurroundings,
   wallOf,
 } from '../../domain/operations/tenants.ts';
+import { countOfTenant } from '../../redis/indexes.ts';
 import { TenantPolicies } from '../../redis/tenant-policies.ts';
 import type { Store } from './store.ts';
 
@@ -33,6 +34,12 @@ export class Tenants {
   async get(tenant: string): Promise<TenantRecord | null> {
     await this.#store.ready();
     return this.#store.command(this.#policies.find(tenant));
+  }
+
+  /** How many verifications of the tenant have not ended, and how many records it has. */
+  async counts(tenant: string): Promise<{ live: number; records: number }> {
+    await this.#store.ready();
+    return this.#store.command(countOfTenant(this.#store.deployment, tenant));
   }
 
   /**

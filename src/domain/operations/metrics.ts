@@ -1,5 +1,6 @@
 /** Counts of a deployment at one moment, for a scrape or an alert. They contain no id, key or link. */
 import type { Region } from '../verification/actions.ts';
+import type { Lane } from '../verification/request.ts';
 import type { BreakerView } from './breakers.ts';
 import type { CostEntry } from './costs.ts';
 import type { GateView } from './gates.ts';
@@ -33,6 +34,13 @@ export interface QueueCounts {
   readonly delayed: number;
 }
 
+/** The oldest verification of a region and lane that is neither ended nor held. */
+export interface OldestView {
+  readonly region: Region;
+  readonly lane: Lane;
+  readonly ageMs: number;
+}
+
 /** A budget and how much of it is spent, in calls or in a currency. */
 export interface BudgetStatus {
   readonly period: 'day' | 'month';
@@ -64,6 +72,8 @@ export interface Metrics {
    * are examined.
    */
   readonly oldestMs: number | null;
+  /** The same of each region and lane that has one. Includes the first waiting verification of each lane. */
+  readonly oldest: readonly OldestView[];
   /** Ended verifications whose follow-up jobs are not queued yet. */
   readonly outbox: number;
   /** Deletions in the company's own bucket that are not confirmed yet, or whose second pass is still due. */
@@ -73,8 +83,24 @@ export interface Metrics {
   /** Notifications whose delivery was given up. */
   readonly deadNotifications: number;
   readonly costs: CostMetrics;
+  readonly redis: RedisServerView;
   /** The tenants that BESTFRAME_METRICS_TENANTS lists. */
   readonly tenants: readonly TenantCounts[];
+}
+
+/** The Redis server that holds the deployment. Null: the server does not tell. */
+export interface RedisServerView {
+  readonly memoryBytes: number | null;
+  /** 0: no limit. */
+  readonly maxMemoryBytes: number | null;
+  readonly clients: number | null;
+  readonly replicas: number | null;
+  /** Whether the last writes to its append-only file and snapshot succeeded. */
+  readonly persists: boolean | null;
+  /** Keys that were evicted since the server started. Each may have been a verification. */
+  readonly evictedKeys: number | null;
+  readonly rejectedConnections: number | null;
+  readonly commands: number | null;
 }
 
 export interface TenantCounts {

@@ -33,7 +33,9 @@ export type HistoryEvent =
   | 'retried'
   | 'frame_deleted'
   | 'legal_hold_set'
-  | 'legal_hold_lifted';
+  | 'legal_hold_lifted'
+  /** Shown where entries of a sealed history were moved, repeated, replaced or removed in Redis. Never stored. */
+  | 'altered';
 
 /** One event of a verification. */
 export interface HistoryEntry {

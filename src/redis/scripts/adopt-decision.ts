@@ -5,8 +5,8 @@ import type { Deployment } from '../deployment.ts';
 import type { NotifyJob } from '../notify-queue.ts';
 import { outboxArgs } from '../outbox.ts';
 import type { Reason } from '../record.ts';
-import { type AttemptRef, entryText, fencedKeys, type WriteAnswer } from './attempt-ref.ts';
-import { runScript } from './run.ts';
+import { type AttemptRef, fencedKeys, type WriteAnswer } from './attempt-ref.ts';
+import { runWithEntry } from './run-with-entry.ts';
 
 export interface FoundDecision {
   readonly generation: number;
@@ -26,10 +26,10 @@ export async function adoptDecision(
   attempt: AttemptRef,
   { generation, decided, decidedAt, reason, charge, entry, notify }: FoundDecision,
 ): Promise<WriteAnswer | 'refused'> {
-  const { redis, names, sealer } = deployment;
+  const { names, sealer } = deployment;
   const { id, region, action, token, ats } = attempt;
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry },
     'adopt-decision',
     {
       ...fencedKeys(deployment, attempt),
@@ -47,7 +47,6 @@ export async function adoptDecision(
       decidedAt,
       billed: decided.billed ? 1 : 0,
       reason: reason === null ? '' : JSON.stringify(reason),
-      entry: entryText(deployment, id, entry),
       ...outboxArgs(notify),
       place: `${region}|${action}`,
       currency: charge.currency,

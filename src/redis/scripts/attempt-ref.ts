@@ -1,8 +1,6 @@
 /** Identifies one attempt at a verification: the values that the fence checks, and the Redis keys that its scripts share. */
 import type { ActionName, Region } from '../../domain/verification/actions.ts';
-import type { HistoryEntry } from '../../domain/verification/history.ts';
 import type { Deployment } from '../deployment.ts';
-import { sealEntry } from '../record.ts';
 
 /** Proves that an attempt owns its job. */
 export interface Fence {
@@ -27,9 +25,4 @@ export type WriteAnswer = 'ok' | 'lost' | 'ended' | 'cancel';
 export function fencedKeys({ names }: Deployment, { id, region }: AttemptRef) {
   const { job, lock } = names.job(region, id);
   return { journal: names.journal(id), lock, job, history: names.history(id) };
-}
-
-/** A history entry as the text that a script expects; '' if there is no entry. */
-export function entryText({ sealer }: Deployment, id: string, entry: HistoryEntry | null): string {
-  return entry === null ? '' : sealEntry(sealer, id, entry);
 }

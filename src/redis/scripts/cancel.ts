@@ -3,8 +3,7 @@ import type { ActionName, Region } from '../../domain/verification/actions.ts';
 import type { State } from '../../domain/verification/states.ts';
 import type { Deployment } from '../deployment.ts';
 import { type FollowUps, followUpsText } from '../outbox.ts';
-import { entryText } from './attempt-ref.ts';
-import { runScript } from './run.ts';
+import { runWithEntry } from './run-with-entry.ts';
 
 export interface CancelAnswer {
   /** `stale`: not ended, because a run began after the record was read. Read the record and cancel again. */
@@ -18,11 +17,11 @@ export async function cancel(
   { id, region, action }: { id: string; region: Region; action: ActionName },
   { followUps, seen, expiryMs }: { followUps: FollowUps | null; seen: string; expiryMs: number },
 ): Promise<CancelAnswer> {
-  const { redis, names } = deployment;
+  const { names } = deployment;
   const { live, ended, outbox, held, channel } = names;
   const { admitted, express } = names.gate(region, action);
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry: { at: Date.now(), event: 'cancel' } },
     'cancel',
     {
       journal: names.journal(id),
@@ -36,7 +35,6 @@ export async function cancel(
       outboxEntry: followUpsText(followUps),
       seen,
       expiryMs,
-      entry: entryText(deployment, id, { at: Date.now(), event: 'cancel' }),
       reason: JSON.stringify({ code: CODES.CANCELLED, class: 'caller' }),
     },
   );

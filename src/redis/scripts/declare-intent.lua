@@ -1,8 +1,8 @@
 -- Declares a paid call (the intent) before the call is made. A verification has at most one open intent, and at most
 -- `maxPayments` calls that were or may have been paid.
 --   KEYS  journal lock job history gate admitted reserved answered breakers counters costsDay costsMonth budget
---   ARGV  token ats generation id intentId preflight preflightEntry callMs slotLane slotAt maxPayments lanes laneMs soonMs aheadMs packageDigest packageTtlMs photoRetries dependency mayProbe passed windowMs place charge budgets
---         preflight: outcome of the md5 stage, JSON; preflightEntry: its history entry, or ''
+--   ARGV  token ats generation id intentId preflight entry callMs slotLane slotAt maxPayments lanes laneMs soonMs aheadMs packageDigest packageTtlMs photoRetries dependency mayProbe passed windowMs place charge budgets
+--         preflight: outcome of the md5 stage, JSON; entry: its history entry, or ''
 --         slotLane, slotAt: from an earlier answer `slot`, or '' and 0; see includes/reserved
 --         lanes, laneMs, soonMs: see includes/slot; aheadMs: the intent is declared at most this long before its slot
 --         packageDigest: of the liveness package, or '' to allow reuse of the package; photoRetries: see includes/answered
@@ -98,7 +98,7 @@ redis.call('HDEL', reservedKey, id)
 
 if not checked then
   redis.call('HSET', journalKey, 's:md5', preflight)
-  remember(historyKey, preflightEntry)
+  remember(historyKey, entry)
 end
 redis.call('ZREM', admittedKey, id)
 takeProbe(breakersKey, dependency, breaker, id, now)

@@ -5,9 +5,9 @@ import type { HistoryEntry } from '../../domain/verification/history.ts';
 import type { Md5Outcome } from '../../domain/verification/outcomes.ts';
 import type { Deployment } from '../deployment.ts';
 import { type Passed, passedArgs } from './ask-breakers.ts';
-import { type AttemptRef, entryText, fencedKeys } from './attempt-ref.ts';
+import { type AttemptRef, fencedKeys } from './attempt-ref.ts';
 import type { Rate, Slot } from './reserve-slots.ts';
-import { runScript } from './run.ts';
+import { runWithEntry } from './run-with-entry.ts';
 
 export interface IntentRequest {
   /** Id of this intent. A repeated script call has the same id. */
@@ -75,12 +75,12 @@ export async function declareIntent(
   attempt: AttemptRef,
   request: IntentRequest,
 ): Promise<Intent> {
-  const { redis, names } = deployment;
+  const { names } = deployment;
   const { id, region, action, token, ats } = attempt;
   const { gate, admitted, reserved } = names.gate(region, action);
   const { rate, slot: known, charge } = request;
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry: request.preflightEntry },
     'declare-intent',
     {
       ...fencedKeys(deployment, attempt),
@@ -101,7 +101,6 @@ export async function declareIntent(
       id,
       intentId: request.intentId,
       preflight: JSON.stringify(request.preflight),
-      preflightEntry: entryText(deployment, id, request.preflightEntry),
       callMs: request.callMs,
       slotLane: known?.lane ?? '',
       slotAt: known?.at ?? 0,

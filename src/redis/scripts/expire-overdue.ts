@@ -3,8 +3,7 @@ import type { ActionName, Region } from '../../domain/verification/actions.ts';
 import type { Deployment } from '../deployment.ts';
 import { type FollowUps, followUpsText } from '../outbox.ts';
 import { type Reason, withLastWait } from '../record.ts';
-import { entryText } from './attempt-ref.ts';
-import { runScript } from './run.ts';
+import { runWithEntry } from './run-with-entry.ts';
 import { type KeptSources, keepArgs } from './settle.ts';
 
 /** @returns whether this call ended the verification. */
@@ -13,11 +12,11 @@ export async function expireOverdue(
   { id, region, action, reason = null }: { id: string; region: Region; action: ActionName; reason?: Reason | null },
   { followUps, expiryMs, keep }: { followUps: FollowUps | null; expiryMs: number; keep?: KeptSources | null },
 ): Promise<boolean> {
-  const { redis, names } = deployment;
+  const { names } = deployment;
   const { live, ended, outbox, held, channel } = names;
   const { admitted, express } = names.gate(region, action);
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry: { at: Date.now(), event: 'ended', code: CODES.DEADLINE_EXCEEDED } },
     'expire-overdue',
     {
       journal: names.journal(id),
@@ -31,7 +30,6 @@ export async function expireOverdue(
       channel,
       outboxEntry: followUpsText(followUps),
       expiryMs,
-      entry: entryText(deployment, id, { at: Date.now(), event: 'ended', code: CODES.DEADLINE_EXCEEDED }),
       reason: JSON.stringify(withLastWait({ code: CODES.DEADLINE_EXCEEDED, class: 'caller' }, reason)),
       ...keepArgs(keep),
     },

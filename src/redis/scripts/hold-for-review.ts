@@ -3,8 +3,8 @@ import type { Deployment } from '../deployment.ts';
 import type { NotifyJob } from '../notify-queue.ts';
 import { outboxArgs } from '../outbox.ts';
 import type { Reason } from '../record.ts';
-import { type AttemptRef, entryText, fencedKeys, type WriteAnswer } from './attempt-ref.ts';
-import { runScript } from './run.ts';
+import { type AttemptRef, fencedKeys, type WriteAnswer } from './attempt-ref.ts';
+import { runWithEntry } from './run-with-entry.ts';
 
 export interface HoldRequest {
   readonly generation: number;
@@ -19,11 +19,11 @@ export async function holdForReview(
   attempt: AttemptRef,
   { generation, reason, holdMs, entry, notify }: HoldRequest,
 ): Promise<WriteAnswer> {
-  const { redis, names } = deployment;
+  const { names } = deployment;
   const { id, region, action, token, ats } = attempt;
   const { admitted, gate } = names.gate(region, action);
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry },
     'hold-for-review',
     { ...fencedKeys(deployment, attempt), admitted, gate, held: names.held, outbox: names.outbox },
     {
@@ -33,7 +33,6 @@ export async function holdForReview(
       id,
       reason: JSON.stringify(reason),
       holdMs,
-      entry: entryText(deployment, id, entry),
       channel: names.channel,
       ...outboxArgs(notify),
     },

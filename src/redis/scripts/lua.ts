@@ -271,6 +271,15 @@ end
 `,
   'history': `
 local MAX_ENTRIES = 40
+local function nextPosition(historyKey)
+  local last = string.match(redis.call('LINDEX', historyKey, -1) or '', '^(%d+):')
+  return last and tonumber(last) + 1 or redis.call('LLEN', historyKey) + 1
+end
+local sealedFor = string.match(entry, '^(%d+):')
+if sealedFor then
+  local position = nextPosition(historyKey)
+  if tonumber(sealedFor) ~= position then return { 'moved', position } end
+end
 local function remember(historyKey, entry)
   if entry ~= '' then
     redis.call('RPUSH', historyKey, entry)
@@ -725,7 +734,7 @@ return cancelled and 'cancel' or 'ok'
   },
   'declare-intent': {
     keys: ['journal', 'lock', 'job', 'history', 'gate', 'admitted', 'reserved', 'answered', 'breakers', 'counters', 'costsDay', 'costsMonth', 'budget'],
-    args: ['token', 'ats', 'generation', 'id', 'intentId', 'preflight', 'preflightEntry', 'callMs', 'slotLane', 'slotAt', 'maxPayments', 'lanes', 'laneMs', 'soonMs', 'aheadMs', 'packageDigest', 'packageTtlMs', 'photoRetries', 'dependency', 'mayProbe', 'passed', 'windowMs', 'place', 'charge', 'budgets'],
+    args: ['token', 'ats', 'generation', 'id', 'intentId', 'preflight', 'entry', 'callMs', 'slotLane', 'slotAt', 'maxPayments', 'lanes', 'laneMs', 'soonMs', 'aheadMs', 'packageDigest', 'packageTtlMs', 'photoRetries', 'dependency', 'mayProbe', 'passed', 'windowMs', 'place', 'charge', 'budgets'],
     rest: null,
     includes: ['now', 'fence', 'terminal', 'history', 'gate', 'pace', 'slot', 'reserved', 'breaker', 'ledger', 'budget', 'answered'],
     text: `
@@ -787,7 +796,7 @@ if slot > now + tonumber(aheadMs) then return { 'slot', now, slot, lane } end
 redis.call('HDEL', reservedKey, id)
 if not checked then
   redis.call('HSET', journalKey, 's:md5', preflight)
-  remember(historyKey, preflightEntry)
+  remember(historyKey, entry)
 end
 redis.call('ZREM', admittedKey, id)
 takeProbe(breakersKey, dependency, breaker, id, now)

@@ -1,7 +1,7 @@
 import type { HistoryEntry } from '../../domain/verification/history.ts';
 import type { Deployment } from '../deployment.ts';
-import { type AttemptRef, entryText, fencedKeys } from './attempt-ref.ts';
-import { runScript } from './run.ts';
+import { type AttemptRef, fencedKeys } from './attempt-ref.ts';
+import { runWithEntry } from './run-with-entry.ts';
 
 /** `open`: the intent may be marked only after its deadline, which is `leftMs` away. */
 export type UnknownAnswer =
@@ -13,13 +13,13 @@ export async function markOutcomeUnknown(
   attempt: AttemptRef,
   entry: HistoryEntry,
 ): Promise<UnknownAnswer> {
-  const { redis, names } = deployment;
+  const { names } = deployment;
   const { id, token, ats } = attempt;
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry },
     'mark-outcome-unknown',
     { ...fencedKeys(deployment, attempt), counters: names.counters },
-    { token, ats, entry: entryText(deployment, id, entry) },
+    { token, ats },
   );
   const [kind, leftMs] = reply as [UnknownAnswer['kind'], number];
   return kind === 'open' ? { kind, leftMs } : { kind };

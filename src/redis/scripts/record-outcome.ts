@@ -8,9 +8,9 @@ import type { NotifyJob } from '../notify-queue.ts';
 import { outboxArgs } from '../outbox.ts';
 import type { Reason } from '../record.ts';
 import { type Passed, passedArgs } from './ask-breakers.ts';
-import { type AttemptRef, entryText } from './attempt-ref.ts';
+import type { AttemptRef } from './attempt-ref.ts';
 import type { PackageDigest } from './declare-intent.ts';
-import { runScript } from './run.ts';
+import { runWithEntry } from './run-with-entry.ts';
 
 export interface OutcomeReport {
   readonly intentId: string;
@@ -47,10 +47,10 @@ export async function recordOutcome(
   { id, region, action }: Pick<AttemptRef, 'id' | 'region' | 'action'>,
   report: OutcomeReport,
 ): Promise<OutcomeAnswer> {
-  const { redis, names, sealer } = deployment;
+  const { names, sealer } = deployment;
   const { decided } = report;
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry: report.entry },
     'record-outcome',
     {
       journal: names.journal(id),
@@ -75,7 +75,6 @@ export async function recordOutcome(
       frame: report.frame,
       unknownShape: report.hasUnknownShape === true ? 1 : 0,
       billed: report.billed,
-      entry: entryText(deployment, id, report.entry),
       restMs: report.restMs,
       channel: names.channel,
       reason: report.reason === null ? '' : JSON.stringify(report.reason),

@@ -3,8 +3,8 @@ import type { HistoryEntry } from '../../domain/verification/history.ts';
 import type { StageName } from '../../domain/verification/states.ts';
 import type { Deployment } from '../deployment.ts';
 import type { Reason } from '../record.ts';
-import { type AttemptRef, entryText, fencedKeys, type WriteAnswer } from './attempt-ref.ts';
-import { runScript } from './run.ts';
+import { type AttemptRef, fencedKeys, type WriteAnswer } from './attempt-ref.ts';
+import { runWithEntry } from './run-with-entry.ts';
 
 export interface RequeueStep {
   readonly generation: number;
@@ -21,11 +21,11 @@ export interface RequeueStep {
 }
 
 export async function requeue(deployment: Deployment, attempt: AttemptRef, step: RequeueStep): Promise<WriteAnswer> {
-  const { redis, names } = deployment;
+  const { names } = deployment;
   const { id, region, action, token, ats } = attempt;
   const { admitted, gate } = names.gate(region, action);
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry: step.entry },
     'requeue',
     { ...fencedKeys(deployment, attempt), admitted, gate },
     {
@@ -40,7 +40,6 @@ export async function requeue(deployment: Deployment, attempt: AttemptRef, step:
       rewind: step.rewind ? 1 : 0,
       forgive: step.forgive === true ? 1 : 0,
       reason: JSON.stringify(step.reason),
-      entry: entryText(deployment, id, step.entry),
     },
   );
   return reply as WriteAnswer;

@@ -4,8 +4,7 @@ import type { State } from '../../domain/verification/states.ts';
 import type { Deployment } from '../deployment.ts';
 import type { NotifyJob } from '../notify-queue.ts';
 import { type FollowUps, followUpsText, outboxArgs } from '../outbox.ts';
-import { entryText } from './attempt-ref.ts';
-import { runScript } from './run.ts';
+import { runWithEntry } from './run-with-entry.ts';
 
 export interface HeldResolution {
   readonly choice: HeldChoice;
@@ -31,18 +30,17 @@ export interface HeldAnswer {
 }
 
 export async function resolveHeld(deployment: Deployment, id: string, resolution: HeldResolution): Promise<HeldAnswer> {
-  const { redis, names } = deployment;
+  const { names } = deployment;
   const { live, ended, outbox, held, channel } = names;
   const { outboxField: decisionField, outboxEntry: decisionEntry } = outboxArgs(resolution.notify);
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry: resolution.entry },
     'resolve-held',
     { journal: names.journal(id), history: names.history(id), live, ended, outbox, held },
     {
       id,
       channel,
       choice: resolution.choice,
-      entry: entryText(deployment, id, resolution.entry),
       leastMs: resolution.leastMs,
       payAgain: resolution.payAgain ? 1 : 0,
       expiryMs: resolution.expiryMs,

@@ -5,8 +5,7 @@ import type { DetectOutcome } from '../../domain/verification/outcomes.ts';
 import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS, type Order } from '../../domain/verification/request.ts';
 import type { Deployment } from '../deployment.ts';
 import { decisionReason, type JournalRecord } from '../record.ts';
-import { entryText } from './attempt-ref.ts';
-import { runScript } from './run.ts';
+import { runWithEntry } from './run-with-entry.ts';
 
 export interface RetryWrite {
   readonly entry: HistoryEntry;
@@ -33,13 +32,13 @@ export async function retryEnded(
   { id, region, subject }: Pick<JournalRecord, 'id' | 'region' | 'subject'>,
   { expiryMs, write }: { expiryMs: number; write: RetryWrite | null },
 ): Promise<RetryPlan> {
-  const { redis, names, sealer } = deployment;
+  const { names, sealer } = deployment;
   const { live, ended, outbox, channel } = names;
   const journal = names.journal(id);
   const answered = write?.plan.answer ?? null;
   const reason = answered === null ? null : decisionReason(answered);
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry: write?.entry ?? null },
     'retry-ended',
     {
       journal,
@@ -59,7 +58,6 @@ export async function retryEnded(
       write: write === null ? 0 : 1,
       operationId: randomUUID(),
       lifeMs: DEFAULT_DEADLINE_MS.batch,
-      entry: entryText(deployment, id, write?.entry ?? null),
       reason: reason === null ? '' : JSON.stringify(reason),
       subjectLifeMs: MAX_DEADLINE_MS + expiryMs,
     },

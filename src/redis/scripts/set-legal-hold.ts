@@ -1,8 +1,7 @@
 import type { HistoryEntry } from '../../domain/verification/history.ts';
 import type { LegalHold } from '../../domain/verification/legal-hold.ts';
 import type { Deployment } from '../deployment.ts';
-import { entryText } from './attempt-ref.ts';
-import { runScript } from './run.ts';
+import { runWithEntry } from './run-with-entry.ts';
 
 export interface LegalHoldChange {
   /** The new hold. Null lifts the current hold. */
@@ -17,10 +16,10 @@ export async function setLegalHold(
   { id, subject }: { id: string; subject: string | null },
   { hold, entry, expiryMs }: LegalHoldChange,
 ): Promise<'ok' | 'missing'> {
-  const { redis, names, sealer } = deployment;
+  const { names, sealer } = deployment;
   const journal = names.journal(id);
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry },
     'set-legal-hold',
     {
       journal,
@@ -29,7 +28,6 @@ export async function setLegalHold(
     },
     {
       hold: hold === null ? '' : sealer.seal(id, 'legal', JSON.stringify(hold)),
-      entry: entryText(deployment, id, entry),
       expiryMs,
     },
   );

@@ -5,8 +5,8 @@ import type { Deployment } from '../deployment.ts';
 import { type FollowUps, followUpsText } from '../outbox.ts';
 import type { Reason } from '../record.ts';
 import { type Passed, passedArgs } from './ask-breakers.ts';
-import { type AttemptRef, entryText, fencedKeys } from './attempt-ref.ts';
-import { runScript } from './run.ts';
+import { type AttemptRef, fencedKeys } from './attempt-ref.ts';
+import { runWithEntry } from './run-with-entry.ts';
 
 /** What a retry of an ended verification needs: its sources and, for a lost frame, the answer with the frame's link. */
 export interface KeptSources {
@@ -41,12 +41,12 @@ export type SettleAnswer =
   | { readonly kind: 'lost' };
 
 export async function settle(deployment: Deployment, attempt: AttemptRef, ending: Ending): Promise<SettleAnswer> {
-  const { redis, names, sealer } = deployment;
+  const { names, sealer } = deployment;
   const { id, region, action, token, ats } = attempt;
   const { live, ended, outbox, held, frames, channel } = names;
   const { admitted, gate } = names.gate(region, action);
-  const reply = await runScript(
-    redis,
+  const reply = await runWithEntry(
+    { deployment, id, entry: ending.entry },
     'settle',
     {
       ...fencedKeys(deployment, attempt),
@@ -70,7 +70,6 @@ export async function settle(deployment: Deployment, attempt: AttemptRef, ending
       reason: ending.reason === null ? '' : JSON.stringify(ending.reason),
       outboxEntry: followUpsText(ending.followUps),
       expiryMs: ending.expiryMs,
-      entry: entryText(deployment, id, ending.entry),
       frame: ending.frame,
       stored: ending.stored === null ? '' : sealer.seal(id, 'stored', JSON.stringify(ending.stored)),
       keepFrameMs: ending.keepFrameMs,

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { dependencyKind } from '../../domain/operations/breakers.ts';
 import type { Metrics } from '../../domain/operations/metrics.ts';
+import { LANES } from '../../domain/verification/request.ts';
 
 const COUNTERS: Readonly<Record<keyof Metrics['counters'], readonly [name: string, help: string]>> = {
   unknownOutcomes: [
@@ -34,7 +35,9 @@ export function metricsText(metrics: Metrics): Promise<string> {
   addQueues(registry, metrics.queues);
   addWorkers(registry, metrics.workers);
   addTotals(registry, metrics);
+  addOldest(registry, metrics);
   addCosts(registry, metrics.costs);
+  addRedis(registry, metrics.redis);
   addTenants(registry, metrics.tenants);
   for (const name of Object.keys(COUNTERS) as (keyof typeof COUNTERS)[]) {
     const [counter, help] = COUNTERS[name];
@@ -107,6 +110,37 @@ function addQueues(registry: Registry, queues: Metrics['queues']): void {
   }
 }
 
+/** What the server does not tell has no series. */
+function addRedis(registry: Registry, redis: Metrics['redis']): void {
+  const gauges: readonly (readonly [name: string, help: string, value: number | null])[] = [
+    ['bestframe_redis_memory_bytes', 'Memory that Redis uses', redis.memoryBytes],
+    ['bestframe_redis_max_memory_bytes', 'Limit of the memory of Redis, 0 if there is none', redis.maxMemoryBytes],
+    ['bestframe_redis_clients', 'Connections to Redis, from all its clients', redis.clients],
+    ['bestframe_redis_replicas', 'Replicas that are connected to Redis', redis.replicas],
+    [
+      'bestframe_redis_persists',
+      '1 if the last writes to the append-only file and the snapshot succeeded',
+      redis.persists === null ? null : Number(redis.persists),
+    ],
+  ];
+  const counters: readonly (readonly [name: string, help: string, value: number | null])[] = [
+    ['bestframe_redis_evicted_keys_total', 'Keys that Redis evicted since it started', redis.evictedKeys],
+    ['bestframe_redis_rejected_connections_total', 'Connections that Redis refused', redis.rejectedConnections],
+    ['bestframe_redis_commands_total', 'Commands that Redis ran since it started, of all its clients', redis.commands],
+  ];
+  for (const [name, help, value] of gauges) if (value !== null) addGauge(registry, { name, help }).set(value);
+  for (const [name, help, value] of counters)
+    if (value !== null) new Counter({ name, help, registers: [registry] }).inc(value);
+}
+
+/** Both lanes of every region have a series, so that an alert sees a lane become empty. */
+function addOldest(registry: Registry, { queues, oldest }: Pick<Metrics, 'queues' | 'oldest'>): void {
+  const help = 'Age of the oldest verification of a region and lane that is neither ended nor held, 0 if there is none';
+  const age = addGauge(registry, { name: 'bestframe_oldest_seconds', help, labelNames: ['region', 'lane'] });
+  for (const { region } of queues) for (const lane of LANES) age.set({ region, lane }, 0);
+  for (const { region, lane, ageMs } of oldest) age.set({ region, lane }, ageMs / 1000);
+}
+
 function addWorkers(registry: Registry, workers: Metrics['workers']): void {
   const help =
     '1 if the verify worker takes work, 0 if a fault of its machine keeps it out of service. Label code: the fault';
@@ -118,11 +152,6 @@ function addTotals(registry: Registry, metrics: Metrics): void {
   const totals: readonly (readonly [name: string, help: string, value: number])[] = [
     ['bestframe_live', 'Verifications that have not ended, including held ones', metrics.live],
     ['bestframe_held', 'Verifications that wait for an operator', metrics.held],
-    [
-      'bestframe_oldest_seconds',
-      'Age of the oldest verification that is neither ended nor held, 0 if there is none',
-      (metrics.oldestMs ?? 0) / 1000,
-    ],
     ['bestframe_outbox', 'Ended verifications whose follow-ups are not yet in their queues', metrics.outbox],
     ['bestframe_to_erase', 'Deletions that are not confirmed, or wait for their second check', metrics.toErase],
     ['bestframe_to_notify', 'Notifications that no webhook endpoint has accepted yet', metrics.toNotify],

@@ -11,6 +11,7 @@ import type { LoginLimiter } from '../../client/redis/login-limiter.ts';
 import { type Failure, inputFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import type { AuditEntry } from '../../domain/operations/audit.ts';
+import type { Observer } from '../../domain/operations/process-metrics.ts';
 import { isWalled } from '../../domain/operations/tenants.ts';
 import type { FrameSink } from '../../domain/ports.ts';
 import type { Limits } from '../../domain/verification/actions.ts';
@@ -54,6 +55,7 @@ export interface ApiOptions {
   readonly demands: readonly RequirableField[];
   readonly limits: Limits;
   readonly streamLimits: StreamLimits;
+  readonly observer?: Observer;
   readonly log: Logger;
 }
 

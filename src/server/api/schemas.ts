@@ -197,7 +197,13 @@ export const historyEntry = z
   .meta({ id: 'HistoryEntry' });
 
 export const verificationWithHistory = verification
-  .extend({ history: z.array(historyEntry).describe('The newest 40 entries, oldest first.') })
+  .extend({
+    history: z
+      .array(historyEntry)
+      .describe(
+        'The newest 40 entries, oldest first. The event `altered` stands where entries were changed in Redis (only with a key ring).',
+      ),
+  })
   .meta({ id: 'VerificationWithHistory' });
 
 export const enqueued = verification

@@ -16,6 +16,7 @@ import { type Failure, inputFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import type { Mode } from '../../domain/verification/mode.ts';
 import { type Edge, edgeOptions, transportHeaders } from '../edge.ts';
+import { observeRequests } from '../observe-requests.ts';
 import { Refusals } from '../refusals.ts';
 import { recordRoutes } from '../route-table.ts';
 import { authenticate } from './auth.ts';
@@ -73,6 +74,7 @@ export async function buildApi(options: ApiOptions): Promise<Api> {
   const app = createApp(options.edge);
   const closing = new AbortController();
   recordRoutes(app);
+  if (options.observer !== undefined) observeRequests(app, { observer: options.observer, service: 'api' });
   const refusals = new Refusals(options.audit, options.limiter);
   app.addHook('onClose', () => refusals.close());
   addHooks(app, { ...options, refusals }, closing);

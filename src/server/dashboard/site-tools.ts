@@ -8,6 +8,7 @@ import type { LoginLimiter } from '../../client/redis/login-limiter.ts';
 import type { SiteSessions } from '../../client/redis/site-sessions.ts';
 import type { AuditEntry } from '../../domain/operations/audit.ts';
 import type { Operator } from '../../domain/operations/operators.ts';
+import type { Observer } from '../../domain/operations/process-metrics.ts';
 import type { SessionLimits } from '../../domain/operations/sessions.ts';
 import type { FrameSink } from '../../domain/ports.ts';
 import type { Limits, Region } from '../../domain/verification/actions.ts';
@@ -43,6 +44,7 @@ export interface SiteOptions {
   readonly identityProxy: IdentityProxy | null;
   readonly limits: Limits;
   readonly sink: Pick<FrameSink, 'open'>;
+  readonly observer?: Observer;
 }
 
 export interface SiteTools extends SiteOptions {

@@ -17,6 +17,7 @@ import { Failure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import { METRICS_TYPE, metricsText } from '../api/metrics.ts';
 import { edgeOptions, transportHeaders } from '../edge.ts';
+import { observeRequests } from '../observe-requests.ts';
 import { Refusals } from '../refusals.ts';
 import { recordRoutes } from '../route-table.ts';
 import { addAccessHooks } from './access.ts';
@@ -27,6 +28,7 @@ import { actionRoutes } from './routes/actions.ts';
 import { loginRoutes } from './routes/login.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { tenantRoutes } from './routes/tenants.ts';
 import { Sessions } from './session.ts';
 import {
   auditAct,
@@ -100,6 +102,7 @@ export async function buildSite(options: SiteOptions): Promise<FastifyInstance> 
     ...edgeOptions(edge, REQUEST_MS),
   });
   recordRoutes(app);
+  if (options.observer !== undefined) observeRequests(app, { observer: options.observer, service: 'site' });
   await app.register(cookie);
   await app.register(formbody, { bodyLimit: MAX_FORM_BYTES, parser: parseFields });
   app.decorateRequest('operator', null);
@@ -111,6 +114,7 @@ export async function buildSite(options: SiteOptions): Promise<FastifyInstance> 
   pageRoutes(app, tools);
   actionRoutes(app, tools);
   sessionRoutes(app, tools);
+  tenantRoutes(app, tools);
   app.get('/metrics', async (_request, reply) =>
     reply.type(METRICS_TYPE).send(await metricsText(await client.metrics())),
   );

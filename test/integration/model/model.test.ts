@@ -12,7 +12,7 @@ import { createNames } from '../../../src/redis/names.ts';
 import { inForm, SEED } from '../../support/forms.ts';
 import { Model } from './model.ts';
 import { type Chance, chance, SOBER, STEPS } from './steps.ts';
-import { type Deployment, WEBHOOK, World } from './world.ts';
+import { type Deployment, KEY_RING, WEBHOOK, World } from './world.ts';
 
 /** The number of sequences in each of the four runs. */
 const SEQUENCES = inForm({ short: 60, long: 360 });
@@ -125,7 +125,7 @@ const met = new Map<string, number>();
 
 beforeAll(async () => {
   const url = inject('redisUrl');
-  const client = new BestframeClient({ redis: url, prefix, mode: 'test' });
+  const client = new BestframeClient({ redis: url, prefix, mode: 'test', keyRing: KEY_RING });
   deployment = { redis: new Redis(url), names: createNames(prefix), client };
   await client.webhooks.add({ name: WEBHOOK, url: 'https://shop.example/hooks' });
 });

@@ -82,7 +82,7 @@ export class Model {
   ats = 0;
   #begun: Fence | null = null;
   #handedBack: Fence | null = null;
-  #adopted: string | null = null;
+  #adopted: object | null = null;
 
   readonly attempts: Attempt[] = [];
   readonly calls: Call[] = [];
@@ -217,14 +217,15 @@ export class Model {
   adopt({ fence, generation }: Attempt, said: { decision: Decision; similarity: number; billed: boolean }) {
     const refused = this.#refused(fence, generation);
     if (refused !== null) return refused;
-    // A script that is resent after a lost reply finds the decision that it recorded itself.
-    if (this.decision !== null) return this.#adopted === JSON.stringify(said) ? 'ok' : 'refused';
+    // A script that is resent after a lost reply finds the decision that it recorded itself. A later script with an equal decision
+    // is refused, because an equal text is sealed differently.
+    if (this.decision !== null) return this.#adopted === said ? 'ok' : 'refused';
     if (this.cancelled && this.open === null) return 'cancel';
     if (this.open === null) this.unknown.delete(this.lostCall ?? '');
     this.open = null;
     if (said.billed) this.paid += 1;
     this.decision = { decision: said.decision, similarity: said.similarity, by: 'vendor' };
-    this.#adopted = JSON.stringify(said);
+    this.#adopted = said;
     this.#tell('decided');
     this.#remember();
     return 'ok';

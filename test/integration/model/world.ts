@@ -1,6 +1,7 @@
 /**
  * One verification in a real Redis, with methods that change it, compare it with the model, and check the invariants.
  */
+import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { expect } from 'vitest';
 import type { BestframeClient } from '../../../src/client/redis/client.ts';
@@ -9,6 +10,7 @@ import type { RetryStatus } from '../../../src/domain/operations/retries.ts';
 import type { HistoryEntry } from '../../../src/domain/verification/history.ts';
 import { isTerminal } from '../../../src/domain/verification/states.ts';
 import { Journal } from '../../../src/pipeline/journal.ts';
+import { entryText, NextPositions, openHistory } from '../../../src/redis/history.ts';
 import type { Names } from '../../../src/redis/names.ts';
 import { notification } from '../../../src/redis/notify-queue.ts';
 import { endField } from '../../../src/redis/outbox.ts';
@@ -16,7 +18,7 @@ import { type JournalRecord, readRecord } from '../../../src/redis/record.ts';
 import type { Fence } from '../../../src/redis/scripts/attempt-ref.ts';
 import { expireOverdue } from '../../../src/redis/scripts/expire-overdue.ts';
 import { retryEnded } from '../../../src/redis/scripts/retry-ended.ts';
-import { Sealer } from '../../../src/redis/sealer.ts';
+import { parseKeyRing, Sealer } from '../../../src/redis/sealer.ts';
 import { MAX_PAYMENTS, type Model } from './model.ts';
 
 export const REGION = 'ap-singapore';
@@ -38,6 +40,9 @@ const DETECT = 'DetectReflectLivenessAndCompare';
 export const HOUR_MS = 3_600_000;
 export const OPERATOR = 'maria';
 export const KEEP = { ms: HOUR_MS, maxPayments: MAX_PAYMENTS };
+/** Everything is sealed, so that each script is also tried with history entries that are bound to their positions. */
+export const KEY_RING = `k1:${randomBytes(32).toString('base64')}`;
+const SEALER = new Sealer(parseKeyRing(KEY_RING));
 export const ENTRY: HistoryEntry = { at: 1, event: 'done', stage: 'detect', ms: 5 };
 
 export interface Deployment {
@@ -54,6 +59,7 @@ export class World {
   readonly client: BestframeClient;
   readonly #redis: Redis;
   readonly #names: Names;
+  readonly #positions = new NextPositions();
   hash: Hash = {};
   record: JournalRecord | null = null;
   /** Intents of declared calls that are neither answered nor marked as unknown. */
@@ -90,7 +96,8 @@ export class World {
     } as const;
     const request = { key, region: REGION, upload: 'own-bucket', lane: 'batch', resources } as const;
     const { id } = await client.enqueue(webhook ? { ...request, webhook: WEBHOOK } : request);
-    if (past > 0) await redis.rpush(names.history(id), ...new Array<string>(past).fill(JSON.stringify(ENTRY)));
+    const entries = Array.from({ length: past }, (_, index) => entryText(SEALER, id, index + 1, ENTRY));
+    if (past > 0) await redis.rpush(names.history(id), ...entries);
     return new World(deployment, id, webhook);
   }
 
@@ -132,7 +139,8 @@ export class World {
   }
 
   #through(twice: boolean) {
-    return { redis: this.#connection(twice), names: this.#names, sealer: new Sealer() };
+    const positions = this.#positions;
+    return { redis: this.#connection(twice), names: this.#names, sealer: SEALER, positions };
   }
 
   #connection(twice: boolean): Redis {
@@ -192,7 +200,7 @@ export class World {
     const replies = await this.#redis
       .multi()
       .hgetall(journal(this.id))
-      .llen(history(this.id))
+      .lrange(history(this.id), 0, -1)
       .pttl(journal(this.id))
       .zscore(live, this.id)
       .zscore(ended, this.id)
@@ -201,12 +209,14 @@ export class World {
       .hmget(outbox, ...tellings.map((event) => `${this.id}:${event}`))
       .exists(kept(this.id))
       .exec();
-    const [hash, entries, life, isLive, isEnded, isHeld, followUps, told, keeps] = (replies ?? []).map(
+    const [hash, texts, life, isLive, isEnded, isHeld, followUps, told, keeps] = (replies ?? []).map(
       ([, reply]) => reply,
     );
+    const entries = openHistory(SEALER, this.id, texts as string[], { isSealed: true, createdAt: 0 });
+    expect(entries.filter(({ event }) => event === 'altered')).toEqual([]);
     const before = this.record;
     this.hash = hash as Hash;
-    this.record = readRecord(this.id, this.hash, new Sealer());
+    this.record = readRecord(this.id, this.hash, SEALER);
     if (this.record === null) {
       expect(model.erased).toBe(true);
       expect(this.hash).toEqual({ erased: '1' });
@@ -214,7 +224,7 @@ export class World {
     }
     expect({
       ...lookOf(this.record, this.hash),
-      history: entries,
+      history: entries.length,
       expires: Number(life) > 0,
       isLive: isLive !== null,
       isEnded: isEnded !== null,
@@ -223,7 +233,7 @@ export class World {
       kept: keeps === 1,
       tellings: tellings.filter((_, index) => (told as (string | null)[])[index] !== null).sort(),
     }).toEqual(model.look());
-    const rules = this.#rules(before ?? this.record, this.record, Number(entries));
+    const rules = this.#rules(before ?? this.record, this.record, entries.length);
     expect(Object.entries(rules).filter(([, holds]) => !holds)).toEqual([]);
   }
 
@@ -265,7 +275,7 @@ function lookOf(record: JournalRecord, hash: Hash) {
   const ahead = (time: number | null) => (time ?? 0) - Date.now() > HOUR_MS / 2;
   return {
     ...{ state, generation, paid, possiblyPaid, cancelled, starts: Number(hash.starts ?? 0) },
-    upload: hash['s:upload'] ?? null,
+    upload: hash['s:upload'] === undefined ? null : SEALER.open(record.id, 's:upload', hash['s:upload']),
     preflighted: record.outcomes.md5 !== undefined,
     open: openIntent?.iid ?? null,
     unknown: Object.keys(hash)

@@ -51,6 +51,11 @@ function metrics(more: Partial<Metrics> = {}): Metrics {
     live: 12,
     held: 0,
     oldestMs: 1_000,
+    oldest: [],
+    redis: {
+      ...{ memoryBytes: null, maxMemoryBytes: null, clients: null, replicas: null },
+      ...{ persists: null, evictedKeys: null, rejectedConnections: null, commands: null },
+    },
     outbox: 0,
     toErase: 0,
     toNotify: 0,

@@ -187,7 +187,7 @@ describe('a paid call', () => {
       id: 'v1',
       generation: 2,
       preflight: '{"checkedAt":5}',
-      preflightEntry: JSON.stringify(PREFLIGHT_ENTRY),
+      entry: JSON.stringify(PREFLIGHT_ENTRY),
       callMs: 15_000,
       slotLane: '',
       maxPayments: 2,

@@ -33,6 +33,7 @@ const DIRECT = {
     'zrem',
     'zremrangebyscore',
   ],
+  'ours, for the tenants on the site': ['zcard', 'zinter'],
   'for connections and doctor': ['info', 'ping'],
 };
 

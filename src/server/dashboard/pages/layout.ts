@@ -47,7 +47,7 @@ ${refreshSeconds !== undefined && html`<meta http-equiv="refresh" content="${ref
 <span class="mode ${mode}">${mode === 'live' ? words.liveMode : words.testMode}</span>
 ${
   reader !== null &&
-  html`<nav aria-label="Bestframe"><a href="${base}/">${words.overview}</a> · <a href="${base}/dashboard">${words.queues}</a> · <a href="${base}/sessions">${words.sessions}</a></nav>`
+  html`<nav aria-label="Bestframe"><a href="${base}/">${words.overview}</a> · <a href="${base}/dashboard">${words.queues}</a> · <a href="${base}/tenants">${words.tenants}</a> · <a href="${base}/sessions">${words.sessions}</a></nav>`
 }
 <nav aria-label="${words.otherLanguage}"><a lang="${WORDS[other].lang}" href="${base}/language/${other}">${words.otherLanguage}</a></nav>
 ${

@@ -1,0 +1,69 @@
+/** Records what a process observes about its work, and renders it for Prometheus. */
+import { Counter as PromCounter, Histogram as PromHistogram, Registry } from 'prom-client';
+import {
+  HISTOGRAMS,
+  LABEL_VALUES,
+  type LabelName,
+  MAX_OPEN_VALUES,
+  type Observer,
+  PROCESS_COUNTERS,
+} from '../domain/operations/process-metrics.ts';
+
+export interface ProcessMetrics {
+  readonly registry: Registry;
+  readonly observer: Observer;
+}
+
+const OTHER = 'other';
+
+/** @param tenants the only tenants that have series of their own. Nothing is recorded for others. */
+export function createProcessMetrics(tenants: readonly string[]): ProcessMetrics {
+  const registry = new Registry();
+  const bound = boundLabels(tenants);
+  const histograms = mapRules(
+    HISTOGRAMS,
+    ({ name, help, labels, buckets }) =>
+      new PromHistogram({ name, help, labelNames: labels, buckets: [...buckets], registers: [registry] }),
+  );
+  const counters = mapRules(
+    PROCESS_COUNTERS,
+    ({ name, help, labels }) => new PromCounter({ name, help, labelNames: labels, registers: [registry] }),
+  );
+  const observer: Observer = {
+    measure(name, labels, ms) {
+      const bounded = bound(labels);
+      if (bounded !== null) (histograms[name] as PromHistogram).observe(bounded, Math.max(0, ms) / 1_000);
+    },
+    count(name, labels, by = 1) {
+      const bounded = bound(labels);
+      if (bounded !== null) (counters[name] as PromCounter).inc(bounded, by);
+    },
+  };
+  return { registry, observer };
+}
+
+function mapRules<Rules extends object, Made>(rules: Rules, make: (rule: Rules[keyof Rules]) => Made) {
+  const entries = Object.entries(rules).map(([name, rule]) => [name, make(rule)]);
+  return Object.fromEntries(entries) as Record<keyof Rules, Made>;
+}
+
+/** Returns a function that replaces values that are not allowed. It returns null for a tenant that is not listed. */
+function boundLabels(tenants: readonly string[]) {
+  const seen = new Set<string>();
+  const routeOf = (value: string) => {
+    if (!seen.has(value) && seen.size >= MAX_OPEN_VALUES) return OTHER;
+    seen.add(value);
+    return value;
+  };
+  return (labels: Readonly<Record<string, string>>): Record<string, string> | null => {
+    const { tenant } = labels;
+    if (tenant !== undefined && !tenants.includes(tenant)) return null;
+    return Object.fromEntries(
+      Object.entries(labels).map(([name, value]) => {
+        const values: readonly string[] | 'open' = LABEL_VALUES[name as LabelName];
+        if (values === 'open') return [name, name === 'route' ? routeOf(value) : value];
+        return [name, values.includes(value) ? value : OTHER];
+      }),
+    );
+  };
+}

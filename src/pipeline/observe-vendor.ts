@@ -1,0 +1,48 @@
+/** Measures the calls to FaceID, from the slot of a call to its answer. */
+import { Failure } from '../domain/errors/failure.ts';
+import { classify } from '../domain/errors/index.ts';
+import type { Observer } from '../domain/operations/process-metrics.ts';
+import type { FaceId, Turn } from '../domain/ports.ts';
+import type { Region } from '../domain/verification/actions.ts';
+
+export function observeVendor(faceId: FaceId, observer: Observer): FaceId {
+  /** Measures a call. A call that was never sent is left out. */
+  async function measured<T extends Turn, Answer>(
+    { region, action }: { region: Region; action: string },
+    turn: () => Promise<T>,
+    call: (turn: () => Promise<T>) => Promise<Answer>,
+  ): Promise<Answer> {
+    let sentAt: number | null = null;
+    const noted = async () => {
+      const taken = await turn();
+      sentAt = performance.now();
+      return taken;
+    };
+    let failure: Failure | null = null;
+    try {
+      return await call(noted);
+    } catch (error) {
+      if (error instanceof Failure) failure = error;
+      else sentAt = null; // no answer of the vendor, and no failure to reach it
+      throw error;
+    } finally {
+      if (sentAt !== null && failure?.sent !== 'no') {
+        const result = failure === null ? 'ok' : classify(failure).class;
+        observer.measure('vendorCall', { region, action, result }, performance.now() - sentAt);
+      }
+    }
+  }
+
+  return {
+    createUploadUrl: (action, region, turn, signal) =>
+      measured({ region, action: 'CreateUploadUrl' }, turn, (noted) =>
+        faceId.createUploadUrl(action, region, noted, signal),
+      ),
+    detect: (action, region, turn, signal) =>
+      measured({ region, action }, turn, (noted) => faceId.detect(action, region, noted, signal)),
+    generateSequence: (region, input, turn, signal) =>
+      measured({ region, action: 'GenerateReflectSequence' }, turn, (noted) =>
+        faceId.generateSequence(region, input, noted, signal),
+      ),
+  };
+}

@@ -1,0 +1,67 @@
+/** The page of the tenants: the policy of each, and its counts. It is read-only. */
+import { isWalled, NO_GRANTS, type TenantPlace, type TenantRecord } from '../../../domain/operations/tenants.ts';
+import { html } from '../html.ts';
+import type { Words } from '../words/en.ts';
+import { WORDS } from '../words/language.ts';
+import { layout, type Reader, timestamp } from './layout.ts';
+
+export interface TenantRow {
+  readonly tenant: string;
+  /** Null if no policy is stored. */
+  readonly record: TenantRecord | null;
+  /** API keys that are neither revoked nor expired. */
+  readonly keys: number;
+  /** Verifications that have not ended. */
+  readonly live: number;
+  readonly records: number;
+}
+
+export function tenantsPage(reader: Reader, tenants: readonly TenantRow[]): string {
+  const { base, language, mode } = reader;
+  const words = WORDS[language];
+  const rows = tenants.map(
+    ({ tenant, record, keys, live, records }) => html`<tr>
+<th scope="row"><a href="${base}/?tenant=${tenant}">${tenant}</a></th>
+<td>${
+      record === null
+        ? words.noPolicy
+        : html`${record.version}<br><small>${timestamp(record.changedAt)}<br>${record.by}</small>`
+    }</td>
+<td>${grants(words, tenant, record).map((grant) => html`<div>${grant}</div>`)}</td>
+<td>${live}</td><td>${records}</td><td>${keys}</td></tr>`,
+  );
+  const body = html`<h1>${words.tenants}</h1>
+${
+  tenants.length === 0
+    ? html`<p>${words.noTenants}</p>`
+    : html`<div class="wide"><table>
+<thead><tr><th scope="col">${words.tenantName}</th><th scope="col">${words.policyVersion}</th><th scope="col">${words.mayUse}</th><th scope="col">${words.waitingNow}</th><th scope="col">${words.records}</th><th scope="col">${words.apiKeys}</th></tr></thead>
+<tbody>${rows}</tbody></table></div>`
+}
+<p class="dim">${words.tenantsAdvice}</p>`;
+  return layout({ title: words.tenants, language, mode, base, reader, body });
+}
+
+/** What the tenant may use, one line for each kind. */
+function grants(words: Words, tenant: string, record: TenantRecord | null): string[] {
+  if (record === null && !isWalled(tenant)) return [words.everyPlace];
+  const { read, write, fileRoots, httpsHosts, lanes, demands, ...more } = record?.policy ?? NO_GRANTS;
+  const lines = [
+    [words.readsFrom, read.map(placeText)],
+    [words.writesTo, write.map(placeText)],
+    [words.folders, fileRoots],
+    [words.hosts, httpsHosts],
+    [words.lanes, lanes ?? []],
+    [words.demands, demands],
+    [words.endpoint, more.webhook === undefined ? [] : [more.webhook]],
+    [words.threshold, more.similarityThreshold === undefined ? [] : [`${more.similarityThreshold}`]],
+  ] as const;
+  return [
+    words.ownPrefix,
+    ...lines.filter(([, values]) => values.length > 0).map(([name, values]) => `${name}: ${values.join(', ')}`),
+  ];
+}
+
+function placeText({ bucket, region, prefix }: TenantPlace): string {
+  return [region, bucket, prefix].filter((part) => part !== undefined).join(' ');
+}
