@@ -76,7 +76,7 @@ it('only services that call Tencent Cloud get its keys, and only the dashboard g
   expect(holders('BESTFRAME_WEBHOOK_SECRETS')).toEqual(['notify']);
 });
 
-describe.each(Object.entries(services))('%s', (name, service) => {
+describe.each(Object.entries(services))('%s', (_name, service) => {
   it('has a read-only root, no capability, no way to gain one, and a memory limit', () => {
     expect(service).toMatchObject({ read_only: true, tmpfs: ['/tmp'], cap_drop: ['ALL'] });
     expect(service.security_opt).toEqual(['no-new-privileges:true']);
@@ -128,7 +128,7 @@ it('the profile for monitoring mounts the alerts and dashboards of this reposito
   const { prometheus, grafana } = services;
   expect(prometheus?.volumes).toContain('./deploy/prometheus:/etc/prometheus:ro');
   expect(grafana?.volumes).toContain('./deploy/grafana:/etc/grafana/dashboards:ro');
-  const provisioning = join(ROOT, 'deploy', 'grafana', 'provisioning');
+  const provisioning = join(ROOT, 'deploy', 'compose', 'grafana');
   const provided = (...path: string[]) => parse(readFileSync(join(provisioning, ...path), 'utf8'));
   expect(provided('datasources', 'prometheus.yml').datasources[0].url).toBe('http://prometheus:9090');
   expect(provided('dashboards', 'bestframe.yml').providers[0].options.path).toBe('/etc/grafana/dashboards');
