@@ -7,6 +7,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const MINUTE = 60_000;
+const POLL_MS = 20_000;
 /** Tests wait more than they work: one more than two cores. */
 const WORKERS = 3;
 /** How many worlds of one file run at once. */
@@ -44,6 +45,8 @@ function project(name: string, timeout: number, options: object) {
       setupFiles: 'test/support/setup.ts',
       testTimeout: timeout,
       hookTimeout: timeout,
+      // The default of a second is too short for a busy machine.
+      expect: { poll: { timeout: POLL_MS } },
       maxWorkers: WORKERS,
       ...options,
     },

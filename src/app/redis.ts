@@ -2,6 +2,7 @@
 import { connectWorker, waitUntilReady } from '../redis/connection.ts';
 import { createDeployment, type Deployment } from '../redis/deployment.ts';
 import { requireNamespace } from '../redis/deployment-namespace.ts';
+import { RedisProbe } from '../redis/probe.ts';
 import type { Config } from './config.ts';
 
 const READY_MS = 15_000;
@@ -22,4 +23,9 @@ export async function openRedis(
     redis.disconnect();
     throw error;
   }
+}
+
+/** Asks Redis for a write and a read, over a connection of its own. */
+export function openProbe({ redis, prefix }: Pick<Config, 'redis' | 'prefix'>): RedisProbe {
+  return new RedisProbe(redis, prefix);
 }

@@ -78,6 +78,10 @@ const VERIFICATIONS: CommandGroup = {
 };
 
 const OPERATIONS: CommandGroup = {
+  status: {
+    summary: 'show whether verifications are decided, and what needs a person; exit code 1 if something does',
+    load: async () => (await import('./operations/status.ts')).statusCommand,
+  },
   held: {
     summary: 'list verifications that are held for review, and decide about them',
     load: async () => (await import('./operations/held.ts')).heldCommand,

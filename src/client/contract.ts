@@ -4,6 +4,7 @@
  *
  * What must hold: the same request has the same result through both clients, and is refused with the same code and message.
  */
+
 import type { Failure } from '../domain/errors/failure.ts';
 import type { BreakerView } from '../domain/operations/breakers.ts';
 import type { CostGroup, CostRange, CostSum } from '../domain/operations/costs.ts';
@@ -12,6 +13,7 @@ import type { GateCommand, GateView } from '../domain/operations/gates.ts';
 import type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from '../domain/operations/held.ts';
 import type { RetryRequest, RetryResult } from '../domain/operations/retries.ts';
 import type { GatedAction, Region } from '../domain/verification/actions.ts';
+import type { VerificationFilter } from '../domain/verification/filter.ts';
 import type { VerificationRequest } from '../domain/verification/request.ts';
 import { isTerminal, type State } from '../domain/verification/states.ts';
 import type { AnswerWithHistory, VerificationAnswer } from '../domain/verification/view.ts';
@@ -49,9 +51,7 @@ export interface CostFilter extends CostRange {
   readonly by?: CostGroup | undefined;
 }
 
-export interface PageFilter {
-  readonly state?: State | undefined;
-  readonly region?: Region | undefined;
+export interface PageFilter extends VerificationFilter {
   /**
    * At most 200.
    * @default 50

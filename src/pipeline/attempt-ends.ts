@@ -25,7 +25,7 @@ import type { Lease } from './lease.ts';
 /** How an attempt ended. The worker completes, fails or delays the BullMQ job accordingly. */
 export type AttemptEnd =
   | { readonly kind: 'done'; readonly state: State; readonly decision: Decision | null; readonly code: string | null }
-  /** If `inLane` is true, the requeued job gets the priority of its lane. Otherwise it is served before all other jobs. */
+  /** If `inLane` is true, the requeued job gets the priority that it was queued with. Otherwise it is served before all other jobs. */
   | { readonly kind: 'later'; readonly delayMs: number; readonly inLane?: boolean }
   | { readonly kind: 'held'; readonly leftMs: number }
   | { readonly kind: 'missing' }
@@ -50,7 +50,7 @@ export interface Requeue {
   readonly rewind?: boolean;
   /** Whether the earlier failed attempts no longer count, because an outage caused them. Default false. */
   readonly forgive?: boolean;
-  /** Whether the requeued job gets the priority of its lane. If false (the default), it is served before all other jobs. */
+  /** Whether the requeued job gets the priority that it was queued with. If false (the default), it is served before all other jobs. */
   readonly inLane?: boolean;
   /** The history entry of the failed try. Absent if the history already contains it. */
   readonly entry?: HistoryEntry | undefined;

@@ -24,7 +24,7 @@ import { type Policy, SUSPECT_AFTER } from '../domain/verification/policy.ts';
 import type { Lane, RequirableField } from '../domain/verification/request.ts';
 import { readClock } from '../redis/clock.ts';
 import { bullmqOptions, type Deployment } from '../redis/deployment.ts';
-import { lanePriority, RESUME_PRIORITY, VERIFY_JOB_RETENTION, type VerifyJob } from '../redis/job-options.ts';
+import { RESUME_PRIORITY, VERIFY_JOB_RETENTION, type VerifyJob } from '../redis/job-options.ts';
 import { verifyQueue } from '../redis/names.ts';
 import type { Outbox } from '../redis/outbox.ts';
 import { currentStage, type JournalRecord } from '../redis/record.ts';
@@ -181,9 +181,9 @@ export class VerifyWorker {
   async #moveLater(job: Job<VerifyJob>, token: string, end: AttemptEnd): Promise<void> {
     const delayMs = end.kind === 'later' ? end.delayMs : end.kind === 'held' ? end.leftMs : 0;
     // A delayed job with priority 0 is served before all waiting jobs. But after an outage, all verifications that have not begun
-    // return at the same time, so each of them gets the priority of its lane.
+    // return at the same time, so each of them gets the priority that it had.
     const inLane = end.kind === 'later' && end.inLane === true;
-    await job.changePriority({ priority: inLane ? lanePriority(job.data.lane) : RESUME_PRIORITY });
+    await job.changePriority({ priority: inLane ? (job.opts.priority ?? RESUME_PRIORITY) : RESUME_PRIORITY });
     await job.moveToDelayed((await this.#now()) + delayMs, token);
   }
 

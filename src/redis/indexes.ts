@@ -22,6 +22,15 @@ export async function newestIds(
   return ids.flat();
 }
 
+/** Live or ended verifications, newest first, starting at `from` (ms since 1970; null: at the newest). */
+export async function newestEntries(
+  { redis, names }: Indexes,
+  which: 'live' | 'ended',
+  range: { from: number | null; offset: number; limit: number },
+): Promise<IndexEntry[]> {
+  return newestOf(redis, names[which], range);
+}
+
 /** All live verifications with the time at which they were enqueued, read in pages, unsorted. A verification may appear twice. */
 export async function* scanLive({ redis, names }: Indexes, pageSize: number): AsyncGenerator<IndexEntry[]> {
   let cursor = '0';
@@ -77,9 +86,16 @@ export function subjectIds({ redis, names }: Indexes, hash: string): Promise<str
 export async function tenantEntries(
   { redis, names }: Indexes,
   tenant: string,
+  range: { from: number | null; offset: number; limit: number },
+): Promise<IndexEntry[]> {
+  return newestOf(redis, names.tenant(tenant), range);
+}
+
+async function newestOf(
+  redis: Indexes['redis'],
+  index: string,
   { from, offset, limit }: { from: number | null; offset: number; limit: number },
 ): Promise<IndexEntry[]> {
-  const index = names.tenant(tenant);
   return entriesOf(await redis.zrevrangebyscore(index, from ?? '+inf', '-inf', 'WITHSCORES', 'LIMIT', offset, limit));
 }
 

@@ -6,22 +6,31 @@ import type { JobsOptions } from 'bullmq';
 import type { Mode } from '../domain/verification/mode.ts';
 import type { Lane, UploadWay } from '../domain/verification/request.ts';
 
-/**
- * Jobs with a lower number are served first. BullMQ serves priority 0 before everything else, so 0 is reserved for work
- * that resumes. Each priority has one digit. A second digit would make a job's options 65 bytes long, one more than Redis keeps
- * in a packed hash, and a finished job would take 600 more bytes of memory.
- */
-const PRIORITY: Readonly<Record<Lane, number>> = { interactive: 1, batch: 9 };
+/** BullMQ serves priority 0 before everything else, so 0 is reserved for work that resumes. */
 export const RESUME_PRIORITY = 0;
+/**
+ * BullMQ's highest priority is 2 097 152. Of a lane's turns, those after the last one share its priority, and are served in the
+ * order in which they were queued.
+ */
+const LAST_TURN = 1_000_000;
 
-/** Priority of a job that has not begun. */
-export function lanePriority(lane: Lane): number {
-  return PRIORITY[lane];
+/** Priority of a job that has not begun: lower numbers are served first. @param turn see includes/turn.lua */
+export function priorityOf(lane: Lane, turn: number): number {
+  const inLane = Math.min(Math.max(1, Math.ceil(turn)), LAST_TURN);
+  return lane === 'interactive' ? inLane : LAST_TURN + inLane;
 }
 
-/** Priorities of the jobs that are served before a new job of this lane. */
-export function prioritiesBefore(lane: Lane): number[] {
-  return [RESUME_PRIORITY, ...Object.values(PRIORITY).filter((priority) => priority <= PRIORITY[lane])];
+/** In BullMQ's sorted set, a waiting job has the score priority × 2^32 + a counter. */
+const SCORES_PER_PRIORITY = 2 ** 32;
+
+/** The score that every job of a priority is below. */
+export function endOfPriority(priority: number): number {
+  return (priority + 1) * SCORES_PER_PRIORITY;
+}
+
+/** Scores of the waiting jobs of a lane. `end` is not included. */
+export function laneScores(lane: Lane): { readonly from: number; readonly end: number } {
+  return { from: priorityOf(lane, 1) * SCORES_PER_PRIORITY, end: endOfPriority(priorityOf(lane, LAST_TURN)) };
 }
 
 /** Default time between a verification's end and the reduction of its record to a tombstone. The record outlives the job. */
@@ -62,7 +71,12 @@ export const VERIFY_JOB_RETENTION = {
 };
 
 export const jobOptions = {
-  verify: (lane: Lane): JobsOptions => ({ priority: lanePriority(lane), attempts: 1 }),
+  /**
+   * Without `attempts`, which is 0 then, and with an id of 26 characters, the options are at most 64 bytes long: the most that
+   * Redis keeps in a packed hash. Longer options would make a job take 600 more bytes of memory.
+   */
+  verify: (lane: Lane, turn: number) =>
+    ({ priority: priorityOf(lane, turn), attempts: undefined }) as Pick<JobsOptions, 'priority'>,
   erase: {
     attempts: 2_000,
     backoff: { type: 'capped' },

@@ -15,6 +15,10 @@ export interface GateKeys {
   readonly gate: string;
   readonly admitted: string;
   readonly express: string;
+  /** How tenants share the capacity of the gate. */
+  readonly sharing: string;
+  /** Slots that are not settled yet. */
+  readonly reserved: string;
 }
 
 export interface JobKeys {
@@ -70,6 +74,12 @@ export interface Names {
   readonly keyChannel: string;
   /** Verifications of one tenant, by the time of their claim. */
   tenant(name: string): string;
+  /** How many verifications a tenant had accepted today. */
+  use(tenant: string): string;
+  /** Turns of the tenants in a region's queue. */
+  turns(region: Region): string;
+  /** BullMQ's waiting jobs of a region that have not begun, by priority. */
+  waiting(region: Region): string;
   /** Policies of tenants, by name. */
   readonly tenants: string;
   /** The last version of each tenant's policy. */
@@ -90,8 +100,6 @@ export interface Names {
   /** The breakers of a region, by dependency. */
   breakers(region: Region): string;
   job(region: Region, id: string): JobKeys;
-  /** BullMQ's waiting jobs of a region that have not begun, by priority. */
-  waiting(region: Region): string;
 }
 
 /** One queue for each region, because links, bucket and API must be in the same region. BullMQ allows no `:` in queue names. */
@@ -132,6 +140,9 @@ export function createNames(prefix: string): Names {
     tenants: `${prefix}:tenants`,
     tenantVersions: `${prefix}:tenant-versions`,
     tenant: (name) => `${prefix}:tenant:${name}`,
+    use: (name) => `${prefix}:use:${name}`,
+    turns: (region) => `${prefix}:turns:${region}`,
+    waiting: (region) => `${prefix}:${verifyQueue(region)}:prioritized`,
     receipt: (id) => `${prefix}:receipt:${id}`,
     sequence: (id) => `${prefix}:sequence:${id}`,
     webhook: (name) => `${prefix}:webhook:${name}`,
@@ -140,10 +151,15 @@ export function createNames(prefix: string): Names {
     history: (id) => `${prefix}:h:${id}`,
     gate: (region, call) => {
       const gate = `${prefix}:gate:${region}:${call}`;
-      return { gate, admitted: `${gate}:admitted`, express: `${gate}:express` };
+      return {
+        gate,
+        admitted: `${gate}:admitted`,
+        express: `${gate}:express`,
+        sharing: `${gate}:sharing`,
+        reserved: `${gate}:reserved`,
+      };
     },
     breakers: (region) => `${prefix}:breakers:${region}`,
-    waiting: (region) => `${prefix}:${verifyQueue(region)}:prioritized`,
     job: (region, id) => {
       const queue = `${prefix}:${verifyQueue(region)}`;
       return { job: `${queue}:${id}`, lock: `${queue}:${id}:lock`, stalled: `${queue}:stalled` };

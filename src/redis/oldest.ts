@@ -1,17 +1,14 @@
 /** Finds the oldest unfinished verification of each region and lane. */
 import type { OldestView } from '../domain/operations/metrics.ts';
 import type { Region } from '../domain/verification/actions.ts';
+import { LANES } from '../domain/verification/request.ts';
 import { repliesOf } from './connection.ts';
 import type { Deployment } from './deployment.ts';
+import { laneScores } from './job-options.ts';
 import { readPlace } from './record.ts';
 
-/** BullMQ's score of a waiting job is its priority times this number, plus a counter. */
-const PRIORITY_STEP = 2 ** 32;
-/** Priorities have one digit (job-options.ts). */
-const PRIORITIES = [1, 2, 3, 4, 5, 6, 7, 8, 9];
-
 /**
- * Looks at the first job of each priority, and at `oldest`. So a lane that starves behind a long backlog of the other one is found.
+ * Looks at the first job of each lane, and at `oldest`. So a lane that starves behind a long backlog of the other one is found.
  *
  * @param oldest ids of the oldest unfinished verifications.
  * @param held ids of held verifications, which are left out.
@@ -23,9 +20,9 @@ export async function readOldest(
 ): Promise<OldestView[]> {
   const heads = redis.pipeline();
   for (const region of regions) {
-    for (const priority of PRIORITIES) {
-      const from = priority * PRIORITY_STEP;
-      heads.zrangebyscore(names.waiting(region), from, `(${from + PRIORITY_STEP}`, 'LIMIT', 0, 1);
+    for (const lane of LANES) {
+      const { from, end } = laneScores(lane);
+      heads.zrangebyscore(names.waiting(region), from, `(${end}`, 'LIMIT', 0, 1);
     }
   }
   const first = (await repliesOf(heads.exec())).flat() as string[];

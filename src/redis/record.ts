@@ -112,6 +112,8 @@ export interface JournalRecord {
   readonly notBefore: number | null;
   readonly decidedAt: number | null;
   readonly endedAt: number | null;
+  /** Its place among the jobs that have not begun; 0 if it has ended. See includes/turn.lua. */
+  readonly turn: number;
   /** Runs that were started. */
   readonly starts: number;
   /** Runs that never reported an end: the current run, runs that died, and runs that continue without their lease. */
@@ -247,6 +249,7 @@ export function readRecord(id: string, stored: Readonly<Record<string, string>>,
     notBefore: number(hash.notBefore),
     decidedAt: number(hash.decidedAt),
     endedAt: number(hash.endedAt),
+    turn: number(hash.turn) ?? 0,
     starts: number(hash.starts) ?? 0,
     unreportedRuns: Number(hash.starts ?? 0) - Number(hash.yields ?? 0),
     paid: number(hash.paid) ?? 0,

@@ -3,12 +3,15 @@ import { type JobsOptions, Queue } from 'bullmq';
 import type { ActionName, Region } from '../domain/verification/actions.ts';
 import type { Lane } from '../domain/verification/request.ts';
 import { bullmqOptions, type Deployment } from './deployment.ts';
-import { jobOptions, prioritiesBefore, type VerifyJob } from './job-options.ts';
+import { endOfPriority, jobOptions, priorityOf, RESUME_PRIORITY, type VerifyJob } from './job-options.ts';
 import { verifyQueue } from './names.ts';
 import type { JournalRecord } from './record.ts';
 
 /** BullMQ's events only serve dashboards. Without this limit, BullMQ would keep all of them. */
 const MAX_EVENTS = 1_000;
+
+/** What a job is made of. */
+type Queued = Pick<JournalRecord, 'id' | 'action' | 'upload' | 'lane' | 'mode' | 'turn'>;
 
 export function openVerifyQueue(deployment: Deployment, region: Region): Queue<VerifyJob> {
   const queue = new Queue<VerifyJob>(verifyQueue(region), {
@@ -22,30 +25,31 @@ export function openVerifyQueue(deployment: Deployment, region: Region): Queue<V
 }
 
 /** Adds a job under the verification's id, so that a second call adds no second job. */
-export async function addVerifyJob(
-  queue: Queue<VerifyJob>,
-  record: Pick<JournalRecord, 'id' | 'action' | 'upload' | 'lane' | 'mode'>,
-): Promise<void> {
+export async function addVerifyJob(queue: Queue<VerifyJob>, record: Queued): Promise<void> {
   const { name, data, opts } = verifyJob(record);
   await queue.add(name, data, opts);
 }
 
-export function verifyJob({
-  id,
-  action,
-  upload: way,
-  lane,
-  mode,
-}: Pick<JournalRecord, 'id' | 'action' | 'upload' | 'lane' | 'mode'>): {
+export function verifyJob({ id, action, upload: way, lane, mode, turn }: Queued): {
   name: ActionName;
   data: VerifyJob;
   opts: JobsOptions & { jobId: string };
 } {
-  return { name: action, data: { way, lane, mode }, opts: { ...jobOptions.verify(lane), jobId: id } };
+  return { name: action, data: { way, lane, mode }, opts: { ...jobOptions.verify(lane, turn), jobId: id } };
 }
 
-/** Counts the jobs that are served before a new job of this lane. */
-export async function countAhead(queue: Queue<VerifyJob>, lane: Lane): Promise<number> {
-  const counts = await queue.getCountsPerPriority(prioritiesBefore(lane));
-  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+/** Counts the jobs that are served before the next job of this lane and tenant. */
+export async function countAhead(
+  queue: Queue<VerifyJob>,
+  { redis, names }: Deployment,
+  { region, lane, tenant, weight }: { region: Region; lane: Lane; tenant: string | null; weight: number },
+): Promise<number> {
+  const [began, latest] = await redis.hmget(names.turns(region), lane, `${lane}|${tenant ?? ''}`);
+  const turn = Math.max(Number(began ?? 0), Number(latest ?? 0) + 1 / weight);
+  const end = endOfPriority(priorityOf(lane, turn));
+  const [resuming = {}, queued] = await Promise.all([
+    queue.getCountsPerPriority([RESUME_PRIORITY]),
+    redis.zcount(names.waiting(region), '-inf', `(${end}`),
+  ]);
+  return (resuming[RESUME_PRIORITY] ?? 0) + queued;
 }

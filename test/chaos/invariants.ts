@@ -63,13 +63,13 @@ const AT_REST: readonly (readonly [RegExp, number | null])[] = [
   [/^kept:v\w+$/, null], // the sources of a failed verification; Redis expires them
   [/^(ended|answered|frames)$/, null],
   [/^subject:/, null],
-  [/^(counters|sweeper|retention|webhooks|budget|mode|namespace|aof(:asked)?|workers)$/, null],
+  [/^(counters|sweeper|retention|webhooks|budget|mode|namespace|aof(:asked)?|workers|turns:[\w-]+)$/, null],
   [/^costs:\d{4}-\d\d(-\d\d)?$/, null],
   [/^gate:[\w-]+:\w+$/, null],
   [/^(breakers:[\w-]+|regions)$/, 210],
-  // Entries of dead workers expire (in `admitted` after 60 s, in `express` after 15 s), but stay in the set until the next check
+  // Entries of dead workers expire (in `admitted` after 60 s, in `express` after 15 s; those of `sharing` and `reserved` are found out of date), but stay in the set until the next check
   // removes them.
-  [/^gate:[\w-]+:\w+:(admitted|express)$/, 8],
+  [/^gate:[\w-]+:\w+:(admitted|express|sharing|reserved)$/, 8],
   [/^(verify-[\w-]+|erase|notify):(meta|id|events|completed|failed|marker|pc|stalled-check)$/, null],
   [/^verify-[\w-]+:v\w+$/, null],
   // Notifications stay queued, because no worker delivers them in this kit.

@@ -240,7 +240,7 @@ export const PROTECTIONS: readonly Protection[] = [
   },
   {
     name: 'removing ended verifications from the index',
-    changes: [lua("redis.call('ZREM', keys.live, id)", '')],
+    changes: [lua("leaveIndex(keys.live, redis.call('HGET', keys.journal, 'tn'), id)", '')],
     breaks: 'I13',
     exposedBy: plain,
   },

@@ -77,6 +77,8 @@ async function createTenants(): Promise<void> {
     read: [{ prefix: 'acme/captures/' }],
     write: [{ prefix: 'acme/frames/' }],
     httpsHosts: ['photos.acme.example'],
+    weight: 3,
+    limits: { unfinished: 500, budget: 'month=2000USD' },
     demands: ['subject', 'consent'] as ('subject' | 'consent')[],
     similarityThreshold: 80,
   };
@@ -108,7 +110,7 @@ it('an operator logs in, finds a verification, sees its timeline and frame, deci
   await rig.client.enqueueMany(backlog);
   await rig.client.wait(rig.client.idOf('backlog-20'), { until: 'ended' });
   await page.reload();
-  expect(await verdict()).toMatch(/^Working: \d.* waiting, none lost/);
+  expect(await verdict()).toMatch(/^Working: \d.* waiting/);
   await page.screenshot({ path: join(SCREENSHOTS, 'site-overview.png') });
 
   await page.getByLabel('Find by id or key').fill('some-0');
@@ -142,6 +144,7 @@ it('an operator logs in, finds a verification, sees its timeline and frame, deci
   expect(await page.evaluate<number>('document.querySelector(".wide").scrollWidth')).toBeLessThanOrEqual(1_000);
   const acme = page.getByRole('row', { name: /^acme / });
   expect(await acme.textContent()).toContain('photos.acme.example');
+  expect(await acme.textContent()).toContain('At most: 500 unfinished, month=2000USD');
   expect(await page.getByRole('row', { name: /^borealis / }).textContent()).toContain('no policy');
 
   await page.getByRole('button', { name: 'Log out' }).click();
@@ -158,7 +161,7 @@ it('an operator pauses a gate, sees that work stops and nothing is lost, and res
   const { id } = await rig.client.enqueue(await rig.request('behind', { card: 'match' }));
   await page.goto(site.url);
   expect(await page.getByRole('heading', { level: 1 }).textContent()).toMatch(
-    /^Stopped: paused by ana since .* \d+ waiting, none lost/,
+    /^Stopped: paused by ana since .* \d+ waiting/,
   );
   await page.screenshot({ path: join(SCREENSHOTS, 'site-stopped.png') });
   await page.getByLabel(/^Why.*Detect/).fill('renewed');

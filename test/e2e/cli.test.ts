@@ -173,8 +173,13 @@ it('tenants: shows, sets and removes a policy, refuses an old version, and write
   const done = await run('enqueue', '--key', 'theirs', ...request, 'initech', '--wait', '--json');
   expect(JSON.parse(done.stdout)).toMatchObject({ tenant: 'initech', decision: 'no_match' }); // below their threshold
   const { id } = JSON.parse(done.stdout) as { id: string };
-  expect(JSON.parse((await run('list', '--tenant', 'initech', '--json')).stdout)).toMatchObject([{ id }]);
-  expect(JSON.parse((await run('list', '--tenant', 'initrode', '--json')).stdout)).toEqual([]);
+  expect(JSON.parse((await run('list', '--tenant', 'initech', '--json')).stdout)).toMatchObject({
+    verifications: [{ id }],
+  });
+  expect(JSON.parse((await run('list', '--tenant', 'initrode', '--json')).stdout)).toEqual({
+    verifications: [],
+    cursor: null,
+  });
   const foreign = await run('enqueue', '--key', 'theirs', ...request, 'initrode');
   expect(foreign).toMatchObject({ code: 2 });
   expect(foreign.stderr).toMatch(/PLACE_FORBIDDEN/);
@@ -213,8 +218,38 @@ it('enqueue --wait, get, get --key, wait and list print text and JSON', async ()
   expect(byKey.stdout).toMatch(/detect\s+1 ×/);
   const waited = await run('wait', view.id, '--ended', '--json');
   expect(JSON.parse(waited.stdout)).toEqual(view);
-  const listed = await run('list', '--ended', '--json');
-  expect((JSON.parse(listed.stdout) as { id: string }[]).map(({ id }) => id)).toContain(view.id);
+  const filters = ['--ended', '--decision', 'match', '--region', 'ap-singapore', '--since', '1h'];
+  const listed = await run('list', ...filters, '--json');
+  const { verifications } = JSON.parse(listed.stdout) as { verifications: { id: string }[] };
+  expect(verifications.map(({ id }) => id)).toContain(view.id);
+  for (const other of [
+    ['--live'],
+    ['--state', 'failed'],
+    ['--decision', 'no_match'],
+    ['--code', 'TIMEOUT'],
+    ['--since', '0s'],
+  ])
+    expect((await run('list', ...other)).stdout).not.toContain(view.id);
+  // Pages of one lead from the newest to the last, through all that have ended.
+  const pages: string[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const { stdout } = await run(
+      'list',
+      '--ended',
+      '--limit',
+      '1',
+      '--json',
+      ...(cursor === '' ? [] : ['--cursor', cursor]),
+    );
+    const page = JSON.parse(stdout) as { verifications: { id: string }[]; cursor: string | null };
+    pages.push(...page.verifications.map(({ id }) => id));
+    cursor = page.cursor;
+  }
+  const all = JSON.parse((await run('list', '--ended', '--limit', '1000', '--json')).stdout) as {
+    verifications: { id: string }[];
+  };
+  expect(pages).toEqual(all.verifications.map(({ id }) => id));
+  expect(await run('list', '--cursor', 'x')).toMatchObject({ code: 2, stderr: expect.stringContaining('cursor') });
   expect((await run('list')).stdout).toContain(view.id);
 
   const again = await run('enqueue', '--key', 'walk', '--live-data', live, '--image', image);

@@ -40,7 +40,7 @@ export const PROTECTIONS: readonly Protection[] = [
   protection('the end of a hold', ['tonumber(heldUntil) > now then', 'true then'], 'I1', 'a hold, and the operator'),
   protection(
     'removing ended verifications from the index',
-    ["redis.call('ZREM', keys.live, id)", ''],
+    ["leaveIndex(keys.live, redis.call('HGET', keys.journal, 'tn'), id)", ''],
     'I1',
     'a cancel beside a run',
   ),
@@ -146,7 +146,7 @@ export const PROTECTIONS: readonly Protection[] = [
   ),
   protection(
     'the tombstone',
-    ["if erased then return { 'gone', '', 0 } end", ''],
+    ["if erased then return { 'gone', '', 0, '0' } end", ''],
     'I9',
     'a key is used again while it is erased',
   ),

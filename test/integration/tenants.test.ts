@@ -78,7 +78,32 @@ it('pages list every verification of one tenant, newest first, without erased on
   await client.erase(ids[0] ?? '', ASKED);
   expect((await client.page()).verifications.map(({ id }) => id)).not.toContain(ids[0]);
   await expect(client.page({ cursor: '1.2' })).rejects.toMatchObject({ code: 'INVALID_VERIFICATION', field: 'cursor' });
-  await expect(rig.client.page()).rejects.toMatchObject({ code: 'INVALID_SETTINGS', field: 'tenant' });
+  await expect(client.page({ cursor: `e5.${ids[1]}` })).rejects.toMatchObject({ field: 'cursor' });
+  expect((await client.page({ lane: 'interactive' })).verifications).toEqual([]);
+  expect((await client.page({ decision: 'match', class: 'transient' })).verifications).toEqual([]);
+  expect((await client.page({ decision: 'match', since: times[0] })).verifications.length).toBeGreaterThan(0);
+  expect((await client.page({ since: new Date(Date.now() + 60_000).toISOString() })).verifications).toEqual([]);
+});
+
+it('pages of all tenants list the live ones, then the ended ones, each once', async () => {
+  const before = await rig.client.list({ limit: 1_000 });
+  const gate = { region: 'ap-singapore', action: 'DetectReflectLivenessAndCompare' } as const;
+  await rig.client.steerGate(gate, 'pause', { by: 'ana', why: 'so that some do not end' });
+  const waiting = await rig.client.enqueueMany(
+    await Promise.all(Array.from({ length: 3 }, (_, index) => rig.request(`waits-${index}`))),
+  );
+  const seen: string[] = [];
+  let cursor: string | null | undefined;
+  do {
+    const page = await rig.client.page({ limit: 2, ...(cursor == null ? {} : { cursor }) });
+    seen.push(...page.verifications.map(({ id }) => id));
+    cursor = page.cursor;
+  } while (cursor !== null);
+  const ids = waiting.map((item) => (item.status === 'refused' ? '' : item.id));
+  expect(seen).toHaveLength(new Set(seen).size);
+  expect([...seen].sort()).toEqual([...ids, ...before.map(({ id }) => id)].sort());
+  await expect(rig.client.page({ cursor: `5.${ids[0]}` })).rejects.toMatchObject({ field: 'cursor' });
+  await rig.client.steerGate(gate, 'resume', { by: 'ana', why: '' });
 });
 
 it('a watch yields changes, and ends with the verification', async () => {

@@ -137,7 +137,7 @@ describe('a failover that lost the last writes of a verification', () => {
     const queue = openVerifyQueue(rig.deployment, 'ap-singapore');
     await queue.remove(id);
     const worker = await rig.openWorker();
-    await addVerifyJob(queue, { id, ...PLACE });
+    await addVerifyJob(queue, { id, turn: 1, ...PLACE });
     await queue.close();
     const view = await rig.client.wait(id, { until: 'ended' });
     await worker.stop(5_000);

@@ -5,9 +5,10 @@ import type { GateCommand, GateView } from '../../domain/operations/gates.ts';
 import type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from '../../domain/operations/held.ts';
 import type { Metrics } from '../../domain/operations/metrics.ts';
 import type { RetryRequest, RetryResult } from '../../domain/operations/retries.ts';
-import { type TenantWall, withPolicyDefaults } from '../../domain/operations/tenants.ts';
+import { shareOf, type TenantWall, withPolicyDefaults } from '../../domain/operations/tenants.ts';
 import type { WorkerView } from '../../domain/operations/workers.ts';
 import type { GatedAction, Region } from '../../domain/verification/actions.ts';
+import { describeFilter } from '../../domain/verification/filter.ts';
 import { fingerprint, subjectHash, tenantNamespace, verificationId } from '../../domain/verification/identity.ts';
 import type { Lane, Verification, VerificationRequest } from '../../domain/verification/request.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
@@ -20,7 +21,6 @@ import { newestIds } from '../../redis/indexes.ts';
 import { readMetrics } from '../../redis/read-metrics.ts';
 import { type Presence, readPresence, readSourceFiles } from '../../redis/read-records.ts';
 import { steerGate } from '../../redis/scripts/steer-gate.ts';
-import { countAhead } from '../../redis/verify-queue.ts';
 import { readWorkers } from '../../redis/workers.ts';
 import {
   type Acknowledged,
@@ -47,10 +47,10 @@ import { cancelOne } from './cancel.ts';
 import { Changes, lastingText } from './changes.ts';
 import { checkRequest, defaultWebhookOf, parseRequest, withLane } from './check-request.ts';
 import { costSums } from './costs.ts';
-import { enqueueParsed, keyGone, onlyResult, type StagedSources } from './enqueue.ts';
+import { aheadOf, enqueueParsed, keyGone, onlyResult, type StagedSources } from './enqueue.ts';
 import { acknowledge, changeLegalHold, eraseOne, receiptOf, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
 import { heldViews, resolve } from './held.ts';
-import { tenantList, tenantPage } from './list.ts';
+import { pageOf, tenantList } from './list.ts';
 import { type ClientOptions, rootNamespace, storeOptions } from './options.ts';
 import { retryPage } from './retry.ts';
 import { Store } from './store.ts';
@@ -245,7 +245,7 @@ export class BestframeClient implements Bestframe {
     const which = ended === undefined ? 'all' : ended ? 'ended' : 'live';
     await this.#audited({ act: 'verifications.list', what: which });
     await this.#store.ready();
-    if (this.#store.tenant !== null) return tenantList(this.#store, this.#store.tenant, which, most);
+    if (this.#store.tenant !== null) return tenantList(this.#store, which, most);
     const ids = await this.#store.command(newestIds(this.#store.deployment, which, most));
     const views = await this.#store.views(ids);
     return views
@@ -254,13 +254,14 @@ export class BestframeClient implements Bestframe {
       .slice(0, most);
   }
 
-  /** A tenant's verifications, newest first, a page at a time. @throws Failure INVALID_VERIFICATION for a foreign cursor */
+  /**
+   * Verifications, newest first, a page at a time; without a tenant, first the live and then the ended ones.
+   * @throws Failure INVALID_VERIFICATION for a foreign cursor
+   */
   async page(filter: PageFilter = {}): Promise<PageOf<VerificationView>> {
-    await this.#audited({
-      act: 'verifications.list',
-      what: [filter.state ?? 'all', filter.region].filter(Boolean).join(', '),
-    });
-    return tenantPage(this.#store, filter);
+    const { limit: _limit, cursor: _cursor, ...selection } = filter;
+    await this.#audited({ act: 'verifications.list', what: describeFilter(selection) });
+    return pageOf(this.#store, filter);
   }
 
   /** Whether verifications exist, have ended or were erased, in the order of the ids, for all tenants. */
@@ -401,7 +402,7 @@ export class BestframeClient implements Bestframe {
   /** Counts a region's waiting verifications that are served before a new one of this lane. */
   async ahead(region: Region, lane: Lane): Promise<number> {
     await this.#store.ready();
-    return this.#store.command(countAhead(this.#store.queue(region), lane));
+    return aheadOf(this.#store, { region, lane, share: shareOf(await this.tenants.wall()) });
   }
 
   /** The metrics of the whole deployment, now. */
@@ -432,9 +433,9 @@ export class BestframeClient implements Bestframe {
   /** Adds verifications to the queue. A key that is known already gives its state away, which is audited. */
   async #enqueue(wall: TenantWall | null, parsed: Parameters<typeof enqueueParsed>[1]): Promise<EnqueueResult[]> {
     const defaultWebhook = defaultWebhookOf(this.#options, this.#store.tenant, wall);
-    const { mode } = this.#options;
-    const context = { store: this.#store, webhooks: this.webhooks, mode, namespace: this.#namespace, defaultWebhook };
-    const results = await enqueueParsed(context, parsed, (key) => this.idOf(key));
+    const [{ mode }, share] = [this.#options, shareOf(wall)];
+    const own = { store: this.#store, webhooks: this.webhooks, namespace: this.#namespace };
+    const results = await enqueueParsed({ ...own, mode, defaultWebhook, share }, parsed, (key) => this.idOf(key));
     const known = results.flatMap((result) => (result.status === 'same' ? result.id : []));
     await this.#audited(...known.map((on) => ({ act: 'verification.resubmit' as const, on })));
     return results;

@@ -6,21 +6,29 @@
 import { Failure, inputFailure, localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import { dependenciesOf, dependencyKind } from '../../domain/operations/breakers.ts';
+import type { TenantShare } from '../../domain/operations/tenants.ts';
 import type { Region, ResourceName } from '../../domain/verification/actions.ts';
 import { fingerprint, subjectHash } from '../../domain/verification/identity.ts';
 import { type Mode, modeMismatch } from '../../domain/verification/mode.ts';
-import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS, type Verification } from '../../domain/verification/request.ts';
+import {
+  DEFAULT_DEADLINE_MS,
+  type Lane,
+  MAX_DEADLINE_MS,
+  type Verification,
+} from '../../domain/verification/request.ts';
 import { isTerminal, STAGES } from '../../domain/verification/states.ts';
 import { redisFailure } from '../../redis/connection.ts';
 import { claimFields } from '../../redis/record.ts';
 import { type ClaimAnswer, type ClaimRequest, claimVerifications } from '../../redis/scripts/claim-verification.ts';
-import { verifyJob } from '../../redis/verify-queue.ts';
+import { countAhead, verifyJob } from '../../redis/verify-queue.ts';
 import type { Enqueued, EnqueueResult } from '../contract.ts';
 import type { Store } from './store.ts';
 import { unknownWebhook, type Webhooks } from './webhooks.ts';
 
 /** How long an interactive claim may hold back batch work. Equals EXPRESS_MS in admission.lua. */
 const EXPRESS_HOLD_MS = 15_000;
+/** When to ask again if a tenant has too many unfinished verifications. */
+const QUOTA_RETRY_MS = 10_000;
 
 /**
  * Sources that were uploaded as files in the same request as their verification, and were checked and hashed during the upload.
@@ -39,6 +47,8 @@ export interface EnqueueContext {
   readonly namespace: string;
   /** Endpoint for verifications that do not name one. */
   readonly defaultWebhook: string | undefined;
+  /** How much of the queue the tenant gets, and the most that it may queue. */
+  readonly share: TenantShare;
 }
 
 type ResolvedContext = EnqueueContext & { readonly mode: Mode };
@@ -57,6 +67,11 @@ interface Item {
   readonly index: number;
   readonly id: string;
   readonly request: ParsedVerification;
+}
+
+interface ClaimedItem extends Item {
+  /** Its place among the jobs that have not begun. */
+  readonly turn: number;
 }
 
 /**
@@ -100,27 +115,32 @@ async function refuseUnknownWebhooks(
   });
 }
 
-/** @returns the items whose job is still to be added. */
-async function claimAll(context: ResolvedContext, items: readonly Item[], results: EnqueueResult[]): Promise<Item[]> {
+/** @returns the items whose job is still to be added, with their turns. */
+async function claimAll(
+  context: ResolvedContext,
+  items: readonly Item[],
+  results: EnqueueResult[],
+): Promise<ClaimedItem[]> {
   const { store } = context;
   const claims = items.map((item) => claimOf(context, item));
   const answers = claims.length === 0 ? [] : await store.command(claimVerifications(store.deployment, claims));
-  return items.filter(({ index, id, request }, position) => {
+  return items.flatMap((item, position) => {
+    const { index, id, request } = item;
     const { key } = request;
     const answer = answers[position];
     if (answer === undefined) throw new Error('no answer to a claim');
     if (answer instanceof Failure) {
       results[index] = refusal(key, answer);
-      return false;
+      return [];
     }
     const refused = refusalOf(answer, request.region);
     if (refused !== null) {
       results[index] = refusal(key, refused);
-      return false;
+      return [];
     }
-    const { status, state, starts } = answer as Extract<ClaimAnswer, { state: unknown }>;
+    const { status, state, starts, turn } = answer as Extract<ClaimAnswer, { state: unknown }>;
     results[index] = { id, key, status: status === 'new' ? 'new' : 'same', state };
-    return status === 'new' || (starts === 0 && !isTerminal(state));
+    return status === 'new' || (starts === 0 && !isTerminal(state)) ? [{ ...item, turn }] : [];
   });
 }
 
@@ -130,17 +150,17 @@ async function claimAll(context: ResolvedContext, items: readonly Item[], result
  */
 async function addJobs(
   { store, mode }: ResolvedContext,
-  items: readonly Item[],
+  items: readonly ClaimedItem[],
   results: EnqueueResult[],
 ): Promise<void> {
-  const byRegion = new Map<Region, Item[]>();
+  const byRegion = new Map<Region, ClaimedItem[]>();
   for (const item of items) {
     const { region } = item.request;
     byRegion.set(region, [...(byRegion.get(region) ?? []), item]);
   }
   await Promise.all(
     [...byRegion].map(async ([region, group]) => {
-      const jobs = group.map(({ id, request }) => verifyJob({ ...request, id, mode }));
+      const jobs = group.map(({ id, request, turn }) => verifyJob({ ...request, id, mode, turn }));
       try {
         await store.queue(region).addBulk(jobs);
       } catch (error) {
@@ -150,7 +170,20 @@ async function addJobs(
   );
 }
 
-function claimOf({ store, mode, namespace, defaultWebhook }: ResolvedContext, { id, request }: Item): ClaimRequest {
+/** Counts the waiting jobs that are served before the tenant's next one. @throws Failure REDIS_UNAVAILABLE */
+export function aheadOf(
+  store: Store,
+  { region, lane, share }: { readonly region: Region; readonly lane: Lane; readonly share: TenantShare },
+): Promise<number> {
+  const { tenant } = store;
+  const next = { region, lane, tenant, weight: share.weight };
+  return store.command(countAhead(store.queue(region), store.deployment, next));
+}
+
+function claimOf(
+  { store, mode, namespace, defaultWebhook, share }: ResolvedContext,
+  { id, request }: Item,
+): ClaimRequest {
   const { region, action, lane, deadline } = request;
   const { tenant, expiryMs, deployment } = store;
   const subject = request.subject === undefined ? null : subjectHash(namespace, request.subject);
@@ -169,6 +202,8 @@ function claimOf({ store, mode, namespace, defaultWebhook }: ResolvedContext, { 
     needs: [...new Set(STAGES.flatMap((stage) => dependenciesOf(request, stage)))],
     subjectLifeMs: MAX_DEADLINE_MS + expiryMs,
     tenant,
+    weight: share.weight,
+    quotas: share.quotas,
     fields: claimFields(id, { ...request, webhook }, { mode, tenant, subject }, deployment.sealer),
   };
 }
@@ -185,6 +220,11 @@ function refusalOf(answer: ClaimAnswer, region: Region): Failure | null {
     case 'unserved': {
       const message = `no worker of this deployment serves ${region}: use a region that it serves`;
       return inputFailure(CODES.REGION_UNSERVED, 'region', message);
+    }
+    case 'quota': {
+      const retryAfterMs = answer.waitMs > 0 ? answer.waitMs : QUOTA_RETRY_MS;
+      const message = `the quota ${answer.quota} of this tenant is used up: ask again later`;
+      return localFailure(CODES.QUOTA_USED_UP, message, { retryAfterMs });
     }
     case 'down': {
       const kind = dependencyKind(answer.dependency);

@@ -74,17 +74,21 @@ async function retryOne(
   if (dryRun || (plan.status !== 'run' && plan.status !== 'frame')) return plan.status;
   const code = view.reason?.code;
   const entry = { at: Date.now(), event: 'retried', ...(code === undefined ? {} : { code }), by, why } as const;
-  const { status } = await store.command(retryEnded(deployment, view, { expiryMs, write: { entry, plan } }));
-  if (status === 'run' || status === 'frame') await addJob(store, view, status);
+  const { status, turn } = await store.command(retryEnded(deployment, view, { expiryMs, write: { entry, plan } }));
+  if (status === 'run' || status === 'frame') await addJob(store, { ...view, lane: RETRY_LANE, turn }, status);
   return status;
 }
 
 /** Adds the job again. If this process dies first, the sweeper adds the job. */
-async function addJob(store: Store, view: VerificationView, status: 'run' | 'frame'): Promise<void> {
-  const { name, data, opts } = verifyJob({ ...view, lane: RETRY_LANE });
-  const queue = store.queue(view.region);
+async function addJob(
+  store: Store,
+  verification: VerificationView & { readonly turn: number },
+  status: 'run' | 'frame',
+): Promise<void> {
+  const { name, data, opts } = verifyJob(verification);
+  const queue = store.queue(verification.region);
   // BullMQ keeps the ended job for the dashboard, and would ignore a new job with the same id.
-  await store.command(queue.remove(view.id));
+  await store.command(queue.remove(verification.id));
   // The link to a frame is valid for two hours, so the download has priority over new work.
   await store.command(queue.add(name, data, status === 'frame' ? { ...opts, priority: RESUME_PRIORITY } : opts));
 }

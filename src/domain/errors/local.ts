@@ -578,6 +578,15 @@ const ROWS: Readonly<Record<Code, Row>> = {
         'Wait as long as Retry-After says. Use `?wait=` or the event stream instead of polling: they need fewer requests.',
     },
   ],
+  QUOTA_USED_UP: [
+    'throttled',
+    'A quota of the tenant is used up',
+    'The policy of the tenant limits what it may queue: verifications that have not ended, verifications in a day, or paid calls. Nothing was stored. Verifications that were accepted before go on.',
+    {
+      caller: 'Send the request again after Retry-After, or when some of your verifications have ended.',
+      operator: 'If the limit is too low, change `limits` in the policy of the tenant (`bestframe tenants`).',
+    },
+  ],
   BACKLOG: [
     'throttled',
     'The queue is too long for the deadline',

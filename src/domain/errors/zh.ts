@@ -235,6 +235,13 @@ const BESTFRAME: Readonly<Record<Code, Words>> = {
     '请求过于频繁',
     { caller: '请按 Retry-After 的时间等待。建议使用 `?wait=` 或事件流代替轮询，以减少请求次数。' },
   ],
+  QUOTA_USED_UP: [
+    '租户的配额已用完',
+    {
+      caller: '在 Retry-After 之后，或在部分核身结束后，重新发送请求。',
+      operator: '如果限额太低，请修改租户策略中的 `limits`（`bestframe tenants`）。',
+    },
+  ],
   BACKLOG: [
     '队列过长，无法在截止时间前完成',
     {

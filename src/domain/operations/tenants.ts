@@ -23,6 +23,7 @@ import {
   type VerificationRequest,
 } from '../verification/request.ts';
 import { bucketName, type Source } from '../verification/sources.ts';
+import { type Budget, parseBudgets } from './costs.ts';
 
 /** The tenant of a deployment that several tenants do not share. Its objects and frames lie where those of the deployment lie. */
 export const DEFAULT_TENANT = 'default';
@@ -86,6 +87,27 @@ export const tenantPolicy = z.strictObject({
     .min(0, 'is below 0: give hours')
     .optional()
     .describe('How long sources of failed verifications are kept, at most.'),
+  weight: z
+    .int('is not a whole number: give 1 to 100')
+    .min(1, 'is below 1: give 1 to 100')
+    .max(100, 'is above 100: give 1 to 100')
+    .default(1)
+    .describe('Share of workers and of the rate at Tencent, compared with other tenants that have work waiting.'),
+  limits: z
+    .strictObject({
+      unfinished: z.int().min(1, 'is below 1: give a number').optional().describe('Verifications that have not ended.'),
+      perDay: z.int().min(1, 'is below 1: give a number').optional().describe('Verifications accepted in a day (UTC).'),
+      budget: z
+        .string()
+        .refine(
+          (text) => typeof parseBudgets(text) !== 'string',
+          'is not a budget: write e.g. "day=500calls,month=200USD"',
+        )
+        .optional()
+        .describe('Paid and possibly paid calls, as in BESTFRAME_BUDGET.'),
+    })
+    .default({})
+    .describe('The most that the tenant may queue. Accepted verifications are never stopped.'),
 });
 /** A validated policy, with defaults filled in. */
 export type TenantPolicy = z.output<typeof tenantPolicy>;
@@ -120,6 +142,28 @@ export function parseTenantFile(input: unknown): TenantFile {
 
 /** What a tenant without a stored policy may use: only its own prefix. */
 export const NO_GRANTS: TenantPolicy = tenantPolicy.parse({});
+
+// ── the share ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How much of the queue a tenant gets, and the most that it may queue. */
+export interface TenantShare {
+  readonly weight: number;
+  /** Null: no limits. */
+  readonly quotas: {
+    readonly unfinished?: number | undefined;
+    readonly perDay?: number | undefined;
+    readonly budgets: readonly Budget[];
+  } | null;
+}
+
+export function shareOf(wall: TenantWall | null): TenantShare {
+  if (wall === null) return { weight: 1, quotas: null };
+  const { weight, limits } = wall.policy;
+  const { unfinished, perDay, budget } = limits;
+  if (unfinished === undefined && perDay === undefined && budget === undefined) return { weight, quotas: null };
+  const budgets = budget === undefined ? [] : parseBudgets(budget);
+  return { weight, quotas: { unfinished, perDay, budgets: typeof budgets === 'string' ? [] : budgets } };
+}
 
 // ── the wall ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

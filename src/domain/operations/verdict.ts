@@ -28,7 +28,9 @@ export type Verdict =
    * Work waits, gates are open, and nothing has ended for a minute: no worker runs, or no worker can reach the services that it
    * needs.
    */
-  | { readonly kind: 'stalled'; readonly waiting: number; readonly oldestMs: number };
+  | { readonly kind: 'stalled'; readonly waiting: number; readonly oldestMs: number }
+  /** At least half of the verifications that ended in the last minutes failed. */
+  | { readonly kind: 'failing'; readonly waiting: number; readonly failed: number; readonly ended: number };
 
 /** Summary of the verifications that ended within the last hour. */
 export interface RecentActivity {
@@ -40,6 +42,8 @@ export interface RecentActivity {
   readonly cancelled: number;
   /** Time from enqueue to decision of the interactive verifications: 95th percentile, ms. Null if none was decided. */
   readonly interactiveP95Ms: number | null;
+  /** The last 5 minutes. */
+  readonly lately: { readonly ended: number; readonly failed: number };
   /** Number of interactive verifications that were decided. */
   readonly interactive: number;
   /** When the last verification ended, ms since 1970. */
@@ -59,6 +63,9 @@ const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 /** The number of ended verifications per second is measured over this time. */
 const PACE_MS = 30_000;
+/** Whether verifications fail is measured over this time, if at least `LEAST_ENDED` ended. */
+const LATELY_MS = 5 * MINUTE_MS;
+const LEAST_ENDED = 5;
 /** If at least this share of the rate limit is used, the limit is the bottleneck. */
 const AT_LIMIT = 0.8;
 
@@ -73,6 +80,7 @@ export function summarizeRecent(ended: readonly VerificationView[], now: number)
   // If all given verifications ended within PACE_MS, the list may be too short to cover PACE_MS. Then measure from the oldest.
   const isCut = withinPace.length === ended.length && withinPace.length > 1;
   const spanMs = isCut ? now - Math.min(...withinPace) : PACE_MS;
+  const latest = lately.filter(({ endedAt }) => now - toMs(endedAt) < LATELY_MS);
   const waits = lately
     .filter(({ lane, decidedAt }) => lane === 'interactive' && decidedAt !== null)
     .map(({ createdAt, decidedAt }) => toMs(decidedAt) - Date.parse(createdAt))
@@ -86,6 +94,7 @@ export function summarizeRecent(ended: readonly VerificationView[], now: number)
     failed: lately.filter(({ state }) => state === 'failed').length,
     cancelled: lately.filter(({ state }) => state === 'cancelled').length,
     interactiveP95Ms: waits[Math.floor(waits.length * 0.95)] ?? null,
+    lately: { ended: latest.length, failed: latest.filter(({ state }) => state === 'failed').length },
     interactive: waits.length,
     lastEndedAt: times.length === 0 ? null : Math.max(...times),
   };
@@ -93,7 +102,7 @@ export function summarizeRecent(ended: readonly VerificationView[], now: number)
 
 export function computeVerdict({ metrics, recent, limits, now }: VerdictInput): Verdict {
   const waiting = metrics.live - metrics.held;
-  if (waiting <= 0) return { kind: 'idle' };
+  if (waiting <= 0) return failingVerdict(recent, 0) ?? { kind: 'idle' };
   const busyRegions = new Set(
     metrics.queues.filter((each) => each.waiting + each.active + each.delayed > 0).map(({ region }) => region),
   );
@@ -104,6 +113,8 @@ export function computeVerdict({ metrics, recent, limits, now }: VerdictInput): 
   const { perSecond, lastEndedAt } = recent;
   const oldestMs = metrics.oldestMs ?? 0;
   if (oldestMs > MINUTE_MS && now - (lastEndedAt ?? 0) > MINUTE_MS) return { kind: 'stalled', waiting, oldestMs };
+  const failing = failingVerdict(recent, waiting);
+  if (failing !== null) return failing;
   const limit = neededGates.reduce((sum, { region, action }) => sum + callsPerSecond(limits, region, action), 0);
   return {
     kind: 'working',
@@ -112,6 +123,11 @@ export function computeVerdict({ metrics, recent, limits, now }: VerdictInput): 
     atLimit: limit > 0 && perSecond >= AT_LIMIT * limit,
     clearMs: perSecond === 0 ? null : (waiting / perSecond) * 1_000,
   };
+}
+
+function failingVerdict({ lately }: RecentActivity, waiting: number): Verdict | null {
+  const { ended, failed } = lately;
+  return ended >= LEAST_ENDED && failed * 2 >= ended ? { kind: 'failing', waiting, failed, ended } : null;
 }
 
 function toMs(iso: string | null): number {

@@ -34,7 +34,7 @@ else
   end
 end
 local tenant = redis.call('HGET', journalKey, 'tn') or ''
-bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, currency = currency,
+bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant, currency = currency,
   micros = tonumber(micros) }, declared, billed == '1' and 'yes' or 'no')
 if billed == '1' then redis.call('HINCRBY', journalKey, 'paid', 1) end
 redis.call('HSET', journalKey, 's:detect', outcome, 'decision', decision, 'similarity', similarity, 'frame', 'pending',

@@ -1,9 +1,11 @@
 -- Asks for admission again, for an attempt that is already running.
---   KEYS  gate admitted express
+--   KEYS  journal gate admitted express sharing
 --   ARGV  id lane capacity holdMs
 --   →     { ms to wait before asking again; 0 = admitted, epoch of the gate }
 --@include now
 --@include gate
 --@include admission
-local wait = admit(gateKey, admittedKey, expressKey, id, lane, tonumber(capacity), tonumber(holdMs), clock())
+local tenant, weight = unpack(redis.call('HMGET', journalKey, 'tn', 'weight'))
+local wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, id,
+  { lane = lane, tenant = tenant or '', weight = weight or '1' }, tonumber(capacity), tonumber(holdMs), clock())
 return { wait, redis.call('HGET', gateKey, 'epoch') or '0' }

@@ -17,7 +17,9 @@ export async function askAdmission(
   lane: Lane,
   { capacity, holdMs }: Admission,
 ): Promise<{ waitMs: number; epoch: string }> {
-  const reply = await runScript(redis, 'ask-admission', names.gate(region, action), { id, lane, capacity, holdMs });
+  const { gate, admitted, express, sharing } = names.gate(region, action);
+  const keys = { journal: names.journal(id), gate, admitted, express, sharing };
+  const reply = await runScript(redis, 'ask-admission', keys, { id, lane, capacity, holdMs });
   const [waitMs, epoch] = reply as [number, string];
   return { waitMs, epoch };
 }

@@ -1,5 +1,5 @@
 -- Every attempt calls this script first. It says whether the attempt may continue, returns the journal, and asks for admission.
---   KEYS  journal lock job gate admitted express breakers
+--   KEYS  journal lock job gate admitted express sharing breakers turns
 --   ARGV  token ats id lane crashBudget capacity holdMs
 --   →     { verdict, now, waitMs, journal as field, value, …, epoch of the gate, epoch of the breakers, names of open breakers }
 --   verdict: lost | missing | terminal | held | wait (for `waitMs`) | poison | expired
@@ -12,11 +12,12 @@
 --@include terminal
 --@include gate
 --@include admission
+--@include turn
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', 0, 0, {}, '0', '0', '' } end
 local now = clock()
-local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText =
+local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText, turn, tenant, weight =
   unpack(redis.call('HMGET', journalKey, 'state', 'notBefore', 'begun', 's:detect', 'deadline', 'cancel',
-    'open', 'heldUntil', 'alone', 'crashed'))
+    'open', 'heldUntil', 'alone', 'crashed', 'turn', 'tn', 'weight'))
 if not state then return { 'missing', now, 0, {}, '0', '0', '' } end -- expired, or a tombstone
 -- `held` depends on heldUntil, not on the state: a run with the verdict `hold_expired` sets the state to `active`, and may die
 -- before it ends the verification. The next run must then get the same verdict.
@@ -36,6 +37,7 @@ else
   if begun ~= run then
     redis.call('HINCRBY', journalKey, 'starts', 1)
     redis.call('HSET', journalKey, 'begun', run)
+    turnBegins(turnsKey, lane, turn)
     if alone then
       crashed = redis.call('HINCRBY', journalKey, 'crashed', 1)
       redis.call('HDEL', journalKey, 'alone')
@@ -48,7 +50,8 @@ else
   elseif verdict == 'go' and not decided and tonumber(deadline) <= now and not open then
     verdict = 'expired'
   elseif verdict == 'go' and not decided and not cancelled then
-    wait = admit(gateKey, admittedKey, expressKey, id, lane, tonumber(capacity), tonumber(holdMs), now)
+    wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, id,
+      { lane = lane, tenant = tenant or '', weight = weight or '1' }, tonumber(capacity), tonumber(holdMs), now)
   end
 end
 local breakersEpoch, openBreakers = unpack(redis.call('HMGET', breakersKey, '#', '#open'))

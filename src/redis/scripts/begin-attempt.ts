@@ -48,10 +48,15 @@ export async function beginAttempt(
   const { redis, names, sealer } = deployment;
   const { id, region, action, token, ats } = attempt;
   const { journal, lock, job } = fencedKeys(deployment, attempt);
+  const { gate, admitted, express, sharing } = names.gate(region, action);
   const reply = await runScript(
     redis,
     'begin-attempt',
-    { journal, lock, job, ...names.gate(region, action), breakers: names.breakers(region) },
+    {
+      ...{ journal, lock, job, gate, admitted, express, sharing },
+      breakers: names.breakers(region),
+      turns: names.turns(region),
+    },
     { token, ats, id, lane, crashBudget, capacity: admission.capacity, holdMs: admission.holdMs },
   );
   const [verdict, now, waitMs, flat, epoch, breakersEpoch, open] = reply as [

@@ -10,6 +10,7 @@
 --@include terminal
 --@include history
 --@include runs
+--@include live
 --@include finish
 local state, open, decided, cancelled = unpack(redis.call('HMGET', journalKey, 'state', 'open', 's:detect', 'cancel'))
 if not state then return { 'missing', '' } end

@@ -1,20 +1,25 @@
 -- Claims an id for a verification: creates the journal, or reports what exists under this id.
---   KEYS  journal live express subjectIndex tenantIndex breakers regions
---   ARGV  id fingerprint deadline lifeMs lane expressHoldMs subjectLifeMs region needs ...fields
+--   KEYS  journal live express subjectIndex tenantIndex breakers regions turns waiting use budget
+--   ARGV  id fingerprint deadline lifeMs lane expressHoldMs subjectLifeMs region needs tenant weight quotas ...fields
 --         subjectIndex, tenantIndex: the journal's key if the verification has no subject or tenant
 --         deadline: ms since 1970; 0 means `lifeMs` from now
 --         needs: dependencies of the verification, separated by spaces
+--         waiting: the region's waiting jobs; use, budget, tenant, weight, quotas: see includes/turn and includes/quota
 --         fields: field, value, … of the journal
---   →     { 'new' | 'same' | 'conflict' | 'gone', state, starts }
+--   →     { 'new' | 'same' | 'conflict' | 'gone', state, starts, turn }
 --         | { 'unserved', '', 0 } (no worker serves the region)
+--         | { 'quota', which quota is used up, ms until it may be free again, or 0 }
 --         | { 'down', dependency, ms to wait } (an interactive verification whose deadline passes before the likely recovery)
 -- Idempotent: a second run with the same fingerprint answers `same`. `starts` = 0 tells the producer to add the job again.
 --@include now
 --@include breaker
 --@include door
-local known, state, starts, erased = unpack(redis.call('HMGET', journalKey, 'fp', 'state', 'starts', 'erased'))
-if erased then return { 'gone', '', 0 } end
-if known then return { known == fingerprint and 'same' or 'conflict', state, tonumber(starts or '0') } end
+--@include live
+--@include quota
+--@include turn
+local known, state, starts, erased, taken = unpack(redis.call('HMGET', journalKey, 'fp', 'state', 'starts', 'erased', 'turn'))
+if erased then return { 'gone', '', 0, '0' } end
+if known then return { known == fingerprint and 'same' or 'conflict', state, tonumber(starts or '0'), taken or '0' } end
 
 local now = clock()
 local endsAt = tonumber(deadline)
@@ -25,7 +30,12 @@ local broken = worstBreaker(breakersKey, needs, now)
 if broken and lane == 'interactive' and broken.estimate > endsAt - now then
   return { 'down', broken.dependency, broken.probeIn }
 end
-redis.call('HSET', journalKey, 'fp', fingerprint, 'state', 'queued', 'at', now, 'deadline', endsAt, 'gen', 0, unpack(fields))
+local usedUp, freeIn = takeQuota({ live = liveKey, use = useKey, budget = budgetKey, tenant = tenant }, quotas, now)
+if usedUp then return { 'quota', usedUp, freeIn } end
+local turn = takeTurn(turnsKey, waitingKey, lane, tenant, tonumber(weight))
+redis.call('HSET', journalKey, 'fp', fingerprint, 'state', 'queued', 'at', now, 'deadline', endsAt, 'gen', 0, 'turn', turn,
+  unpack(fields))
+if weight ~= '1' then redis.call('HSET', journalKey, 'weight', weight) end
 -- Set the reason now, so that the caller sees at once why the verification waits.
 if broken then
   redis.call('HSET', journalKey, 'reason', cjson.encode({ code = 'DEPENDENCY_DOWN', class = 'transient',
@@ -33,7 +43,7 @@ if broken then
 elseif service == 'silent' then
   redis.call('HSET', journalKey, 'reason', cjson.encode({ code = 'REGION_UNSERVED', class = 'transient' }))
 end
-redis.call('ZADD', liveKey, now, id)
+enterIndex(liveKey, tenant, now, id)
 if lane == 'interactive' then redis.call('ZADD', expressKey, now + tonumber(expressHoldMs), id) end
 if subjectIndexKey ~= journalKey then
   redis.call('ZADD', subjectIndexKey, now, id)
@@ -43,4 +53,4 @@ if subjectIndexKey ~= journalKey then
   end
 end
 if tenantIndexKey ~= journalKey then redis.call('ZADD', tenantIndexKey, now, id) end
-return { 'new', 'queued', 0 }
+return { 'new', 'queued', 0, turn }

@@ -1,3 +1,4 @@
+import type { TenantShare } from '../../domain/operations/tenants.ts';
 import type { GatedCall, Region } from '../../domain/verification/actions.ts';
 import type { Lane } from '../../domain/verification/request.ts';
 import type { State } from '../../domain/verification/states.ts';
@@ -20,6 +21,9 @@ export interface ClaimRequest {
   readonly subject: string | null;
   readonly subjectLifeMs: number;
   readonly tenant: string | null;
+  /** How much of the queue the tenant gets, compared with others. */
+  readonly weight: number;
+  readonly quotas: TenantShare['quotas'];
   /** Dependencies of the verification: if one is down, the claim is refused or gets a reason to wait. */
   readonly needs: readonly string[];
   /** Journal fields to write: name, value, name, value, … */
@@ -32,9 +36,13 @@ export type ClaimAnswer =
       readonly state: State;
       /** How many runs have started. If the number is 0, the job may be missing, so the producer adds it again. */
       readonly starts: number;
+      /** See includes/turn.lua. */
+      readonly turn: number;
     }
   /** No worker serves the region. */
   | { readonly status: 'unserved' }
+  /** One of the tenant's quotas is used up. `waitMs`: until its period ends; 0 if that is unknown. */
+  | { readonly status: 'quota'; readonly quota: string; readonly waitMs: number }
   /** The dependency is down, probably until after the verification's deadline. The caller may try again after `waitMs`. */
   | { readonly status: 'down'; readonly dependency: string; readonly waitMs: number };
 
@@ -55,6 +63,10 @@ export async function claimVerifications({ redis, names }: Deployment, requests:
         tenantIndex: tenant === null ? journal : names.tenant(tenant),
         breakers: names.breakers(region),
         regions: names.regions,
+        turns: names.turns(region),
+        waiting: names.waiting(region),
+        use: tenant === null ? journal : names.use(tenant),
+        budget: names.budget,
       },
       args: {
         id,
@@ -66,6 +78,9 @@ export async function claimVerifications({ redis, names }: Deployment, requests:
         subjectLifeMs: request.subjectLifeMs,
         region,
         needs: request.needs.join(' '),
+        tenant: tenant ?? '',
+        weight: request.weight,
+        quotas: request.quotas === null ? '' : JSON.stringify(request.quotas),
         fields,
       },
     };
@@ -73,12 +88,13 @@ export async function claimVerifications({ redis, names }: Deployment, requests:
   const replies = await runScriptMany(redis, 'claim-verification', calls);
   return replies.map((reply) => {
     if (reply instanceof Error) return redisFailure(reply);
-    return claimAnswer(reply as [ClaimAnswer['status'], string, number]);
+    return claimAnswer(reply as [ClaimAnswer['status'], string, number, string?]);
   });
 }
 
-function claimAnswer([status, text, number]: [ClaimAnswer['status'], string, number]): ClaimAnswer {
+function claimAnswer([status, text, number, turn]: [ClaimAnswer['status'], string, number, string?]): ClaimAnswer {
   if (status === 'unserved') return { status };
+  if (status === 'quota') return { status, quota: text, waitMs: number };
   if (status === 'down') return { status, dependency: text, waitMs: number };
-  return { status, state: text as State, starts: number };
+  return { status, state: text as State, starts: number, turn: Number(turn ?? 0) };
 }

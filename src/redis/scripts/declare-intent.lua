@@ -1,9 +1,9 @@
 -- Declares a paid call (the intent) before the call is made. A verification has at most one open intent, and at most
 -- `maxPayments` calls that were or may have been paid.
---   KEYS  journal lock job history gate admitted answered breakers counters costsDay costsMonth budget
+--   KEYS  journal lock job history gate admitted reserved answered breakers counters costsDay costsMonth budget
 --   ARGV  token ats generation id intentId preflight entry callMs slotLane slotAt maxPayments lanes laneMs soonMs aheadMs packageDigest packageTtlMs photoRetries dependency mayProbe passed windowMs place charge budgets
 --         preflight: outcome of the md5 stage, JSON; entry: its history entry, or ''
---         slotLane, slotAt: from an earlier answer `slot`, or '' and 0
+--         slotLane, slotAt: from an earlier answer `slot`, or '' and 0; see includes/reserved
 --         lanes, laneMs, soonMs: see includes/slot; aheadMs: the intent is declared at most this long before its slot
 --         packageDigest: of the liveness package, or '' to allow reuse of the package; photoRetries: see includes/answered
 --         dependency, mayProbe: see ask-breakers; passed, windowMs: dependencies that worked, see includes/breaker
@@ -28,6 +28,7 @@
 --@include gate
 --@include pace
 --@include slot
+--@include reserved
 --@include breaker
 --@include ledger
 --@include budget
@@ -35,8 +36,10 @@
 local now = clock()
 local rate = readRate(gateKey, now, lanes, laneMs, soonMs)
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', now, 0 } end
-local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed = unpack(redis.call(
-  'HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5', 'allowed'))
+local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5',
+    'allowed', 'tn', 'weight'))
+local tenant = ownTenant or ''
 if not state or isTerminal(state) then return { 'ended', now, 0 } end
 if currentGeneration ~= generation then return { 'lost', now, 0 } end
 if decided then return { 'decided', now, 0 } end
@@ -75,7 +78,7 @@ if broken > 0 then return { 'broken', now, now + broken, breaker.code } end
 local cost, limits = cjson.decode(charge), cjson.decode(budgets)
 local ledger = {
   day = costsDayKey, month = costsMonthKey, currency = cost.currency, micros = cost.micros,
-  place = place .. '|' .. (redis.call('HGET', journalKey, 'tn') or ''),
+  place = place .. '|' .. tenant, tenant = tenant,
 }
 local spentUp = spentBudget(ledger, limits, redis.call('HGET', gateKey, 'waived'))
 if spentUp then
@@ -83,10 +86,15 @@ if spentUp then
   return { 'closed', now, now + 1000, 'BUDGET_SPENT', tripped and spentUp.label or '' }
 end
 
-local lane, slot = tonumber(slotLane), tonumber(slotAt)
-if not lane then lane, slot = takeSlot(gateKey, now, rate) end
+local lane, slot
+if slotLane == '' then
+  lane, slot = reserveSlot(gateKey, reservedKey, now, rate, id, tenant, weight or '1')
+else
+  lane, slot = reservedSlot(reservedKey, id, tonumber(slotLane), tonumber(slotAt))
+end
 slot = movedSlot(gateKey, now, rate, lane, slot)
 if slot > now + tonumber(aheadMs) then return { 'slot', now, slot, lane } end
+redis.call('HDEL', reservedKey, id)
 
 if not checked then
   redis.call('HSET', journalKey, 's:md5', preflight)

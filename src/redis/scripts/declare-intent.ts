@@ -77,7 +77,7 @@ export async function declareIntent(
 ): Promise<Intent> {
   const { names } = deployment;
   const { id, region, action, token, ats } = attempt;
-  const { gate, admitted } = names.gate(region, action);
+  const { gate, admitted, reserved } = names.gate(region, action);
   const { rate, slot: known, charge } = request;
   const reply = await runWithEntry(
     { deployment, id, entry: request.preflightEntry },
@@ -86,6 +86,7 @@ export async function declareIntent(
       ...fencedKeys(deployment, attempt),
       gate,
       admitted,
+      reserved,
       answered: names.answered,
       breakers: names.breakers(region),
       counters: names.counters,

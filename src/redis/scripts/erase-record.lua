@@ -10,8 +10,9 @@
 -- Until the deletion of objects and frame outside Redis is confirmed, the tombstone contains their locations.
 --@include now
 --@include terminal
-local state, erased, legalHold, endedAt, request, stored, sources =
-  unpack(redis.call('HMGET', journalKey, 'state', 'erased', 'legal', 'endedAt', 'rq', 'stored', 'src'))
+--@include live
+local state, erased, legalHold, endedAt, request, stored, sources, tenant =
+  unpack(redis.call('HMGET', journalKey, 'state', 'erased', 'legal', 'endedAt', 'rq', 'stored', 'src', 'tn'))
 if erased then return { 'gone', 0 } end
 if not state then return { 'missing', 0 } end
 if legalHold then return { 'legal_hold', 0 } end
@@ -20,7 +21,8 @@ if before > 0 and not (isTerminal(state) and tonumber(endedAt) < before) then re
 redis.call('DEL', journalKey, historyKey, keptKey)
 redis.call('HSET', journalKey, 'erased', clock())
 redis.call('PEXPIRE', journalKey, tombstoneTtlMs)
-for _, index in ipairs({ liveKey, endedKey, heldKey, admittedKey, expressKey, framesKey }) do
+leaveIndex(liveKey, tenant, id)
+for _, index in ipairs({ endedKey, heldKey, admittedKey, expressKey, framesKey }) do
   redis.call('ZREM', index, id)
 end
 for _, index in ipairs({ subjectIndexKey, tenantIndexKey }) do

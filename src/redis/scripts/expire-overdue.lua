@@ -7,6 +7,7 @@
 --@include now
 --@include terminal
 --@include history
+--@include live
 --@include finish
 local state, deadline, decided, open, cancelled =
   unpack(redis.call('HMGET', journalKey, 'state', 'deadline', 's:detect', 'open', 'cancel'))

@@ -7,19 +7,43 @@ export const INCLUDES = {
   'admission': `
 local EXPRESS_MS = 15000 -- how long an entry of \`express\` lasts; equals EXPRESS_HOLD_MS of the client
 local PATIENCE_MS = 5000 -- batch work waits at most this long for a listed verification while nothing is admitted
-local function admit(gateKey, admittedKey, expressKey, id, lane, capacity, holdMs, now)
-  local denied = gateDenies(gateKey, id, now)
-  if denied > 0 then return denied end
-  redis.call('ZREMRANGEBYSCORE', admittedKey, '-inf', now)
-  redis.call('ZREMRANGEBYSCORE', expressKey, '-inf', now)
-  if not redis.call('ZSCORE', admittedKey, id) and lane ~= 'interactive' then
-    local admitted = redis.call('ZCARD', admittedKey)
-    local oldestExpiry = redis.call('ZRANGE', expressKey, 0, 0, 'WITHSCORES')[2]
-    if oldestExpiry and (admitted > 0 or tonumber(oldestExpiry) - now > EXPRESS_MS - PATIENCE_MS) then return 50 end
-    if admitted >= capacity then return 100 end
+local ASKS_MS = 1000 -- how long a refused verification counts as asking; it asks again every 100 ms
+local function mustYield(keys, mine, now)
+  local have, asks = {}, {}
+  local entries = redis.call('HGETALL', keys.sharing)
+  for i = 1, #entries, 2 do
+    local id, tenant, weight, asked = entries[i], string.match(entries[i + 1], '^(.-)|(.-)|(.-)\$')
+    if asked == '0' and redis.call('ZSCORE', keys.admitted, id) then
+      have[tenant] = (have[tenant] or 0) + 1 / tonumber(weight)
+    elseif asked ~= '0' and tonumber(asked) + ASKS_MS > now then
+      asks[tenant] = true
+    else
+      redis.call('HDEL', keys.sharing, id)
+    end
   end
-  redis.call('ZADD', admittedKey, now + holdMs, id)
-  redis.call('ZREM', expressKey, id)
+  for tenant in pairs(asks) do
+    if tenant ~= mine and (have[tenant] or 0) < (have[mine] or 0) then return true end
+  end
+  return false
+end
+local function admit(keys, id, who, capacity, holdMs, now)
+  local denied = gateDenies(keys.gate, id, now)
+  if denied > 0 then return denied end
+  redis.call('ZREMRANGEBYSCORE', keys.admitted, '-inf', now)
+  redis.call('ZREMRANGEBYSCORE', keys.express, '-inf', now)
+  if not redis.call('ZSCORE', keys.admitted, id) and who.lane ~= 'interactive' then
+    local admitted = redis.call('ZCARD', keys.admitted)
+    local oldestExpiry = redis.call('ZRANGE', keys.express, 0, 0, 'WITHSCORES')[2]
+    if oldestExpiry and (admitted > 0 or tonumber(oldestExpiry) - now > EXPRESS_MS - PATIENCE_MS) then return 50 end
+    local share = who.tenant .. '|' .. who.weight .. '|'
+    if admitted >= capacity or mustYield(keys, who.tenant, now) then
+      redis.call('HSET', keys.sharing, id, share .. now)
+      return 100
+    end
+    redis.call('HSET', keys.sharing, id, share .. '0')
+  end
+  redis.call('ZADD', keys.admitted, now + holdMs, id)
+  redis.call('ZREM', keys.express, id)
   return 0
 end
 `,
@@ -214,12 +238,12 @@ local function finish(keys, id, now, fields, outboxEntry, recordTtlMs, keep)
   end
   redis.call('HSET', keys.journal, 'endedAt', now, unpack(fields))
   redis.call('HDEL', keys.journal, 'src', 's:upload', 's:md5', 's:detect', 'notBefore', 'begun', 'op', 'late', 'gen0',
-    'allowed', 'starts', 'yields', 'alone', 'crashed')
+    'allowed', 'starts', 'yields', 'alone', 'crashed', 'turn')
   if redis.call('HEXISTS', keys.journal, 'legal') == 0 then
     redis.call('PEXPIRE', keys.journal, recordTtlMs)
     redis.call('PEXPIRE', keys.history, recordTtlMs)
   end
-  redis.call('ZREM', keys.live, id)
+  leaveIndex(keys.live, redis.call('HGET', keys.journal, 'tn'), id)
   redis.call('ZADD', keys.ended, now, id)
   if outboxEntry ~= '' then redis.call('HSET', keys.outbox, endField(keys.journal, id), outboxEntry) end
   redis.call('PUBLISH', keys.channel, id)
@@ -276,12 +300,27 @@ local function book(ledger, kind, count)
   add(ledger.day, ledger.place)
   add(ledger.day, 'all')
   add(ledger.month, 'all')
+  if ledger.tenant == '' then return end
+  add(ledger.day, 'of:' .. ledger.tenant)
+  add(ledger.month, 'of:' .. ledger.tenant)
 end
 local function bookOutcome(ledger, declared, billed)
   if billed == 'unknown' and declared then return end
   if declared then book(ledger, 'maybe', -1) end
   if billed == 'yes' then book(ledger, 'paid', 1) end
   if billed == 'unknown' then book(ledger, 'maybe', 1) end
+end
+`,
+  'live': `
+local function liveIndexes(liveKey, tenant)
+  if not tenant or tenant == '' then return { liveKey } end
+  return { liveKey, liveKey .. ':' .. tenant }
+end
+local function enterIndex(liveKey, tenant, now, id)
+  for _, key in ipairs(liveIndexes(liveKey, tenant)) do redis.call('ZADD', key, now, id) end
+end
+local function leaveIndex(liveKey, tenant, id)
+  for _, key in ipairs(liveIndexes(liveKey, tenant)) do redis.call('ZREM', key, id) end
 end
 `,
   'now': `
@@ -303,6 +342,47 @@ local function slowDown(gateKey, now, restMs)
   redis.call('HSET', gateKey, 'tat', tostring(math.max(tat, now + restMs)), 'pace', tostring(pace), 'paceAt', now)
 end
 `,
+  'quota': `
+local DAY_MS = 86400000
+local MOST_CHECKED = 100
+local function unfinishedOf(keys, limit)
+  local index = keys.live .. ':' .. keys.tenant
+  local count = redis.call('ZCARD', index)
+  if count < limit then return count end
+  for _, id in ipairs(redis.call('ZRANGE', index, 0, MOST_CHECKED - 1)) do
+    if not redis.call('ZSCORE', keys.live, id) then count = count - redis.call('ZREM', index, id) end
+  end
+  return count
+end
+local function spentBy(keys, period, unit, now)
+  local name, ends = unpack(redis.call('HMGET', keys.budget, period, period .. 'Ends'))
+  if not name or tonumber(ends) <= now then return 0, now end
+  local ledger = string.gsub(keys.budget, 'budget\$', 'costs:') .. name
+  local suffix = unit == 'calls' and '' or '|' .. unit
+  local row = 'of:' .. keys.tenant
+  local paid, maybe = unpack(redis.call('HMGET', ledger, row .. '|paid' .. suffix, row .. '|maybe' .. suffix))
+  return tonumber(paid or '0') + tonumber(maybe or '0'), tonumber(ends)
+end
+local function takeQuota(keys, quotasText, now)
+  if quotasText == '' then return nil end
+  local quotas = cjson.decode(quotasText)
+  if quotas.unfinished and unfinishedOf(keys, quotas.unfinished) >= quotas.unfinished then return 'unfinished', 0 end
+  for _, budget in ipairs(quotas.budgets) do
+    local spent, ends = spentBy(keys, budget.period, budget.unit, now)
+    if spent >= budget.limit then return 'budget of a ' .. budget.period, math.ceil(ends - now) end
+  end
+  if quotas.perDay then
+    local day = math.floor(now / DAY_MS)
+    local counted, accepted = unpack(redis.call('HMGET', keys.use, 'day', 'accepted'))
+    local used = counted == tostring(day) and tonumber(accepted) or 0
+    local ends = (day + 1) * DAY_MS
+    if used >= quotas.perDay then return 'perDay', math.ceil(ends - now) end
+    redis.call('HSET', keys.use, 'day', tostring(day), 'accepted', used + 1)
+    redis.call('PEXPIRE', keys.use, DAY_MS)
+  end
+  return nil
+end
+`,
   'release': `
 local function release(journalKey, heldKey, id, now, leastMs)
   local deadline, generation = unpack(redis.call('HMGET', journalKey, 'deadline', 'gen'))
@@ -310,6 +390,56 @@ local function release(journalKey, heldKey, id, now, leastMs)
     'deadline', math.max(tonumber(deadline), now + leastMs), 'gen0', generation)
   redis.call('HDEL', journalKey, 'heldUntil', 'reason', 'a:upload', 'a:md5', 'a:detect', 'a:download')
   redis.call('ZREM', heldKey, id)
+end
+`,
+  'reserved': `
+local function readReserved(reservedKey, now)
+  local entries, list = redis.call('HGETALL', reservedKey), {}
+  for i = 1, #entries, 2 do
+    local at, lane, tenant, weight = string.match(entries[i + 1], '^(.-)|(.-)|(.-)|(.-)\$')
+    if tonumber(at) < now then
+      redis.call('HDEL', reservedKey, entries[i]) -- missed: it gets a later slot when it asks
+    else
+      list[#list + 1] = { id = entries[i], at = tonumber(at), lane = lane, tenant = tenant, weight = tonumber(weight) }
+    end
+  end
+  table.sort(list, function(a, b) return a.at < b.at or (a.at == b.at and a.id < b.id) end)
+  return list
+end
+local function writeReserved(reservedKey, id, slot, tenant, weight)
+  redis.call('HSET', reservedKey, id, table.concat({ string.format('%.0f', slot.at), slot.lane, tenant, weight }, '|'))
+end
+local function overtakenBy(list, tenant, own, weight, earliest)
+  local counts, found = {}, {}
+  for _, each in ipairs(list) do
+    counts[each.tenant] = (counts[each.tenant] or 0) + 1
+    local isLater = each.tenant ~= tenant and counts[each.tenant] / each.weight > own / weight
+    local isFirst = #found == 0 and isLater and each.at >= earliest
+    if isFirst or (#found > 0 and found[1].tenant == each.tenant) then found[#found + 1] = each end
+  end
+  return found
+end
+local function reserveSlot(gateKey, reservedKey, now, rate, id, tenant, weight)
+  local list = readReserved(reservedKey, now)
+  local own = 1
+  for _, each in ipairs(list) do
+    if each.tenant == tenant then own = own + 1 end
+  end
+  local lane, at = takeSlot(gateKey, now, rate)
+  local slot = { lane = lane, at = at }
+  local overtaken = overtakenBy(list, tenant, own, tonumber(weight), now + rate.soonMs)
+  for i = #overtaken, 1, -1 do
+    local each = overtaken[i]
+    writeReserved(reservedKey, each.id, slot, each.tenant, each.weight)
+    slot = each
+  end
+  writeReserved(reservedKey, id, slot, tenant, weight)
+  return tonumber(slot.lane), slot.at
+end
+local function reservedSlot(reservedKey, id, knownLane, knownAt)
+  local at, lane = string.match(redis.call('HGET', reservedKey, id) or '', '^(.-)|(.-)|')
+  if not at then return knownLane, knownAt end
+  return tonumber(lane), tonumber(at)
 end
 `,
   'runs': `
@@ -344,6 +474,23 @@ end
   'terminal': `
 local function isTerminal(state)
   return state == 'completed' or state == 'failed' or state == 'cancelled'
+end
+`,
+  'turn': `
+local RESET_FROM = 1000
+local function takeTurn(turnsKey, waitingKey, lane, tenant, weight)
+  local began, latest = unpack(redis.call('HMGET', turnsKey, lane, lane .. '|' .. tenant))
+  local turn = math.max(tonumber(began or '0'), tonumber(latest or '0') + 1 / weight)
+  if turn > RESET_FROM and redis.call('ZCARD', waitingKey) == 0 then
+    redis.call('DEL', turnsKey)
+    turn = 1 / weight
+  end
+  local text = tostring(turn)
+  redis.call('HSET', turnsKey, lane .. '|' .. tenant, text)
+  return text
+end
+local function turnBegins(turnsKey, lane, turn)
+  if turn and tonumber(turn) > tonumber(redis.call('HGET', turnsKey, lane) or '0') then redis.call('HSET', turnsKey, lane, turn) end
 end
 `,
 } as const;
@@ -400,7 +547,7 @@ else
   end
 end
 local tenant = redis.call('HGET', journalKey, 'tn') or ''
-bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, currency = currency,
+bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant, currency = currency,
   micros = tonumber(micros) }, declared, billed == '1' and 'yes' or 'no')
 if billed == '1' then redis.call('HINCRBY', journalKey, 'paid', 1) end
 redis.call('HSET', journalKey, 's:detect', outcome, 'decision', decision, 'similarity', similarity, 'frame', 'pending',
@@ -413,12 +560,14 @@ return 'ok'
 `,
   },
   'ask-admission': {
-    keys: ['gate', 'admitted', 'express'],
+    keys: ['journal', 'gate', 'admitted', 'express', 'sharing'],
     args: ['id', 'lane', 'capacity', 'holdMs'],
     rest: null,
     includes: ['now', 'gate', 'admission'],
     text: `
-local wait = admit(gateKey, admittedKey, expressKey, id, lane, tonumber(capacity), tonumber(holdMs), clock())
+local tenant, weight = unpack(redis.call('HMGET', journalKey, 'tn', 'weight'))
+local wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, id,
+  { lane = lane, tenant = tenant or '', weight = weight or '1' }, tonumber(capacity), tonumber(holdMs), clock())
 return { wait, redis.call('HGET', gateKey, 'epoch') or '0' }
 `,
   },
@@ -447,16 +596,16 @@ return reply
 `,
   },
   'begin-attempt': {
-    keys: ['journal', 'lock', 'job', 'gate', 'admitted', 'express', 'breakers'],
+    keys: ['journal', 'lock', 'job', 'gate', 'admitted', 'express', 'sharing', 'breakers', 'turns'],
     args: ['token', 'ats', 'id', 'lane', 'crashBudget', 'capacity', 'holdMs'],
     rest: null,
-    includes: ['now', 'fence', 'terminal', 'gate', 'admission'],
+    includes: ['now', 'fence', 'terminal', 'gate', 'admission', 'turn'],
     text: `
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', 0, 0, {}, '0', '0', '' } end
 local now = clock()
-local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText =
+local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText, turn, tenant, weight =
   unpack(redis.call('HMGET', journalKey, 'state', 'notBefore', 'begun', 's:detect', 'deadline', 'cancel',
-    'open', 'heldUntil', 'alone', 'crashed'))
+    'open', 'heldUntil', 'alone', 'crashed', 'turn', 'tn', 'weight'))
 if not state then return { 'missing', now, 0, {}, '0', '0', '' } end -- expired, or a tombstone
 local held = heldUntil and not decided
 local verdict, wait = 'go', 0
@@ -474,6 +623,7 @@ else
   if begun ~= run then
     redis.call('HINCRBY', journalKey, 'starts', 1)
     redis.call('HSET', journalKey, 'begun', run)
+    turnBegins(turnsKey, lane, turn)
     if alone then
       crashed = redis.call('HINCRBY', journalKey, 'crashed', 1)
       redis.call('HDEL', journalKey, 'alone')
@@ -486,7 +636,8 @@ else
   elseif verdict == 'go' and not decided and tonumber(deadline) <= now and not open then
     verdict = 'expired'
   elseif verdict == 'go' and not decided and not cancelled then
-    wait = admit(gateKey, admittedKey, expressKey, id, lane, tonumber(capacity), tonumber(holdMs), now)
+    wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, id,
+      { lane = lane, tenant = tenant or '', weight = weight or '1' }, tonumber(capacity), tonumber(holdMs), now)
   end
 end
 local breakersEpoch, openBreakers = unpack(redis.call('HMGET', breakersKey, '#', '#open'))
@@ -500,7 +651,7 @@ return {
     keys: ['journal', 'lock', 'history', 'live', 'ended', 'outbox', 'admitted', 'express', 'held'],
     args: ['id', 'channel', 'outboxEntry', 'seen', 'expiryMs', 'entry', 'reason'],
     rest: null,
-    includes: ['now', 'terminal', 'history', 'runs', 'finish'],
+    includes: ['now', 'terminal', 'history', 'runs', 'live', 'finish'],
     text: `
 local state, open, decided, cancelled = unpack(redis.call('HMGET', journalKey, 'state', 'open', 's:detect', 'cancel'))
 if not state then return { 'missing', '' } end
@@ -520,14 +671,14 @@ return { 'cancelled', 'cancelled' }
 `,
   },
   'claim-verification': {
-    keys: ['journal', 'live', 'express', 'subjectIndex', 'tenantIndex', 'breakers', 'regions'],
-    args: ['id', 'fingerprint', 'deadline', 'lifeMs', 'lane', 'expressHoldMs', 'subjectLifeMs', 'region', 'needs'],
+    keys: ['journal', 'live', 'express', 'subjectIndex', 'tenantIndex', 'breakers', 'regions', 'turns', 'waiting', 'use', 'budget'],
+    args: ['id', 'fingerprint', 'deadline', 'lifeMs', 'lane', 'expressHoldMs', 'subjectLifeMs', 'region', 'needs', 'tenant', 'weight', 'quotas'],
     rest: 'fields',
-    includes: ['now', 'breaker', 'door'],
+    includes: ['now', 'breaker', 'door', 'live', 'quota', 'turn'],
     text: `
-local known, state, starts, erased = unpack(redis.call('HMGET', journalKey, 'fp', 'state', 'starts', 'erased'))
-if erased then return { 'gone', '', 0 } end
-if known then return { known == fingerprint and 'same' or 'conflict', state, tonumber(starts or '0') } end
+local known, state, starts, erased, taken = unpack(redis.call('HMGET', journalKey, 'fp', 'state', 'starts', 'erased', 'turn'))
+if erased then return { 'gone', '', 0, '0' } end
+if known then return { known == fingerprint and 'same' or 'conflict', state, tonumber(starts or '0'), taken or '0' } end
 local now = clock()
 local endsAt = tonumber(deadline)
 if endsAt == 0 then endsAt = now + tonumber(lifeMs) end
@@ -537,14 +688,19 @@ local broken = worstBreaker(breakersKey, needs, now)
 if broken and lane == 'interactive' and broken.estimate > endsAt - now then
   return { 'down', broken.dependency, broken.probeIn }
 end
-redis.call('HSET', journalKey, 'fp', fingerprint, 'state', 'queued', 'at', now, 'deadline', endsAt, 'gen', 0, unpack(fields))
+local usedUp, freeIn = takeQuota({ live = liveKey, use = useKey, budget = budgetKey, tenant = tenant }, quotas, now)
+if usedUp then return { 'quota', usedUp, freeIn } end
+local turn = takeTurn(turnsKey, waitingKey, lane, tenant, tonumber(weight))
+redis.call('HSET', journalKey, 'fp', fingerprint, 'state', 'queued', 'at', now, 'deadline', endsAt, 'gen', 0, 'turn', turn,
+  unpack(fields))
+if weight ~= '1' then redis.call('HSET', journalKey, 'weight', weight) end
 if broken then
   redis.call('HSET', journalKey, 'reason', cjson.encode({ code = 'DEPENDENCY_DOWN', class = 'transient',
     dependency = broken.dependency, retryAt = now + broken.estimate }))
 elseif service == 'silent' then
   redis.call('HSET', journalKey, 'reason', cjson.encode({ code = 'REGION_UNSERVED', class = 'transient' }))
 end
-redis.call('ZADD', liveKey, now, id)
+enterIndex(liveKey, tenant, now, id)
 if lane == 'interactive' then redis.call('ZADD', expressKey, now + tonumber(expressHoldMs), id) end
 if subjectIndexKey ~= journalKey then
   redis.call('ZADD', subjectIndexKey, now, id)
@@ -554,7 +710,7 @@ if subjectIndexKey ~= journalKey then
   end
 end
 if tenantIndexKey ~= journalKey then redis.call('ZADD', tenantIndexKey, now, id) end
-return { 'new', 'queued', 0 }
+return { 'new', 'queued', 0, turn }
 `,
   },
   'commit-stage': {
@@ -577,16 +733,18 @@ return cancelled and 'cancel' or 'ok'
 `,
   },
   'declare-intent': {
-    keys: ['journal', 'lock', 'job', 'history', 'gate', 'admitted', 'answered', 'breakers', 'counters', 'costsDay', 'costsMonth', 'budget'],
+    keys: ['journal', 'lock', 'job', 'history', 'gate', 'admitted', 'reserved', 'answered', 'breakers', 'counters', 'costsDay', 'costsMonth', 'budget'],
     args: ['token', 'ats', 'generation', 'id', 'intentId', 'preflight', 'entry', 'callMs', 'slotLane', 'slotAt', 'maxPayments', 'lanes', 'laneMs', 'soonMs', 'aheadMs', 'packageDigest', 'packageTtlMs', 'photoRetries', 'dependency', 'mayProbe', 'passed', 'windowMs', 'place', 'charge', 'budgets'],
     rest: null,
-    includes: ['now', 'fence', 'terminal', 'history', 'gate', 'pace', 'slot', 'breaker', 'ledger', 'budget', 'answered'],
+    includes: ['now', 'fence', 'terminal', 'history', 'gate', 'pace', 'slot', 'reserved', 'breaker', 'ledger', 'budget', 'answered'],
     text: `
 local now = clock()
 local rate = readRate(gateKey, now, lanes, laneMs, soonMs)
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', now, 0 } end
-local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed = unpack(redis.call(
-  'HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5', 'allowed'))
+local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5',
+    'allowed', 'tn', 'weight'))
+local tenant = ownTenant or ''
 if not state or isTerminal(state) then return { 'ended', now, 0 } end
 if currentGeneration ~= generation then return { 'lost', now, 0 } end
 if decided then return { 'decided', now, 0 } end
@@ -620,17 +778,22 @@ if broken > 0 then return { 'broken', now, now + broken, breaker.code } end
 local cost, limits = cjson.decode(charge), cjson.decode(budgets)
 local ledger = {
   day = costsDayKey, month = costsMonthKey, currency = cost.currency, micros = cost.micros,
-  place = place .. '|' .. (redis.call('HGET', journalKey, 'tn') or ''),
+  place = place .. '|' .. tenant, tenant = tenant,
 }
 local spentUp = spentBudget(ledger, limits, redis.call('HGET', gateKey, 'waived'))
 if spentUp then
   local tripped = closeForBudget(gateKey, countersKey, now, spentUp)
   return { 'closed', now, now + 1000, 'BUDGET_SPENT', tripped and spentUp.label or '' }
 end
-local lane, slot = tonumber(slotLane), tonumber(slotAt)
-if not lane then lane, slot = takeSlot(gateKey, now, rate) end
+local lane, slot
+if slotLane == '' then
+  lane, slot = reserveSlot(gateKey, reservedKey, now, rate, id, tenant, weight or '1')
+else
+  lane, slot = reservedSlot(reservedKey, id, tonumber(slotLane), tonumber(slotAt))
+end
 slot = movedSlot(gateKey, now, rate, lane, slot)
 if slot > now + tonumber(aheadMs) then return { 'slot', now, slot, lane } end
+redis.call('HDEL', reservedKey, id)
 if not checked then
   redis.call('HSET', journalKey, 's:md5', preflight)
   remember(historyKey, entry)
@@ -667,10 +830,10 @@ return 'ok'
     keys: ['journal', 'lock', 'history', 'live', 'ended', 'outbox', 'held', 'admitted', 'express', 'frames', 'subjectIndex', 'receipt', 'tenantIndex', 'kept'],
     args: ['id', 'channel', 'tombstoneTtlMs', 'receipt', 'outboxField', 'outboxEntry', 'endedBefore'],
     rest: null,
-    includes: ['now', 'terminal'],
+    includes: ['now', 'terminal', 'live'],
     text: `
-local state, erased, legalHold, endedAt, request, stored, sources =
-  unpack(redis.call('HMGET', journalKey, 'state', 'erased', 'legal', 'endedAt', 'rq', 'stored', 'src'))
+local state, erased, legalHold, endedAt, request, stored, sources, tenant =
+  unpack(redis.call('HMGET', journalKey, 'state', 'erased', 'legal', 'endedAt', 'rq', 'stored', 'src', 'tn'))
 if erased then return { 'gone', 0 } end
 if not state then return { 'missing', 0 } end
 if legalHold then return { 'legal_hold', 0 } end
@@ -679,7 +842,8 @@ if before > 0 and not (isTerminal(state) and tonumber(endedAt) < before) then re
 redis.call('DEL', journalKey, historyKey, keptKey)
 redis.call('HSET', journalKey, 'erased', clock())
 redis.call('PEXPIRE', journalKey, tombstoneTtlMs)
-for _, index in ipairs({ liveKey, endedKey, heldKey, admittedKey, expressKey, framesKey }) do
+leaveIndex(liveKey, tenant, id)
+for _, index in ipairs({ endedKey, heldKey, admittedKey, expressKey, framesKey }) do
   redis.call('ZREM', index, id)
 end
 for _, index in ipairs({ subjectIndexKey, tenantIndexKey }) do
@@ -700,7 +864,7 @@ return { 'erased', redis.call('EXISTS', lockKey) }
     keys: ['journal', 'lock', 'history', 'live', 'ended', 'outbox', 'held', 'admitted', 'express', 'kept'],
     args: ['id', 'channel', 'outboxEntry', 'expiryMs', 'entry', 'reason', 'keepMs', 'maxPayments'],
     rest: null,
-    includes: ['now', 'terminal', 'history', 'finish'],
+    includes: ['now', 'terminal', 'history', 'live', 'finish'],
     text: `
 local state, deadline, decided, open, cancelled =
   unpack(redis.call('HMGET', journalKey, 'state', 'deadline', 's:detect', 'open', 'cancel'))
@@ -902,7 +1066,7 @@ for earlier in string.gmatch(told, '%S+') do
 end
 redis.call('HSET', journalKey, 'told', table.concat(kept, ' '))
 local tenant = redis.call('HGET', journalKey, 'tn') or ''
-bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, currency = currency,
+bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant, currency = currency,
   micros = tonumber(micros) }, declared, billed)
 if billed == 'yes' then redis.call('HINCRBY', journalKey, 'paid', 1) end
 if billed == 'unknown' then redis.call('HINCRBY', journalKey, 'maybe', 1) end
@@ -1077,7 +1241,7 @@ return reply
     keys: ['journal', 'history', 'live', 'ended', 'outbox', 'held'],
     args: ['id', 'channel', 'choice', 'entry', 'leastMs', 'payAgain', 'expiryMs', 'outboxEntry', 'seen', 'by', 'decisionField', 'decisionEntry'],
     rest: null,
-    includes: ['now', 'history', 'release', 'runs', 'finish'],
+    includes: ['now', 'history', 'release', 'runs', 'live', 'finish'],
     text: `
 local state, paid, possiblyPaid, late = unpack(redis.call('HMGET', journalKey, 'state', 'paid', 'maybe', 'late'))
 if not state then return { 'missing', '' } end
@@ -1119,18 +1283,18 @@ return { 'ok', 'delayed' }
 `,
   },
   'retry-ended': {
-    keys: ['journal', 'lock', 'history', 'live', 'ended', 'outbox', 'kept', 'subjectIndex'],
+    keys: ['journal', 'lock', 'history', 'live', 'ended', 'outbox', 'kept', 'subjectIndex', 'turns', 'waiting'],
     args: ['id', 'channel', 'write', 'operationId', 'lifeMs', 'entry', 'reason', 'subjectLifeMs'],
     rest: null,
-    includes: ['now', 'terminal', 'history', 'finish'],
+    includes: ['now', 'terminal', 'history', 'live', 'finish', 'turn'],
     text: `
-local function no(status) return { status, '', '' } end
-local state, erased, legalHold, frame, paid, possiblyPaid, open, request, lastOperation = unpack(redis.call('HMGET', journalKey,
-  'state', 'erased', 'legal', 'frame', 'paid', 'maybe', 'open', 'rq', 'retryOp'))
+local function no(status) return { status, '', '', '' } end
+local state, erased, legalHold, frame, paid, possiblyPaid, open, request, lastOperation, tenant, weight = unpack(redis.call(
+  'HMGET', journalKey, 'state', 'erased', 'legal', 'frame', 'paid', 'maybe', 'open', 'rq', 'retryOp', 'tn', 'weight'))
 if erased then return no('erased') end
 if not state then return no('missing') end
 for _, done in ipairs({ 'run', 'frame' }) do
-  if lastOperation == operationId .. '/' .. done then return no(done) end
+  if lastOperation == operationId .. '/' .. done then return { done, '', '', redis.call('HGET', journalKey, 'turn') or '' } end
 end
 if legalHold then return no('legal_hold') end
 if not isTerminal(state) then return no('not_ended') end
@@ -1145,7 +1309,7 @@ if lost and not answer then return no('link_expired') end
 if not sources then return no('sources_gone') end
 local spent = tonumber(paid or '0') + tonumber(possiblyPaid or '0') + (open and 1 or 0)
 if not lost and spent >= tonumber(maxPayments) then return no('payments_used') end
-local result = lost and { 'frame', sources, answer } or { 'run', sources, '' }
+local result = lost and { 'frame', sources, answer, '' } or { 'run', sources, '', '' }
 if write ~= '1' then return result end
 local now = clock()
 local generation = redis.call('HINCRBY', journalKey, 'gen', 1)
@@ -1159,7 +1323,9 @@ if lost then
   redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now, 's:detect', answer, 'frame', 'pending')
   if reason ~= '' then redis.call('HSET', journalKey, 'reason', reason) end
 else
-  redis.call('HSET', journalKey, 'state', 'queued')
+  local turn = takeTurn(turnsKey, waitingKey, 'batch', tenant or '', tonumber(weight or '1'))
+  redis.call('HSET', journalKey, 'state', 'queued', 'turn', turn)
+  result[4] = turn
 end
 redis.call('DEL', keptKey)
 remember(historyKey, entry)
@@ -1167,7 +1333,7 @@ redis.call('PERSIST', journalKey)
 redis.call('PERSIST', historyKey)
 if redis.call('PTTL', subjectIndexKey) > 0 then redis.call('PEXPIRE', subjectIndexKey, subjectLifeMs) end
 redis.call('ZREM', endedKey, id)
-redis.call('ZADD', liveKey, now, id)
+enterIndex(liveKey, tenant, now, id)
 redis.call('PUBLISH', channel, id)
 return result
 `,
@@ -1210,7 +1376,7 @@ return 'ok'
     keys: ['journal', 'lock', 'job', 'history', 'live', 'ended', 'outbox', 'admitted', 'gate', 'held', 'frames', 'breakers', 'kept'],
     args: ['token', 'ats', 'generation', 'id', 'channel', 'state', 'reason', 'outboxEntry', 'expiryMs', 'entry', 'frame', 'stored', 'keepFrameMs', 'passed', 'windowMs', 'keepMs', 'maxPayments'],
     rest: null,
-    includes: ['now', 'fence', 'terminal', 'history', 'gate', 'finish', 'breaker'],
+    includes: ['now', 'fence', 'terminal', 'history', 'gate', 'live', 'finish', 'breaker'],
     text: `
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', '' } end
 local current, currentGeneration, cancelled, decided =

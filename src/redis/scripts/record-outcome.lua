@@ -48,7 +48,7 @@ for earlier in string.gmatch(told, '%S+') do
 end
 redis.call('HSET', journalKey, 'told', table.concat(kept, ' '))
 local tenant = redis.call('HGET', journalKey, 'tn') or ''
-bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, currency = currency,
+bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant, currency = currency,
   micros = tonumber(micros) }, declared, billed)
 if billed == 'yes' then redis.call('HINCRBY', journalKey, 'paid', 1) end
 if billed == 'unknown' then redis.call('HINCRBY', journalKey, 'maybe', 1) end

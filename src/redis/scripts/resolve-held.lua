@@ -13,6 +13,7 @@
 --@include history
 --@include release
 --@include runs
+--@include live
 --@include finish
 local state, paid, possiblyPaid, late = unpack(redis.call('HMGET', journalKey, 'state', 'paid', 'maybe', 'late'))
 if not state then return { 'missing', '' } end

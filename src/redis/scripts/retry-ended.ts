@@ -10,7 +10,7 @@ import { runWithEntry } from './run-with-entry.ts';
 export interface RetryWrite {
   readonly entry: HistoryEntry;
   /** The plan that an earlier call without `write` returned. */
-  readonly plan: RetryPlan;
+  readonly plan: Pick<RetryPlan, 'answer'>;
 }
 
 /** `sources` and `answer` are null unless the verification can be retried. `answer` leads to the frame that was lost. */
@@ -18,6 +18,8 @@ export interface RetryPlan {
   readonly status: RetryStatus;
   readonly sources: Pick<Order, 'resources' | 'frame' | 'liveness'> | null;
   readonly answer: DetectOutcome | null;
+  /** The verification's place among the jobs that have not begun; 0 if it has none. See includes/turn.lua. */
+  readonly turn: number;
 }
 
 /**
@@ -44,6 +46,8 @@ export async function retryEnded(
       history: names.history(id),
       ...{ live, ended, outbox },
       kept: names.kept(id),
+      turns: names.turns(region),
+      waiting: names.waiting(region),
       // Without a subject, the journal's key takes the place of the index. A live journal never expires, so the script does not
       // extend it.
       subjectIndex: subject === null ? journal : names.subject(subject),
@@ -58,10 +62,11 @@ export async function retryEnded(
       subjectLifeMs: MAX_DEADLINE_MS + expiryMs,
     },
   );
-  const [status, sources, answer] = reply as [RetryStatus, string, string];
+  const [status, sources, answer, turn] = reply as [RetryStatus, string, string, string];
   return {
     status,
     sources: sources === '' ? null : JSON.parse(sealer.open(id, 'src', sources)),
     answer: answer === '' ? null : JSON.parse(sealer.open(id, 's:detect', answer)),
+    turn: Number(turn),
   };
 }

@@ -11,6 +11,7 @@
 --@include terminal
 --@include history
 --@include gate
+--@include live
 --@include finish
 --@include breaker
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', '' } end

@@ -21,7 +21,7 @@ const PROBLEM_DESCRIPTIONS: Readonly<Record<number, string>> = {
   413: 'The body is too large.',
   415: 'The route does not accept this type of body.',
   416: 'The range begins after the end of the frame.',
-  429: 'Too many requests with this key. Wait as long as `Retry-After` says.',
+  429: 'Too many requests with this key, or a quota of the tenant is used up. Wait as long as `Retry-After` says.',
   503: 'Redis, the audit log or a disk is unavailable, a gate is closed, or the backlog is too long. It is safe to retry.',
 };
 

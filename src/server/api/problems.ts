@@ -51,6 +51,7 @@ const STATUS: Readonly<Partial<Record<string, number>>> = {
   UNSUPPORTED_MEDIA_TYPE: 415,
   RANGE_NOT_SATISFIABLE: 416,
   RATE_LIMITED: 429,
+  QUOTA_USED_UP: 429,
   AUDIT_UNAVAILABLE: 503,
 };
 

@@ -46,7 +46,12 @@ export const waitQuery = z.strictObject({ wait });
 export const listQuery = z.strictObject({
   key: z.string().min(1).max(128).optional().describe('Your own key. At most one verification has it.'),
   state: z.enum(STATES).optional(),
+  decision: z.enum(DECISIONS).optional(),
+  code: z.string().min(1).max(128).optional().describe('Code of the reason.'),
+  class: z.enum(ERROR_CLASSES).optional().describe('Error class of the reason.'),
   region: z.enum(REGIONS).optional(),
+  lane: z.enum(LANES).optional(),
+  since: z.iso.datetime({ offset: true }).optional().describe('Only verifications that were enqueued since.'),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: z.string().max(64).optional().describe('The `cursor` of the previous page.'),
 });

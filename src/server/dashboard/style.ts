@@ -20,7 +20,7 @@ header .session { margin-left: auto; color: var(--dim); }
 h1 { font-size: 1.5rem; line-height: 1.3; margin: .5rem 0 1rem; }
 h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 .verdict { font-size: 1.4rem; border-left: .4rem solid var(--good); padding: .75rem 1rem; background: var(--soft); margin: 0; }
-.verdict.stopped, .verdict.stalled { border-color: var(--bad); }
+.verdict.stopped, .verdict.stalled, .verdict.failing { border-color: var(--bad); }
 .verdict small { display: block; font-size: 1rem; color: var(--dim); }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; margin: 1rem 0; padding: 0; }
 .facts div { background: var(--soft); padding: .5rem .75rem; }

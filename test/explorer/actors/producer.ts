@@ -86,6 +86,8 @@ function claim(
     subject: null,
     subjectLifeMs: 0,
     tenant: null,
+    weight: 1,
+    quotas: null,
     needs: [faceIdDependency(ACTION)],
     fields: claimFields(id, request, { mode: 'test', tenant: null, subject: null }, new Sealer()),
   };

@@ -16,6 +16,7 @@ import { openEraseQueue } from '../../../src/redis/erase-queue.ts';
 import { DEFAULT_PREFIX } from '../../../src/redis/names.ts';
 import { openNotifyQueue } from '../../../src/redis/notify-queue.ts';
 import { Outbox } from '../../../src/redis/outbox.ts';
+import { RedisProbe } from '../../../src/redis/probe.ts';
 import { openVerifyQueue } from '../../../src/redis/verify-queue.ts';
 import { openHttp } from '../../support/http.ts';
 import { PROFILES, type RedisProfile } from '../../support/redis-profiles.ts';
@@ -99,6 +100,15 @@ describe.each(Object.entries(PROFILES))('%s', (name, start) => {
 
     it('completes the verification whose job was missing', async () => {
       expect(await rig.client.wait(rig.client.idOf('lost'))).toMatchObject({ decision: 'match' });
+    });
+
+    it('the health check and the metrics read and write what they need', async () => {
+      const probe = new RedisProbe(rig.config.redis, rig.config.prefix);
+      expect(await probe.run()).toBeNull();
+      probe.close();
+      const metrics = await rig.client.metrics();
+      expect(metrics.redis.memoryBytes).toBeGreaterThan(0);
+      expect(metrics.workers).toMatchObject([{ state: 'ready' }]);
     });
 
     it('the HTTP API verifies, lists and erases with an API key, until the key is revoked', async () => {

@@ -137,6 +137,23 @@ describe('the verdict', () => {
   });
 });
 
+it('is failing if at least half of five or more failed in the last five minutes, and nothing worse is the case', () => {
+  const of = (failed: number, count: number, agoMs = 10_000) =>
+    summarizeRecent(
+      Array.from({ length: count }, (_, index) =>
+        ended(agoMs, index < failed ? { state: 'failed', decision: null } : {}),
+      ),
+      NOW,
+    );
+  expect(verdict(metrics(), of(3, 6))).toEqual({ kind: 'failing', waiting: 12, failed: 3, ended: 6 });
+  expect(verdict(metrics({ live: 0 }), of(5, 5))).toEqual({ kind: 'failing', waiting: 0, failed: 5, ended: 5 });
+  expect(verdict(metrics(), of(2, 6))).toMatchObject({ kind: 'working' });
+  expect(verdict(metrics(), of(4, 4))).toMatchObject({ kind: 'working' });
+  expect(verdict(metrics({ live: 0 }), of(5, 5, 300_000))).toEqual({ kind: 'idle' });
+  expect(verdict(metrics({ gates: [CLOSED] }), of(5, 5))).toMatchObject({ kind: 'stopped' });
+  expect(verdict(metrics({ oldestMs: 80_000 }), of(5, 5, 90_000))).toMatchObject({ kind: 'stalled' });
+});
+
 it('the rate limit is the bottleneck from 80 % of it', () => {
   const atLimit = (perSecond: number, more: Partial<Metrics> = {}) => {
     const found = verdict(metrics(more), { ...pace(1), perSecond });

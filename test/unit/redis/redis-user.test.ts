@@ -18,7 +18,7 @@ const DIRECT = {
   ],
   'ours: the regions that workers serve': ['time', 'zadd'],
   'ours, for the HTTP API: keys, pages, receipts': [
-    ...['get', 'hgetall', 'hmget', 'hset', 'pexpire', 'zadd', 'zrange', 'zrevrangebyscore'],
+    ...['get', 'hgetall', 'hmget', 'hset', 'pexpire', 'zadd', 'zcount', 'zrange', 'zrevrangebyscore'],
   ],
   'BullMQ: waiting for a job, worker names, counts for the dashboard': [
     ...['bzpopmin', 'client|setname', 'hexists', 'hmget', 'hset', 'llen', 'smembers', 'zcard', 'zscore'],

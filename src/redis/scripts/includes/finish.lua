@@ -22,12 +22,12 @@ local function finish(keys, id, now, fields, outboxEntry, recordTtlMs, keep)
   end
   redis.call('HSET', keys.journal, 'endedAt', now, unpack(fields))
   redis.call('HDEL', keys.journal, 'src', 's:upload', 's:md5', 's:detect', 'notBefore', 'begun', 'op', 'late', 'gen0',
-    'allowed', 'starts', 'yields', 'alone', 'crashed')
+    'allowed', 'starts', 'yields', 'alone', 'crashed', 'turn')
   if redis.call('HEXISTS', keys.journal, 'legal') == 0 then
     redis.call('PEXPIRE', keys.journal, recordTtlMs)
     redis.call('PEXPIRE', keys.history, recordTtlMs)
   end
-  redis.call('ZREM', keys.live, id)
+  leaveIndex(keys.live, redis.call('HGET', keys.journal, 'tn'), id)
   redis.call('ZADD', keys.ended, now, id)
   if outboxEntry ~= '' then redis.call('HSET', keys.outbox, endField(keys.journal, id), outboxEntry) end
   redis.call('PUBLISH', keys.channel, id)

@@ -1,6 +1,6 @@
 /** Reads verifications: one with its history, or many page by page. */
 import type { PageFilter } from '../../../client/contract.ts';
-import type { VerificationView } from '../../../domain/verification/view.ts';
+import { describeFilter, matchesFilter } from '../../../domain/verification/filter.ts';
 import { historyAnswer, verificationAnswer } from '../answers.ts';
 import { callerOf } from '../auth.ts';
 import { problems } from '../openapi.ts';
@@ -45,13 +45,18 @@ function listRoute(app: Api, { audit }: RouteTools): void {
 }
 
 /** The filter for the audit log. It does not contain the caller's key, which may be a name. */
-function describeList({ key, state, region, cursor }: PageFilter & { readonly key?: string | undefined }): string {
-  const parts = [key === undefined ? null : 'one key', state, region, cursor === undefined ? null : 'next page'];
-  return parts.filter((part) => part != null).join(', ') || 'all';
-}
-
-function matchesFilter(view: VerificationView, { state, region }: Pick<PageFilter, 'state' | 'region'>): boolean {
-  return (state ?? view.state) === view.state && (region ?? view.region) === view.region;
+function describeList({
+  key,
+  cursor,
+  limit: _limit,
+  ...filter
+}: PageFilter & { readonly key?: string | undefined }): string {
+  const parts = [
+    key === undefined ? null : 'one key',
+    describeFilter(filter),
+    cursor === undefined ? null : 'next page',
+  ];
+  return parts.filter((part) => part !== null).join(', ');
 }
 
 function getRoute(app: Api, { audit, closing }: RouteTools): void {

@@ -75,6 +75,10 @@ function verdictLine({ language }: Reader, verdict: Verdict, now: number): Html 
       const line = gate.state === 'paused' ? words.paused(gate.by ?? '', since) : words.stopped(title, since);
       return html`${line} <small>${words.waiting(waiting)} ${gate.state === 'closed' && remedyIn(language, gate.code)}</small>`;
     }
+    case 'failing': {
+      const { failed, ended, waiting } = verdict;
+      return html`${words.failing(failed, ended)} <small>${waiting > 0 && words.waiting(waiting)} ${words.failingAdvice}</small>`;
+    }
     case 'stalled': {
       const oldest = formatDuration(verdict.oldestMs, words);
       return html`${words.stalled(oldest)} <small>${words.waiting(verdict.waiting)} ${words.stalledAdvice}</small>`;

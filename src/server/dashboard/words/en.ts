@@ -44,6 +44,10 @@ export const en = {
   demands: 'Must name',
   endpoint: 'Webhook endpoint',
   threshold: 'Threshold',
+  weight: 'Weight',
+  limits: 'At most',
+  unfinished: (count: number) => `${count} unfinished`,
+  perDay: (count: number) => `${count} in a day`,
   records: 'Records',
   apiKeys: 'API keys',
   noTenants: 'No tenant has a policy or an API key.',
@@ -68,9 +72,11 @@ export const en = {
     `Stalled: verifications have been waiting for up to ${duration}, the gates are open, and nothing finishes.`,
   stalledAdvice:
     'Check that verify workers are running (bestframe start verify), read their log, and run bestframe doctor.',
+  failing: (failed: number, ended: number) => `Failing: ${failed} of the last ${ended} verifications failed.`,
+  failingAdvice: 'Open one of them below to see why.',
   outOfService: (worker: string, title: string, time: string) =>
     `Worker ${worker} is out of service since ${time}: ${title}.`,
-  waiting: (count: number) => `${count} waiting, none lost.`,
+  waiting: (count: number) => `${count} waiting.`,
   autoRefresh: 'Refresh every 10 s',
   stopRefresh: 'Stop refreshing',
   find: 'Find by id or key',

@@ -1,0 +1,134 @@
+/**
+ * What an operator on call must know about a deployment, on one screen: its condition, and everything that needs a person, each
+ * with what to do. All functions here are pure.
+ */
+import type { CostMetrics, Metrics } from './metrics.ts';
+import { computeVerdict, type RecentActivity, type Verdict, type VerdictInput } from './verdict.ts';
+
+/** Something that needs a person. */
+export interface Finding {
+  /** `down`: verifications do not go on. `attention`: they do, but somebody must act. */
+  readonly level: 'down' | 'attention';
+  readonly what: string;
+  /** What to do. */
+  readonly act: string;
+}
+
+export interface Status {
+  /** The worst level of all findings; `fine` without findings. */
+  readonly condition: 'fine' | Finding['level'];
+  /** Null if Redis cannot be asked. */
+  readonly verdict: Verdict | null;
+  readonly findings: readonly Finding[];
+  readonly queues: Metrics['queues'];
+  readonly workers: Metrics['workers'];
+  readonly recent: RecentActivity | null;
+  readonly costs: CostMetrics | null;
+}
+
+/** A budget that is spent to this share needs a person. */
+const BUDGET_WARNING = 0.8;
+
+export function computeStatus(input: VerdictInput): Status {
+  const { metrics, recent } = input;
+  const verdict = computeVerdict(input);
+  const findings = [...verdictFindings(verdict, metrics), ...partFindings(metrics), ...personFindings(metrics)];
+  const { queues, workers, costs } = metrics;
+  return { condition: worst(findings), verdict, findings, queues, workers, recent, costs };
+}
+
+/** @param trouble what is wrong with Redis, in words. */
+export function statusWithoutRedis(trouble: string): Status {
+  const [, what = trouble, act = 'run bestframe doctor'] = /^(.*?): (.*)$/s.exec(trouble) ?? [];
+  const nothing = { verdict: null, queues: [], workers: [], recent: null, costs: null };
+  return { condition: 'down', findings: [{ level: 'down', what, act }], ...nothing };
+}
+
+function verdictFindings(verdict: Verdict, { workers, queues }: Metrics): Finding[] {
+  const ready = workers.filter(({ state }) => state === 'ready');
+  const unserved = queues.filter(
+    ({ region, waiting, active, delayed }) =>
+      waiting + active + delayed > 0 && !ready.some((worker) => worker.regions.includes(region)),
+  );
+  const found: Finding[] = unserved.map(({ region, waiting, active, delayed }) => ({
+    level: 'down',
+    what: `${count(waiting + active + delayed, 'verification waits', 'verifications wait')} in ${region}, and no worker serves it`,
+    act: `start workers with ${region} in BESTFRAME_REGIONS (bestframe start verify)`,
+  }));
+  if (verdict.kind === 'stalled' && found.length === 0)
+    found.push({
+      level: 'down',
+      what: `verifications wait for up to ${Math.round(verdict.oldestMs / 1_000)} s, the gates are open, and nothing ends`,
+      act: 'read the logs of the workers, and run bestframe doctor',
+    });
+  if (verdict.kind === 'failing')
+    found.push({
+      level: 'down',
+      what: `${verdict.failed} of the last ${verdict.ended} verifications failed`,
+      act: 'find the reason with bestframe list --ended, and its cure with bestframe errors <code>; bestframe retry repeats them',
+    });
+  return found;
+}
+
+/** Gates, services and workers that do not work. */
+function partFindings({ gates, breakers, workers }: Metrics): Finding[] {
+  return [
+    ...gates
+      .filter(({ state }) => state !== 'open')
+      .map(({ region, action, state, code, advice, since, by }) => ({
+        level: 'down' as const,
+        what: `the gate of ${region} ${action} is ${state}${code === null ? '' : ` (${code})`}, since ${since ?? '?'}, by ${by ?? 'account'}`,
+        act:
+          state === 'paused'
+            ? `bestframe gate resume --region ${region} --action ${action}`
+            : (advice ?? 'bestframe gate'),
+      })),
+    ...breakers
+      .filter(({ state }) => state === 'down')
+      .map(({ region, dependency, code, since }) => ({
+        level: 'down' as const,
+        what: `${dependency} in ${region} is down (${code ?? '?'}), since ${since ?? '?'}`,
+        act: 'nothing: verifications wait, and go on when it answers again',
+      })),
+    ...workers
+      .filter(({ state }) => state === 'out_of_service')
+      .map(({ worker, code, advice, since }) => ({
+        level: 'attention' as const,
+        what: `worker ${worker} is out of service (${code ?? '?'}), since ${since}`,
+        act: advice ?? 'run bestframe doctor on its machine',
+      })),
+  ];
+}
+
+/** What only a person can decide. */
+function personFindings({ held, deadNotifications, costs }: Metrics): Finding[] {
+  const found: Finding[] = costs.budgets
+    .filter(({ spent, limit }) => spent >= BUDGET_WARNING * limit)
+    .map(({ period, spent, limit, unit }) => ({
+      level: 'attention',
+      what: `${spent} of the ${limit} ${unit} of this ${period} are spent`,
+      act: 'raise BESTFRAME_BUDGET, or let the gate close when it is spent',
+    }));
+  if (held > 0)
+    found.push({
+      level: 'attention',
+      what: `${count(held, 'held verification waits', 'held verifications wait')} for a decision`,
+      act: 'bestframe held',
+    });
+  if (deadNotifications > 0)
+    found.push({
+      level: 'attention',
+      what: `${count(deadNotifications, 'notification was', 'notifications were')} given up`,
+      act: 'bestframe webhooks dead',
+    });
+  return found;
+}
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+function worst(findings: readonly Finding[]): Status['condition'] {
+  if (findings.some(({ level }) => level === 'down')) return 'down';
+  return findings.length > 0 ? 'attention' : 'fine';
+}
