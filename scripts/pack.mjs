@@ -2,7 +2,7 @@
  * Makes the two packages in `.bestframe/pack/`:
  *
  * bestframe          everything: client, workers, HTTP API, dashboard, emulator, command line
- * bestframe-client   the two clients alone; depends on bullmq, ioredis and zod, but its entry `./http` loads none of these
+ * bestframe-client   the two clients alone; depends on bullmq, ioredis, zod and the API of OpenTelemetry, but its entry `./http` loads none of these
  *
  * Both have the same client: one file per entry and module format, so `import`, `require`, Jest and bundlers all work.
  * Prints the paths of the tarballs on stdout.
@@ -16,7 +16,7 @@ import { ensureDependencies } from './ensure-dependencies.mjs';
 
 const ENTRIES = { index: 'src/index.ts', http: 'src/client/http/index.ts' };
 const FORMATS = ['esm', 'cjs'];
-const CLIENT_PACKAGES = ['bullmq', 'ioredis', 'zod'];
+const CLIENT_PACKAGES = ['@opentelemetry/api', 'bullmq', 'ioredis', 'zod'];
 
 export async function pack(destination = join(root, '.bestframe', 'pack')) {
   await build();

@@ -7,6 +7,7 @@ import { Failure, inputFailure, localFailure } from '../../domain/errors/failure
 import { CODES } from '../../domain/errors/index.ts';
 import { dependenciesOf, dependencyKind } from '../../domain/operations/breakers.ts';
 import type { TenantShare } from '../../domain/operations/tenants.ts';
+import { parseTraceparent, type SpanOptions } from '../../domain/operations/tracing.ts';
 import type { Region, ResourceName } from '../../domain/verification/actions.ts';
 import { fingerprint, subjectHash } from '../../domain/verification/identity.ts';
 import { type Mode, modeMismatch } from '../../domain/verification/mode.ts';
@@ -49,6 +50,8 @@ export interface EnqueueContext {
   readonly defaultWebhook: string | undefined;
   /** How much of the queue the tenant gets, and the most that it may queue. */
   readonly share: TenantShare;
+  /** Of the span that enqueues; null: no trace. */
+  readonly traceparent: string | null;
 }
 
 type ResolvedContext = EnqueueContext & { readonly mode: Mode };
@@ -181,7 +184,7 @@ export function aheadOf(
 }
 
 function claimOf(
-  { store, mode, namespace, defaultWebhook, share }: ResolvedContext,
+  { store, mode, namespace, defaultWebhook, share, traceparent }: ResolvedContext,
   { id, request }: Item,
 ): ClaimRequest {
   const { region, action, lane, deadline } = request;
@@ -204,7 +207,7 @@ function claimOf(
     tenant,
     weight: share.weight,
     quotas: share.quotas,
-    fields: claimFields(id, { ...request, webhook }, { mode, tenant, subject }, deployment.sealer),
+    fields: claimFields(id, { ...request, webhook }, { mode, tenant, subject, traceparent }, deployment.sealer),
   };
 }
 
@@ -246,6 +249,17 @@ function keyConflict(): Failure {
 
 export function keyGone(): Failure {
   return inputFailure(CODES.KEY_GONE, 'key', 'key belongs to a verification that was erased: use a new key');
+}
+
+/** @param given the caller's `traceparent`. If it is absent or invalid, the active span is the parent. */
+export function enqueueSpan(given: string | undefined): SpanOptions {
+  const parent = parseTraceparent(given);
+  return { kind: 'producer', ...(parent === null ? {} : { parent }) };
+}
+
+/** The id of the verification, if there is only one and it was accepted. */
+export function idOfOnly([result, ...others]: readonly EnqueueResult[]): string | null {
+  return result === undefined || others.length > 0 || result.status === 'refused' ? null : result.id;
 }
 
 /** The result of one request. @throws its Failure if it was refused */
