@@ -31,11 +31,12 @@ import {
   deriveNamespace,
   derivePolicy,
   deriveRedis,
+  deriveTracing,
   deriveWebhooks,
+  type TracingSettings,
 } from './derive-settings.ts';
 import { isServiceLink, unknownSetting } from './platform-variables.ts';
 import { type ParsedSettings, SETTINGS } from './settings.ts';
-import { deriveTracing, type TracingSettings } from './tracing.ts';
 
 export interface Config {
   readonly redis: RedisSettings;

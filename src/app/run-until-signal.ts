@@ -39,7 +39,7 @@ export async function runUntilSignal(
     log = createLogger(config, process.stderr);
     for (const warning of config.warnings) log.warn({ event: 'setting_ignored' }, warning);
     await checkFiles(config);
-    tracing = await startTracing(config, name, log);
+    tracing = await startTracing(config.tracing, name, log);
     const { registry, observer } = createProcessMetrics(config.metricsTenants);
     monitor = await openMonitor(config, { registry, log });
     for (const open of openers) running.push(await open(config, log, observer));

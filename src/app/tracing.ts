@@ -3,18 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { VERSION } from '../domain/version.ts';
-import type { Config } from './config.ts';
-import type { ParsedSettings } from './settings.ts';
-
-export const PROTOCOLS = ['http/protobuf', 'http/json'] as const;
-type Protocol = (typeof PROTOCOLS)[number];
-
-export interface TracingSettings {
-  /** Null: tracing is off. */
-  readonly protocol: Protocol | null;
-  /** Undefined: each process has its own name. */
-  readonly serviceName: string | undefined;
-}
+import type { TracingSettings } from './derive-settings.ts';
 
 export interface Tracing {
   /** Exports the remaining spans, for at most two seconds. */
@@ -25,28 +14,9 @@ const CLOSE_MS = 2_000;
 /** After a line about a failed export, no further one is written for this long. */
 const QUIET_MS = 60_000;
 
-/** @param warnings gets a sentence if the settings ask for an exporter that Bestframe does not have. Tracing is then off. */
-export function deriveTracing(settings: ParsedSettings, warnings: string[]): TracingSettings {
-  const serviceName = settings.OTEL_SERVICE_NAME;
-  const off = { protocol: null, serviceName };
-  const exporter = settings.OTEL_TRACES_EXPORTER;
-  const endpoint = settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? settings.OTEL_EXPORTER_OTLP_ENDPOINT;
-  if (settings.OTEL_SDK_DISABLED?.toLowerCase() === 'true' || exporter === 'none') return off;
-  if (exporter === undefined && endpoint === undefined) return off;
-  if (exporter !== undefined && exporter !== 'otlp') {
-    warnings.push('OTEL_TRACES_EXPORTER is neither otlp nor none: no trace is exported');
-    return off;
-  }
-  const asked = settings.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL ?? settings.OTEL_EXPORTER_OTLP_PROTOCOL ?? PROTOCOLS[0];
-  const protocol = PROTOCOLS.find((known) => known === asked);
-  if (protocol !== undefined) return { protocol, serviceName };
-  warnings.push(`OTEL_EXPORTER_OTLP_PROTOCOL is none of ${PROTOCOLS.join(', ')}: no trace is exported`);
-  return off;
-}
-
 /** @param process name of the process, such as `verify`. The exporter reads its other settings from the environment itself. */
 export async function startTracing(
-  { tracing: { protocol, serviceName } }: Pick<Config, 'tracing'>,
+  { protocol, serviceName }: TracingSettings,
   process: string,
   log: Logger,
 ): Promise<Tracing> {

@@ -1,4 +1,3 @@
-import { openTelemetry } from '../../adapters/tracing.ts';
 import type { BreakerView } from '../../domain/operations/breakers.ts';
 import type { CostSum } from '../../domain/operations/costs.ts';
 import type { EraseRequest, EraseResult, ErasureReceipt } from '../../domain/operations/erasure.ts';
@@ -49,7 +48,7 @@ import { cancelOne } from './cancel.ts';
 import { Changes, lastingText } from './changes.ts';
 import { checkRequest, defaultWebhookOf, parseRequest, withLane } from './check-request.ts';
 import { costSums } from './costs.ts';
-import { aheadOf, enqueueParsed, enqueueSpan, idOfOnly, keyGone, onlyResult, type StagedSources } from './enqueue.ts';
+import { aheadOf, enqueueParsed, keyGone, onlyResult, type ParsedOptions, type ParsedOrRefused } from './enqueue.ts';
 import { acknowledge, changeLegalHold, eraseOne, receiptOf, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
 import { heldViews, resolve } from './held.ts';
 import { pageOf, tenantList } from './list.ts';
@@ -131,10 +130,7 @@ export class BestframeClient implements Bestframe {
    * checked here, except those that `staged` names.
    * @throws Failure as `enqueue`
    */
-  async enqueueParsed(
-    verification: Verification,
-    { staged, traceparent }: TraceOptions & { readonly staged?: StagedSources } = {},
-  ): Promise<Enqueued> {
+  async enqueueParsed(verification: Verification, { staged, traceparent }: ParsedOptions = {}): Promise<Enqueued> {
     await this.#requireNamespace();
     const wall = await this.tenants.wall();
     await checkRequest(this.#options, verification, wall, staged?.names);
@@ -436,21 +432,11 @@ export class BestframeClient implements Bestframe {
   }
 
   /** Adds verifications to the queue. A key that is known already gives its state away, which is audited. */
-  async #enqueue(
-    wall: TenantWall | null,
-    parsed: Parameters<typeof enqueueParsed>[1],
-    given: string | undefined,
-  ): Promise<EnqueueResult[]> {
+  async #enqueue(wall: TenantWall | null, parsed: readonly ParsedOrRefused[], traceparent: string | undefined) {
     const defaultWebhook = defaultWebhookOf(this.#options, this.#store.tenant, wall);
     const [{ mode }, share] = [this.#options, shareOf(wall)];
-    const own = { store: this.#store, webhooks: this.webhooks, namespace: this.#namespace };
-    const results = await openTelemetry.run('bestframe enqueue', enqueueSpan(given), async (span) => {
-      const { traceparent } = span;
-      const context = { ...own, mode, defaultWebhook, share, traceparent };
-      const enqueued = await enqueueParsed(context, parsed, (key) => this.idOf(key));
-      span.note({ count: enqueued.length, id: idOfOnly(enqueued) });
-      return enqueued;
-    });
+    const own = { store: this.#store, webhooks: this.webhooks, namespace: this.#namespace, traceparent };
+    const results = await enqueueParsed({ ...own, mode, defaultWebhook, share }, parsed, (key) => this.idOf(key));
     const known = results.flatMap((result) => (result.status === 'same' ? result.id : []));
     await this.#audited(...known.map((on) => ({ act: 'verification.resubmit' as const, on })));
     return results;

@@ -95,6 +95,7 @@ describe('defaults', () => {
       sourceHeaders: [],
       rewriteAof: false,
       sourceHeadersDir: undefined,
+      tracing: { protocol: null, serviceName: undefined },
       warnings: [],
     });
   });
