@@ -67,7 +67,9 @@ beforeAll(async () => {
     OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
   };
   const keys = new ApiKeys(world.config.redis, world.config.prefix);
-  key = (await keys.create({ tenant: 'default', name: 'shop', scopes: ['submit', 'read'], mode: 'test' })).secret;
+  const scopes = ['submit', 'read'] as const;
+  const created = { tenant: 'default', name: 'shop', scopes, mode: 'test', perSecond: 100, lifeMs: null } as const;
+  key = (await keys.create(created)).secret;
   await keys.close();
   await world.client.webhooks.add({ name: 'shop', url: receiver.url('/shop?token=hush') });
 });
@@ -140,7 +142,7 @@ it('producer, API, verify worker and notify worker export one connected trace, a
   const { redisUrl: redis, config } = world;
   const task = { api: apiUrl, key, redis, prefix: config.prefix, namespace: config.namespace, overHttp, overRedis };
   const { stdout } = await run(process.execPath, [join(ROOT, 'test', 'support', 'traced-producer.mjs')], {
-    env: { PATH: process.env.PATH, ...env, OTEL_SERVICE_NAME: 'shop', TASK: JSON.stringify(task) },
+    env: { PATH: process.env.PATH, ...env, TASK: JSON.stringify(task) },
   });
   const ids = JSON.parse(stdout) as { overHttp: string; overRedis: string };
   const told = await Promise.all(
@@ -208,7 +210,8 @@ it('a process exports nothing if tracing is switched off, and works on if its co
   await stopAll();
   expect(bodies).toHaveLength(before);
 
-  const away = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_BSP_SCHEDULE_DELAY: '50' };
+  const quick = { OTEL_BSP_SCHEDULE_DELAY: '50', OTEL_EXPORTER_OTLP_TIMEOUT: '500' };
+  const away = { ...quick, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' };
   const worker = await start('verify', { ...away, NODE_EXTRA_CA_CERTS: world.emulator.caFile });
   const { id } = await world.client.enqueue(await world.request('away'));
   expect(await world.client.wait(id, { until: 'ended', timeoutMs: 30_000 })).toMatchObject({ state: 'completed' });

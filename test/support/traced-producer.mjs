@@ -4,12 +4,16 @@
  */
 import { trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { resourceFromAttributes } from '@opentelemetry/resources';
 import { NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { BestframeHttpClient } from '../../dist/src/client/http/index.js';
 import { BestframeClient } from '../../dist/src/index.js';
 
 const task = JSON.parse(process.env.TASK);
-const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(new OTLPTraceExporter())] });
+const provider = new NodeTracerProvider({
+  resource: resourceFromAttributes({ 'service.name': 'shop' }),
+  spanProcessors: [new SimpleSpanProcessor(new OTLPTraceExporter())],
+});
 provider.register();
 const within = (work) =>
   trace.getTracer('shop').startActiveSpan('checkout', async (span) => {
