@@ -96,8 +96,7 @@ async function light(tarball) {
   const { stdout } = await run('du', ['-sk', join(folder, 'node_modules')]);
   const kib = Number(stdout.split(/\s/)[0]);
   if (kib > MOST_CLIENT_KIB) throw new Error(`an install takes ${kib} KiB, more than ${MOST_CLIENT_KIB}`);
-  for (const each of ['bullmq', 'ioredis', 'zod'])
-    rmSync(join(folder, 'node_modules', each), { recursive: true });
+  for (const each of ['bullmq', 'ioredis', 'zod']) rmSync(join(folder, 'node_modules', each), { recursive: true });
   const { stdout: printed } = await node(folder, ['-p', "typeof require('bestframe-client/http').BestframeHttpClient"]);
   if (printed.trim() !== 'function') throw new Error(printed);
 }
