@@ -44,7 +44,9 @@ let collector: Server;
 let apiUrl = '';
 let key = '';
 let env: Record<string, string>;
+/** What the collector received, as JSON and as protobuf. */
 const bodies: string[] = [];
+const binaries: string[] = [];
 const lines: Record<string, unknown>[] = [];
 const started: WorkerProcess[] = [];
 
@@ -54,7 +56,7 @@ beforeAll(async () => {
   collector = createServer(async (request, response) => {
     let body = '';
     for await (const piece of request.setEncoding('utf8')) body += piece;
-    bodies.push(body);
+    (request.headers['content-type'] === 'application/json' ? bodies : binaries).push(body);
     response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
   });
   await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
@@ -121,6 +123,11 @@ function treeOf(traceId: string): Record<string, string[]> {
     tree[above] = [...new Set([...(tree[above] ?? []), nameOf(span)])].sort();
   }
   return tree;
+}
+
+async function runOne(name: string): Promise<void> {
+  const { id } = await world.client.enqueue(await world.request(name));
+  expect(await world.client.wait(id, { until: 'ended', timeoutMs: 30_000 })).toMatchObject({ state: 'completed' });
 }
 
 async function md5Of(path: string): Promise<string> {
@@ -202,19 +209,31 @@ it('producer, API, verify worker and notify worker export one connected trace, a
   expect(forbidden.filter((word) => text.includes(word))).toEqual([]);
 }, 120_000);
 
-it('a process exports nothing if tracing is switched off, and works on if its collector is away', async () => {
-  const before = bodies.length;
-  await start('verify', { OTEL_SDK_DISABLED: 'true', NODE_EXTRA_CA_CERTS: world.emulator.caFile });
-  const off = await world.client.enqueue(await world.request('off'));
-  await world.client.wait(off.id, { until: 'ended', timeoutMs: 30_000 });
-  await stopAll();
-  expect(bodies).toHaveLength(before);
+it.each([{ OTEL_SDK_DISABLED: 'true' }, { OTEL_TRACES_SAMPLER: 'always_off' }])(
+  'with %j a process exports nothing',
+  async (settings) => {
+    const before = bodies.length;
+    await start('verify', { ...settings, NODE_EXTRA_CA_CERTS: world.emulator.caFile });
+    await runOne(Object.keys(settings).join());
+    await stopAll();
+    expect(bodies).toHaveLength(before);
+  },
+  120_000,
+);
 
+it('by default, spans are exported as protobuf, also under a given name of the service', async () => {
+  const settings = { OTEL_EXPORTER_OTLP_PROTOCOL: '', OTEL_SERVICE_NAME: 'faces' };
+  await start('verify', { ...settings, NODE_EXTRA_CA_CERTS: world.emulator.caFile });
+  await runOne('binary');
+  await stopAll();
+  expect(binaries.join()).toMatch(/faces[^]*bestframe attempt/);
+}, 120_000);
+
+it('a process works on if its collector is away', async () => {
   const quick = { OTEL_BSP_SCHEDULE_DELAY: '50', OTEL_EXPORTER_OTLP_TIMEOUT: '500' };
   const away = { ...quick, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' };
   const worker = await start('verify', { ...away, NODE_EXTRA_CA_CERTS: world.emulator.caFile });
-  const { id } = await world.client.enqueue(await world.request('away'));
-  expect(await world.client.wait(id, { until: 'ended', timeoutMs: 30_000 })).toMatchObject({ state: 'completed' });
+  await runOne('away');
   await expect.poll(() => lines.some(({ event }) => event === 'traces_lost'), SOON).toBe(true);
   expect(await worker.stop(20_000)).toBe(0);
 }, 120_000);
