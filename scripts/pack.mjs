@@ -16,7 +16,10 @@ import { ensureDependencies } from './ensure-dependencies.mjs';
 
 const ENTRIES = { index: 'src/index.ts', http: 'src/client/http/index.ts' };
 const FORMATS = ['esm', 'cjs'];
+/** Without the API of OpenTelemetry, which is bundled: the whole package takes 2 MiB. All its copies in a process share one registry. */
 const CLIENT_PACKAGES = ['bullmq', 'ioredis', 'zod'];
+
+const LICENSE_OF_BUNDLED = 'LICENSE-opentelemetry-api';
 
 export async function pack(destination = join(root, '.bestframe', 'pack')) {
   await build();
@@ -54,11 +57,12 @@ async function stageClient(folder, manifest) {
     sideEffects: false,
     engines,
     exports: clientExports('.'),
-    files: [...FORMATS],
+    files: [...FORMATS, LICENSE_OF_BUNDLED],
     dependencies: Object.fromEntries(CLIENT_PACKAGES.map((name) => [name, dependencies[name]])),
   });
   cpSync(join(root, 'docs', 'client-package.md'), join(folder, 'README.md'));
   cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
+  cpSync(join(root, 'node_modules', '@opentelemetry', 'api', 'LICENSE'), join(folder, LICENSE_OF_BUNDLED));
 }
 
 /** Puts together the package `bestframe`: dist as it was built, with the client's bundles in dist/client. */
@@ -109,7 +113,7 @@ async function bundle(folder) {
     bundle: true,
     format: 'esm',
     splitting: true,
-    packages: 'external',
+    external: CLIENT_PACKAGES,
   });
   await esbuild({ ...common, entryPoints: [join(esm, '*.js')], outdir: cjs, format: 'cjs' });
   // Node reads the format of a file from the package.json next to it.

@@ -5,4 +5,4 @@
 import { runUntilSignal } from '../src/app/run-until-signal.ts';
 import { openErase, openNotify, openVerify } from '../src/app/workers.ts';
 
-process.exit(await runUntilSignal([openVerify, openErase, openNotify], process.env));
+process.exit(await runUntilSignal('all', [openVerify, openErase, openNotify], process.env));

@@ -5,4 +5,4 @@
 import { openApi } from '../src/app/api.ts';
 import { runUntilSignal } from '../src/app/run-until-signal.ts';
 
-process.exit(await runUntilSignal([openApi], process.env));
+process.exit(await runUntilSignal('api', [openApi], process.env));

@@ -2,4 +2,4 @@
 import { runUntilSignal } from '../src/app/run-until-signal.ts';
 import { openErase } from '../src/app/workers.ts';
 
-process.exit(await runUntilSignal([openErase], process.env));
+process.exit(await runUntilSignal('erase', [openErase], process.env));

@@ -2,4 +2,4 @@
 import { runUntilSignal } from '../src/app/run-until-signal.ts';
 import { openNotify } from '../src/app/workers.ts';
 
-process.exit(await runUntilSignal([openNotify], process.env));
+process.exit(await runUntilSignal('notify', [openNotify], process.env));

@@ -2,4 +2,4 @@
 import { runUntilSignal } from '../src/app/run-until-signal.ts';
 import { openVerify } from '../src/app/workers.ts';
 
-process.exit(await runUntilSignal([openVerify], process.env));
+process.exit(await runUntilSignal('verify', [openVerify], process.env));

@@ -31,7 +31,9 @@ import {
   deriveNamespace,
   derivePolicy,
   deriveRedis,
+  deriveTracing,
   deriveWebhooks,
+  type TracingSettings,
 } from './derive-settings.ts';
 import { isServiceLink, unknownSetting } from './platform-variables.ts';
 import { type ParsedSettings, SETTINGS } from './settings.ts';
@@ -107,7 +109,8 @@ export interface Config {
   readonly webhooks: readonly WebhookEndpoint[];
   /** Private webhook hosts that are allowed, in the syntax of NO_PROXY. */
   readonly webhookAllow: string;
-  /** One sentence for each variable that looks like a setting but is not. Such variables have no effect. */
+  readonly tracing: TracingSettings;
+  /** One sentence for each variable that has no effect: it looks like a setting but is not, or its value is not supported. */
   readonly warnings: readonly string[];
 }
 
@@ -136,6 +139,10 @@ export function readConfig(env: Env): Config {
   const webhooks = deriveWebhooks(parsed.data, faults);
   const namespace = deriveNamespace(parsed.data, faults);
   if (faults.length > 0) throw invalidSettings(faults);
+  const warnings = Object.entries(env)
+    .filter(([name, value = '']) => name.startsWith('BESTFRAME_') && !(name in SETTINGS) && !isServiceLink(name, value))
+    .map(([name]) => unknownSetting(name, names));
+  const tracing = deriveTracing(parsed.data, warnings);
   return freezeConfig({
     ...simpleSettings(parsed.data),
     ...derivedSettings(parsed.data),
@@ -144,11 +151,8 @@ export function readConfig(env: Env): Config {
     costs,
     webhooks,
     namespace,
-    warnings: Object.entries(env)
-      .filter(
-        ([name, value = '']) => name.startsWith('BESTFRAME_') && !(name in SETTINGS) && !isServiceLink(name, value),
-      )
-      .map(([name]) => unknownSetting(name, names)),
+    tracing,
+    warnings,
   });
 }
 

@@ -161,3 +161,32 @@ export function deriveBreakers({
 function inMs(seconds: Readonly<Partial<Record<string, number>>>): Record<string, number> {
   return Object.fromEntries(Object.entries(seconds).map(([name, value = 0]) => [name, value * 1_000]));
 }
+
+const PROTOCOLS = ['http/protobuf', 'http/json'] as const;
+type Protocol = (typeof PROTOCOLS)[number];
+
+export interface TracingSettings {
+  /** Null: tracing is off. */
+  readonly protocol: Protocol | null;
+  /** Undefined: each process has its own name. */
+  readonly serviceName: string | undefined;
+}
+
+/** @param warnings gets a sentence if the settings ask for an exporter that Bestframe does not have. Tracing is then off. */
+export function deriveTracing(settings: ParsedSettings, warnings: string[]): TracingSettings {
+  const serviceName = settings.OTEL_SERVICE_NAME;
+  const off = { protocol: null, serviceName };
+  const exporter = settings.OTEL_TRACES_EXPORTER;
+  const endpoint = settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? settings.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (settings.OTEL_SDK_DISABLED?.toLowerCase() === 'true' || exporter === 'none') return off;
+  if (exporter === undefined && endpoint === undefined) return off;
+  if (exporter !== undefined && exporter !== 'otlp') {
+    warnings.push('OTEL_TRACES_EXPORTER is neither otlp nor none: no trace is exported');
+    return off;
+  }
+  const asked = settings.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL ?? settings.OTEL_EXPORTER_OTLP_PROTOCOL ?? PROTOCOLS[0];
+  const protocol = PROTOCOLS.find((known) => known === asked);
+  if (protocol !== undefined) return { protocol, serviceName };
+  warnings.push(`OTEL_EXPORTER_OTLP_PROTOCOL is none of ${PROTOCOLS.join(', ')}: no trace is exported`);
+  return off;
+}

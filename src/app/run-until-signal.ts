@@ -8,6 +8,7 @@ import { createLogger } from './logger.ts';
 import { openMonitor, type ProcessMonitor } from './monitor.ts';
 import { createProcessMetrics } from './process-metrics.ts';
 import type { Running } from './running.ts';
+import { startTracing, type Tracing } from './tracing.ts';
 
 export type OpenService = (config: Config, log: Logger, observer?: Observer) => Promise<Running>;
 
@@ -16,14 +17,18 @@ export const EXIT = { ok: 0, failed: 1, badInput: 2, notDrained: 3, wedged: 4 } 
 /**
  * Resolves with the exit code. A wedged worker counts as a signal. A second signal ends the process at once. If the parent opened an IPC channel, `ready` is sent
  * over it after the start, and a closed channel (the parent died) counts as a signal.
+ *
+ * @param name name of the process in traces
  */
 export async function runUntilSignal(
+  name: string,
   openers: readonly OpenService[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
   let config: Config;
   let log: Logger;
   let monitor: ProcessMonitor | undefined;
+  let tracing: Tracing | undefined;
   const running: Running[] = [];
   // The handler is installed before anything starts: a signal without a handler kills the process outright.
   const signalled = waitForSignal();
@@ -34,12 +39,14 @@ export async function runUntilSignal(
     log = createLogger(config, process.stderr);
     for (const warning of config.warnings) log.warn({ event: 'setting_ignored' }, warning);
     await checkFiles(config);
+    tracing = await startTracing(config.tracing, name, log);
     const { registry, observer } = createProcessMetrics(config.metricsTenants);
     monitor = await openMonitor(config, { registry, log });
     for (const open of openers) running.push(await open(config, log, observer));
   } catch (error) {
     await Promise.all(running.map((each) => each.stop(0)));
     await monitor?.close();
+    await tracing?.close();
     if (!(error instanceof Failure)) throw error;
     process.stderr.write(`${error.code}: ${error.message}\n`);
     return EXIT.badInput;
@@ -58,6 +65,7 @@ export async function runUntilSignal(
   );
   const drained = await Promise.all(running.map((each) => each.stop(config.drainMs)));
   await monitor.close();
+  await tracing.close();
   const clean = drained.every(Boolean);
   log.info(
     { event: 'stopped', drained: clean },

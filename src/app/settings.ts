@@ -400,6 +400,41 @@ export const SETTINGS = {
   BESTFRAME_LEASE_MS: wholeNumber(500, 60_000)
     .default(8_000)
     .describe('How long a worker keeps its verification after it stops responding, in ms'),
+  OTEL_TRACES_EXPORTER: text
+    .optional()
+    .describe(
+      '`otlp` exports [traces](metrics.md#traces), `none` exports none. If unset: `otlp` if an endpoint is set',
+    ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: text
+    .optional()
+    .describe('Base URL of the OTLP collector, to which `/v1/traces` is added, e.g. `http://127.0.0.1:4318`'),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: text
+    .optional()
+    .describe('Whole URL for traces, instead of `OTEL_EXPORTER_OTLP_ENDPOINT`'),
+  OTEL_EXPORTER_OTLP_PROTOCOL: text
+    .optional()
+    .describe('`http/protobuf` or `http/json`. If unset: `http/protobuf`. With `grpc`, no trace is exported'),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: text
+    .optional()
+    .describe('Protocol for traces, instead of `OTEL_EXPORTER_OTLP_PROTOCOL`'),
+  OTEL_EXPORTER_OTLP_HEADERS: text
+    .optional()
+    .describe('Headers for the collector, `name=value,…`. They may contain a secret'),
+  OTEL_SERVICE_NAME: text
+    .optional()
+    .describe(
+      'Name of the service in traces. If unset: `bestframe-` and the name of the process, e.g. `bestframe-verify`',
+    ),
+  OTEL_RESOURCE_ATTRIBUTES: text
+    .optional()
+    .describe('Attributes of the service in traces, e.g. `deployment.environment.name=production`'),
+  OTEL_TRACES_SAMPLER: text
+    .optional()
+    .describe(
+      'Which traces are exported, e.g. `parentbased_traceidratio`. If unset: all, except those that the caller did not sample',
+    ),
+  OTEL_TRACES_SAMPLER_ARG: text.optional().describe('Argument of the sampler, e.g. `0.1` for a tenth'),
+  OTEL_SDK_DISABLED: text.optional().describe('`true` switches tracing off'),
 } as const;
 
 /** The settings as parsed, under the names of their variables. */

@@ -2,6 +2,7 @@
 import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import { createTransport, createWebhookSender } from '../adapters/http/index.ts';
+import { openTelemetry } from '../adapters/tracing.ts';
 import { ERASE_SLOTS, EraseWorker } from '../background/erase-worker.ts';
 import { NOTIFY_SLOTS, type NotifyTuning, NotifyWorker } from '../background/notify-worker.ts';
 import { Retention } from '../background/retention.ts';
@@ -91,7 +92,7 @@ export async function startVerify(
   }: Opened & Pick<OpenMachine, 'machine' | 'serve'>,
   log: Logger,
 ): Promise<Running> {
-  const edges = { ...unobserved, faceId: observeVendor(unobserved.faceId, observer) };
+  const edges = { ...unobserved, faceId: observeVendor(unobserved.faceId, observer, openTelemetry) };
   const lease = leaseTimes(config);
   const gate = new Gate(deployment, config.limits, lease.leaseMs);
   const eraseQueue = openEraseQueue(deployment);
@@ -151,6 +152,7 @@ function createVerifyWorker(
   const namespace = namespaceOf(config);
   return new VerifyWorker({
     ...shared,
+    tracer: openTelemetry,
     region,
     policy,
     breakers,
@@ -257,7 +259,17 @@ export async function startNotify(
   const endpoints = new WebhookEndpoints(deployment);
   const { mode, webhooks: configured } = config;
   for (const { name } of configured) await endpoints.announce(name);
-  const worker = new NotifyWorker({ deployment, mode, configured, endpoints, sender, observer, log, ...tuning });
+  const worker = new NotifyWorker({
+    deployment,
+    mode,
+    configured,
+    endpoints,
+    sender,
+    observer,
+    log,
+    ...tuning,
+    tracer: openTelemetry,
+  });
   await worker.start();
   log.info({ event: 'ready', mode, endpoints: configured.map(({ name }) => name) }, 'notify worker ready');
   const queue = openNotifyQueue(deployment);

@@ -16,6 +16,7 @@ import { Failure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { NO_OBSERVER, type Observer } from '../domain/operations/process-metrics.ts';
 import { ownerOf } from '../domain/operations/tenants.ts';
+import { NO_TRACER, type Span, type Tracer, traceIdOf } from '../domain/operations/tracing.ts';
 import {
   type WebhookEndpoint,
   type WebhookEvent,
@@ -31,6 +32,7 @@ import { bullmqOptions, type Deployment } from '../redis/deployment.ts';
 import { NOTIFY_BACKOFF_MS, NOTIFY_MAX_AGE_MS } from '../redis/job-options.ts';
 import { NOTIFY_QUEUE } from '../redis/names.ts';
 import { type NotifyJob, notificationId } from '../redis/notify-queue.ts';
+import { readTraceparent } from '../redis/read-records.ts';
 import { readViews } from '../redis/read-view.ts';
 import type { DeliveryPermit } from '../redis/scripts/may-deliver.ts';
 import type { CircuitRule, WebhookEndpoints } from '../redis/webhook-endpoints.ts';
@@ -50,6 +52,7 @@ export interface NotifyWorkerOptions extends NotifyTuning {
   readonly endpoints: WebhookEndpoints;
   readonly sender: WebhookSender;
   readonly observer?: Observer | undefined;
+  readonly tracer?: Tracer | undefined;
   readonly log: Logger;
 }
 
@@ -104,11 +107,13 @@ export class NotifyWorker {
     const busy = this.#busy.get(to) ?? 0;
     if (busy >= MAX_PER_ENDPOINT) return postpone(job, token, BUSY_MS * (1 + 4 * Math.random()));
     this.#busy.set(to, busy + 1);
+    let traceparent: string | null = null;
     try {
-      return await this.#deliver(job, token);
+      traceparent = await readTraceparent(this.#options.deployment, job.data.id);
+      return await this.#deliver(job, token, traceparent);
     } catch (error) {
       if (error instanceof DelayedError) throw error;
-      throw this.#undelivered(job, error);
+      throw this.#undelivered(job, error, traceparent);
     } finally {
       const left = (this.#busy.get(to) ?? 1) - 1;
       if (left > 0) this.#busy.set(to, left);
@@ -116,7 +121,11 @@ export class NotifyWorker {
     }
   }
 
-  async #deliver(job: Job<NotifyJob>, token: string | undefined): Promise<{ sent: boolean }> {
+  async #deliver(
+    job: Job<NotifyJob>,
+    token: string | undefined,
+    traceparent: string | null,
+  ): Promise<{ sent: boolean }> {
     const { to, event } = job.data;
     const { configured, endpoints } = this.#options;
     const owner = ownerOf(job.data.tenant ?? null);
@@ -138,13 +147,26 @@ export class NotifyWorker {
       // The random part spreads the deliveries: the first one to return is the probe, and the others wait for its result.
       return postpone(job, token, permit.waitMs + Math.random() * Math.max(permit.waitMs, BUSY_MS));
     }
-    return this.#send(job, endpoint, message, deliveryId);
+    const { id } = job.data;
+    const facts = { id, endpoint: to, event: message.type, attempt: job.attemptsMade + 1 };
+    const { tracer = NO_TRACER } = this.#options;
+    return tracer.run('bestframe notify', { parent: traceparent, kind: 'client', facts }, (span) =>
+      this.#send(job, endpoint, message, { deliveryId, span }),
+    );
   }
 
-  async #send(job: Job<NotifyJob>, endpoint: WebhookEndpoint, message: WebhookMessage, deliveryId: string) {
+  async #send(
+    job: Job<NotifyJob>,
+    endpoint: WebhookEndpoint,
+    message: WebhookMessage,
+    { deliveryId, span }: { readonly deliveryId: string; readonly span: Span },
+  ) {
     const { sender, log, observer = NO_OBSERVER, limitMs = POST_TIMEOUT_MS } = this.#options;
     const body = JSON.stringify(message);
-    const headers = webhookHeaders(notificationId(job.data), Date.now(), body, endpoint.secrets);
+    const headers = {
+      ...webhookHeaders(notificationId(job.data), Date.now(), body, endpoint.secrets),
+      ...(span.traceparent === null ? {} : { traceparent: span.traceparent }),
+    };
     const startedAt = performance.now();
     let refusal: NotDelivered | null;
     try {
@@ -157,9 +179,16 @@ export class NotifyWorker {
     const outcome = refusal === null ? 'ok' : gone ? 'gone' : 'failed';
     observer.measure('webhookDelivery', { result: outcome }, performance.now() - startedAt);
     await this.#recordDelivery(job.data, { deliveryId, outcome, code: refusal?.code ?? '' });
+    span.note({ code: refusal?.code });
     if (refusal !== null) throw refusal;
     const { id, to } = job.data;
-    const facts = { id, endpoint: to, type: message.type, attempt: job.attemptsMade + 1 };
+    const facts = {
+      id,
+      ...traceField(span.traceparent),
+      endpoint: to,
+      type: message.type,
+      attempt: job.attemptsMade + 1,
+    };
     log.info(
       { event: 'notification_delivered', ...facts, ms: Math.round(performance.now() - startedAt) },
       `${to}: ${message.type}`,
@@ -211,7 +240,11 @@ export class NotifyWorker {
   }
 
   /** An error with only the code, because BullMQ keeps and shows the text of an error. */
-  #undelivered({ data: { id, to, event }, attemptsMade, opts }: Job<NotifyJob>, error: unknown): Error {
+  #undelivered(
+    { data: { id, to, event }, attemptsMade, opts }: Job<NotifyJob>,
+    error: unknown,
+    traceparent: string | null,
+  ): Error {
     const refusal =
       error instanceof NotDelivered ? error : new NotDelivered(error instanceof Failure ? error.code : CODES.INTERNAL);
     const dead = refusal.permanent || attemptsMade + 1 >= (opts.attempts ?? 1);
@@ -219,6 +252,7 @@ export class NotifyWorker {
       {
         event: dead ? 'delivery_given_up' : 'delivery_failed',
         id,
+        ...traceField(traceparent),
         endpoint: to,
         notification: event,
         code: refusal.code,
@@ -230,6 +264,12 @@ export class NotifyWorker {
     delete end.stack;
     return end;
   }
+}
+
+/** The trace of a log line. */
+function traceField(traceparent: string | null): { readonly traceId?: string } {
+  const traceId = traceIdOf(traceparent);
+  return traceId === null ? {} : { traceId };
 }
 
 class NotDelivered extends Error {

@@ -18,6 +18,14 @@ import type { VerificationRequest } from '../domain/verification/request.ts';
 import { isTerminal, type State } from '../domain/verification/states.ts';
 import type { AnswerWithHistory, VerificationAnswer } from '../domain/verification/view.ts';
 
+export interface TraceOptions {
+  /**
+   * W3C `traceparent` of the span that enqueues, so that the verification becomes part of its trace. An invalid one is ignored.
+   * @default with `BestframeClient` the active span of OpenTelemetry, if there is one
+   */
+  readonly traceparent?: string | undefined;
+}
+
 export interface VerifyOptions {
   /**
    * How long to wait, ms. The verification continues after that.
@@ -77,7 +85,7 @@ export interface Enqueued {
 
 export type EnqueueResult = Enqueued | { readonly key: string; readonly status: 'refused'; readonly error: Failure };
 
-export interface EnqueueManyOptions {
+export interface EnqueueManyOptions extends TraceOptions {
   /**
    * Verifications per chunk; a chunk takes two round trips.
    * @default 500
@@ -122,10 +130,10 @@ export interface Attribution {
  * belongs to another tenant.
  */
 export interface Bestframe {
-  enqueue(request: VerificationRequest): Promise<Enqueued>;
+  enqueue(request: VerificationRequest, options?: TraceOptions): Promise<Enqueued>;
   enqueueMany(requests: readonly VerificationRequest[], options?: EnqueueManyOptions): Promise<EnqueueResult[]>;
   /** Enqueues a verification and waits for its decision. `next` in the answer says what to do. */
-  verify(request: VerificationRequest, options?: VerifyOptions): Promise<VerificationAnswer>;
+  verify(request: VerificationRequest, options?: VerifyOptions & TraceOptions): Promise<VerificationAnswer>;
 
   get(id: string): Promise<AnswerWithHistory | null>;
   getByKey(key: string): Promise<AnswerWithHistory | null>;

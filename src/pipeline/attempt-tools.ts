@@ -2,6 +2,7 @@
 
 import type { CostSettings } from '../domain/operations/costs.ts';
 import type { TenantWall } from '../domain/operations/tenants.ts';
+import type { Tracer } from '../domain/operations/tracing.ts';
 import type { Mode } from '../domain/verification/mode.ts';
 import type { Policy } from '../domain/verification/policy.ts';
 import type { RequirableField } from '../domain/verification/request.ts';
@@ -36,6 +37,7 @@ export interface AttemptTools {
   readonly keepSourcesMs: number;
   /** Fields that this deployment requires of every verification. */
   readonly demands: readonly RequirableField[];
+  readonly tracer: Tracer;
   readonly log: RunLog;
 }
 

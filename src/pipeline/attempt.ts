@@ -211,7 +211,9 @@ export class Attempt {
       const leave = await shares.enter(needed);
       if (leave === null) throw sourceBusy(starts);
       try {
-        this.#spooled = await this.#within('upload', (context) => openResources(this.#input, context));
+        this.#spooled = await this.#tools.tracer.run('read sources', { facts: { stage: 'upload' } }, () =>
+          this.#within('upload', (context) => openResources(this.#input, context)),
+        );
       } finally {
         leave();
       }
@@ -246,43 +248,47 @@ export class Attempt {
   }
 
   async #runStage(stage: StageName): Promise<void> {
-    const { outcomes } = this.#record;
     const input = this.#input;
     const startedAt = performance.now();
     const tookMs = () => performance.now() - startedAt;
-    const { breakers } = this.#tools;
     this.#tools.log.stage(stage, 'start', {});
     try {
-      switch (stage) {
-        case 'upload':
-          outcomes.upload = await this.#within(stage, (context) => stages.upload(input, context, this.#spooled));
-          breakers.pass(this.#dependencies(input.order, stage));
-          await this.#commitUpload(this.#spoolMs + tookMs());
-          this.#tools.log.moved('uploaded', uploadedBytes(outcomes.upload));
-          break;
-        case 'md5':
-          outcomes.md5 = await this.#within(stage, (context) => stages.md5(input, context));
-          breakers.pass(this.#dependencies(input.order, stage));
-          this.#preflightEntry = { at: Date.now(), event: 'done', stage, ms: tookMs() };
-          break;
-        case 'detect':
-          outcomes.detect = await stages.detect(input, this.#context(this.#untilDecision));
-          this.#tools.log.decided(outcomes.detect);
-          await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
-          break;
-        case 'download':
-          outcomes.download = await this.#within(stage, (context) => stages.download(input, context));
-          if (hasFrameToFetch(input)) {
-            this.#tools.log.moved('downloaded', outcomes.download.stored?.bytes ?? 0);
-            breakers.pass(this.#dependencies(input.order, stage));
-            this.#downloadEntry = { at: Date.now(), event: 'done', stage, ms: tookMs() };
-          }
-          break;
-      }
+      await this.#tools.tracer.run(stage, { facts: { stage } }, () => this.#work(stage, input, tookMs));
     } catch (error) {
       throw new StageFailure(stage, tookMs(), error);
     }
     this.#tools.log.stage(stage, 'done', { ms: tookMs() + (stage === 'upload' ? this.#spoolMs : 0) });
+  }
+
+  async #work(stage: StageName, input: StageInput, tookMs: () => number): Promise<void> {
+    const { outcomes } = this.#record;
+    const { breakers } = this.#tools;
+    switch (stage) {
+      case 'upload':
+        outcomes.upload = await this.#within(stage, (context) => stages.upload(input, context, this.#spooled));
+        breakers.pass(this.#dependencies(input.order, stage));
+        await this.#commitUpload(this.#spoolMs + tookMs());
+        this.#tools.log.moved('uploaded', uploadedBytes(outcomes.upload));
+        break;
+      case 'md5':
+        outcomes.md5 = await this.#within(stage, (context) => stages.md5(input, context));
+        breakers.pass(this.#dependencies(input.order, stage));
+        this.#preflightEntry = { at: Date.now(), event: 'done', stage, ms: tookMs() };
+        break;
+      case 'detect':
+        outcomes.detect = await stages.detect(input, this.#context(this.#untilDecision));
+        this.#tools.log.decided(outcomes.detect);
+        await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
+        break;
+      case 'download':
+        outcomes.download = await this.#within(stage, (context) => stages.download(input, context));
+        if (hasFrameToFetch(input)) {
+          this.#tools.log.moved('downloaded', outcomes.download.stored?.bytes ?? 0);
+          breakers.pass(this.#dependencies(input.order, stage));
+          this.#downloadEntry = { at: Date.now(), event: 'done', stage, ms: tookMs() };
+        }
+        break;
+    }
   }
 
   /**

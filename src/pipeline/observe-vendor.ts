@@ -1,27 +1,33 @@
-/** Measures the calls to FaceID, from the slot of a call to its answer. */
+/** Measures the calls to FaceID, and traces them, from the slot of a call to its answer. */
 import { Failure } from '../domain/errors/failure.ts';
 import { classify } from '../domain/errors/index.ts';
 import type { Observer } from '../domain/operations/process-metrics.ts';
+import { NO_TRACER, type Span, type SpanFacts } from '../domain/operations/tracing.ts';
 import type { FaceId, Turn } from '../domain/ports.ts';
 import type { Region } from '../domain/verification/actions.ts';
 
-export function observeVendor(faceId: FaceId, observer: Observer): FaceId {
+export function observeVendor(faceId: FaceId, observer: Observer, tracer = NO_TRACER): FaceId {
   /** Measures a call. A call that was never sent is left out. */
-  async function measured<T extends Turn, Answer>(
+  async function measured<T extends Turn, Answer extends { readonly requestId: string | null }>(
     { region, action }: { region: Region; action: string },
     turn: () => Promise<T>,
     call: (turn: () => Promise<T>) => Promise<Answer>,
   ): Promise<Answer> {
     let sentAt: number | null = null;
+    let span: Span | null = null;
     const noted = async () => {
       const taken = await turn();
       sentAt = performance.now();
+      span = tracer.begin(action, { kind: 'client', facts: { region, action } });
       return taken;
     };
     let failure: Failure | null = null;
     try {
-      return await call(noted);
+      const answer = await call(noted);
+      endSpan(span, { requestId: answer.requestId });
+      return answer;
     } catch (error) {
+      endSpan(span, {}, error);
       if (error instanceof Failure) failure = error;
       else sentAt = null; // no answer of the vendor, and no failure to reach it
       throw error;
@@ -31,6 +37,11 @@ export function observeVendor(faceId: FaceId, observer: Observer): FaceId {
         observer.measure('vendorCall', { region, action, result }, performance.now() - sentAt);
       }
     }
+  }
+
+  function endSpan(span: Span | null, facts: SpanFacts, error?: unknown): void {
+    span?.note(facts);
+    span?.end(error);
   }
 
   return {

@@ -10,6 +10,7 @@ import { type ErrorClass, failureCode } from '../domain/errors/index.ts';
 import { dependencyKind } from '../domain/operations/breakers.ts';
 import type { Charge } from '../domain/operations/costs.ts';
 import { codeLabel, isPreflightCatch, NO_OBSERVER, type Observer } from '../domain/operations/process-metrics.ts';
+import { traceIdOf } from '../domain/operations/tracing.ts';
 import type { ActionName } from '../domain/verification/actions.ts';
 import { MICROS } from '../domain/verification/cost.ts';
 import type { DetectOutcome } from '../domain/verification/outcomes.ts';
@@ -21,7 +22,7 @@ import type { Ending } from '../redis/scripts/settle.ts';
 export type StageEvent = 'start' | 'done' | 'unknown' | 'reused';
 
 /** What the metrics need to know about the verification. */
-type Observed = Pick<JournalRecord, 'region' | 'lane' | 'tenant' | 'createdAt' | 'starts' | 'retries'>;
+type Observed = Pick<JournalRecord, 'region' | 'lane' | 'tenant' | 'createdAt' | 'starts' | 'retries' | 'traceparent'>;
 
 export class RunLog {
   readonly #log: Logger;
@@ -30,7 +31,8 @@ export class RunLog {
 
   /** @param record absent if there is no verification. Then nothing is measured. */
   constructor(log: Logger, id: string, observer = NO_OBSERVER, record: Observed | null = null) {
-    this.#log = log.child({ id });
+    const traceId = traceIdOf(record?.traceparent ?? null);
+    this.#log = log.child({ id, ...(traceId === null ? {} : { traceId }) });
     this.#observer = record === null ? NO_OBSERVER : observer;
     this.#record = record;
   }

@@ -18,6 +18,7 @@ import {
   tenantFolder,
   wallOf,
 } from '../domain/operations/tenants.ts';
+import { NO_TRACER, type SpanFacts, type Tracer } from '../domain/operations/tracing.ts';
 import type { Region } from '../domain/verification/actions.ts';
 import type { Mode } from '../domain/verification/mode.ts';
 import { type Policy, SUSPECT_AFTER } from '../domain/verification/policy.ts';
@@ -76,6 +77,7 @@ export interface VerifyWorkerOptions {
   readonly costs: CostSettings;
   readonly demands: readonly RequirableField[];
   readonly observer?: Observer | undefined;
+  readonly tracer?: Tracer | undefined;
   readonly log: Logger;
 }
 
@@ -234,7 +236,9 @@ export class VerifyWorker {
         const marked = await lease.guard(journal.markAlone());
         if (marked === 'lost') return { kind: 'lost' };
       }
-      return await this.#run(id, { journal, lease, start, record });
+      return await this.#traced({ region, lane: data.lane, action }, record, () =>
+        this.#run(id, { journal, lease, start, record }),
+      );
     } catch (error) {
       if (lease.lost) return { kind: 'lost' };
       throw error;
@@ -253,6 +257,17 @@ export class VerifyWorker {
     const wall = wallOf(tenant, await tenants.policyOf(tenant), surroundings);
     if (order === null || findForbiddenPlace(wall, order, stagedResources(id, order)) === null) return wall;
     return wallOf(tenant, (await tenants.find(tenant))?.policy ?? null, surroundings);
+  }
+
+  /** Runs an attempt within a span, which continues the trace of the verification. */
+  #traced(facts: SpanFacts, { id, traceparent, starts }: JournalRecord, run: () => Promise<AttemptEnd>) {
+    const { tracer = NO_TRACER } = this.#options;
+    const options = { parent: traceparent, kind: 'consumer', facts: { ...facts, id, attempt: starts } } as const;
+    return tracer.run('bestframe attempt', options, async (span) => {
+      const end = await run();
+      if (end.kind === 'done') span.note({ state: end.state, code: end.code });
+      return end;
+    });
   }
 
   async #run(
@@ -295,8 +310,13 @@ export class VerifyWorker {
       machine,
       costs,
     };
-    const { receiptOwner } = this.#options;
-    return new Attempt({ ...shared, breakers, shares: this.#shares, receiptOwner, log }, lease, start, record).run();
+    const { receiptOwner, tracer = NO_TRACER } = this.#options;
+    return new Attempt(
+      { ...shared, breakers, shares: this.#shares, receiptOwner, tracer, log },
+      lease,
+      start,
+      record,
+    ).run();
   }
 }
 

@@ -1,6 +1,7 @@
 /** Reads journals, and whether verifications exist, have ended or were erased. */
 import { Failure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
+import { parseTraceparent } from '../domain/operations/tracing.ts';
 import type { Order } from '../domain/verification/request.ts';
 import type { State } from '../domain/verification/states.ts';
 import { redisFailure } from './connection.ts';
@@ -39,6 +40,11 @@ function filesIn(sealer: Deployment['sealer'], id: string, src: string): readonl
     if (error instanceof Failure && error.code === CODES.SEAL_KEY_MISSING) return null;
     throw error;
   }
+}
+
+/** The `traceparent` under which a verification was enqueued; null if there is none, or the record is gone. */
+export async function readTraceparent({ redis, names }: Deployment, id: string): Promise<string | null> {
+  return parseTraceparent(await redis.hget(names.journal(id), 'tp'));
 }
 
 export async function journalExists({ redis, names }: Deployment, id: string): Promise<boolean> {

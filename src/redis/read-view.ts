@@ -4,6 +4,7 @@
  */
 import { explain } from '../domain/errors/index.ts';
 import { dependenciesOf } from '../domain/operations/breakers.ts';
+import { traceIdOf } from '../domain/operations/tracing.ts';
 import { type Advice, adviseOn, outlookOf } from '../domain/verification/advice.ts';
 import { type Cost, MICROS } from '../domain/verification/cost.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
@@ -89,6 +90,7 @@ function viewOf(record: JournalRecord, history: readonly HistoryEntry[], surroun
     purpose: record.purpose,
     consent: record.consent,
     legalHold: record.legalHold,
+    traceId: traceIdOf(record.traceparent),
     history,
   };
 }

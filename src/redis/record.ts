@@ -4,6 +4,7 @@
  */
 
 import { CODES } from '../domain/errors/index.ts';
+import { parseTraceparent } from '../domain/operations/tracing.ts';
 import type { ActionName, Region } from '../domain/verification/actions.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import type { LegalHold } from '../domain/verification/legal-hold.ts';
@@ -77,6 +78,8 @@ export interface JournalRecord {
   readonly upload: UploadWay;
   readonly lane: Lane;
   readonly threshold: number;
+  /** W3C `traceparent` under which the verification was enqueued; null: none. */
+  readonly traceparent: string | null;
   /** Name of the endpoint to notify; null: none. */
   readonly webhook: string | null;
   readonly metadata: Readonly<Record<string, string>>;
@@ -170,11 +173,14 @@ export interface Owner {
   readonly subject: string | null;
 }
 
-/** The journal fields that a claim writes, as field, value, … */
+/**
+ * The journal fields that a claim writes, as field, value, …
+ * @param traceparent of the span that enqueues the verification; null: no trace.
+ */
 export function claimFields(
   id: string,
   request: Verification,
-  { mode, tenant, subject }: Owner,
+  { mode, tenant, subject, traceparent = null }: Owner & { readonly traceparent?: string | null },
   sealer: Sealer,
 ): string[] {
   const { resources, frame, liveness, purpose, consent } = request;
@@ -199,6 +205,7 @@ export function claimFields(
     ].join('|'),
     ...(tenant === null ? [] : ['tn', tenant]),
     ...(subject === null ? [] : ['sub', subject]),
+    ...(traceparent === null ? [] : ['tp', traceparent]),
     ...Object.entries(fields).flatMap(([name, value]) => [name, sealer.seal(id, name, value)]),
   ];
 }
@@ -225,6 +232,7 @@ export function readRecord(id: string, stored: Readonly<Record<string, string>>,
     key: hash.key ?? '',
     fingerprint: hash.fp ?? '',
     ...request,
+    traceparent: parseTraceparent(hash.tp),
     metadata: json<Record<string, string>>(hash.meta) ?? {},
     tenant: hash.tn ?? null,
     subject: hash.sub ?? null,

@@ -31,6 +31,7 @@ const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
     'src/adapters/http/address-guard.ts',
     'src/adapters/http/host-list.ts',
     'src/adapters/storage/file-source.ts',
+    'src/adapters/tracing.ts',
     'src/domain',
     'src/redis',
   ],
@@ -287,6 +288,7 @@ describe('packages', () => {
     ['undici', ['src/adapters/http']],
     ['commander', ['src/cli']],
     ['fastify', ['src/server']],
+    ['@opentelemetry/api', ['src/adapters/tracing.ts', 'src/app/tracing.ts']],
   ])('%s is imported only in %j', (name, places) => {
     const users = usersOf(name);
     for (const place of places) expect(users.some((file) => isUnder(file, place))).toBe(true);
@@ -314,6 +316,13 @@ describe('loaded code', () => {
     const loaded = [...loadedWith(['workers/all.ts'])];
     expect(loaded.some((name) => name.startsWith('tencentcloud-sdk-nodejs/'))).toBe(true);
     expect(loaded.filter((name) => /^src\/(emulator|dev|cli|app\/doctor)\//.test(name))).toEqual([]);
+  });
+
+  it('of each process includes the OpenTelemetry SDK only when tracing is switched on', () => {
+    const entries = ENTRIES.filter((entry) => entry.startsWith('workers/'));
+    const isSdk = (name: string) => name.startsWith('@opentelemetry/') && name !== '@opentelemetry/api';
+    expect([...loadedWith(entries)].filter(isSdk)).toHaveLength(4);
+    expect([...loadedWith(entries, { lazy: false })].filter(isSdk)).toEqual([]);
   });
 
   it('of all entries together includes every file', () => {

@@ -20,6 +20,6 @@ BESTFRAME_DASHBOARD_HOST and BESTFRAME_DASHBOARD_PORT are set. Put a proxy with 
         process.stdout.write(`${await hashPassword(await readPassword('Password: '))}\n`);
         process.exit(EXIT.ok);
       }
-      process.exit(await runUntilSignal([openDashboard], env));
+      process.exit(await runUntilSignal('dashboard', [openDashboard], env));
     });
 }

@@ -29,6 +29,6 @@ Exit codes: 0 drained, 2 invalid settings or no Redis, 3 work was still running 
 resumes it when its lease expires), 4 the worker was wedged: it took no job although work waited (BESTFRAME_WEDGED_SECONDS).`,
     )
     .action(async (role: keyof typeof ROLES) => {
-      process.exit(await runUntilSignal(await ROLES[role](), env)); // Work that did not drain must not keep the process alive.
+      process.exit(await runUntilSignal(role, await ROLES[role](), env)); // Work that did not drain must not keep the process alive.
     });
 }

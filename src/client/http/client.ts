@@ -36,6 +36,7 @@ import {
   type PageOf,
   type RetryOptions,
   satisfiesWait,
+  type TraceOptions,
   type VerifyOptions,
   type WaitOptions,
 } from '../contract.ts';
@@ -82,8 +83,8 @@ export class BestframeHttpClient implements Bestframe {
   }
 
   /** Enqueues one verification, in lane `interactive` unless the request names another lane. */
-  async enqueue(request: VerificationRequest): Promise<Enqueued> {
-    return toEnqueued(await this.#submitter.submit(request, { waitS: 0 }));
+  async enqueue(request: VerificationRequest, { traceparent }: TraceOptions = {}): Promise<Enqueued> {
+    return toEnqueued(await this.#submitter.submit(request, { waitS: 0, traceparent }));
   }
 
   /**
@@ -92,11 +93,11 @@ export class BestframeHttpClient implements Bestframe {
    */
   async verify(
     request: VerificationRequest,
-    { timeoutMs = DEFAULT_WAIT_MS, signal }: VerifyOptions = {},
+    { timeoutMs = DEFAULT_WAIT_MS, signal, traceparent }: VerifyOptions & TraceOptions = {},
   ): Promise<VerificationAnswer> {
     const endsAt = performance.now() + timeoutMs;
     const waitS = Math.min(MAX_WAIT_S, Math.floor(timeoutMs / 1_000));
-    const answer = toAnswer(await this.#submitter.submit(request, { waitS, signal }));
+    const answer = toAnswer(await this.#submitter.submit(request, { waitS, signal, traceparent }));
     const leftMs = Math.floor(endsAt - performance.now());
     if (satisfiesWait(answer, 'decided') || leftMs <= 0) return answer;
     const more = { timeoutMs: leftMs, ...(signal === undefined ? {} : { signal }) };
@@ -122,22 +123,25 @@ export class BestframeHttpClient implements Bestframe {
    */
   async enqueueMany(
     requests: readonly VerificationRequest[],
-    { chunk = CHUNK, onProgress }: EnqueueManyOptions = {},
+    { chunk = CHUNK, onProgress, traceparent }: EnqueueManyOptions = {},
   ): Promise<EnqueueResult[]> {
     const results: EnqueueResult[] = [];
     const size = Math.min(chunk, MAX_BATCH);
     for (let start = 0; start < requests.length; start += size) {
-      results.push(...(await this.#submitChunk(requests.slice(start, start + size))));
+      results.push(...(await this.#submitChunk(requests.slice(start, start + size), traceparent)));
       onProgress?.(results.length);
     }
     return results;
   }
 
   /** Submits a chunk, and waits while the rate of the key is exceeded. A chunk may be sent again, because its keys are the same. */
-  async #submitChunk(requests: readonly VerificationRequest[]): Promise<EnqueueResult[]> {
+  async #submitChunk(
+    requests: readonly VerificationRequest[],
+    traceparent: string | undefined,
+  ): Promise<EnqueueResult[]> {
     for (;;) {
       try {
-        return await this.#submitter.submitMany(requests);
+        return await this.#submitter.submitMany(requests, traceparent);
       } catch (error) {
         if (!(error instanceof Failure) || error.code !== CODES.RATE_LIMITED || error.retryAfterMs === undefined)
           throw error;

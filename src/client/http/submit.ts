@@ -7,6 +7,7 @@
  */
 import { CODES } from '../../domain/errors/codes.ts';
 import { Failure } from '../../domain/errors/failure.ts';
+import { parseTraceparent } from '../../domain/operations/tracing.ts';
 import type { VerificationRequest } from '../../domain/verification/request.ts';
 import type { EnqueueResult } from '../contract.ts';
 import { type ApiEnqueueResult, type ApiVerification, toEnqueued, toEnqueueResult } from './answers.ts';
@@ -24,6 +25,7 @@ interface SubmitOptions {
   /** How long the API waits for a decision before it responds, in whole seconds. */
   readonly waitS: number;
   readonly signal?: AbortSignal | undefined;
+  readonly traceparent?: string | undefined;
 }
 
 export class Submitter {
@@ -38,8 +40,9 @@ export class Submitter {
     this.#closing = closing;
   }
 
-  async submit(request: VerificationRequest, { waitS, signal }: SubmitOptions): Promise<ApiVerification> {
-    const call = { ...postRequest('/verifications', { idempotent: true }), query: { wait: waitS }, signal };
+  async submit(request: VerificationRequest, { waitS, signal, traceparent }: SubmitOptions): Promise<ApiVerification> {
+    const headers = traceHeaders(traceparent);
+    const call = { ...postRequest('/verifications', { idempotent: true }), query: { wait: waitS }, headers, signal };
     const waitMs = waitS * 1_000;
     if (!this.#sendsFiles(request)) {
       return this.#transport.requestJson({ ...call, json: request, timeoutMs: RESPONSE_TIMEOUT_MS + waitMs });
@@ -61,28 +64,32 @@ export class Submitter {
   }
 
   /** @returns a result for each, in order. */
-  async submitMany(requests: readonly VerificationRequest[]): Promise<EnqueueResult[]> {
+  async submitMany(requests: readonly VerificationRequest[], traceparent?: string): Promise<EnqueueResult[]> {
     const results: EnqueueResult[] = new Array(requests.length);
     const numbered = requests.map((request, index) => ({ request, index }));
     const plain = numbered.filter(({ request }) => !this.#sendsFiles(request));
     if (plain.length > 0) {
       const json = { verifications: plain.map(({ request }) => request) };
-      const call = { ...postRequest('/verifications:batch', { idempotent: true, json }), timeoutMs: BATCH_TIMEOUT_MS };
+      const call = {
+        ...postRequest('/verifications:batch', { idempotent: true, json }),
+        timeoutMs: BATCH_TIMEOUT_MS,
+        headers: traceHeaders(traceparent),
+      };
       const answer = await this.#transport.requestJson<{ results: ApiEnqueueResult[] }>(call);
       for (const [position, { index }] of plain.entries()) results[index] = toEnqueueResult(answer.results[position]);
     }
     // The concurrent uploads below share one iterator: each upload fetches the next request when it is done.
     const withFiles = numbered.filter(({ request }) => this.#sendsFiles(request)).values();
     const uploadNext = async () => {
-      for (const { request, index } of withFiles) results[index] = await this.#submitInBatchLane(request);
+      for (const { request, index } of withFiles) results[index] = await this.#submitInBatchLane(request, traceparent);
     };
     await Promise.all(Array.from({ length: CONCURRENT_UPLOADS }, uploadNext));
     return results;
   }
 
-  async #submitInBatchLane(request: VerificationRequest): Promise<EnqueueResult> {
+  async #submitInBatchLane(request: VerificationRequest, traceparent: string | undefined): Promise<EnqueueResult> {
     try {
-      return toEnqueued(await this.submit({ lane: 'batch', ...request }, { waitS: 0 }));
+      return toEnqueued(await this.submit({ lane: 'batch', ...request }, { waitS: 0, traceparent }));
     } catch (error) {
       if (!(error instanceof Failure) || !concernsOnlyThisRequest(error)) throw error;
       return { key: typeof request.key === 'string' ? request.key : '', status: 'refused', error };
@@ -92,6 +99,12 @@ export class Submitter {
   #sendsFiles(request: VerificationRequest): boolean {
     return this.#options.files !== 'workers' && hasFileSource(request);
   }
+}
+
+/** An invalid `traceparent` is not sent: a line break in it would make the request fail. */
+function traceHeaders(traceparent: string | undefined): Readonly<Record<string, string>> {
+  const valid = parseTraceparent(traceparent);
+  return valid === null ? {} : { traceparent: valid };
 }
 
 function concernsOnlyThisRequest({ code, httpStatus }: Failure): boolean {

@@ -38,6 +38,7 @@ import {
   type PageOf,
   type RetryOptions,
   satisfiesWait,
+  type TraceOptions,
   type VerifyOptions,
   type WaitOptions,
 } from '../contract.ts';
@@ -47,7 +48,7 @@ import { cancelOne } from './cancel.ts';
 import { Changes, lastingText } from './changes.ts';
 import { checkRequest, defaultWebhookOf, parseRequest, withLane } from './check-request.ts';
 import { costSums } from './costs.ts';
-import { aheadOf, enqueueParsed, keyGone, onlyResult, type StagedSources } from './enqueue.ts';
+import { aheadOf, enqueueParsed, keyGone, onlyResult, type ParsedOptions, type ParsedOrRefused } from './enqueue.ts';
 import { acknowledge, changeLegalHold, eraseOne, receiptOf, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
 import { heldViews, resolve } from './held.ts';
 import { pageOf, tenantList } from './list.ts';
@@ -93,8 +94,8 @@ export class BestframeClient implements Bestframe {
    * stored in Redis.
    * @throws Failure INVALID_VERIFICATION and the source codes (with `field`), KEY_CONFLICT, KEY_GONE, REDIS_UNAVAILABLE
    */
-  async enqueue(request: VerificationRequest): Promise<Enqueued> {
-    return onlyResult(await this.enqueueMany([withLane(request, 'interactive')]));
+  async enqueue(request: VerificationRequest, { traceparent }: TraceOptions = {}): Promise<Enqueued> {
+    return onlyResult(await this.enqueueMany([withLane(request, 'interactive')], { traceparent }));
   }
 
   /**
@@ -104,7 +105,7 @@ export class BestframeClient implements Bestframe {
    */
   async enqueueMany(
     requests: readonly VerificationRequest[],
-    { chunk = CHUNK, onProgress }: EnqueueManyOptions = {},
+    { chunk = CHUNK, onProgress, traceparent }: EnqueueManyOptions = {},
   ): Promise<EnqueueResult[]> {
     await this.#requireNamespace();
     const results: EnqueueResult[] = [];
@@ -112,7 +113,7 @@ export class BestframeClient implements Bestframe {
       const wall = await this.tenants.wall();
       const chunked = requests.slice(start, start + chunk);
       const parsed = await Promise.all(chunked.map((request) => parseRequest(this.#options, request, wall)));
-      results.push(...(await this.#enqueue(wall, parsed)));
+      results.push(...(await this.#enqueue(wall, parsed, traceparent)));
       onProgress?.(results.length);
     }
     return results;
@@ -129,20 +130,20 @@ export class BestframeClient implements Bestframe {
    * checked here, except those that `staged` names.
    * @throws Failure as `enqueue`
    */
-  async enqueueParsed(verification: Verification, staged?: StagedSources): Promise<Enqueued> {
+  async enqueueParsed(verification: Verification, { staged, traceparent }: ParsedOptions = {}): Promise<Enqueued> {
     await this.#requireNamespace();
     const wall = await this.tenants.wall();
     await checkRequest(this.#options, verification, wall, staged?.names);
     const parsed = { ...verification, ...(staged === undefined ? {} : { fingerprint: staged.fingerprint }) };
-    return onlyResult(await this.#enqueue(wall, [parsed]));
+    return onlyResult(await this.#enqueue(wall, [parsed], traceparent));
   }
 
   /**
    * Enqueues a verification and waits for its decision.
    * @throws Failure as `enqueue`; KEY_GONE if the verification is erased meanwhile
    */
-  async verify(request: VerificationRequest, options: VerifyOptions = {}): Promise<VerificationView> {
-    const { id } = await this.enqueue(request);
+  async verify(request: VerificationRequest, options: VerifyOptions & TraceOptions = {}): Promise<VerificationView> {
+    const { id } = await this.enqueue(request, options);
     const view = await this.wait(id, options);
     if (view === null) throw keyGone();
     return view;
@@ -431,10 +432,10 @@ export class BestframeClient implements Bestframe {
   }
 
   /** Adds verifications to the queue. A key that is known already gives its state away, which is audited. */
-  async #enqueue(wall: TenantWall | null, parsed: Parameters<typeof enqueueParsed>[1]): Promise<EnqueueResult[]> {
+  async #enqueue(wall: TenantWall | null, parsed: readonly ParsedOrRefused[], traceparent: string | undefined) {
     const defaultWebhook = defaultWebhookOf(this.#options, this.#store.tenant, wall);
     const [{ mode }, share] = [this.#options, shareOf(wall)];
-    const own = { store: this.#store, webhooks: this.webhooks, namespace: this.#namespace };
+    const own = { store: this.#store, webhooks: this.webhooks, namespace: this.#namespace, traceparent };
     const results = await enqueueParsed({ ...own, mode, defaultWebhook, share }, parsed, (key) => this.idOf(key));
     const known = results.flatMap((result) => (result.status === 'same' ? result.id : []));
     await this.#audited(...known.map((on) => ({ act: 'verification.resubmit' as const, on })));

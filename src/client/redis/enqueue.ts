@@ -3,10 +3,12 @@
  *
  * What must hold: a result says `new` or `same` only after both claim and job are in Redis.
  */
+import { openTelemetry } from '../../adapters/tracing.ts';
 import { Failure, inputFailure, localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import { dependenciesOf, dependencyKind } from '../../domain/operations/breakers.ts';
 import type { TenantShare } from '../../domain/operations/tenants.ts';
+import { parseTraceparent } from '../../domain/operations/tracing.ts';
 import type { Region, ResourceName } from '../../domain/verification/actions.ts';
 import { fingerprint, subjectHash } from '../../domain/verification/identity.ts';
 import { type Mode, modeMismatch } from '../../domain/verification/mode.ts';
@@ -21,7 +23,7 @@ import { redisFailure } from '../../redis/connection.ts';
 import { claimFields } from '../../redis/record.ts';
 import { type ClaimAnswer, type ClaimRequest, claimVerifications } from '../../redis/scripts/claim-verification.ts';
 import { countAhead, verifyJob } from '../../redis/verify-queue.ts';
-import type { Enqueued, EnqueueResult } from '../contract.ts';
+import type { Enqueued, EnqueueResult, TraceOptions } from '../contract.ts';
 import type { Store } from './store.ts';
 import { unknownWebhook, type Webhooks } from './webhooks.ts';
 
@@ -39,6 +41,11 @@ export interface StagedSources {
   readonly fingerprint: string;
 }
 
+/** How a parsed verification is enqueued. */
+export interface ParsedOptions extends TraceOptions {
+  readonly staged?: StagedSources;
+}
+
 export interface EnqueueContext {
   readonly store: Store;
   readonly webhooks: Webhooks;
@@ -49,9 +56,15 @@ export interface EnqueueContext {
   readonly defaultWebhook: string | undefined;
   /** How much of the queue the tenant gets, and the most that it may queue. */
   readonly share: TenantShare;
+  /** As the caller gave it. If it is absent or invalid, the active span of OpenTelemetry is the parent. */
+  readonly traceparent: string | undefined;
 }
 
-type ResolvedContext = EnqueueContext & { readonly mode: Mode };
+interface ResolvedContext extends Omit<EnqueueContext, 'traceparent'> {
+  readonly mode: Mode;
+  /** Of the span that enqueues; null: no trace. */
+  readonly traceparent: string | null;
+}
 
 /** The mode that is used if no worker of the deployment has started yet. */
 const DEFAULT_MODE: Mode = 'live';
@@ -61,6 +74,9 @@ const DEFAULT_MODE: Mode = 'live';
  * with each repeat of the request: a repeat stages the files under new paths.
  */
 export type ParsedVerification = Verification & { readonly fingerprint?: string };
+
+/** A parsed verification, or the reason for its refusal. */
+export type ParsedOrRefused = ParsedVerification | { readonly key: string; readonly error: Failure };
 
 /** A verification that was parsed and checked, with its index among the results. */
 interface Item {
@@ -77,9 +93,26 @@ interface ClaimedItem extends Item {
 /**
  * @param requests for each request, the parsed verification or the reason for its refusal. @returns a result for each, in order.
  */
-export async function enqueueParsed(
-  context: EnqueueContext,
-  requests: readonly (ParsedVerification | { readonly key: string; readonly error: Failure })[],
+export function enqueueParsed(
+  { traceparent: given, ...context }: EnqueueContext,
+  requests: readonly ParsedOrRefused[],
+  idOf: (key: string) => string,
+): Promise<EnqueueResult[]> {
+  const parent = parseTraceparent(given);
+  const options = { kind: 'producer', ...(parent === null ? {} : { parent }) } as const;
+  return openTelemetry.run('bestframe enqueue', options, async (span) => {
+    const { traceparent } = span;
+    const results = await enqueueAll({ ...context, traceparent }, requests, idOf);
+    const [first] = results;
+    const isOne = results.length === 1 && first?.status !== 'refused';
+    span.note({ count: results.length, id: isOne ? first?.id : null });
+    return results;
+  });
+}
+
+async function enqueueAll(
+  context: Omit<ResolvedContext, 'mode'> & Pick<EnqueueContext, 'mode'>,
+  requests: readonly ParsedOrRefused[],
   idOf: (key: string) => string,
 ): Promise<EnqueueResult[]> {
   const results: EnqueueResult[] = new Array(requests.length);
@@ -100,7 +133,7 @@ export async function enqueueParsed(
 }
 
 async function refuseUnknownWebhooks(
-  { webhooks, defaultWebhook }: EnqueueContext,
+  { webhooks, defaultWebhook }: ResolvedContext,
   items: readonly Item[],
   results: EnqueueResult[],
 ): Promise<Item[]> {
@@ -181,7 +214,7 @@ export function aheadOf(
 }
 
 function claimOf(
-  { store, mode, namespace, defaultWebhook, share }: ResolvedContext,
+  { store, mode, namespace, defaultWebhook, share, traceparent }: ResolvedContext,
   { id, request }: Item,
 ): ClaimRequest {
   const { region, action, lane, deadline } = request;
@@ -204,7 +237,7 @@ function claimOf(
     tenant,
     weight: share.weight,
     quotas: share.quotas,
-    fields: claimFields(id, { ...request, webhook }, { mode, tenant, subject }, deployment.sealer),
+    fields: claimFields(id, { ...request, webhook }, { mode, tenant, subject, traceparent }, deployment.sealer),
   };
 }
 

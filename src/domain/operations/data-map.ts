@@ -112,7 +112,7 @@ const RULES = {
   },
   credentials: { row: 'Credentials', fate: 'unrelated', note: 'they are not about a person' },
   logs: {
-    row: 'Logs, metrics, dashboard',
+    row: 'Logs, metrics, traces, dashboard',
     fate: 'kept',
     note: 'ids, fixed terms and numbers, for as long as you keep them',
   },

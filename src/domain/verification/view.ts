@@ -78,6 +78,8 @@ export interface VerificationView {
   readonly consent: Consent | null;
   /** While set, nobody can erase the verification. */
   readonly legalHold: LegalHold | null;
+  /** Id of the trace, 32 hex digits; null if the verification was enqueued without one. */
+  readonly traceId: string | null;
   /** Oldest first, at most 40 entries. */
   readonly history: readonly HistoryEntry[];
 }

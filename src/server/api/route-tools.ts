@@ -116,6 +116,12 @@ export function idempotencyKey({ headers }: Pick<FastifyRequest, 'headers'>): st
   return quoted ?? String(header);
 }
 
+/** The header as it was sent. The client ignores an invalid one. */
+export function traceparentOf({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined {
+  const { traceparent } = headers;
+  return typeof traceparent === 'string' ? traceparent : undefined;
+}
+
 /** Copies the key given in the header into the body. @throws Failure MALFORMED_REQUEST if the body has a different key */
 export function withKey<Body>(body: Body, headerKey: string | undefined): Body {
   if (!isObject(body) || headerKey === undefined) return body;

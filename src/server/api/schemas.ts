@@ -177,6 +177,7 @@ export const verification = z
     purpose: text.nullable(),
     consent: z.object({ ref: text, version: text, at: text }).nullable(),
     legalHold: z.object({ by: text, why: text, since: text }).nullable(),
+    traceId: text.nullable().describe('Id of the trace, 32 hex digits. Null without a `traceparent`.'),
   })
   .meta({ id: 'Verification' });
 

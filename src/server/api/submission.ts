@@ -37,6 +37,7 @@ export interface Submission {
   /** A client of the caller's tenant. */
   readonly client: BestframeClient;
   readonly headerKey: string | undefined;
+  readonly traceparent: string | undefined;
   readonly tools: RouteTools;
 }
 
@@ -44,11 +45,11 @@ const MAX_RETRY_AFTER_MS = 60_000;
 
 /** @throws the same Failures as `BestframeClient.enqueue`; MALFORMED_REQUEST, BACKLOG */
 export async function enqueueBody(submission: Submission, body: unknown): Promise<Enqueued> {
-  const { client, headerKey, tools } = submission;
+  const { client, headerKey, traceparent, tools } = submission;
   const request = await client.withDefaults(refuseStagedSources(withKey(body, headerKey), tools.staging));
   const verification = parseVerification(request, Date.now(), tools.demands);
   await new Backlog(client, tools.limits).admit(verification);
-  return client.enqueueParsed(verification);
+  return client.enqueueParsed(verification, { traceparent });
 }
 
 /**
@@ -73,8 +74,8 @@ export async function enqueueUpload(submission: Submission, request: FastifyRequ
     for (const name of names) kept.push(await keepFile(upload, name, client.idOf(verification.key), payload));
     const withPaths = (paths: readonly string[]) => withFiles(verification, names, paths);
     const enqueued = await client.enqueueParsed(withPaths(kept.map(({ path }) => path)), {
-      names,
-      fingerprint: client.fingerprintOf(withPaths(kept.map(({ replayPath }) => replayPath))),
+      staged: { names, fingerprint: client.fingerprintOf(withPaths(kept.map(({ replayPath }) => replayPath))) },
+      traceparent: submission.traceparent,
     });
     if (enqueued.status === 'same') await removeUnnamed(kept, enqueued, client, staging);
     return enqueued;

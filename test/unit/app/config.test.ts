@@ -95,6 +95,7 @@ describe('defaults', () => {
       sourceHeaders: [],
       rewriteAof: false,
       sourceHeadersDir: undefined,
+      tracing: { protocol: null, serviceName: undefined },
       warnings: [],
     });
   });
@@ -309,6 +310,36 @@ describe('readConfig', () => {
   ] as const)('prefers %s to %s', (first, second, field, one, two) => {
     expect(readConfig({ [first]: one, [second]: two })[field]).toBe(one);
     expect(readConfig({ [second]: two })[field]).toBe(two);
+  });
+
+  describe('tracing', () => {
+    const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
+
+    it.each([
+      [{}, null],
+      [ENDPOINT, 'http/protobuf'],
+      [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://127.0.0.1:4318/v1/traces' }, 'http/protobuf'],
+      [{ OTEL_TRACES_EXPORTER: 'otlp' }, 'http/protobuf'],
+      [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }, 'http/json'],
+      [
+        { ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' },
+        'http/json',
+      ],
+      [{ ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none' }, null],
+      [{ ...ENDPOINT, OTEL_SDK_DISABLED: 'TRUE' }, null],
+      [{ ...ENDPOINT, OTEL_SDK_DISABLED: 'false' }, 'http/protobuf'],
+    ])('by %j is exported by %s', (env, protocol) => {
+      expect(readConfig(env)).toMatchObject({ tracing: { protocol }, warnings: [] });
+    });
+
+    it.each([
+      [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'OTEL_EXPORTER_OTLP_PROTOCOL'],
+      [{ ...ENDPOINT, OTEL_TRACES_EXPORTER: 'zipkin' }, 'OTEL_TRACES_EXPORTER'],
+    ])('by %j is off, with a warning', (env, name) => {
+      const { tracing, warnings } = readConfig(env);
+      expect(tracing.protocol).toBeNull();
+      expect(warnings).toEqual([expect.stringMatching(`^${name} .*: no trace is exported$`)]);
+    });
   });
 
   it('prefers BESTFRAME_REDIS_URL to REDIS_URL', () => {

@@ -118,6 +118,22 @@ export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])
     ],
   ],
   ['Monitoring', ['BESTFRAME_MONITOR_HOST', 'BESTFRAME_MONITOR_PORT']],
+  [
+    'Tracing',
+    [
+      'OTEL_TRACES_EXPORTER',
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+      'OTEL_EXPORTER_OTLP_PROTOCOL',
+      'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL',
+      'OTEL_EXPORTER_OTLP_HEADERS',
+      'OTEL_SERVICE_NAME',
+      'OTEL_RESOURCE_ATTRIBUTES',
+      'OTEL_TRACES_SAMPLER',
+      'OTEL_TRACES_SAMPLER_ARG',
+      'OTEL_SDK_DISABLED',
+    ],
+  ],
   ['Access', ['BESTFRAME_TRUSTED_PROXIES', 'BESTFRAME_BASE_PATH', 'BESTFRAME_LOGIN_FAILURES']],
   [
     'HTTP API',

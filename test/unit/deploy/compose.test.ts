@@ -43,6 +43,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   no_proxy: 'NO_PROXY is passed',
   BESTFRAME_NAMESPACE: 'the namespace is in a file',
   TENCENTCLOUD_CREDENTIALS_FILE: 'BESTFRAME_CREDENTIALS_FILE names the same file',
+  OTEL_SERVICE_NAME: 'each process has its own name',
   HOME: 'the user of a container has no profile file',
   TKE_REGION: 'set by TKE, in Kubernetes',
   TKE_PROVIDER_ID: 'set by TKE, in Kubernetes',

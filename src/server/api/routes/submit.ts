@@ -21,7 +21,7 @@ import { verificationAnswer } from '../answers.ts';
 import { callerOf } from '../auth.ts';
 import { problems } from '../openapi.ts';
 import { problemOf } from '../problems.ts';
-import { type Api, auditActor, idempotencyKey, isObject, type RouteTools } from '../route-tools.ts';
+import { type Api, auditActor, idempotencyKey, isObject, type RouteTools, traceparentOf } from '../route-tools.ts';
 import { batchAnswer, batchBody, enqueued, waitQuery } from '../schemas.ts';
 import { Backlog, enqueueBody, enqueueUpload, refuseStagedSources } from '../submission.ts';
 import { exceptBody } from '../validate.ts';
@@ -58,7 +58,7 @@ function submitRoute(app: Api, tools: RouteTools): void {
     handler: async (request, reply) => {
       const caller = callerOf(request);
       const { client } = caller;
-      const submission = { client, headerKey: idempotencyKey(request), tools };
+      const submission = { client, headerKey: idempotencyKey(request), traceparent: traceparentOf(request), tools };
       const { id, status } = request.isMultipart()
         ? await enqueueUpload(submission, request)
         : await enqueueBody(submission, request.body);
@@ -113,7 +113,10 @@ function submitBatchRoute(app: Api, { audit, demands, keys, limits, mode, stagin
           results[index] = refusal(item, error);
         }
       }
-      const answers = await client.enqueueMany(accepted.map((each) => each.request));
+      const answers = await client.enqueueMany(
+        accepted.map((each) => each.request),
+        { traceparent: traceparentOf(request) },
+      );
       const known = answers.flatMap((answer) => (answer.status === 'same' ? answer.id : []));
       const act = { act: 'verification.resubmit', ...auditActor(caller, request.id) } as const;
       await Promise.all(known.map((id) => audit.write({ ...act, on: id })));

@@ -57,6 +57,7 @@ ${view.retryAfter !== null && html`<div><dt>${words.nextTry}</dt><dd><small>${ti
 ${cost !== null && html`<div><dt>${words.cost}</dt><dd>${costText(cost)}</dd></div>`}
 <div><dt>${words.frame}</dt><dd>${view.frame}</dd></div>
 <div><dt>${words.region}</dt><dd><small>${view.region}<br>${view.action}<br>${view.upload}, ${view.lane}</small></dd></div>
+${view.traceId !== null && html`<div><dt>${words.trace}</dt><dd><small><code>${view.traceId}</code></small></dd></div>`}
 <div><dt>${words.acceptedAt}</dt><dd><small>${timestamp(view.createdAt)}</small></dd></div>
 <div><dt>${endedAt === null ? words.deadline : words.endedAt}</dt><dd><small>${timestamp(endedAt ?? view.deadline)}</small></dd></div>
 </dl>`;

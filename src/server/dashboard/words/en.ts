@@ -133,6 +133,7 @@ export const en = {
   frame: 'Frame',
   showFrame: 'Show the frame (this is audited)',
   region: 'Region',
+  trace: 'Trace',
   acceptedAt: 'Accepted',
   endedAt: 'Ended',
   deadline: 'Deadline',

@@ -129,6 +129,7 @@ export const zh: Words = {
   frame: '最佳帧',
   showFrame: '查看最佳帧（会记入审计日志）',
   region: '地域',
+  trace: '链路追踪',
   acceptedAt: '受理时间',
   endedAt: '结束时间',
   deadline: '截止时间',
