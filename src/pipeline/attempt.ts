@@ -333,6 +333,7 @@ export class Attempt {
             onOutcomeWaits: () => log.outcomeWaits(),
             onReplyShape: (fields, requestId) => log.replyShape(fields, requestId),
             onBudget: (event, budget) => log.budget(event, budget),
+            onBilled: (billed, charge) => log.billed(action, billed, charge),
             charge: () => chargeOf(costs, action, Date.now()),
             generation,
             threshold,

@@ -79,6 +79,8 @@ export interface Payment {
    * @param budget its label, e.g. 'day 2026-11-28 500 calls'
    */
   onBudget(event: 'warned' | 'spent', budget: string): void;
+  /** Called once for each call that is on the vendor's bill, or may be. */
+  onBilled(billed: 'yes' | 'possibly', charge: Charge): void;
   /** Called when documented fields of an answer do not have the documented shape. */
   onReplyShape(fields: readonly string[], requestId: string | null): void;
   /** The price of a call now, and the day and month in which the call is booked. */
@@ -149,6 +151,7 @@ export async function pay(payment: Payment, prepare: Prepare, call: Call): Promi
     if (probe && failure.sent === 'answered' && saysAccountIsFine(failure)) await reopenGate(payment);
     if (outcome !== null) return await commit(payment, { intentId, charge }, outcome, { ms });
     if (failure.sent === 'maybe') {
+      payment.onBilled('possibly', charge);
       throw new CallWithheld({ why: 'open', leftMs: Math.max(0, payment.gate.clock.until(open.until)), failure });
     }
     await report(payment, { intentId, charge }, failure, ms);
@@ -243,6 +246,7 @@ async function commit(
 ): Promise<DetectOutcome> {
   payment.breakers.pass([faceIdDependency(payment.action)]);
   const billed = documentedBilling(outcome.result, VENDOR_CALLS[payment.action].subProduct);
+  reportBilled(payment, billed, charge);
   const report = {
     intentId,
     generation: payment.generation,
@@ -279,6 +283,7 @@ async function report(payment: Payment, { intentId, charge }: PaidIntent, failur
   const sent = failure.sent === 'answered';
   if (sent && !isSharedTrouble(failure)) payment.breakers.pass([faceIdDependency(payment.action)]);
   const billed = sent ? documented : 'no';
+  reportBilled(payment, billed, charge);
   const outcome = {
     intentId,
     generation: payment.generation,
@@ -305,6 +310,10 @@ async function report(payment: Payment, { intentId, charge }: PaidIntent, failur
     passed: payment.breakers.takePassed(),
   } as const;
   await payment.journal.recordOutcome(outcome, payment.onOutcomeWaits);
+}
+
+function reportBilled(payment: Payment, billed: Billed, charge: Charge): void {
+  if (billed !== 'no') payment.onBilled(billed === 'yes' ? 'yes' : 'possibly', charge);
 }
 
 function billedFacts(

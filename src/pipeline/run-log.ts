@@ -8,8 +8,11 @@ import type { Logger } from 'pino';
 import type { Failure } from '../domain/errors/failure.ts';
 import { type ErrorClass, failureCode } from '../domain/errors/index.ts';
 import { dependencyKind } from '../domain/operations/breakers.ts';
+import type { Charge } from '../domain/operations/costs.ts';
 import { codeLabel, isPreflightCatch, NO_OBSERVER, type Observer } from '../domain/operations/process-metrics.ts';
 import { traceIdOf } from '../domain/operations/tracing.ts';
+import type { ActionName } from '../domain/verification/actions.ts';
+import { MICROS } from '../domain/verification/cost.ts';
 import type { DetectOutcome } from '../domain/verification/outcomes.ts';
 import type { NextMove } from '../domain/verification/policy.ts';
 import type { StageName, State } from '../domain/verification/states.ts';
@@ -63,6 +66,13 @@ export class RunLog {
   outcomeWaits(): void {
     const text = 'the answer to a paid call waits: Redis does not take it now. It is told again until Redis does';
     this.#log.warn({ stage: 'detect', event: 'outcome_waits' }, text);
+  }
+
+  /** A paid call was made. Only measured: the log line of the decision says whether its call is billed. */
+  billed(action: ActionName, billed: 'yes' | 'possibly', { currency, micros }: Charge): void {
+    const region = this.#record?.region ?? '';
+    this.#observer.count('paidCalls', { region, action, billed });
+    if (currency !== '') this.#observer.count('cost', { region, billed, currency }, micros / MICROS);
   }
 
   /** @param fields names of documented fields. Undocumented names are not logged, because they come from outside. */

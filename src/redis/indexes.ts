@@ -104,9 +104,8 @@ export async function countOfTenant(
   { redis, names }: Indexes,
   tenant: string,
 ): Promise<{ live: number; records: number }> {
-  const index = names.tenant(tenant);
-  const [live, records] = await Promise.all([redis.zinter(2, [names.live, index]), redis.zcard(index)]);
-  return { live: live.length, records };
+  const [live, records] = await Promise.all([redis.zcard(names.liveOf(tenant)), redis.zcard(names.tenant(tenant))]);
+  return { live, records };
 }
 
 // ── stored frames ────────────────────────────────────────────────────────────────────────────────────────────────────

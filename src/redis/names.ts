@@ -30,6 +30,8 @@ export interface JobKeys {
 export interface Names {
   readonly prefix: string;
   readonly live: string;
+  /** Those of one tenant, see scripts/includes/live.lua. */
+  liveOf(tenant: string): string;
   readonly ended: string;
   /** Held verifications, by the end of their hold. */
   readonly held: string;
@@ -111,6 +113,7 @@ export function createNames(prefix: string): Names {
   return {
     prefix,
     live: `${prefix}:live`,
+    liveOf: (tenant) => `${prefix}:live:${tenant}`,
     ended: `${prefix}:ended`,
     held: `${prefix}:held`,
     answered: `${prefix}:answered`,

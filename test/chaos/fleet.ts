@@ -59,7 +59,8 @@ const execute = promisify(execFile);
 
 export class Fleet {
   readonly workers: ChaosWorker[] = [];
-  readonly kills: (Kill & { freeAt: number })[] = [];
+  /** The first entry is the time before the first worker is ready: on a busy machine, its start takes as long as a whole run. */
+  readonly kills: (Kill & { freeAt: number })[] = [{ at: Date.now(), sources: [], freeAt: Number.POSITIVE_INFINITY }];
   readonly #options: FleetOptions;
   #count = 0;
 

@@ -77,6 +77,8 @@ async function createTenants(): Promise<void> {
     read: [{ prefix: 'acme/captures/' }],
     write: [{ prefix: 'acme/frames/' }],
     httpsHosts: ['photos.acme.example'],
+    weight: 3,
+    limits: { unfinished: 500, budget: 'month=2000USD' },
     demands: ['subject', 'consent'] as ('subject' | 'consent')[],
     similarityThreshold: 80,
   };
@@ -142,6 +144,7 @@ it('an operator logs in, finds a verification, sees its timeline and frame, deci
   expect(await page.evaluate<number>('document.querySelector(".wide").scrollWidth')).toBeLessThanOrEqual(1_000);
   const acme = page.getByRole('row', { name: /^acme / });
   expect(await acme.textContent()).toContain('photos.acme.example');
+  expect(await acme.textContent()).toContain('At most: 500 unfinished, month=2000USD');
   expect(await page.getByRole('row', { name: /^borealis / }).textContent()).toContain('no policy');
 
   await page.getByRole('button', { name: 'Log out' }).click();

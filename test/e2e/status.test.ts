@@ -49,6 +49,21 @@ it('shows text for people: the verdict, what needs a person with what to do, and
   expect(stdout).toMatch(/Paid calls today: 1 \(\+0 possibly\)\n$/);
 });
 
+it('gate pause without a target asks first, because it stops every call', async () => {
+  const gates = async () => (await rig.client.gates()).filter(({ state }) => state === 'paused').length;
+  const before = await gates();
+  const asked = await startCli(['gate', 'pause', '--why', 'forgot the region'], rig.env).result;
+  expect(asked).toMatchObject({ code: 1, stderr: expect.stringMatching(/^Pause \d+ gates\? Add --yes to confirm/m) });
+  expect(await gates()).toBe(before);
+  const one = ['--region', 'ap-singapore', '--action', 'DetectReflectLivenessAndCompare'];
+  expect(await startCli(['gate', 'pause', ...one], rig.env).result).toMatchObject({ code: 0 });
+  expect(await gates()).toBe(before + 1);
+  expect(await startCli(['gate', 'pause', '--yes'], rig.env).result).toMatchObject({ code: 0 });
+  expect(await gates()).toBeGreaterThan(before + 1);
+  expect(await startCli(['gate', 'resume'], rig.env).result).toMatchObject({ code: 0 });
+  expect(await gates()).toBe(0);
+});
+
 it('says that Redis is out of memory, and that it is away', async () => {
   await rig.redis.config('SET', 'maxmemory', '1mb');
   expect(await status()).toMatchObject({

@@ -29,6 +29,8 @@ const ROUNDS = inForm({ short: 1, long: 20 });
 const PROGRAMS = 100;
 /** Programs that run at the same time, in the same deployment. */
 const AT_ONCE = 6;
+/** Long enough for a busy machine, on which breakers may open for a while. */
+const WAIT_MS = 180_000;
 const REGION = 'ap-singapore' as const;
 const SUBJECT = 'the-same-person';
 const BY = { by: 'officer', why: 'test' };
@@ -376,7 +378,7 @@ class Tenant {
   async close(): Promise<void> {
     const kept = this.submitted.filter(({ id }) => !this.erased.has(id));
     for (const { id, frame } of kept) {
-      const view = await this.client.wait(id, { until: 'ended' });
+      const view = await this.client.wait(id, { until: 'ended', timeoutMs: WAIT_MS });
       this.hear('a wait', view);
       this.demand(view?.decision === 'match', `${id} ended with ${view?.decision} ${view?.reason?.code}`);
       this.demand(

@@ -173,3 +173,19 @@ it('Prometheus scrapes the process, answers every query of the dashboards, and n
   const firing = (await (await fetch(`${url}/api/v1/alerts`)).json()) as { data: { alerts: { state: string }[] } };
   expect(firing.data.alerts.filter(({ state }) => state === 'firing')).toEqual([]);
 });
+
+it('a closed gate raises its alert, which goes when the gate is open', async () => {
+  const place = { region: 'ap-singapore', action: DETECT } as const;
+  const raised = async () => {
+    const answer = (await (await fetch(`${url}/api/v1/alerts`)).json()) as {
+      data: { alerts: { labels: Record<string, string>; annotations: Record<string, string> }[] };
+    };
+    return answer.data.alerts.filter(({ labels }) => labels.alertname === 'BestframeGateClosed');
+  };
+  await rig.client.steerGate(place, 'close', { by: 'maria', why: 'test' });
+  await expect
+    .poll(raised, SOON)
+    .toMatchObject([{ labels: place, annotations: { runbook: 'docs/operations/gate-closed.md' } }]);
+  await rig.client.steerGate(place, 'open', { by: 'maria', why: 'test' });
+  await expect.poll(raised, SOON).toEqual([]);
+});

@@ -30,6 +30,8 @@ beforeAll(async () => {
     BESTFRAME_DASHBOARD_PASSWORD: 'open-sesame',
     BESTFRAME_DASHBOARD_PORT: '0',
     BESTFRAME_METRICS_TENANTS: 'acme',
+    BESTFRAME_PRICES: `${DETECT}=0.15`,
+    BESTFRAME_CURRENCY: 'USD',
     BESTFRAME_WEBHOOKS: 'backend=https://localhost:1/hook',
     BESTFRAME_WEBHOOK_SECRETS: `backend=whsec_${Buffer.alloc(32, 1).toString('base64')}`,
     BESTFRAME_WEBHOOK_ALLOW: 'localhost',
@@ -61,6 +63,10 @@ it('measures a verification from its acceptance to its frame', async () => {
     expect(await seriesValue(`bestframe_${name}_seconds_count{${BATCH}}`)).toBe(1);
   for (const stage of ['upload', 'md5', 'detect', 'download'])
     expect(await seriesValue(`bestframe_stage_seconds_count{stage="${stage}",result="ok"}`)).toBe(1);
+  expect(await seriesValue(`bestframe_paid_calls_total{region="ap-singapore",action="${DETECT}",billed="yes"}`)).toBe(
+    1,
+  );
+  expect(await seriesValue('bestframe_cost_total{region="ap-singapore",billed="yes",currency="USD"}')).toBe(0.15);
   const call = `bestframe_vendor_call_seconds_count{region="ap-singapore",action="${DETECT}",result="ok"}`;
   expect(await seriesValue(call)).toBe(1);
   expect(await seriesValue('bestframe_end_reasons_total{state="completed",class="none",code="none"}')).toBe(1);

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { apiReport } from '../../scripts/api-report.mjs';
 import { root } from '../../scripts/child-process.mjs';
 import { ensureDependencies } from '../../scripts/ensure-dependencies.mjs';
 import { pack } from '../../scripts/pack.mjs';
@@ -18,12 +19,15 @@ const MINUTE = 60_000;
 const CONSUMERS = join(root, 'test', 'packages', 'consumers');
 /** Defines `require`, which a bundle of CommonJS packages needs if it runs as an ES module. */
 const BANNER = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+/** Renewed by `node scripts/api-report.mjs --update`. */
+const API_REPORT = join(root, 'test', 'packages', 'api-report.txt');
 const MOST_CLIENT_KIB = 26 * 1024;
 
 await ensureDependencies();
 const tarballs = await pack();
 const home = mkdtempSync(join(tmpdir(), 'bestframe packages '));
 const results = [];
+check('the TypeScript API is the reported one', apiReport() === readFileSync(API_REPORT, 'utf8'));
 const dev = await startDev();
 try {
   for (const tarball of tarballs) await checkPackage(tarball);
@@ -35,6 +39,11 @@ try {
 const failed = results.filter((passed) => !passed).length;
 process.stdout.write(`${results.length - failed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+function check(title, passed) {
+  results.push(passed);
+  process.stdout.write(`${passed ? 'ok     ' : 'failed '} ${title}\n`);
+}
 
 async function checkPackage(tarball) {
   const name = basename(tarball).replace(/-\d.*$/, '');

@@ -1,5 +1,6 @@
 import { Argument, Command, Option } from 'commander';
 import pc from 'picocolors';
+import { EXIT } from '../../app/run-until-signal.ts';
 import { formatTable } from '../../app/terminal-format.ts';
 import type { BreakerView } from '../../domain/operations/breakers.ts';
 import { GATE_COMMANDS, type GateCommand, type GateView } from '../../domain/operations/gates.ts';
@@ -9,6 +10,7 @@ import { writeAudit } from '../audit.ts';
 import type { Env } from '../env.ts';
 import { BY_OPTION, operatorName } from '../operator.ts';
 import { printResult } from '../print.ts';
+import { confirm } from '../prompts.ts';
 import { withClient } from '../with-client.ts';
 
 interface Options {
@@ -16,6 +18,7 @@ interface Options {
   action?: GatedAction;
   by?: string;
   why?: string;
+  yes?: boolean;
   json?: boolean;
 }
 
@@ -28,6 +31,7 @@ export function gateCommand(env: Env): Command {
     .addOption(new Option('--action <name>', 'only this action (default: all)').choices(GATED_ACTIONS))
     .option(...BY_OPTION)
     .option('--why <text>', 'reason, shown with the gate')
+    .option('--yes', 'do not ask before all gates are closed or paused')
     .option('--json', 'print a JSON array')
     .addHelpText(
       'after',
@@ -45,6 +49,10 @@ resume  ends a pause; a gate that was closed before the pause stays closed`,
           const regions = options.region === undefined ? config.regions : [options.region];
           const actions = options.action === undefined ? GATED_ACTIONS : [options.action];
           const gates = regions.flatMap((region) => actions.map((action) => ({ region, action })));
+          if (!(await isMeant(operation, gates.length, options))) {
+            process.exitCode = EXIT.failed;
+            return;
+          }
           const entry = { act: 'gate.steer', actor: by, what: operation, purpose: why } as const;
           await writeAudit(
             config,
@@ -60,6 +68,17 @@ resume  ends a pause; a gate that was closed before the pause stays closed`,
         printResult(shown, text, options);
       }),
     );
+}
+
+/** Whether to go on. Asks before calls stop in more than one place, because a forgotten --region stops all of them. */
+async function isMeant(
+  operation: GateCommand,
+  gates: number,
+  { region, action, yes = false }: Options,
+): Promise<boolean> {
+  if (operation === 'open' || operation === 'resume' || yes || gates < 2) return true;
+  if (region !== undefined && action !== undefined) return true;
+  return confirm(`${operation === 'close' ? 'Close' : 'Pause'} ${gates} gates?`);
 }
 
 function formatBreakers(breakers: readonly BreakerView[]): string {

@@ -31,10 +31,13 @@ export const LABEL_VALUES = {
   change: ['opened', 'probed', 'closed'],
   direction: ['uploaded', 'downloaded'],
   result: ['ok', 'gone', 'failed', ...ERROR_CLASSES],
+  billed: ['yes', 'possibly'],
   service: ['api', 'site'],
   method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
   status: ['1xx', '2xx', '3xx', '4xx', '5xx'],
   route: 'open',
+  /** The one that BESTFRAME_CURRENCY sets. */
+  currency: 'open',
   tenant: 'open',
 } as const satisfies Record<string, readonly string[] | 'open'>;
 
@@ -111,6 +114,16 @@ export const PROCESS_COUNTERS = {
     name: 'bestframe_tenant_ended_total',
     help: 'Verifications of a listed tenant that a worker ended',
     labels: ['tenant', 'state', 'decision'],
+  },
+  paidCalls: {
+    name: 'bestframe_paid_calls_total',
+    help: 'Paid calls of this process. The label billed is yes or possibly',
+    labels: ['region', 'action', 'billed'],
+  },
+  cost: {
+    name: 'bestframe_cost_total',
+    help: 'Cost of the calls in bestframe_paid_calls_total, by the prices that are set',
+    labels: ['region', 'billed', 'currency'],
   },
   retries: {
     name: 'bestframe_retries_total',

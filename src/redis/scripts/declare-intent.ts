@@ -80,7 +80,7 @@ export async function declareIntent(
   const { gate, admitted, reserved } = names.gate(region, action);
   const { rate, slot: known, charge } = request;
   const reply = await runWithEntry(
-    { deployment, id, entry: request.preflightEntry },
+    { deployment, id, entry: request.preflightEntry, isAppended: (reply) => readReply(reply).kind === 'go' },
     'declare-intent',
     {
       ...fencedKeys(deployment, attempt),

@@ -9,14 +9,23 @@ const MOST_TRIES = 20;
 
 type EntryScript = { [Name in ScriptName]: ScriptArgs<Name> extends { entry: unknown } ? Name : never }[ScriptName];
 
+export interface Append {
+  readonly deployment: Deployment;
+  /** The verification. */
+  readonly id: string;
+  /** Null: nothing is appended. */
+  readonly entry: HistoryEntry | null;
+  /** Whether a reply means that the entry was appended, so that the next guess is right. Default: every reply. */
+  readonly isAppended?: (reply: unknown) => boolean;
+}
+
 /**
  * Runs a script with its argument `entry`: sealed for the position that it will have, if there is a key ring. If another process
  * has appended meanwhile, the script changes nothing, and runs again with the entry sealed for the next position.
- * @param entry null: nothing is appended.
  * @returns the script's reply as Redis sent it.
  */
 export async function runWithEntry<Name extends EntryScript>(
-  { deployment, id, entry }: { deployment: Deployment; id: string; entry: HistoryEntry | null },
+  { deployment, id, entry, isAppended = () => true }: Append,
   name: Name,
   keys: ScriptKeys<Name>,
   args: Omit<ScriptArgs<Name>, 'entry'>,
@@ -29,7 +38,7 @@ export async function runWithEntry<Name extends EntryScript>(
     const reply = await run(entryText(sealer, id, position, entry));
     const moved = movedTo(reply);
     if (moved === null) {
-      if (sealer.seals) positions.set(id, position + 1);
+      if (sealer.seals) positions.set(id, isAppended(reply) ? position + 1 : position);
       return reply;
     }
     position = moved;

@@ -25,8 +25,8 @@ const { services, volumes } = parse(text, { merge: true }) as {
   readonly services: Readonly<Record<string, Service>>;
   readonly volumes: Readonly<Record<string, null>>;
 };
-const ours = Object.entries(services).filter(([name]) => name !== 'redis');
-const environments = Object.values(services).map(({ environment = {} }) => environment);
+const ours = Object.entries(services).filter(([, { image }]) => image === 'bestframe');
+const environments = ours.map(([, { environment = {} }]) => environment);
 
 /** Settings that the file sets itself. The base path has two variables, because the API and the dashboard have different paths. */
 const SET_HERE = [
@@ -77,7 +77,7 @@ it('only services that call Tencent Cloud get its keys, and only the dashboard g
   expect(holders('BESTFRAME_WEBHOOK_SECRETS')).toEqual(['notify']);
 });
 
-describe.each(Object.entries(services))('%s', (name, service) => {
+describe.each(Object.entries(services))('%s', (_name, service) => {
   it('has a read-only root, no capability, no way to gain one, and a memory limit', () => {
     expect(service).toMatchObject({ read_only: true, tmpfs: ['/tmp'], cap_drop: ['ALL'] });
     expect(service.security_opt).toEqual(['no-new-privileges:true']);
@@ -91,7 +91,7 @@ describe.each(Object.entries(services))('%s', (name, service) => {
     for (const [source = '', target = '', mode] of mounts) {
       if (mode === 'ro') continue;
       expect(volumes).toHaveProperty(source);
-      if (name !== 'redis') expect(folders.split(' ')).toContain(target);
+      if (service.image === 'bestframe') expect(folders.split(' ')).toContain(target);
     }
     const used = Object.values(service.environment ?? {}).filter((value) => /^\/\w+$/.test(value));
     expect(used.filter((folder) => !mounts.some(([, target]) => target === folder))).toEqual([]);
@@ -123,4 +123,17 @@ it('the image says its version and revision, and lists what it contains', () => 
 
 it('the image runs as a user of the group 0', () => {
   expect(dockerfile).toMatch(/^USER 1000:0$/m);
+});
+
+it('the profile for monitoring mounts the alerts and dashboards of this repository, and Grafana asks this Prometheus', () => {
+  const { prometheus, grafana } = services;
+  expect(prometheus?.volumes).toContain('./deploy/prometheus:/etc/prometheus:ro');
+  expect(grafana?.volumes).toContain('./deploy/grafana:/etc/grafana/dashboards:ro');
+  const provisioning = join(ROOT, 'deploy', 'compose', 'grafana');
+  const provided = (...path: string[]) => parse(readFileSync(join(provisioning, ...path), 'utf8'));
+  expect(provided('datasources', 'prometheus.yml').datasources[0].url).toBe('http://prometheus:9090');
+  expect(provided('dashboards', 'bestframe.yml').providers[0].options.path).toBe('/etc/grafana/dashboards');
+  const scraped = parse(readFileSync(join(ROOT, 'deploy', 'prometheus', 'prometheus.yml'), 'utf8'));
+  const { names } = scraped.scrape_configs[0].dns_sd_configs[0];
+  expect(ours.map(([name]) => name)).toEqual(expect.arrayContaining(names));
 });

@@ -95,6 +95,7 @@ function run({
   const attempt = { id: 'v1', region: REGION, action: ACTION, token: 'token', ats: 1 } as const;
   const steps: string[] = [];
   const told: unknown[] = [];
+  const billings: string[] = [];
   const lease = new Lease(performance.now(), { leaseMs: 3_600_000, renewMs: 3_600_000 }, async () => 'ok' as never);
   const breakers = new Breakers({
     deployment,
@@ -118,6 +119,7 @@ function run({
     onGateOpened: () => told.push('opened'),
     onBudget: (event, budget) => told.push([event, budget]),
     onReplyShape: (fields, requestId) => told.push([fields, requestId]),
+    onBilled: (billed) => billings.push(billed),
     charge: () => CHARGE,
     onOutcomeWaits: () => undefined,
     callMs: 15_000,
@@ -149,7 +151,7 @@ function run({
     if (args === undefined || more.length > 0) throw new Error(`${records().length} outcomes were recorded`);
     return { ...args, entry: JSON.parse(String(args.entry)), outcome: JSON.parse(String(args.outcome) || 'null') };
   };
-  return { result, calls, asked, steps, told, record, records, lease, breakers, paid };
+  return { result, calls, asked, steps, told, billings, record, records, lease, breakers, paid };
 }
 
 const failure = (facts: Partial<FailureFacts>, message = 'no') =>
@@ -659,5 +661,23 @@ describe('a probe of a closed gate', () => {
 
   it('an answer that asks for a new upload shows that the account is in order', () => {
     expect(saysAccountIsFine(failure({ code: 'InvalidParameterValue' }, 'MD5 Error'))).toBe(true);
+  });
+});
+
+describe('a call that is or may be billed is reported once', () => {
+  it.each([
+    ['an answer', { vendor: undefined }, ['yes']],
+    [
+      'an answer whose billing is not documented',
+      { vendor: fails(failure({ code: 'Vendor.NeverSeen' })) },
+      ['possibly'],
+    ],
+    ['an answer that is documented as free', { vendor: fails(failure({ code: 'RequestLimitExceeded' })) }, []],
+    ['no answer', { vendor: fails(failure({ code: 'TIMEOUT', channel: 'local', sent: 'maybe' })) }, ['possibly']],
+    ['a call that was not sent', { vendor: fails(failure({ code: 'TIMEOUT', channel: 'local', sent: 'no' })) }, []],
+  ] as const)('%s', async (_what, world, expected) => {
+    const { result, billings } = run(world.vendor === undefined ? {} : { vendor: world.vendor });
+    await result.catch(() => undefined);
+    expect(billings).toEqual(expected);
   });
 });

@@ -33,7 +33,7 @@ const DIRECT = {
     'zrem',
     'zremrangebyscore',
   ],
-  'ours, for the tenants on the site': ['zcard', 'zinter'],
+  'ours, for the tenants on the site': ['zcard'],
   'for connections and doctor': ['info', 'ping'],
 };
 

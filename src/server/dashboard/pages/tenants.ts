@@ -1,5 +1,11 @@
 /** The page of the tenants: the policy of each, and its counts. It is read-only. */
-import { isWalled, NO_GRANTS, type TenantPlace, type TenantRecord } from '../../../domain/operations/tenants.ts';
+import {
+  isWalled,
+  NO_GRANTS,
+  type TenantPlace,
+  type TenantPolicy,
+  type TenantRecord,
+} from '../../../domain/operations/tenants.ts';
 import { html } from '../html.ts';
 import type { Words } from '../words/en.ts';
 import { WORDS } from '../words/language.ts';
@@ -55,10 +61,20 @@ function grants(words: Words, tenant: string, record: TenantRecord | null): stri
     [words.demands, demands],
     [words.endpoint, more.webhook === undefined ? [] : [more.webhook]],
     [words.threshold, more.similarityThreshold === undefined ? [] : [`${more.similarityThreshold}`]],
+    [words.weight, more.weight === 1 ? [] : [`${more.weight}`]],
+    [words.limits, limitTexts(words, more.limits)],
   ] as const;
   return [
     words.ownPrefix,
     ...lines.filter(([, values]) => values.length > 0).map(([name, values]) => `${name}: ${values.join(', ')}`),
+  ];
+}
+
+function limitTexts(words: Words, { unfinished, perDay, budget }: TenantPolicy['limits']): string[] {
+  return [
+    ...(unfinished === undefined ? [] : [words.unfinished(unfinished)]),
+    ...(perDay === undefined ? [] : [words.perDay(perDay)]),
+    ...(budget === undefined ? [] : [budget]),
   ];
 }
 
