@@ -2,12 +2,15 @@
 import type { Logger } from 'pino';
 import { Failure } from '../domain/errors/failure.ts';
 import type { Observer } from '../domain/operations/process-metrics.ts';
+import type { RedisProbe } from '../redis/probe.ts';
 import { checkFiles } from './check-files.ts';
 import { type Config, readConfig } from './config.ts';
 import { createLogger } from './logger.ts';
 import { openMonitor, type ProcessMonitor } from './monitor.ts';
 import { createProcessMetrics } from './process-metrics.ts';
+import { openProbe } from './redis.ts';
 import type { Running } from './running.ts';
+import { watchRedis } from './watch-redis.ts';
 
 export type OpenService = (config: Config, log: Logger, observer?: Observer) => Promise<Running>;
 
@@ -24,6 +27,7 @@ export async function runUntilSignal(
   let config: Config;
   let log: Logger;
   let monitor: ProcessMonitor | undefined;
+  let probe: RedisProbe | undefined;
   const running: Running[] = [];
   // The handler is installed before anything starts: a signal without a handler kills the process outright.
   const signalled = waitForSignal();
@@ -35,17 +39,20 @@ export async function runUntilSignal(
     for (const warning of config.warnings) log.warn({ event: 'setting_ignored' }, warning);
     await checkFiles(config);
     const { registry, observer } = createProcessMetrics(config.metricsTenants);
-    monitor = await openMonitor(config, { registry, log });
+    probe = openProbe(config);
+    monitor = await openMonitor(config, { registry, log, probe });
     for (const open of openers) running.push(await open(config, log, observer));
   } catch (error) {
     await Promise.all(running.map((each) => each.stop(0)));
     await monitor?.close();
+    probe?.close();
     if (!(error instanceof Failure)) throw error;
     process.stderr.write(`${error.code}: ${error.message}\n`);
     return EXIT.badInput;
   }
   isStarting = false;
   monitor.started(running);
+  const stopWatch = watchRedis(probe, log);
   process.send?.('ready');
   const failures = running.flatMap(({ failed }) =>
     failed === undefined ? [] : [failed.then(() => 'wedged' as const)],
@@ -57,7 +64,9 @@ export async function runUntilSignal(
     `${signal}: accepting no more work, waiting for running work`,
   );
   const drained = await Promise.all(running.map((each) => each.stop(config.drainMs)));
+  stopWatch();
   await monitor.close();
+  probe.close();
   const clean = drained.every(Boolean);
   log.info(
     { event: 'stopped', drained: clean },
