@@ -4,6 +4,7 @@ import { Failure } from '../domain/errors/failure.ts';
 import type { Observer } from '../domain/operations/process-metrics.ts';
 import type { RedisProbe } from '../redis/probe.ts';
 import { checkFiles } from './check-files.ts';
+import { onClosedOutput } from './closed-output.ts';
 import { type Config, readConfig } from './config.ts';
 import { createLogger } from './logger.ts';
 import { openMonitor, type ProcessMonitor } from './monitor.ts';
@@ -17,7 +18,7 @@ export type OpenService = (config: Config, log: Logger, observer?: Observer) => 
 export const EXIT = { ok: 0, failed: 1, badInput: 2, notDrained: 3, wedged: 4 } as const;
 
 /**
- * Resolves with the exit code. A wedged worker counts as a signal. A second signal ends the process at once. If the parent opened an IPC channel, `ready` is sent
+ * Resolves with the exit code. A wedged worker counts as a signal, and so does a reader of the output that went away. A second signal ends the process at once. If the parent opened an IPC channel, `ready` is sent
  * over it after the start, and a closed channel (the parent died) counts as a signal.
  */
 export async function runUntilSignal(
@@ -29,7 +30,7 @@ export async function runUntilSignal(
   let monitor: ProcessMonitor | undefined;
   let probe: RedisProbe | undefined;
   const running: Running[] = [];
-  // The handler is installed before anything starts: a signal without a handler kills the process outright.
+  // The handlers are installed before anything starts: a signal without a handler kills the process outright.
   const signalled = waitForSignal();
   let isStarting = true;
   signalled.then(() => isStarting && process.exit(EXIT.ok)); // During the start there is no work to drain.
@@ -95,6 +96,7 @@ export function waitForSignal(): Promise<string> {
     const abandoned = () => done('abandoned');
     process.on('SIGTERM', done);
     process.on('SIGINT', done);
+    onClosedOutput(() => done('EPIPE'));
     if (process.connected) {
       process.on('disconnect', abandoned);
       process.channel?.unref(); // Listening for the disconnect must not keep a finished process alive.

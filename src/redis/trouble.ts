@@ -19,7 +19,6 @@ const TROUBLES: readonly (readonly [answer: RegExp, words: string])[] = [
     /\b(?:NOAUTH|WRONGPASS|NOPERM)\b/,
     'Redis refuses the user, the password or the command: check the Redis URL and the rights',
   ],
-  [/\bprotected mode\b/, 'Redis is in protected mode and accepts only local connections: give it a password'],
   [/\bmax number of clients\b/, 'Redis accepts no more connections: raise maxclients'],
 ];
 

@@ -1,6 +1,8 @@
-/** Tests what every kind of process logs while Redis is away. */
+/** Tests what every kind of process logs while Redis is away, and what happens when nobody reads its output. */
+import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startWorker, type WorkerRole } from '../../src/dev/worker-process.ts';
 import { startCli } from '../support/cli.ts';
@@ -98,4 +100,29 @@ describe.each(['verify', 'erase', 'notify', 'all', 'api', 'site'] as const)('a p
     const others = logged.lines.filter((line) => !ofRedis(logged).includes(line) && line.level !== 'info');
     expect(others.map(({ event }) => event).filter((event) => event !== 'periodic_task_failed')).toEqual([]);
   });
+});
+
+it.each(['json', 'pretty'])('a worker drains when the reader of its log goes away: %s', async (style) => {
+  const env = settings({ BESTFRAME_LOG: style, BESTFRAME_LOG_LEVEL: 'debug' });
+  const { child, result } = startCli(['start', 'erase'], env);
+  let text = '';
+  child.stderr?.on('data', (more: string) => {
+    text += more;
+  });
+  await expect.poll(() => text, SOON).toContain('worker ready');
+  child.stderr?.destroy();
+  await redis.kill(); // so that it has something to log
+  try {
+    expect((await result).code).toBe(0);
+  } finally {
+    await redis.restart();
+  }
+});
+
+it('a command ends without a word when the reader of its output goes away', async () => {
+  const main = join(DIST, 'src', 'cli', 'main.js');
+  const script = `{ "$0" "${main}" errors; echo "code $?" >&2; } | true`;
+  const { stdout, stderr } = await promisify(execFile)('sh', ['-c', script, process.execPath]);
+  expect(stdout).toBe('');
+  expect(stderr).toBe('code 141\n');
 });

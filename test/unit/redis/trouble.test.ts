@@ -18,10 +18,6 @@ const ANSWERS = [
   ['ERR max number of clients reached', 'no more connections'],
   ['NOAUTH Authentication required.', 'the password'],
   ['WRONGPASS invalid username-password pair or user is disabled.', 'the password'],
-  [
-    'DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.',
-    'protected mode',
-  ],
 ] as const;
 
 describe.each(ANSWERS)('the answer "%s"', (message, words) => {
