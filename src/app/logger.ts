@@ -9,6 +9,7 @@ export function createLogger(config: Pick<Config, 'log' | 'logLevel' | 'mode'>, 
   const style = config.log ?? (out.isTTY ? 'pretty' : 'json');
   const options = {
     level: style === 'silent' ? 'silent' : config.logLevel,
+    formatters: { level: (level: string) => ({ level }) }, // as a word, not as pino's number
     base: { mode: config.mode, pid: process.pid },
     redact: { paths: REDACTED.flatMap((field) => [field, `*.${field}`]), remove: true },
   };

@@ -1,7 +1,7 @@
 /** The health of this process, and its monitor port. */
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
-import { RedisProbe } from '../redis/probe.ts';
+import type { RedisProbe } from '../redis/probe.ts';
 import { startMonitor } from '../server/monitor.ts';
 import type { Config } from './config.ts';
 import type { Running } from './running.ts';
@@ -14,17 +14,16 @@ export interface ProcessMonitor {
   close(): Promise<void>;
 }
 
-/** @throws Failure INVALID_SETTINGS if the monitor port cannot be used */
+/** The caller closes the probe. @throws Failure INVALID_SETTINGS if the monitor port cannot be used */
 export async function openMonitor(
-  { monitor: { host, port }, redis, prefix }: Pick<Config, 'monitor' | 'redis' | 'prefix'>,
-  { registry, log }: { registry: Registry; log: Logger },
+  { monitor: { host, port } }: Pick<Config, 'monitor'>,
+  { registry, log, probe }: { registry: Registry; log: Logger; probe: RedisProbe },
 ): Promise<ProcessMonitor> {
   let phase: 'starting' | 'running' | 'draining' = 'starting';
   let services: readonly Running[] = [];
   if (port === undefined) {
     return { url: null, started: () => undefined, draining: () => undefined, close: async () => undefined };
   }
-  const probe = new RedisProbe(redis, prefix);
   const reasonsFor = (redisTrouble: string | null) => {
     if (phase !== 'running') return [phase === 'starting' ? 'the process is starting' : 'the process is draining'];
     const troubles = [redisTrouble, ...services.map(({ trouble }) => trouble?.() ?? null)];
@@ -58,9 +57,6 @@ export async function openMonitor(
     draining: () => {
       phase = 'draining';
     },
-    close: async () => {
-      await monitor.close();
-      probe.close();
-    },
+    close: () => monitor.close(),
   };
 }

@@ -2,21 +2,26 @@
 import type { Logger } from 'pino';
 import { Failure } from '../domain/errors/failure.ts';
 import type { Observer } from '../domain/operations/process-metrics.ts';
+import type { RedisProbe } from '../redis/probe.ts';
 import { checkFiles } from './check-files.ts';
+import { onClosedOutput } from './closed-output.ts';
 import { type Config, readConfig } from './config.ts';
 import { createLogger } from './logger.ts';
 import { openMonitor, type ProcessMonitor } from './monitor.ts';
 import { createProcessMetrics } from './process-metrics.ts';
+import { openProbe } from './redis.ts';
 import type { Running } from './running.ts';
 import { startTracing, type Tracing } from './tracing.ts';
+import { watchRedis } from './watch-redis.ts';
 
 export type OpenService = (config: Config, log: Logger, observer?: Observer) => Promise<Running>;
 
 export const EXIT = { ok: 0, failed: 1, badInput: 2, notDrained: 3, wedged: 4 } as const;
 
 /**
- * Resolves with the exit code. A wedged worker counts as a signal. A second signal ends the process at once. If the parent opened an IPC channel, `ready` is sent
- * over it after the start, and a closed channel (the parent died) counts as a signal.
+ * Resolves with the exit code. A wedged worker counts as a signal, and so does a reader of the output that went away. A second signal
+ * ends the process at once. If the parent opened an IPC channel, `ready` is sent over it after the start, and a closed channel (the
+ * parent died) counts as a signal.
  *
  * @param name name of the process in traces
  */
@@ -29,8 +34,9 @@ export async function runUntilSignal(
   let log: Logger;
   let monitor: ProcessMonitor | undefined;
   let tracing: Tracing | undefined;
+  let probe: RedisProbe | undefined;
   const running: Running[] = [];
-  // The handler is installed before anything starts: a signal without a handler kills the process outright.
+  // The handlers are installed before anything starts: a signal without a handler kills the process outright.
   const signalled = waitForSignal();
   let isStarting = true;
   signalled.then(() => isStarting && process.exit(EXIT.ok)); // During the start there is no work to drain.
@@ -41,18 +47,21 @@ export async function runUntilSignal(
     await checkFiles(config);
     tracing = await startTracing(config.tracing, name, log);
     const { registry, observer } = createProcessMetrics(config.metricsTenants);
-    monitor = await openMonitor(config, { registry, log });
+    probe = openProbe(config);
+    monitor = await openMonitor(config, { registry, log, probe });
     for (const open of openers) running.push(await open(config, log, observer));
   } catch (error) {
     await Promise.all(running.map((each) => each.stop(0)));
     await monitor?.close();
     await tracing?.close();
+    probe?.close();
     if (!(error instanceof Failure)) throw error;
     process.stderr.write(`${error.code}: ${error.message}\n`);
     return EXIT.badInput;
   }
   isStarting = false;
   monitor.started(running);
+  const stopWatch = watchRedis(probe, log);
   process.send?.('ready');
   const failures = running.flatMap(({ failed }) =>
     failed === undefined ? [] : [failed.then(() => 'wedged' as const)],
@@ -64,8 +73,10 @@ export async function runUntilSignal(
     `${signal}: accepting no more work, waiting for running work`,
   );
   const drained = await Promise.all(running.map((each) => each.stop(config.drainMs)));
+  stopWatch();
   await monitor.close();
   await tracing.close();
+  probe.close();
   const clean = drained.every(Boolean);
   log.info(
     { event: 'stopped', drained: clean },
@@ -94,6 +105,7 @@ export function waitForSignal(): Promise<string> {
     const abandoned = () => done('abandoned');
     process.on('SIGTERM', done);
     process.on('SIGINT', done);
+    onClosedOutput(() => done('EPIPE'));
     if (process.connected) {
       process.on('disconnect', abandoned);
       process.channel?.unref(); // Listening for the disconnect must not keep a finished process alive.

@@ -1,6 +1,6 @@
 /** Runs a task every few seconds, in one process of the deployment at a time. */
 import type { Logger } from 'pino';
-import { Failure } from '../domain/errors/failure.ts';
+import { errorFacts } from '../pipeline/worker-lifecycle.ts';
 import { type PeriodicTask, takeTurn } from '../redis/counters.ts';
 import type { Deployment } from '../redis/deployment.ts';
 
@@ -53,8 +53,9 @@ export class Periodic {
     try {
       if (await takeTurn(deployment, task, Math.ceil(everyMs * TURN_SHARE))) await run();
     } catch (error) {
-      const code = error instanceof Failure ? error.code : error instanceof Error ? error.name : 'unknown';
-      log.warn({ event: 'periodic_task_failed', task, error: code }, `${task} failed; it runs again soon`);
+      const facts = errorFacts(error);
+      const text = `${task} failed (${facts.reason ?? facts.error}); it runs again soon`;
+      log.warn({ event: 'periodic_task_failed', task, ...facts }, text);
     }
   }
 }

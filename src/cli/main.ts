@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 /** The command line: loads the requested command, and turns failures into messages and exit codes. */
 import { Command, type CommanderError } from 'commander';
+import { endOnClosedOutput } from '../app/closed-output.ts';
 import { EXIT } from '../app/run-until-signal.ts';
 import { Failure } from '../domain/errors/failure.ts';
 import { COMMAND_GROUPS, TENANT_COMMANDS } from './commands.ts';
 import { formatFailure } from './format-failure.ts';
 import { version } from './package-info.ts';
 
+endOnClosedOutput();
 const program = new Command('bestframe')
   .description(
     'The durable job queue for Tencent Cloud face-liveness verification.\nupload → MD5 → detect → download BestFrame',

@@ -43,7 +43,7 @@ import type { Leave, Occupancy } from './occupancy.ts';
 import { RunLog } from './run-log.ts';
 import { SourceShares } from './source-shares.ts';
 import type { Edges } from './stages/index.ts';
-import { drainWorker, JobCount, logWorkerErrors, startWorker } from './worker-lifecycle.ts';
+import { drainWorker, errorFacts, JobCount, logWorkerErrors, startWorker } from './worker-lifecycle.ts';
 
 export interface VerifyWorkerOptions {
   readonly deployment: Deployment;
@@ -142,8 +142,7 @@ export class VerifyWorker {
     const { log } = this.#options;
     const moved = fault === null ? this.#worker.resume() : this.#worker.pause(true);
     moved.catch((error: unknown) => {
-      const facts = { event: 'worker_error', error: error instanceof Error ? error.name : 'unknown' };
-      log.error(facts, 'the worker could not be stopped or resumed');
+      log.error({ event: 'worker_error', ...errorFacts(error) }, 'the worker could not be stopped or resumed');
     });
   }
 
@@ -170,8 +169,9 @@ export class VerifyWorker {
       else end = await this.#attempt(job.id, job, token, job.attemptsStarted);
       if (end.kind === 'later' || end.kind === 'held') await this.#moveLater(job, token, end);
     } catch (error) {
-      const facts = { id: job.id, event: 'attempt_aborted', error: error instanceof Error ? error.name : 'unknown' };
-      this.#options.log.error(facts, 'attempt aborted; the verification returns when its lock runs out');
+      const facts = errorFacts(error);
+      const text = `attempt aborted (${facts.reason ?? facts.error}); the verification returns when its lock runs out`;
+      this.#options.log.error({ id: job.id, event: 'attempt_aborted', ...facts }, text);
       throw new DelayedError('attempt aborted');
     }
     if (end.kind === 'done' && end.state !== 'failed') return { state: end.state, decision: end.decision };

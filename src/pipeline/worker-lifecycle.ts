@@ -1,7 +1,9 @@
 /** How every kind of worker starts, counts its jobs, reports errors and drains. */
 import type { Worker } from 'bullmq';
 import type { Logger } from 'pino';
+import { Failure } from '../domain/errors/failure.ts';
 import { type Deployment, isConnected } from '../redis/deployment.ts';
+import { redisTroubleOf } from '../redis/trouble.ts';
 
 /** The jobs that a worker runs. */
 export class JobCount {
@@ -28,17 +30,23 @@ export class JobCount {
   }
 }
 
+/** What a log says about an unexpected error: its code or name, and if it comes from Redis, its cause in words. */
+export function errorFacts(error: unknown): { readonly error: string; readonly reason?: string } {
+  const trouble = redisTroubleOf(error);
+  const name = error instanceof Failure ? error.code : error instanceof Error ? error.name : 'unknown';
+  return { error: name, ...(trouble === null ? {} : { reason: trouble }) };
+}
+
 /** Call right after construction. BullMQ recovers from Redis errors, but an `error` event without a listener ends the process. */
 export function logWorkerErrors(worker: Worker, log: Logger): void {
-  worker.on('error', (error) => log.debug({ event: 'worker_error', error: error.name }, 'worker error'));
+  worker.on('error', (error) => log.debug({ event: 'worker_error', ...errorFacts(error) }, 'worker error'));
 }
 
 /** Starts the worker: from then on, it takes jobs. */
 export async function startWorker(worker: Worker, log: Logger): Promise<void> {
   await worker.waitUntilReady();
   worker.run().catch((error: unknown) => {
-    const facts = { event: 'worker_stopped', error: error instanceof Error ? error.name : 'unknown' };
-    log.error(facts, 'worker stopped');
+    log.error({ event: 'worker_stopped', ...errorFacts(error) }, 'worker stopped');
   });
 }
 

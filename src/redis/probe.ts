@@ -1,30 +1,14 @@
 /** Asks Redis for a write and a read within a short time, and says in words what is wrong. */
-import { Failure } from '../domain/errors/failure.ts';
 import { connectProbe, type RedisClient, waitUntilReady } from './connection.ts';
 import { createNames } from './names.ts';
 import type { RedisSettings } from './redis-url.ts';
+import { REPLICA, redisTrouble } from './trouble.ts';
 
 const LIMIT_MS = 2_000;
 /** The key disappears by itself after this time. */
 const KEPT_MS = 60_000;
 
-const REPLICA = 'Redis is a replica and refuses writes: check the address, or the failover';
-const TROUBLES: readonly (readonly [answer: RegExp, words: string])[] = [
-  [/\bOOM\b/, 'Redis is out of memory and refuses writes: raise maxmemory, or free memory'],
-  [/\bMISCONF\b/, 'Redis cannot write to its disk and refuses writes: check its disk'],
-  [/\bREADONLY\b/, REPLICA],
-  [/\bNOREPLICAS\b/, 'Redis has too few replicas and refuses writes: check the replicas'],
-  [/\bLOADING\b/, 'Redis is still loading its data'],
-  [/\bBUSY\b/, 'Redis is busy with a script'],
-  [/\b(?:MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/, 'Redis has no primary: check the failover'],
-  [
-    /\b(?:NOAUTH|WRONGPASS|NOPERM)\b/,
-    'Redis refuses the user, the password or the command: check the Redis URL and the rights',
-  ],
-  [/\bmax number of clients\b/, 'Redis accepts no more connections: raise maxclients'],
-];
 const SILENT = `Redis did not answer within ${LIMIT_MS / 1_000} s: check whether it hangs`;
-const UNREACHABLE = 'Redis cannot be reached: check that it runs and that the Redis URL is correct';
 
 export class RedisProbe {
   readonly #key: string;
@@ -58,7 +42,7 @@ export class RedisProbe {
     const late = new Promise<string>((resolve) => {
       timer = setTimeout(() => resolve(this.#silence(redis)), LIMIT_MS);
     });
-    const asked = this.#exchange(redis).catch((error: unknown) => wordsFor(error));
+    const asked = this.#exchange(redis).catch((error: unknown) => redisTrouble(error));
     const trouble = await Promise.race([asked, late]);
     clearTimeout(timer);
     if (trouble === REPLICA) {
@@ -82,7 +66,7 @@ export class RedisProbe {
 
   /** The run may end between two tries to connect. Then the last try shows the reason. */
   #silence(redis: RedisClient): string {
-    return redis.status === 'ready' || this.#lastError === undefined ? SILENT : wordsFor(this.#lastError);
+    return redis.status === 'ready' || this.#lastError === undefined ? SILENT : redisTrouble(this.#lastError);
   }
 
   async #exchange(redis: RedisClient): Promise<string | null> {
@@ -90,11 +74,4 @@ export class RedisProbe {
     await redis.set(this.#key, '1', 'PX', KEPT_MS);
     return (await redis.get(this.#key)) === '1' ? null : 'Redis lost what was just written: check its memory policy';
   }
-}
-
-/** The server's address, which an error may contain, is left out. */
-function wordsFor(error: unknown): string {
-  const cause = error instanceof Failure ? error.cause : error;
-  const message = cause instanceof Error ? cause.message : '';
-  return TROUBLES.find(([answer]) => answer.test(message))?.[1] ?? UNREACHABLE;
 }

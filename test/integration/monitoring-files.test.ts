@@ -10,10 +10,12 @@ import { openApi } from '../../src/app/api.ts';
 import { readConfig } from '../../src/app/config.ts';
 import { openMonitor, type ProcessMonitor } from '../../src/app/monitor.ts';
 import { createProcessMetrics } from '../../src/app/process-metrics.ts';
+import { openProbe } from '../../src/app/redis.ts';
 import type { Running } from '../../src/app/running.ts';
 import { openNotify, openVerify } from '../../src/app/workers.ts';
 import { freePort } from '../../src/dev/free-port.ts';
 import { startTethered, type TetheredProcess } from '../../src/dev/tethered-process.ts';
+import type { RedisProbe } from '../../src/redis/probe.ts';
 import { alerts, dashboards, PROMETHEUS } from '../support/monitoring-files.ts';
 import { prometheus, promtool } from '../support/promtool.ts';
 import { createRig, type Rig } from '../support/rig.ts';
@@ -32,6 +34,7 @@ const OF_PROMETHEUS = ['up'];
 
 let rig: Rig;
 let monitor: ProcessMonitor;
+let probe: RedisProbe;
 let server: TetheredProcess;
 let url: string;
 const running: Running[] = [];
@@ -54,7 +57,8 @@ beforeAll(async () => {
   const log = pino({ level: 'silent' });
   const config = readConfig(rig.env);
   const { registry, observer } = createProcessMetrics(config.metricsTenants);
-  monitor = await openMonitor(config, { registry, log });
+  probe = openProbe(config);
+  monitor = await openMonitor(config, { registry, log, probe });
   const api = await openApi(config, log, observer);
   running.push(api, await openVerify(config, log, observer), await openNotify(config, log, observer));
   monitor.started(running);
@@ -73,6 +77,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.stop();
   await monitor.close();
+  probe.close();
   await Promise.all(running.map((each) => each.stop(1_000)));
   await rig.dispose();
 });
