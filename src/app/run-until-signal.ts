@@ -6,6 +6,7 @@ import type { RedisProbe } from '../redis/probe.ts';
 import { checkFiles } from './check-files.ts';
 import { onClosedOutput } from './closed-output.ts';
 import { type Config, readConfig } from './config.ts';
+import { LogLevel } from './log-level.ts';
 import { createLogger } from './logger.ts';
 import { openMonitor, type ProcessMonitor } from './monitor.ts';
 import { createProcessMetrics } from './process-metrics.ts';
@@ -42,7 +43,9 @@ export async function runUntilSignal(
   signalled.then(() => isStarting && process.exit(EXIT.ok)); // During the start there is no work to drain.
   try {
     config = readConfig(env);
-    log = createLogger(config, process.stderr);
+    const level = new LogLevel(config.logLevel);
+    log = createLogger(config, process.stderr, level);
+    toggleDebugOnSignal(level, log);
     for (const warning of config.warnings) log.warn({ event: 'setting_ignored' }, warning);
     await checkFiles(config);
     tracing = await startTracing(config.tracing, name, log);
@@ -84,6 +87,17 @@ export async function runUntilSignal(
   );
   if (signal === 'wedged') return EXIT.wedged;
   return clean ? EXIT.ok : EXIT.notDrained;
+}
+
+/** SIGUSR2 switches the log to debug, and back. */
+function toggleDebugOnSignal(level: LogLevel, log: Logger): void {
+  process.on('SIGUSR2', () => {
+    const wasDebug = level.isDebug;
+    if (!wasDebug) level.toggleDebug();
+    const logLevel = wasDebug ? level.configured : 'debug';
+    log.info({ event: 'log_level', logLevel }, `SIGUSR2: the log level is now ${logLevel}`); // seen at debug, whatever is configured
+    if (wasDebug) level.toggleDebug();
+  });
 }
 
 /**

@@ -1,4 +1,6 @@
-/** Tests what every kind of process logs while Redis is away, and what happens when nobody reads its output. */
+/**
+ * Tests what every kind of process logs while Redis is away, what happens when nobody reads its output, and how its level is changed.
+ */
 import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -125,4 +127,31 @@ it('a command ends without a word when the reader of its output goes away', asyn
   const { stdout, stderr } = await promisify(execFile)('sh', ['-c', script, process.execPath]);
   expect(stdout).toBe('');
   expect(stderr).toBe('code 141\n');
+});
+
+it('SIGUSR2 switches the log to debug, also of loggers that exist already, and back', async () => {
+  const lines: Record<string, unknown>[] = [];
+  const onLog = (line: string) => void lines.push(JSON.parse(line));
+  const env = settings({ BESTFRAME_LOG_LEVEL: 'warn' });
+  const worker = await startWorker('verify', { dir: `${DIST}/workers/`, env, onLog });
+  const levels = () => lines.filter(({ event }) => event === 'log_level').map(({ logLevel }) => logLevel);
+  const switchTo = async (expected: string[]) => {
+    worker.kill('SIGUSR2');
+    await expect.poll(levels, SOON).toEqual(expected);
+  };
+  const verify = async (name: string) => {
+    const { id } = await rig.client.enqueue(await rig.request(name));
+    await rig.client.wait(id, { until: 'ended', timeoutMs: 60_000 });
+    // The last line may follow the switch, because a client sees the end before it is logged.
+    return () => lines.filter((line) => line.id === id && line.event !== 'ended').map(({ level }) => level);
+  };
+
+  const quiet = await verify('quiet');
+  await switchTo(['debug']);
+  const loud = await verify('loud');
+  await expect.poll(loud, SOON).toEqual(expect.arrayContaining(['debug', 'info']));
+  await switchTo(['debug', 'warn']);
+  const quietAgain = await verify('quiet-again');
+  expect(await worker.stop(60_000)).toBe(0);
+  expect([quiet(), quietAgain()]).toEqual([[], []]);
 });
