@@ -63,7 +63,7 @@ const AT_REST: readonly (readonly [RegExp, number | null])[] = [
   [/^kept:v\w+$/, null], // the sources of a failed verification; Redis expires them
   [/^(ended|answered|frames)$/, null],
   [/^subject:/, null],
-  [/^(counters|sweeper|retention|webhooks|budget|mode|namespace|aof(:asked)?|workers|turns:[\w-]+)$/, null],
+  [/^(counters|sweeper|retention|webhooks|budget|mode|namespace|aof(:asked)?|workers|turns:[\w-]+|probe)$/, null],
   [/^costs:\d{4}-\d\d(-\d\d)?$/, null],
   [/^gate:[\w-]+:\w+$/, null],
   [/^(breakers:[\w-]+|regions)$/, 210],

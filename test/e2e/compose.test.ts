@@ -89,8 +89,8 @@ function start(name: string): Started {
   const service = serviceOf(name);
   const running = startCli(service.command.map(hereOf), environmentOf(service));
   const lines: Record<string, unknown>[] = [];
-  running.child.stderr?.on('data', (text: string) => {
-    for (const line of text.split('\n')) if (line.startsWith('{')) lines.push(JSON.parse(line));
+  running.onErrorLine((line) => {
+    if (line.startsWith('{')) lines.push(JSON.parse(line));
   });
   return { name, running, lines };
 }
@@ -104,7 +104,7 @@ it('its services become ready, carry a verification from upload to frame, and dr
   const init = await cli(serviceOf('init').command.map(hereOf), environmentOf(serviceOf('init')));
   expect([init.code, init.stderr]).toEqual([0, '']);
   const created = await cli(['keys', 'create', '--scopes', 'submit,read'], environmentOf(serviceOf('api')));
-  const [key = ''] = /bf_test_\w+/.exec(created.stdout) ?? [];
+  const [key = ''] = /bf_test_[\w-]+/.exec(created.stdout) ?? [];
   expect(created.code).toBe(0);
 
   const started = ours.flatMap(([name]) => (name === 'init' ? [] : [start(name)]));

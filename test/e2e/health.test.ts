@@ -57,8 +57,8 @@ async function start(
     const worker = await startWorker(role, { dir: `${DIST}/workers/`, env: settings(env), onLog, ...options });
     return { url: address(), lines, exited: worker.exited, stop: () => worker.stop(60_000) };
   }
-  const { child, result } = startCli(['dashboard'], settings(env));
-  child.stderr?.on('data', (text: string) => text.split('\n').filter(Boolean).forEach(onLog));
+  const { child, result, onErrorLine } = startCli(['dashboard'], settings(env));
+  onErrorLine(onLog);
   await expect.poll(() => lines.some(({ event }) => event === 'ready'), SOON).toBe(true);
   const exited = result.then(({ code }) => code);
   const stop = () => {

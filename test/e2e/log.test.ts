@@ -46,8 +46,8 @@ async function start(role: WorkerRole | 'site'): Promise<Logged> {
     return { lines, stop: () => worker.stop(60_000) };
   }
   const site = { BESTFRAME_DASHBOARD_USER: 'operator', BESTFRAME_DASHBOARD_PASSWORD: 'open-sesame' };
-  const { child, result } = startCli(['dashboard'], settings({ ...site, BESTFRAME_DASHBOARD_PORT: '0' }));
-  child.stderr?.on('data', (text: string) => text.split('\n').filter(Boolean).forEach(onLog));
+  const { child, result, onErrorLine } = startCli(['dashboard'], settings({ ...site, BESTFRAME_DASHBOARD_PORT: '0' }));
+  onErrorLine(onLog);
   await expect.poll(() => lines.some(({ event }) => event === 'ready'), SOON).toBe(true);
   return {
     lines,

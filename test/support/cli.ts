@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { DIST } from './world.ts';
 
 export interface CliResult {
@@ -14,6 +15,8 @@ export interface RunningCli {
   readonly child: ChildProcess;
   /** Resolves with the match when stdout contains the pattern. */
   stdoutWith(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Calls the listener with each whole line of stderr, whatever the pieces in which it arrives. */
+  onErrorLine(listener: (line: string) => void): void;
   readonly result: Promise<CliResult>;
 }
 
@@ -32,11 +35,13 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
+  const errorLines = createInterface({ input: child.stderr });
   child.stdin.end(input);
   const result = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }));
   return {
     child,
     result,
+    onErrorLine: (listener) => void errorLines.on('line', listener),
     stdoutWith: (pattern) =>
       new Promise((resolve, reject) => {
         const look = () => {
