@@ -38,7 +38,7 @@ export function verifyJob({ id, action, upload: way, lane, mode, turn }: Queued)
   return { name: action, data: { way, lane, mode }, opts: { ...jobOptions.verify(lane, turn), jobId: id } };
 }
 
-/** Counts the jobs that are served before the next job of this lane and tenant. */
+/** Counts the jobs that are served before the next job of this lane and tenant, which takes its turn as in includes/turn.lua. */
 export async function countAhead(
   queue: Queue<VerifyJob>,
   { redis, names }: Deployment,

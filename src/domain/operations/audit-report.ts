@@ -1,9 +1,10 @@
 /**
  * Checks the chains of an audit log.
  *
- * What is found: lines that were removed, changed, repeated or moved within a chain; a missing beginning; and, with the report of an
- * earlier check, everything that was changed or cut since. Without that report, a chain that was cut at its end looks like a chain of
- * a running or killed process, and whoever can write the file can compute the whole log anew. Keep the report elsewhere.
+ * The check finds lines that were removed, changed, repeated or moved within a chain, and a missing beginning. With the report of an
+ * earlier check, it also finds everything that was changed or cut since. Without that report, it cannot tell a chain that was cut at
+ * its end from the chain of a process that runs or was killed, and it misses a log that somebody computed anew as a whole. So keep the
+ * report where those who can write the log cannot write.
  */
 import { z } from 'zod';
 import { type AuditHead, type ChainedLine, lineHash, parseLine } from './audit.ts';

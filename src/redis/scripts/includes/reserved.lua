@@ -1,7 +1,7 @@
--- Tenants share the slots of a gate. A verification that is ready to call reserves the next free slot. If other tenants have
--- reserved slots before it, it moves forward: its tenant's n-th slot comes before the (n + 1)-th slot of every other tenant (by
--- weight). Those that it overtakes move back by one slot of their own tenant. They learn this when they ask again, shortly before
--- the slot that they knew.
+-- Tenants share the slots of a gate. A verification that is ready to call reserves the next free slot. If another tenant has more
+-- slots before it, it moves forward: its tenant's n-th slot comes before the (n + 1)-th slot of every other tenant (by weight). The
+-- verifications that it overtakes move back by one slot of their own tenant. They learn this when they ask again, shortly before the
+-- slot that they knew.
 -- reserved: hash of slots that are not settled yet, id → '<time>|<lane>|<tenant>|<weight>'
 
 local function readReserved(reservedKey, now)
@@ -22,7 +22,7 @@ local function writeReserved(reservedKey, id, slot, tenant, weight)
   redis.call('HSET', reservedKey, id, table.concat({ string.format('%.0f', slot.at), slot.lane, tenant, weight }, '|'))
 end
 
--- Verifications of one tenant, in order, that the tenant's `own`-th slot comes before.
+-- → the verifications, all of one other tenant, that the `own`-th slot of `tenant` comes before; earliest slot first
 local function overtakenBy(list, tenant, own, weight, earliest)
   local counts, found = {}, {}
   for _, each in ipairs(list) do
