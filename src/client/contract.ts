@@ -46,7 +46,7 @@ export interface WaitOptions extends VerifyOptions {
 
 export interface ListOptions {
   /** True: only ended verifications. False: only live ones. Default: both. */
-  readonly ended?: boolean;
+  readonly ended?: boolean | undefined;
   /**
    * At most 1,000.
    * @default 50

@@ -102,6 +102,11 @@ it('pages of all tenants list the live ones, then the ended ones, each once', as
   const ids = waiting.map((item) => (item.status === 'refused' ? '' : item.id));
   expect(seen).toHaveLength(new Set(seen).size);
   expect([...seen].sort()).toEqual([...ids, ...before.map(({ id }) => id)].sort());
+  const listed = async (filter: { ended: boolean; cursor?: string }) =>
+    (await rig.client.page({ ...filter, limit: 200 })).verifications.map(({ id }) => id).sort();
+  expect(await listed({ ended: false })).toEqual([...ids].sort());
+  expect(await listed({ ended: true })).toEqual(before.map(({ id }) => id).sort());
+  expect(await listed({ ended: false, cursor: `e5.${ids[0]}` })).toEqual([]);
   await expect(rig.client.page({ cursor: `5.${ids[0]}` })).rejects.toMatchObject({ field: 'cursor' });
   await rig.client.steerGate(gate, 'resume', { by: 'ana', why: '' });
 });

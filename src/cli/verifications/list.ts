@@ -5,7 +5,7 @@ import { ERROR_CLASSES } from '../../domain/errors/index.ts';
 import { REGIONS } from '../../domain/verification/actions.ts';
 import { describeFilter, type VerificationFilter } from '../../domain/verification/filter.ts';
 import { LANES } from '../../domain/verification/request.ts';
-import { DECISIONS, isTerminal, STATES } from '../../domain/verification/states.ts';
+import { DECISIONS, STATES } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
 import { writeAudit } from '../audit.ts';
 import type { Env } from '../env.ts';
@@ -48,10 +48,11 @@ they were enqueued. If there are more, the last line names the cursor of the nex
     )
     .action(({ limit, json, live, ended, cursor, ...filter }: Options) =>
       withClient(env, async (client, config) => {
-        const which = live === ended ? 'all' : ended ? 'ended' : 'live';
+        const only = live === ended ? undefined : ended === true;
+        const which = only === undefined ? 'all' : only ? 'ended' : 'live';
         const what = [which, describeFilter(filter)].filter((part) => part !== 'all').join(', ') || 'all';
         await writeAudit(config, [{ act: 'verifications.list', what }]);
-        const found = await find(client, { filter, which, limit, cursor });
+        const found = await find(client, { filter: { ...filter, ended: only }, limit, cursor });
         const more = found.cursor === null ? '' : `more: --cursor ${found.cursor}\n`;
         printResult(found, `${formatViews(found.verifications)}${more}`, json === true ? { json } : {});
       }),
@@ -59,25 +60,20 @@ they were enqueued. If there are more, the last line names the cursor of the nex
 }
 
 interface Search {
-  readonly filter: VerificationFilter;
-  readonly which: 'all' | 'live' | 'ended';
+  readonly filter: VerificationFilter & { readonly ended: boolean | undefined };
   readonly limit: number;
   readonly cursor: string | undefined;
 }
 
 /** Reads pages until there are enough verifications, or no more. */
-async function find(client: BestframeClient, { filter, which, limit, cursor }: Search) {
+async function find(client: BestframeClient, { filter, limit, cursor }: Search) {
   const verifications: VerificationView[] = [];
-  let next: string | null | undefined = cursor;
+  let next = cursor;
   do {
     const page = await client.page({ ...filter, limit: Math.min(PAGE, limit - verifications.length), cursor: next });
-    const wanted = page.verifications.filter(
-      ({ state }) => which === 'all' || isTerminal(state) === (which === 'ended'),
-    );
-    verifications.push(...wanted);
-    next = page.cursor;
-    if (next === null) break;
-  } while (verifications.length < limit);
+    verifications.push(...page.verifications);
+    next = page.cursor ?? undefined;
+  } while (next !== undefined && verifications.length < limit);
   return { verifications, cursor: next ?? null };
 }
 

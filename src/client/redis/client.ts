@@ -34,7 +34,6 @@ import {
   type EnqueueResult,
   type ListOptions,
   MAX_LISTED,
-  type PageFilter,
   type PageOf,
   type RetryOptions,
   satisfiesWait,
@@ -51,7 +50,7 @@ import { costSums } from './costs.ts';
 import { aheadOf, enqueueParsed, keyGone, onlyResult, type ParsedOptions, type ParsedOrRefused } from './enqueue.ts';
 import { acknowledge, changeLegalHold, eraseOne, receiptOf, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
 import { heldViews, resolve } from './held.ts';
-import { pageOf, tenantList } from './list.ts';
+import { pageOf, type StoredPageFilter, tenantList } from './list.ts';
 import { type ClientOptions, rootNamespace, storeOptions } from './options.ts';
 import { retryPage } from './retry.ts';
 import { Store } from './store.ts';
@@ -246,7 +245,7 @@ export class BestframeClient implements Bestframe {
     const which = ended === undefined ? 'all' : ended ? 'ended' : 'live';
     await this.#audited({ act: 'verifications.list', what: which });
     await this.#store.ready();
-    if (this.#store.tenant !== null) return tenantList(this.#store, which, most);
+    if (this.#store.tenant !== null) return tenantList(this.#store, ended, most);
     const ids = await this.#store.command(newestIds(this.#store.deployment, which, most));
     const views = await this.#store.views(ids);
     return views
@@ -259,8 +258,8 @@ export class BestframeClient implements Bestframe {
    * Verifications, newest first, a page at a time; without a tenant, first the live and then the ended ones.
    * @throws Failure INVALID_VERIFICATION for a foreign cursor
    */
-  async page(filter: PageFilter = {}): Promise<PageOf<VerificationView>> {
-    const { limit: _limit, cursor: _cursor, ...selection } = filter;
+  async page(filter: StoredPageFilter = {}): Promise<PageOf<VerificationView>> {
+    const { limit: _limit, cursor: _cursor, ended: _ended, ...selection } = filter;
     await this.#audited({ act: 'verifications.list', what: describeFilter(selection) });
     return pageOf(this.#store, filter);
   }

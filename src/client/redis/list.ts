@@ -11,7 +11,7 @@ import { matchesFilter } from '../../domain/verification/filter.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
 import { type IndexEntry, newestEntries, tenantEntries } from '../../redis/indexes.ts';
-import { MAX_PER_PAGE, type PageFilter, type PageOf } from '../contract.ts';
+import { type ListOptions, MAX_PER_PAGE, type PageFilter, type PageOf } from '../contract.ts';
 import type { Store } from './store.ts';
 
 const MAX_READ = 1_000;
@@ -26,20 +26,23 @@ interface Position extends IndexEntry {
   readonly index: 'l' | 'e' | '';
 }
 
+/** `ended` as in `list`: true for ended verifications only, false for live ones only. */
+export type StoredPageFilter = PageFilter & Pick<ListOptions, 'ended'>;
+
 /** @throws Failure INVALID_VERIFICATION if the cursor is not one of this list */
-export async function pageOf(store: Store, filter: PageFilter): Promise<PageOf<VerificationView>> {
+export async function pageOf(store: Store, filter: StoredPageFilter): Promise<PageOf<VerificationView>> {
   const limit = Math.min(filter.limit ?? 50, MAX_PER_PAGE);
   const after = filter.cursor === undefined ? null : readCursor(store, filter.cursor);
   const found: VerificationView[] = [];
   let last: Position | null = null;
   let read = 0;
   await store.ready();
-  for await (const entries of entriesAfter(store, after)) {
+  for await (const entries of entriesAfter(store, after, filter.ended)) {
     const views = await store.views(entries.map(({ id }) => id));
     for (const [index, entry] of entries.entries()) {
       if (found.length === limit || read === MAX_READ) return { verifications: found, cursor: cursorOf(last) };
       const view = views[index] ?? null;
-      if (view !== null && matchesFilter(view, filter)) found.push(view);
+      if (view !== null && isEither(view, filter.ended) && matchesFilter(view, filter)) found.push(view);
       last = entry;
       read += 1;
     }
@@ -48,27 +51,25 @@ export async function pageOf(store: Store, filter: PageFilter): Promise<PageOf<V
 }
 
 /** A tenant's newest verifications. Only the tenant's own index is read, so no other tenant's verifications displace them. */
-export async function tenantList(
-  store: Store,
-  which: 'live' | 'ended' | 'all',
-  limit: number,
-): Promise<VerificationView[]> {
+export async function tenantList(store: Store, ended: boolean | undefined, limit: number): Promise<VerificationView[]> {
   const found: VerificationView[] = [];
   let read = 0;
   for await (const entries of entriesAfter(store, null)) {
     const views = (await store.views(entries.map(({ id }) => id))).flatMap((view) => view ?? []);
-    found.push(...views.filter(({ state }) => which === 'all' || isTerminal(state) === (which === 'ended')));
+    found.push(...views.filter((view) => isEither(view, ended)));
     read += entries.length;
     if (found.length >= limit || read >= MAX_LIST_READ) break;
   }
   return found.slice(0, limit);
 }
 
-/** Entries after a given one, newest first. Entries of the same millisecond are sorted by id. */
-async function* entriesAfter(store: Store, after: Position | null): AsyncGenerator<Position[]> {
+/**
+ * Entries after a given one, newest first. Entries of the same millisecond are sorted by id.
+ * @param ended skips the index of the others, if each has its own
+ */
+async function* entriesAfter(store: Store, after: Position | null, ended?: boolean): AsyncGenerator<Position[]> {
   const { tenant, deployment } = store;
-  const indexes: readonly Position['index'][] = tenant === null ? ['l', 'e'] : [''];
-  for (const index of indexes.slice(after === null ? 0 : indexes.indexOf(after.index))) {
+  for (const index of tenant === null ? sharedIndexes(after, ended) : ([''] as const)) {
     const start = after?.index === index ? after : null;
     for (let offset = 0; ; offset += BATCH) {
       const range = { from: start?.at ?? null, offset, limit: BATCH };
@@ -83,6 +84,15 @@ async function* entriesAfter(store: Store, after: Position | null): AsyncGenerat
         .map((entry) => ({ ...entry, index }));
     }
   }
+}
+
+function sharedIndexes(after: Position | null, ended: boolean | undefined): ('l' | 'e')[] {
+  const left: ('l' | 'e')[] = after?.index === 'e' ? ['e'] : ['l', 'e'];
+  return left.filter((index) => ended === undefined || (index === 'e') === ended);
+}
+
+function isEither({ state }: VerificationView, ended: boolean | undefined): boolean {
+  return ended === undefined || isTerminal(state) === ended;
 }
 
 function cursorOf(position: Position | null): string | null {
