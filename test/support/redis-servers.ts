@@ -90,6 +90,16 @@ export async function untilFollowing({ admin }: Server): Promise<void> {
   await vi.waitUntil(async () => (await admin.info('replication')).includes('master_link_status:up'), SOON);
 }
 
+/**
+ * Resolves when a replica has all writes that the primary has answered so far. Replication is asynchronous, so a test
+ * calls this before it loses the primary. `WAIT` does not do: it waits only for the writes of its own connection.
+ */
+export async function untilReplicated({ admin }: Server): Promise<void> {
+  const offset = (name: string, info: string) => Number(new RegExp(`${name}[:=](\\d+)`).exec(info)?.[1]);
+  const target = offset('master_repl_offset', await admin.info('replication'));
+  await vi.waitUntil(async () => offset('slave0:.*,offset', await admin.info('replication')) >= target, SOON);
+}
+
 /** Connects as an administrator. It retries for ever, so that it survives restarts of the server. */
 function adminOf(port: number, login: { username?: string; password: string }): Redis {
   const admin = new Redis({ host: '127.0.0.1', port, ...login, retryStrategy: () => 50, maxRetriesPerRequest: null });

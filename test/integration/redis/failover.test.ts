@@ -16,7 +16,7 @@ import {
   type RedisProfile,
   withSentinels,
 } from '../../support/redis-profiles.ts';
-import { type Server, untilFollowing } from '../../support/redis-servers.ts';
+import { type Server, untilFollowing, untilReplicated } from '../../support/redis-servers.ts';
 import { createRig, HOME, type Rig } from '../../support/rig.ts';
 
 const SOON = { timeout: 40_000, interval: 100 };
@@ -242,7 +242,7 @@ describe('an address that moves to another primary', () => {
     await begin(async () => moving);
     const [old] = moving.servers as [Server, Server];
     const { id, release } = await startAndHold('running');
-    await old.admin.wait(1, 10_000); // replication is asynchronous: writes that the replica lacks would be lost
+    await untilReplicated(old);
     await moving.move();
     await old.admin.config('SET', 'replica-serve-stale-data', stale);
     await old.admin.replicaof('127.0.0.1', 1); // no server listens there
@@ -258,6 +258,7 @@ describe('Sentinel', () => {
     await begin(withSentinels);
     const first = await redis.primary();
     const { id, release } = await startAndHold('running');
+    await untilReplicated(first);
     await first.kill();
     await release();
     await completeVerification('after');
@@ -281,6 +282,7 @@ describe('Cluster', () => {
     await begin(inCluster);
     const first = await redis.primary();
     const { id, release } = await startAndHold('running');
+    await untilReplicated(first);
     await first.kill();
     await release();
     await completeVerification('after');
