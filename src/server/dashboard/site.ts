@@ -14,7 +14,7 @@ import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Failure } from '../../domain/errors/failure.ts';
-import { CODES } from '../../domain/errors/index.ts';
+import { CODES, explain } from '../../domain/errors/index.ts';
 import { METRICS_TYPE, metricsText } from '../api/metrics.ts';
 import { edgeOptions, transportHeaders } from '../edge.ts';
 import { observeRequests } from '../observe-requests.ts';
@@ -170,6 +170,9 @@ function addErrorHandlers(app: FastifyInstance, tools: SiteTools): void {
       reply.header('retry-after', Math.ceil((error.retryAfterMs ?? 0) / 1_000));
       return sendMessage(tools, request, reply, { status: 429, text: words.tooManyAttempts });
     }
+    if (error instanceof Failure && error.code === CODES.WEBHOOK_UNKNOWN) return sendNotFound(tools, request, reply);
+    if (error instanceof Failure && explain(error.code)?.class === 'caller')
+      return sendMessage(tools, request, reply, { status: 400, text: errorText(request, error) ?? '' });
     const status = error.statusCode !== undefined && error.statusCode < 500 ? error.statusCode : 500;
     return sendMessage(tools, request, reply, { status, text: errorText(request, error) ?? String(status) });
   });

@@ -86,6 +86,7 @@ h3 { font-size: var(--small); font-weight: 600; color: var(--dim); margin: 0; }
 .todo form.act { min-width: min(100%, 20rem); }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); margin: var(--s4) 0; padding: 0; background: var(--card); border: 1px solid var(--line); border-radius: var(--round); overflow: hidden; }
 .facts div { padding: var(--s3) var(--s4); min-width: 0; box-shadow: 1px 1px 0 var(--line); }
+@media (min-width: 42rem) { .facts .broad { grid-column: span 2; } }
 .facts dt { color: var(--dim); font-size: var(--small); }
 .facts dd { margin: 0; font-size: var(--large); font-weight: 600; overflow-wrap: anywhere; }
 .facts dd small { font-size: var(--small); font-weight: 400; }
@@ -94,8 +95,9 @@ h3 { font-size: var(--small); font-weight: 600; color: var(--dim); margin: 0; }
 @media (min-width: 76rem) { .tiles.charts { grid-template-columns: repeat(3, 1fr); } .tiles.charts > :first-child { grid-column: span 2; } }
 @media (min-width: 42rem) and (max-width: 75.99rem) { .tiles.charts { grid-template-columns: repeat(2, 1fr); } .tiles.charts > :first-child { grid-column: span 2; } }
 .strip { display: grid; gap: var(--s2); }
-.strip section { display: flex; flex-wrap: wrap; gap: var(--s2); align-items: flex-start; }
-.strip h3 { flex: 0 0 8.5rem; padding-top: var(--s2); }
+.strip section { display: grid; grid-template-columns: 8.5rem minmax(0, 1fr); gap: var(--s2); }
+.cells { display: flex; flex-wrap: wrap; gap: var(--s2); align-items: flex-start; }
+.strip h3 { padding-top: var(--s2); }
 .cell { background: var(--card); border: 1px solid var(--line); border-radius: var(--round); max-width: 100%; }
 .cell summary { cursor: pointer; padding: var(--s2) var(--s3); list-style-position: inside; }
 .cell summary small { color: var(--dim); margin-left: var(--s1); }
@@ -105,12 +107,14 @@ h3 { font-size: var(--small); font-weight: 600; color: var(--dim); margin: 0; }
 .wide { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: var(--round); }
 table { border-collapse: collapse; width: 100%; }
 caption { text-align: left; color: var(--dim); padding: var(--s2) var(--s3); font-size: var(--small); }
-th, td { text-align: left; padding: var(--s2) var(--s3); border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { text-align: left; padding: var(--s2); border-bottom: 1px solid var(--line); vertical-align: top; }
+tr > :first-child { padding-left: var(--s3); } tr > :last-child { padding-right: var(--s3); }
 tbody tr:last-child > * { border-bottom: 0; } tbody tr:hover > * { background: var(--soft); }
 thead th { font-weight: 600; font-size: var(--small); color: var(--dim); white-space: nowrap; background: var(--card); }
 tbody th { font-weight: 500; }
 .number { text-align: right; white-space: nowrap; }
-td time, td.duration, td code, th code { white-space: nowrap; }
+td time, tbody th { white-space: nowrap; }
+@media (min-width: 52.01rem) { table.stack td code { overflow-wrap: anywhere; } table.stack td:has(> span > code), table.stack td:has(> code) { min-width: 8rem; } }
 code, pre { font: .92em ui-monospace, "SF Mono", "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; margin: var(--s2) 0; font-size: var(--small); }
 form.act { display: grid; gap: var(--s2); max-width: 36rem; margin: 0; align-content: start; }
@@ -140,8 +144,8 @@ button.plain { background: none; color: var(--mark); border: 0; padding: 0; min-
   table.stack tr { padding: var(--s2) 0; border-bottom: 1px solid var(--line); } table.stack tr:last-child { border: 0; }
   table.stack th, table.stack td { padding: 1px var(--s3); overflow-wrap: anywhere; } table.stack td { display: inline-block; max-width: 100%; } table.stack td:empty { display: none; }
   table.stack td[data-name]::before { content: attr(data-name) " "; color: var(--dim); font-size: var(--small); }
-  table.stack code, table.stack time { white-space: normal; } table.stack .number { text-align: left; }
-  .strip h3 { flex-basis: 100%; padding: 0; }
+  table.stack th, table.stack time { white-space: normal; } table.stack .number { text-align: left; }
+  .strip section { grid-template-columns: minmax(0, 1fr); } .strip h3 { padding: 0; }
 }
 `;
 

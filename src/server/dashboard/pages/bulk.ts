@@ -23,7 +23,7 @@ function preview(reader: Reader, plan: BulkPlan): Part {
   return html`<h2>${words.bulk.dryRun}</h2>
 <dl class="facts"><div><dt>${words.bulk.selected}</dt><dd>${selected}</dd></div>
 <div><dt>${words.bulk.willChange}</dt><dd>${ids.length}</dd></div>
-<div><dt>${words.cost}</dt><dd><small>${pays ? (cost === null ? words.bulk.callsAtMost(ids.length) : words.costsUpTo(cost)) : words.costsNothing}</small></dd></div></dl>
+<div><dt>${words.cost}</dt><dd><small>${pays && ids.length > 0 ? (cost === null ? words.bulk.callsAtMost(ids.length) : words.costsUpTo(cost)) : words.costsNothing}</small></dd></div></dl>
 ${cut && html`<p class="notice">${words.bulk.cut}</p>`}
 ${outlookTable(words, outlook)}
 ${

@@ -22,9 +22,9 @@ export function gateStrip(reader: Reader, strip: Strip): Html {
   const regions = [...new Set([...gates, ...breakers].map(({ region }) => region))];
   if (regions.length === 0) return html`<p class="empty">${words.noGates}</p>`;
   return html`<div class="strip">${regions.map(
-    (region) => html`<section aria-label="${region}"><h3>${region}</h3>
+    (region) => html`<section aria-label="${region}"><h3>${region}</h3><div class="cells">
 ${gates.filter((each) => each.region === region).map((gate) => gateCell(reader, strip, gate))}
-${breakers.filter((each) => each.region === region).map((breaker) => breakerCell(reader, strip, breaker))}</section>`,
+${breakers.filter((each) => each.region === region).map((breaker) => breakerCell(reader, strip, breaker))}</div></section>`,
   )}</div>`;
 }
 

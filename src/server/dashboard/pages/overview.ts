@@ -118,7 +118,7 @@ function factList({ language, base }: Reader, { metrics, recent }: Overview): Ht
 <div><dt>${words.waitingNow}</dt><dd><a href="${base}/verifications?ended=no">${metrics.live - metrics.held}</a></dd></div>
 <div><dt>${words.oldestWait}</dt><dd>${oldest}</dd></div>
 <div><dt>${words.interactiveP95}</dt><dd>${p95 === null ? '–' : formatDuration(p95, words)} <small class="dim">${words.ofDecided(interactive)}</small></dd></div>
-<div><dt>${words.endedLastHour}</dt><dd>${recent.count} <small class="dim">${shown}</small></dd></div>
+<div class="broad"><dt>${words.endedLastHour}</dt><dd>${recent.count} <small class="dim">${shown}</small></dd></div>
 <div><dt>${words.heldNow}</dt><dd><a href="${base}/held">${metrics.held}</a></dd></div>
 <div><dt>${words.paidToday}</dt><dd>${paidCalls} <small class="dim">${possiblyPaidCalls > 0 && words.possibly(possiblyPaidCalls)} ${costs.map(({ currency, paid }) => `${Math.round(paid * 100) / 100} ${currency} `)}</small></dd></div>
 </dl>`;

@@ -19,7 +19,7 @@ import {
   wordsFor,
 } from '../site-tools.ts';
 
-const MAX_LISTED = 20;
+const MAX_LISTED = 12;
 const HOUR_MINUTES = 60;
 const DAY_MINUTES = 24 * 60;
 
