@@ -14,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ProvidedRedis, startPrivateRedis } from '../../src/dev/local-redis.ts';
 import { findRedis } from '../../src/dev/redis-binary.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import { MIN_LEAD_MS } from '../../src/pipeline/gate.ts';
 import { LUA } from '../../src/redis/scripts/lua.ts';
 import { countTrips } from '../support/counted-redis.ts';
 import { formOf, openHttp } from '../support/http.ts';
@@ -85,7 +86,7 @@ describe.each([
     commands: 188,
     queuedBytes: 1368,
     finishedBytes: 2784,
-    signals: 17,
+    signals: 5,
   },
   {
     upload: 'create-upload-url',
@@ -93,7 +94,7 @@ describe.each([
     commands: 186,
     queuedBytes: 1384,
     finishedBytes: 3056,
-    signals: 19,
+    signals: 7,
   },
 ] as const)('by $upload', ({ upload, scripts, commands, queuedBytes, finishedBytes, signals }) => {
   let batch: Batch;
@@ -257,7 +258,8 @@ function withoutMissedSlots(runs: readonly ScriptRun[]): ScriptRun[] {
 
 /** @returns the largest error of a worker's estimate of Redis's clock: rounding, and half of the worker's fastest round trip. */
 function clockErrorMs({ name, args }: ScriptRun): number {
-  const travelMs = Number(args[LUA[name as 'declare-intent' | 'reserve-slots'].args.indexOf('soonMs' as never)]) - 10;
+  const travelMs =
+    Number(args[LUA[name as 'declare-intent' | 'reserve-slots'].args.indexOf('soonMs' as never)]) - MIN_LEAD_MS;
   return 2 + travelMs / 4;
 }
 
