@@ -135,10 +135,11 @@ describe('a request to the HTTP API', () => {
   const uploads = { liveData: sampleLiveData({ card: 'match' }), image: sampleImage() };
 
   it.each([
-    { name: 'POST', trips: 7 },
-    { name: 'POST with files', trips: 7 },
-    { name: 'GET', trips: 3 },
+    { name: 'POST', trips: 4 },
+    { name: 'POST with files', trips: 4 },
+    { name: 'GET', trips: 2 },
   ])('makes $trips round trips for $name', async ({ name, trips }) => {
+    await redis.set(rig.names.mode, 'test'); // the first worker of a deployment sets it
     const counted = await countTrips(provided.url);
     const http = await openHttp(rig, {
       BESTFRAME_REDIS_URL: counted.url,
