@@ -88,6 +88,8 @@ export interface Names {
   readonly tenants: string;
   /** The last version of each tenant's policy. */
   readonly tenantVersions: string;
+  /** BullMQ's jobs of a region that continue. They are served before those in `waiting`. */
+  resuming(region: Region): string;
   receipt(id: string): string;
   /** A light sequence that was generated under a caller's key, or is being generated. */
   sequence(id: string): string;
@@ -149,6 +151,7 @@ export function createNames(prefix: string): Names {
     use: (name) => `${prefix}:use:${name}`,
     turns: (region) => `${prefix}:turns:${region}`,
     waiting: (region) => `${prefix}:${verifyQueue(region)}:prioritized`,
+    resuming: (region) => `${prefix}:${verifyQueue(region)}:wait`,
     receipt: (id) => `${prefix}:receipt:${id}`,
     sequence: (id) => `${prefix}:sequence:${id}`,
     webhook: (name) => `${prefix}:webhook:${name}`,

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { waitForSignal } from '../../app/run-until-signal.ts';
+import { waitForSignal } from '../../app/wait-for-signal.ts';
 import { type LocalWorld, startLocalWorld } from '../../dev/local-world.ts';
 import type { Env } from '../env.ts';
 import { packageRoot } from '../package-info.ts';
@@ -61,6 +61,7 @@ export KEY='${api?.key}'
 The key belongs to tenant default. With BESTFRAME_TENANT=default, the command line sees the same verifications.
 Dashboard  ${dashboard?.url}  (${dashboard?.user} / ${dashboard?.password})
 Emulator   ${emulator.controlUrl}  (faults, call log; docs/emulator.md)
+Phone      ${emulator.controlUrl}/phone  (finishes sessions in place of an app or a web page)
 Press Ctrl-C to stop.
 `;
   const facts = {

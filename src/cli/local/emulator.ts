@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { parseTape } from '../../app/doctor/tape.ts';
-import { EXIT, waitForSignal } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
+import { waitForSignal } from '../../app/wait-for-signal.ts';
 import { compareWithEmulator } from '../../dev/compare-tape.ts';
 import { localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
@@ -79,6 +80,7 @@ function printAddresses(emulator: Emulator, { temporaryKeys, json = false }: Opt
   const lines = [
     `proxy        ${proxyUrl}`,
     `control      ${controlUrl}`,
+    `phone        ${controlUrl}/phone`,
     `metadata     ${metadataUrl}`,
     `CA file      ${caFile}`,
     `call log     ${logFile}`,

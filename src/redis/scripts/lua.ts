@@ -453,10 +453,15 @@ local function readRate(gateKey, now, lanes, laneMs, soonMs)
   return { lanes = tonumber(lanes), laneMs = tonumber(laneMs) * paceOf(gateKey, now), soonMs = tonumber(soonMs) }
 end
 local function takeSlot(gateKey, now, rate)
-  local lane = redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes
-  local tat, free = unpack(redis.call('HMGET', gateKey, 'tat', 'free:' .. lane))
-  local earliest = math.max(now + rate.soonMs, tonumber(tat or '0'))
-  local slot = math.ceil(math.max(earliest, tonumber(free or '0')))
+  local lane, earliest, free
+  local tries = 0
+  repeat
+    lane = redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes
+    local tat, at = unpack(redis.call('HMGET', gateKey, 'tat', 'free:' .. lane))
+    earliest, free = math.max(now + rate.soonMs, tonumber(tat or '0')), tonumber(at or '0')
+    tries = tries + 1
+  until free < earliest + rate.laneMs or tries >= rate.lanes
+  local slot = math.ceil(math.max(earliest, free))
   redis.call('HSET', gateKey, 'tat', tostring(earliest + rate.laneMs / rate.lanes), 'free:' .. lane, tostring(slot + rate.laneMs))
   return lane, slot
 end
@@ -517,6 +522,31 @@ if lanes ~= '0' then
   slot = taken
 end
 return { 'go', now, epoch or '0', state == 'closed' and 1 or 0, slot }
+`,
+  },
+  'admit-request': {
+    keys: ['apiKey'],
+    args: ['step', 'hash', 'mode', 'burstSeconds', 'tokens'],
+    rest: null,
+    includes: ['now'],
+    text: `
+local stored = redis.call('HGETALL', apiKeyKey)
+local key = {}
+for i = 1, #stored, 2 do key[stored[i]] = stored[i + 1] end
+if not key.hash then return { -1 } end
+local now = clock()
+if step == 'admit' then
+  local expired = key.expiresAt and tonumber(key.expiresAt) <= now
+  if key.hash ~= hash or key.revokedAt or expired then return { -1 } end
+  if key.mode ~= mode then return { 0, unpack(stored) } end
+end
+local spacing = 1000 / tonumber(key.perSecond)
+local tat = math.max(now, tonumber(key.tat or '0'))
+local burst = math.max(1, math.floor(tonumber(key.perSecond) * tonumber(burstSeconds) + 0.5))
+local wait = tat - (burst - 1) * spacing - now
+if step == 'admit' and wait > 0 then return { math.ceil(wait), unpack(stored) } end
+redis.call('HSET', apiKeyKey, 'tat', tostring(tat + tonumber(tokens) * spacing), 'usedAt', now)
+return { 0, unpack(stored) }
 `,
   },
   'adopt-decision': {
@@ -731,6 +761,19 @@ if committed ~= outcome then
   breakersPassed(breakersKey, id, passed, windowMs, clock())
 end
 return cancelled and 'cancel' or 'ok'
+`,
+  },
+  'count-ahead': {
+    keys: ['turns', 'waiting', 'resuming'],
+    args: ['lane', 'tenant', 'weight', 'firstPriority', 'turnsPerLane'],
+    rest: null,
+    includes: [],
+    text: `
+local began, latest = unpack(redis.call('HMGET', turnsKey, lane, lane .. '|' .. tenant))
+local turn = math.max(tonumber(began or '0'), tonumber(latest or '0') + 1 / tonumber(weight))
+local priority = tonumber(firstPriority) + math.min(math.max(1, math.ceil(turn)), tonumber(turnsPerLane))
+local past = string.format('(%.0f', (priority + 1) * 2 ^ 32) -- BullMQ's score is priority × 2^32 + a counter
+return redis.call('LLEN', resumingKey) + redis.call('ZCOUNT', waitingKey, '-inf', past)
 `,
   },
   'declare-intent': {
@@ -1467,21 +1510,6 @@ if wait > 0 then return wait end
 for _, count in ipairs(counts) do
   if redis.call('INCR', count[1]) == 1 then redis.call('PEXPIRE', count[1], windowMs) end
 end
-return 0
-`,
-  },
-  'take-request-token': {
-    keys: ['apiKey'],
-    args: ['perSecond', 'burst', 'tokens'],
-    rest: null,
-    includes: ['now'],
-    text: `
-if redis.call('EXISTS', apiKeyKey) == 0 then return -1 end
-local now, spacing = clock(), 1000 / tonumber(perSecond)
-local tat = math.max(now, tonumber(redis.call('HGET', apiKeyKey, 'tat') or '0'))
-local wait = tat - (tonumber(burst) - 1) * spacing - now
-if wait > 0 then return math.ceil(wait) end
-redis.call('HSET', apiKeyKey, 'tat', tostring(tat + tonumber(tokens) * spacing), 'usedAt', now)
 return 0
 `,
   },
