@@ -83,7 +83,7 @@ describe.each([
   {
     upload: 'own-bucket',
     scripts: [...BEFORE_UPLOAD, ...AFTER_UPLOAD],
-    commands: 188,
+    commands: 189,
     queuedBytes: 1368,
     finishedBytes: 2784,
     signals: 5,
@@ -91,7 +91,7 @@ describe.each([
   {
     upload: 'create-upload-url',
     scripts: [...BEFORE_UPLOAD, 'reserve-slots', ...AFTER_UPLOAD.filter((name) => name !== 'addStandardJob')],
-    commands: 186,
+    commands: 187,
     queuedBytes: 1384,
     finishedBytes: 3056,
     signals: 7,
