@@ -60,6 +60,8 @@ export interface Names {
   readonly mode: string;
   /** Pub/sub: the id of a verification that was decided or ended. */
   readonly channel: string;
+  /** What the deployment did in one minute. @param at ms since 1970. */
+  minute(at: number): string;
   /** Regions that workers serve, by the time of the last heartbeat. */
   readonly regions: string;
   /** Verifications with a stored frame, by the time at which the frame is deleted. */
@@ -135,6 +137,7 @@ export function createNames(prefix: string): Names {
     aofAsked: `${prefix}:aof:asked`,
     workers: `${prefix}:workers`,
     channel: `${prefix}:changed`,
+    minute: (at) => `${prefix}:minute:${Math.floor(at / 60_000)}`,
     regions: `${prefix}:regions`,
     frames: `${prefix}:frames`,
     webhooks: `${prefix}:webhooks`,

@@ -2,7 +2,7 @@
  * Retries unpaid, idempotent HTTP requests a few times within one attempt, to bridge short hiccups. If a fault lasts longer, the
  * attempt fails and is repeated after a back-off. Never wrap a paid call in this.
  */
-import { setTimeout as wait } from 'node:timers/promises';
+import pRetry from 'p-retry';
 import { Failure } from '../../domain/errors/failure.ts';
 import { CODES, classify } from '../../domain/errors/index.ts';
 import { abortFailure } from './abort-failure.ts';
@@ -21,15 +21,26 @@ const HICCUPS: ReadonlySet<string> = new Set([
 
 /** @param signal ends the operation and the wait between two tries. */
 export async function withQuickRetries<T>(operation: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  for (let retries = 0; ; retries += 1) {
-    if (signal.aborted) throw abortFailure(signal, retries === 0 ? 'no' : 'maybe');
-    try {
-      return await operation();
-    } catch (error) {
-      if (retries === RETRIES || !isHiccup(error)) throw error;
-    }
-    const waitMs = FIRST_WAIT_MS * FACTOR ** retries * (1 + Math.random());
-    await wait(waitMs, undefined, { signal }).catch(() => undefined); // the loop checks the signal
+  if (signal.aborted) throw abortFailure(signal, 'no');
+  let first: unknown;
+  try {
+    return await operation(); // outside p-retry, whose listeners and timers cost more than a quick request
+  } catch (error) {
+    first = error;
+  }
+  try {
+    return await pRetry(async (attempt) => (attempt === 1 ? Promise.reject(first) : operation()), {
+      retries: RETRIES,
+      minTimeout: FIRST_WAIT_MS,
+      factor: FACTOR,
+      randomize: true,
+      signal,
+      shouldRetry: ({ error }) => isHiccup(error),
+    });
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    if (signal.aborted) throw abortFailure(signal, 'maybe');
+    throw error;
   }
 }
 

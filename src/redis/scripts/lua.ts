@@ -701,8 +701,8 @@ return { 'cancelled', 'cancelled' }
 `,
   },
   'claim-verification': {
-    keys: ['journal', 'live', 'express', 'subjectIndex', 'tenantIndex', 'breakers', 'regions', 'turns', 'waiting', 'use', 'budget'],
-    args: ['id', 'fingerprint', 'deadline', 'lifeMs', 'lane', 'expressHoldMs', 'subjectLifeMs', 'region', 'needs', 'tenant', 'weight', 'quotas'],
+    keys: ['journal', 'live', 'express', 'subjectIndex', 'tenantIndex', 'breakers', 'regions', 'turns', 'waiting', 'use', 'budget', 'minute'],
+    args: ['id', 'fingerprint', 'deadline', 'lifeMs', 'lane', 'expressHoldMs', 'subjectLifeMs', 'region', 'needs', 'tenant', 'weight', 'quotas', 'minuteKeptMs'],
     rest: 'fields',
     includes: ['now', 'breaker', 'door', 'live', 'quota', 'turn'],
     text: `
@@ -740,6 +740,7 @@ if subjectIndexKey ~= journalKey then
   end
 end
 if tenantIndexKey ~= journalKey then redis.call('ZADD', tenantIndexKey, now, id) end
+if redis.call('HINCRBY', minuteKey, 'accepted', 1) == 1 then redis.call('PEXPIRE', minuteKey, minuteKeptMs) end
 return { 'new', 'queued', 0, turn }
 `,
   },

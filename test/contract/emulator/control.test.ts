@@ -1,5 +1,6 @@
 /** Tests the control port as scripts use it: the input, output and error messages of each route. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CARDS } from '../../../src/emulator/cards.ts';
 import { BUCKET, DETECT, type Lab, openLab } from './lab.ts';
 
 let lab: Lab;
@@ -27,6 +28,61 @@ describe('routes', () => {
     expect((await send('PATCH', '/settings', '{}')).value).toEqual(after);
     await lab.control.reset();
     expect((await send('GET', '/settings')).value).toEqual(before);
+  });
+
+  it('GET /sessions lists sessions, and POST /sessions/play takes their steps', async () => {
+    const parameters = { RedirectURL: 'https://shop.example.com/done?order=7' };
+    const { ok } = await lab.faceId('ApplyWebVerificationBizTokenIntl', parameters);
+    const token = String(ok?.BizToken);
+    expect(ok?.VerificationURL).toContain(token);
+    const waiting = {
+      id: expect.any(String),
+      token,
+      action: 'ApplyWebVerificationBizTokenIntl',
+      region: 'ap-singapore',
+      createdAt: expect.any(Number),
+      state: 'waiting',
+      end: null,
+      codes: [],
+      retryLimit: 99,
+      chargeCount: 0,
+      redirect: `https://shop.example.com/done?order=7&token=${token}`,
+    };
+    expect((await send('GET', '/sessions')).value).toEqual([waiting]);
+    const { value } = await send('POST', '/sessions/play', JSON.stringify({ token, step: 'finish', card: 'match' }));
+    expect(value).toEqual({ ...waiting, state: 'over', end: 'attempt', codes: ['0'], chargeCount: 1 });
+    await lab.control.reset();
+    expect((await send('GET', '/sessions')).value).toEqual([]);
+  });
+
+  it('GET /phone has a button for each card and step, and POST /phone does what the buttons say', async () => {
+    const phone = `${lab.emulator.controlUrl}/phone`;
+    const startSession = async (action: string, parameters: object) => {
+      const { ok } = await lab.faceId(action, parameters);
+      return String(ok?.SdkToken ?? ok?.BizToken);
+    };
+    const press = (token: string, more: Record<string, string>) =>
+      fetch(phone, { method: 'POST', body: new URLSearchParams({ token, ...more }), redirect: 'manual' });
+    const app = await startSession('ApplyLivenessToken', {});
+    const web = await startSession('ApplyWebVerificationBizTokenIntl', {
+      RedirectURL: 'https://shop.example.com/a?b=1',
+    });
+    const page = await fetch(phone);
+    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    const html = await page.text();
+    for (const text of [app, web, ...Object.keys(CARDS), 'exhaust', 'leave', 'timeout']) expect(html).toContain(text);
+    expect(await (await fetch(`${phone}?token=${app}`)).text()).not.toContain(web);
+
+    const opened = await press(app, { step: 'start' });
+    expect([opened.status, opened.headers.get('location')]).toEqual([303, `/phone?token=${app}`]);
+    expect((await press(app, { step: 'finish', card: 'badLight' })).headers.get('location')).toBe(
+      `/phone?token=${app}`,
+    );
+    expect(await (await fetch(`${phone}?token=${app}`)).text()).toContain('over · attempt · codes 1201');
+    const left = await press(web, { step: 'leave' });
+    expect(left.headers.get('location')).toBe(`https://shop.example.com/a?b=1&token=${web}`);
+    expect((await press(web, { step: 'finish' })).status).toBe(400);
+    await lab.control.reset();
   });
 
   it('POST /faults adds a fault, POST /faults/release releases it, and DELETE /faults clears all', async () => {
@@ -67,7 +123,7 @@ describe('routes', () => {
     expect(await lab.control.calls()).toEqual([]);
     expect((await lab.faceId('CreateUploadUrl', { TargetAction: DETECT })).error).toBeUndefined();
     expect((await lab.http('GET', 'https://files.example.com/a')).status).toBe(502);
-    expect(await lab.control.objects()).toHaveLength(1);
+    expect((await lab.control.objects()).filter(({ bucket }) => bucket === BUCKET)).toHaveLength(1);
     expect((await lab.logged()).length).toBe(lines + 1);
   });
 });
@@ -90,6 +146,15 @@ describe('bad input', () => {
     ['POST', '/faults', 'null', 'expected object'],
     ['POST', '/faults/release', undefined, 'id: Invalid input'],
     ['POST', '/faults/release?id=x', undefined, 'there is no fault x'],
+    ['POST', '/sessions/play', '{"token":"x","step":"finish"}', 'there is no session with this token'],
+    ['POST', '/sessions/play', '{"token":"x","step":"win"}', 'step: Invalid'],
+    ['POST', '/sessions/play', '{"token":"x","step":"leave","card":"match"}', 'Unrecognized key: "card"'],
+    [
+      'POST',
+      '/sessions/play',
+      '{"token":"x","step":"finish","card":"spoofed"}',
+      'card: use a test card or a result code',
+    ],
     ['GET', '/calls?atLeast=many', undefined, 'atLeast: Invalid input'],
     ['GET', '/calls?timeoutMs=999999', undefined, 'timeoutMs: Too big'],
     ['GET', '/calls?acton=PutObject', undefined, 'Unrecognized key: "acton"'],
