@@ -70,7 +70,7 @@ export async function measureLoad(
  * Reads the user and system time from `/proc/<pid>/stat`, where they are fields 14 and 15, in hundredths of a second. Fields are
  * counted after the process's name (field 2), because the name may contain spaces.
  */
-async function cpuMs(pid: number): Promise<number | null> {
+export async function cpuMs(pid: number): Promise<number | null> {
   if (process.platform !== 'linux') return null;
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: measures the overhead, the HTTP API and the use of the rate. The exit code is 1 if a request failed or
+ * `npm run bench`: measures the overhead, the HTTP API, the use of the rate and the capacity. The exit code is 1 if a request failed or
  * none was answered.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -9,13 +9,14 @@ import { parseArgs } from 'node:util';
 import { formatTable } from '../src/app/terminal-format.ts';
 import { startPrivateRedis } from '../src/dev/local-redis.ts';
 import { findRedis } from '../src/dev/redis-binary.ts';
+import { type Capacity, type CapacityRow, measureCapacity } from './capacity.ts';
 import { measureHttpApi, type RouteResult } from './http-api.ts';
 import { measureOverhead, type Overhead } from './overhead.ts';
 import { measureRateUse, type RateUse } from './rate.ts';
 
 const USAGE = `npm run bench -- [options]
 
-  --only PART    overhead, http or rate. Default: all
+  --only PART    overhead, http, rate or capacity. Default: all
   --seconds N    how long to measure each row of the tables. Default 30
   --json FILE    write the results to a file
 `;
@@ -70,12 +71,22 @@ async function bench({ seconds, only, json }: Options): Promise<number> {
     const routes = includes('http') ? await measureHttpApi(seconds, environment, log) : [];
     if (includes('rate')) log('use of the rate');
     const rate = includes('rate') ? await measureRateUse(seconds, environment) : null;
+    const capacity = includes('capacity') ? await measureCapacity(seconds, environment, log) : null;
     const { cores, node } = machine;
     process.stdout.write(`\n${cores} cores, Node ${node}, Redis ${redis.version}, ${seconds} s each\n`);
     if (overheads.length > 0) process.stdout.write(overheadTable(overheads));
     if (routes.length > 0) process.stdout.write(httpTable(routes));
     if (rate !== null) process.stdout.write(rateTable(rate));
-    const report = { date: new Date().toISOString(), seconds, machine, overhead: overheads, http: routes, rate };
+    if (capacity !== null) process.stdout.write(capacityTable(capacity));
+    const report = {
+      date: new Date().toISOString(),
+      seconds,
+      machine,
+      overhead: overheads,
+      http: routes,
+      rate,
+      capacity,
+    };
     if (json !== undefined) await writeFile(json, `${JSON.stringify(report, null, 2)}\n`);
     return routes.some(({ errors, answered }) => errors > 0 || answered === 0) ? 1 : 0;
   } finally {
@@ -134,6 +145,22 @@ function rateTable({ limit, workers, calls, used, shortestMs, refused }: RateUse
   return `\n${formatTable(head, [row])}`;
 }
 
+function capacityTable({ rate, detectMs, rows, redis }: Capacity): string {
+  const head = ['workers', 'per second', 'ideal', 'share', 'core time of workers', 'of Redis'];
+  const lines = rows.map(({ workers, perSecond, idealPerSecond, workerCoreMs, redisCoreMs }: CapacityRow) => [
+    String(workers),
+    perSecond.toFixed(1),
+    idealPerSecond.toFixed(1),
+    `${((100 * perSecond) / idealPerSecond).toFixed(0)} %`,
+    workerCoreMs === null ? '–' : ms(workerCoreMs),
+    ms(redisCoreMs),
+  ]);
+  const { verifications, queuedBytes, finishedBytes, aofBytes } = redis;
+  const [queued, finished, aof] = [queuedBytes, finishedBytes, aofBytes].map(Math.round);
+  const use = `Redis, bytes of each of ${verifications}: queued ${queued}, finished ${finished}, append-only file ${aof}\n`;
+  return `\nFaceID takes ${detectMs} ms, ${rate} calls per second allowed\n${formatTable(head, lines)}${use}`;
+}
+
 function ms(value: number): string {
   return `${value < 100 ? value.toFixed(1) : Math.round(value)} ms`;
 }
@@ -158,6 +185,6 @@ function parseSeconds(text: string): number {
 }
 
 function parsePart(text: string | undefined): string | undefined {
-  if (text === undefined || ['overhead', 'http', 'rate'].includes(text)) return text;
-  throw new Error(`--only ${text} is not known: write overhead, http or rate`);
+  if (text === undefined || ['overhead', 'http', 'rate', 'capacity'].includes(text)) return text;
+  throw new Error(`--only ${text} is not known: write overhead, http, rate or capacity`);
 }

@@ -63,6 +63,23 @@ it('the benchmarks run without a failed request and write a complete report', as
         shortestMs: expect.any(Number),
         refused: expect.any(Number),
       },
+      capacity: {
+        rate: 100,
+        detectMs: 300,
+        rows: [1, 2, 4, 8].map((workers) => ({
+          workers,
+          perSecond: expect.any(Number),
+          idealPerSecond: Math.min(100, (workers * 8_000) / 300),
+          workerCoreMs: COUNT_OR_NULL,
+          redisCoreMs: expect.any(Number),
+        })),
+        redis: {
+          verifications: 100,
+          queuedBytes: expect.any(Number),
+          finishedBytes: expect.any(Number),
+          aofBytes: expect.any(Number),
+        },
+      },
     });
     for (const { pairs } of report.overhead) expect(pairs).toBeGreaterThanOrEqual(3);
     for (const { name } of report.http) expect(stdout).toContain(name);
