@@ -51,6 +51,8 @@ export function observeVendor(faceId: FaceId, observer: Observer, tracer = NO_TR
       ),
     detect: (action, region, turn, signal) =>
       measured({ region, action }, turn, (noted) => faceId.detect(action, region, noted, signal)),
+    prepareCall: (signal) => faceId.prepareCall(signal),
+    forgetCall: (signal) => faceId.forgetCall(signal),
     generateSequence: (region, input, turn, signal) =>
       measured({ region, action: 'GenerateReflectSequence' }, turn, (noted) =>
         faceId.generateSequence(region, input, noted, signal),

@@ -189,6 +189,9 @@ export function openEdges(owner: Owner, machine: Machine, outside: Outside): Edg
       return parsed;
     },
 
+    prepareCall: () => undefined, // connections open in no time here
+    forgetCall: () => undefined,
+
     generateSequence() {
       throw new Error('the simulation makes no light sequences');
     },

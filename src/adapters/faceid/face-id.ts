@@ -65,6 +65,9 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
       return answer;
     },
 
+    prepareCall: (signal) => sender.prepare(signal),
+    forgetCall: (signal) => sender.forget(signal),
+
     async generateSequence(region, input, turn, signal) {
       const turnWithRequest = async () => ({ ...(await turn()), parameters: sequenceParameters(input), signal });
       const { reply, agent } = await sender.send({ name: SEQUENCE_CALL, region, turn: turnWithRequest, signal });

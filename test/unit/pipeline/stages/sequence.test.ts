@@ -71,6 +71,8 @@ function run({
           return { putLink: 'https://put', getLink, expiresAt: 0, requestId: 'r-0' };
         },
         detect: () => expect.fail('detect must not be called'),
+        prepareCall: () => expect.fail('no call is prepared'),
+        forgetCall: () => expect.fail('no call is prepared'),
         async generateSequence(region, input, granted, stop) {
           step('generateSequence', region);
           expect([granted, stop]).toEqual([turn, signal]);
