@@ -12,6 +12,7 @@ import { chartOf } from './chart.ts';
 import { type Build, loadBuild } from './environment.ts';
 import { type Figure, spreadOf } from './figure.ts';
 import { answers } from './figures/answer.ts';
+import { capacity } from './figures/capacity.ts';
 import { enqueue } from './figures/enqueue.ts';
 import { httpApi } from './figures/http-api.ts';
 import { rate } from './figures/rate.ts';
@@ -20,7 +21,7 @@ import { start } from './figures/start.ts';
 import { QUIET, shareOfCore } from './quiet.ts';
 import { type ReportedFigure, tableOf } from './report.ts';
 
-const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, start];
+const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, capacity, start];
 
 const USAGE = `npm run bench -- [options]
 

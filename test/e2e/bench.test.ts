@@ -10,7 +10,7 @@ import { expect, it } from 'vitest';
 import { HOME } from '../support/rig.ts';
 import { ROOT } from '../support/world.ts';
 
-const FIGURES = ['answer', 'answer-far', 'answer-slow', 'enqueue', 'slots', 'http', 'rate', 'start'];
+const FIGURES = ['answer', 'answer-far', 'answer-slow', 'enqueue', 'slots', 'http', 'rate', 'capacity', 'start'];
 
 interface Report {
   readonly failed: readonly string[];

@@ -120,7 +120,9 @@ it('are deleted by an erasure without the HTTP API, which the receipt confirms',
   const keep = async (name: 'liveData' | 'image', bytes: Buffer) => {
     const rule = ACTIONS.DetectReflectLivenessAndCompare.resources[name] as ResourceRule;
     const received = await staging?.receive(name, rule, name, streamOf(bytes));
-    return (await received?.keep({ id, region: REGION, tenant: null }, 'p'.repeat(22)))?.source as Source;
+    const kept = await received?.keep({ id, region: REGION, tenant: null }, 'p'.repeat(22));
+    await received?.discard();
+    return kept?.source as Source;
   };
   const { liveData, image } = filesFor('erased');
   const resources = { liveData: await keep('liveData', liveData), image: await keep('image', image) };

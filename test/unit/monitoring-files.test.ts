@@ -31,8 +31,9 @@ describe.each(alerts())('$name', ({ name, runbook, severity }) => {
   });
 });
 
-it('every page of the runbook belongs to an alert', () => {
-  const pages = readdirSync(RUNBOOK).filter((name) => name !== 'README.md');
+it('every page of the runbook belongs to an alert, or is about planning', () => {
+  const planning = ['README.md', 'capacity.md', 'disaster-drill.md', 'region-loss.md'];
+  const pages = readdirSync(RUNBOOK).filter((name) => !planning.includes(name));
   const named = alerts().map(({ runbook }) => runbook.replace('docs/operations/', ''));
   expect(pages.sort()).toEqual([...new Set(named)].sort());
 });

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { staticCredentials } from '../../../src/adapters/credentials/keys.ts';
 import { createBucket } from '../../../src/adapters/storage/bucket.ts';
 import { createLinkIo } from '../../../src/adapters/storage/link-io.ts';
-import type { Staging } from '../../../src/adapters/storage/staging.ts';
+import type { KeptFile, Staging, StagingOwner } from '../../../src/adapters/storage/staging.ts';
 import { openStagingBucket } from '../../../src/adapters/storage/staging-bucket.ts';
 import { ACTIONS, type Region, type ResourceRule } from '../../../src/domain/verification/actions.ts';
 import { sampleImage } from '../../../src/emulator/samples.ts';
@@ -45,6 +45,14 @@ afterEach(async () => {
 });
 
 const receive = (pieces: AsyncIterable<Uint8Array>) => staging.receive('image', rule, 'resources.image', pieces);
+async function keepOne(owner: StagingOwner = OWNER): Promise<KeptFile> {
+  const received = await receive(streamOf(photo));
+  try {
+    return await received.keep(owner, PAYLOAD);
+  } finally {
+    await received.discard();
+  }
+}
 const objects = async () => (await bench.control.objects()).map(({ key }) => key);
 
 test('hashes a file while it arrives, and sends it to the bucket when it is kept', async () => {
@@ -71,14 +79,14 @@ test('hashes a file while it arrives, and sends it to the bucket when it is kept
 });
 
 test('keeps the files of a tenant below the folder of this tenant', async () => {
-  const { path } = await (await receive(streamOf(photo))).keep({ ...OWNER, tenant: 'shop' }, PAYLOAD);
+  const { path } = await keepOne({ ...OWNER, tenant: 'shop' });
   expect(path).toContain(`/staged/t/shop/${ID}/image.`);
   expect(await staging.list()).toMatchObject([{ id: ID, path }]);
 });
 
 test('stores each request in its own object, and gives equal requests the same replay source', async () => {
   const kept = [];
-  for (let round = 0; round < 3; round += 1) kept.push(await (await receive(streamOf(photo))).keep(OWNER, PAYLOAD));
+  for (let round = 0; round < 3; round += 1) kept.push(await keepOne());
   expect(new Set(kept.map(({ path }) => path)).size).toBe(3);
   expect(new Set(kept.map(({ replaySource }) => JSON.stringify(replaySource))).size).toBe(1);
   expect((await staging.list()).map(({ path }) => path).sort()).toEqual(kept.map(({ path }) => path).sort());
@@ -104,7 +112,7 @@ test('lists more objects than one page has, and no object of others', async () =
 
 test('leaves no version behind in a bucket with versions', async () => {
   staging = open(VERSIONED.name);
-  const { path } = await (await receive(streamOf(photo))).keep(OWNER, PAYLOAD);
+  const { path } = await keepOne();
   await staging.remove([{ path }]); // nothing was listed yet, so the version stays until the next sweep
   const left = await staging.list();
   expect(left).toMatchObject([{ id: ID, path }]);
