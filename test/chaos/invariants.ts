@@ -87,8 +87,8 @@ const OUTAGE: ReadonlySet<string> = new Set([
 const MACHINE: ReadonlySet<string> = new Set([
   ...['ROOT_UNREADABLE', 'SPOOL_UNWRITABLE', 'SPOOL_FULL', 'SINK_UNWRITABLE', 'SINK_FULL', 'CLOCK_OFF', 'CA_UNTRUSTED'],
 ]);
-/** Codes with which FaceID refuses the account. */
-const REFUSED_ACCOUNT = /^(AuthFailure|ResourceUnavailable|UnauthorizedOperation)/;
+/** Codes with which FaceID refuses the account. A redirect is one: it shows that the endpoint or the proxy is wrong for everybody. */
+const REFUSED_ACCOUNT = /^(AuthFailure|ResourceUnavailable|UnauthorizedOperation|HTTP 3\d\d$)/;
 
 /** A held verification has not ended, so it still has entries in these keys. */
 const HELD_KEYS = /^(held|live|verify-[\w-]+:delayed)$/;
