@@ -61,21 +61,36 @@ export async function noteAges(
   await redis.pexpire(key, SERIES_KEPT_MS);
 }
 
-/** The minutes that ended before `now` and the present one, oldest first; a minute without counts is empty. */
-export async function readMinutes(
-  { redis, names }: Minutes,
-  count: number,
-  now: number = Date.now(),
-): Promise<MinuteCounts[]> {
-  const last = minuteOf(now);
-  const times = Array.from({ length: count }, (_, index) => last - (count - 1 - index) * MINUTE_MS);
-  const pipeline = redis.pipeline();
-  for (const at of times) pipeline.hgetall(names.minute(at));
-  const replies = (await repliesOf(pipeline.exec())) as Record<string, string>[];
-  return times.map((at, index) => ({
-    at,
-    counts: Object.fromEntries(Object.entries(replies[index] ?? {}).map(([name, value]) => [name, Number(value)])),
-  }));
+/** Minutes may still change for this long, because the clocks of processes differ. */
+const SETTLED_MS = 5 * MINUTE_MS;
+
+/** Reads minutes, and remembers those that do not change any more. */
+export class MinuteReader {
+  readonly #deployment: Minutes;
+  readonly #settled = new Map<number, MinuteCounts>();
+
+  constructor(deployment: Minutes) {
+    this.#deployment = deployment;
+  }
+
+  /** The last minutes, oldest first; the present one is the last. A minute without counts is empty. */
+  async read(count: number, now: number = Date.now()): Promise<MinuteCounts[]> {
+    const { redis, names } = this.#deployment;
+    const last = minuteOf(now);
+    const times = Array.from({ length: count }, (_, index) => last - (count - 1 - index) * MINUTE_MS);
+    const unknown = times.filter((at) => !this.#settled.has(at));
+    const pipeline = redis.pipeline();
+    for (const at of unknown) pipeline.hgetall(names.minute(at));
+    const replies = (await repliesOf(pipeline.exec())) as Record<string, string>[];
+    const found = new Map(unknown.map((at, index) => [at, countsOf(at, replies[index] ?? {})]));
+    for (const [at, minute] of found) if (at < now - SETTLED_MS) this.#settled.set(at, minute);
+    for (const at of this.#settled.keys()) if (at < now - SERIES_KEPT_MS) this.#settled.delete(at);
+    return times.map((at) => this.#settled.get(at) ?? found.get(at) ?? { at, counts: {} });
+  }
+}
+
+function countsOf(at: number, hash: Readonly<Record<string, string>>): MinuteCounts {
+  return { at, counts: Object.fromEntries(Object.entries(hash).map(([name, value]) => [name, Number(value)])) };
 }
 
 /** Passes on what a process observes, and counts it by minute. */

@@ -8,7 +8,7 @@ import { openDashboard } from '../../src/app/dashboard.ts';
 import type { Running } from '../../src/app/running.ts';
 import { hashPassword } from '../../src/domain/operations/operators.ts';
 import { sumPoint } from '../../src/domain/operations/series.ts';
-import { readMinutes } from '../../src/redis/series.ts';
+import { MinuteReader } from '../../src/redis/series.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 import { loggedIn, tokenIn } from '../support/site.ts';
 
@@ -101,7 +101,7 @@ async function createHeld(key: string): Promise<string> {
 }
 
 it('counts by minute what was accepted, ended, called and paid, and the charts show it', async () => {
-  const count = async () => sumPoint(await readMinutes(rig.deployment, 10));
+  const count = async () => sumPoint(await new MinuteReader(rig.deployment).read(10));
   await expect.poll(async () => (await count()).ends.not_live).toBe(1);
   const { accepted, ends, calls, waits, paidCalls, costs } = await count();
   expect({ accepted, match: ends.match, paidCalls, costs }).toEqual({
@@ -157,7 +157,8 @@ it('says on the overview what needs a person, with the act beside it, in the rea
   expect((await post(`${path}/start`, { rate: '10', why: ' ' })).status).toBe(400);
   expect((await post(`${path}/start`, { rate: '10', why: 'the line is back', payAgain: '1' })).status).toBe(303);
   expect((await post(`${path}/start`, { rate: '10', why: 'again' })).status).toBe(409);
-  expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', decision: 'match' });
+  const resolved = expect.objectContaining({ event: 'resolved', by: 'ana', why: 'the line is back' });
+  await expect.poll(async () => (await rig.client.get(id))?.history).toContainEqual(resolved);
   await expect.poll(async () => text(path)).toMatch(/Done:.*1 \/ 1/s);
   expect(await audited()).toContainEqual(
     expect.objectContaining({
@@ -179,16 +180,16 @@ it('lists verifications by filter and page by page in both directions, with exac
   const idsOn = (page: string) => [...page.matchAll(/href="\/v\/(v\w{25})"/g)].map(([, id]) => id);
   const first = await text('/verifications?lane=batch');
   expect(idsOn(first)).toHaveLength(50);
-  expect(first).toContain('1–50 more than 50');
+  expect(first).toContain('1–50 · more than 50');
   const next = /rel="next" href="([^"]+)"/.exec(first)?.[1]?.replaceAll('&#38;', '&') ?? '';
   const second = await text(next);
-  expect(second).toMatch(/51–\d+ \d+ in all/);
+  expect(second).toMatch(/51–\d+ · \d+ in all/);
   const back = /rel="prev" href="([^"]+)"/.exec(second)?.[1]?.replaceAll('&#38;', '&') ?? '';
   expect(idsOn(await text(back))).toEqual(idsOn(first));
   expect(new Set([...idsOn(first), ...idsOn(second)]).size).toBe(idsOn(first).length + idsOn(second).length);
   expect(idsOn(await text(`/verifications?decision=not_live`))).toEqual([spoof]);
   expect(idsOn(await text(`/verifications?subject=${CANARY}`)).sort()).toEqual([match, spoof].sort());
-  expect(await text('/verifications')).toMatch(/1–50 6\d in all/);
+  expect(await text('/verifications')).toMatch(/1–50 · 6\d in all/);
   const answer = await get('/verifications.csv?decision=not_live');
   expect(answer.headers.get('content-disposition')).toMatch(/^attachment; filename="verifications-[\d-]+\.csv"$/);
   const [head, line, ...rest] = (await answer.text()).trim().split('\n');
@@ -289,9 +290,9 @@ it('tells readers that something changed, and asks them to look again', async ()
 });
 
 it('the counts of a worker’s last seconds arrive when it stops', async () => {
-  const before = sumPoint(await readMinutes(rig.deployment, 10)).ends.match;
+  const before = sumPoint(await new MinuteReader(rig.deployment).read(10)).ends.match;
   const { id } = await rig.client.enqueue(await rig.request('last', { card: 'match' }));
   await rig.client.wait(id, { until: 'ended' });
   await worker.stop(5_000);
-  expect(sumPoint(await readMinutes(rig.deployment, 10)).ends.match).toBeGreaterThan(before);
+  expect(sumPoint(await new MinuteReader(rig.deployment).read(10)).ends.match).toBeGreaterThan(before);
 });

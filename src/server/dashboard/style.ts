@@ -84,7 +84,7 @@ h3 { font-size: var(--small); font-weight: 600; color: var(--dim); margin: 0; }
 .todo p { margin: 0; color: var(--dim); overflow-wrap: anywhere; }
 .todo strong { overflow-wrap: anywhere; }
 .todo form.act { min-width: min(100%, 20rem); }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); margin: var(--s4) 0; padding: 0; background: var(--card); border: 1px solid var(--line); border-radius: var(--round); overflow: hidden; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); margin: var(--s4) 0; padding: 0; background: var(--card); border: 1px solid var(--line); border-radius: var(--round); overflow: hidden; }
 .facts div { padding: var(--s3) var(--s4); min-width: 0; box-shadow: 1px 1px 0 var(--line); }
 @media (min-width: 42rem) { .facts .broad { grid-column: span 2; } }
 .facts dt { color: var(--dim); font-size: var(--small); }
@@ -113,7 +113,7 @@ tbody tr:last-child > * { border-bottom: 0; } tbody tr:hover > * { background: v
 thead th { font-weight: 600; font-size: var(--small); color: var(--dim); white-space: nowrap; background: var(--card); }
 tbody th { font-weight: 500; }
 .number { text-align: right; white-space: nowrap; }
-td time, tbody th { white-space: nowrap; }
+td time, tbody th, .nowrap { white-space: nowrap; }
 @media (min-width: 52.01rem) { table.stack td code { overflow-wrap: anywhere; } table.stack td:has(> span > code), table.stack td:has(> code) { min-width: 8rem; } }
 code, pre { font: .92em ui-monospace, "SF Mono", "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; margin: var(--s2) 0; font-size: var(--small); }

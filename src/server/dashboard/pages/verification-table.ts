@@ -109,5 +109,5 @@ function breakable(code: string): Part {
 export function decisionBadge({ language }: Reader, { decision, similarity }: VerificationView): Part {
   if (decision === null) return null;
   const text = WORDS[language].decisions[decision];
-  return html`${decision === 'match' ? html`<strong class="good">${text}</strong>` : html`<strong>${text}</strong>`}${similarity !== null && html` <small class="dim">${similarity}</small>`}`;
+  return html`<span class="nowrap">${decision === 'match' ? html`<strong class="good">${text}</strong>` : html`<strong>${text}</strong>`}${similarity !== null && html` <small class="dim">${similarity}</small>`}</span>`;
 }

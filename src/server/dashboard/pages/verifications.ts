@@ -26,7 +26,7 @@ export function verificationsPage(reader: Reader, page: VerificationsPage): stri
   const words = WORDS[language];
   const { views, fields, columns, count, from, previous, next } = page;
   const query = queryOf(fields);
-  const shown = views.length === 0 ? '' : `${from}–${from + views.length - 1} `;
+  const shown = views.length === 0 ? '' : `${from}–${from + views.length - 1} · `;
   const total = count.exact ? words.countExact(count.number) : words.countMore(count.number);
   const pager = html`<p class="row">${previous !== null && html`<a class="button" rel="prev" href="${base}/verifications?${previous}">← ${words.newer}</a>`}
 <span>${shown}${total}</span>

@@ -5,7 +5,7 @@ import { activityOf, computeVerdict, ENDED_SPANS } from '../../../domain/operati
 import { TENANT_PATTERN } from '../../../domain/verification/names.ts';
 import type { VerificationView } from '../../../domain/verification/view.ts';
 import { countEnded } from '../../../redis/indexes.ts';
-import { readMinutes } from '../../../redis/series.ts';
+import { MinuteReader } from '../../../redis/series.ts';
 import { overviewPage } from '../pages/overview.ts';
 import {
   auditAct,
@@ -30,6 +30,7 @@ export function pageRoutes(app: FastifyInstance, tools: SiteTools): void {
 
 function overviewRoute(app: FastifyInstance, tools: SiteTools): void {
   const { client, deployment, limits } = tools;
+  const minuteReader = new MinuteReader(deployment);
   app.get<{ Querystring: Fields }>('/', async (request, reply) => {
     const now = Date.now();
     const { tenant = '' } = request.query;
@@ -39,7 +40,7 @@ function overviewRoute(app: FastifyInstance, tools: SiteTools): void {
     const [metrics, latest, minutes, { counts, lastEndedAt }] = await Promise.all([
       client.metrics(),
       shown.list({ limit: MAX_LISTED }),
-      readMinutes(deployment, span === 'day' ? DAY_MINUTES : HOUR_MINUTES, now),
+      minuteReader.read(span === 'day' ? DAY_MINUTES : HOUR_MINUTES, now),
       countEnded(deployment, Object.values(ENDED_SPANS), now),
     ]);
     const [withinPace = 0, lately = 0, lastHour = 0] = counts;
