@@ -6,39 +6,20 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { openClient } from '../src/app/client.ts';
-import { type LocalWorld, startLocalWorld } from '../src/dev/local-world.ts';
-import { startWorker } from '../src/dev/worker-process.ts';
-import { type CallEntry, EmulatorControl } from '../src/emulator/control.ts';
-import { sampleImage, sampleLiveData } from '../src/emulator/samples.ts';
-import type { BenchEnvironment } from './environment.ts';
-import { cpuMs } from './load.ts';
+import { type LocalWorld, startLocalWorld } from '../../src/dev/local-world.ts';
+import { startWorker } from '../../src/dev/worker-process.ts';
+import { type CallEntry, EmulatorControl } from '../../src/emulator/control.ts';
+import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import { cpuMs } from '../cpu.ts';
+import type { BenchEnvironment, Build } from '../environment.ts';
+import type { Figure } from '../figure.ts';
 
-export interface CapacityRow {
-  readonly workers: number;
+interface Row {
   /** Paid calls per second in the steady state. */
   readonly perSecond: number;
-  /** What the slots and the rate allow if nothing else took time. */
-  readonly idealPerSecond: number;
-  /** Core time of all verify workers per verification. Null if it cannot be measured. */
-  readonly workerCoreMs: number | null;
+  /** Core time per verification. */
+  readonly workerCoreMs: number;
   readonly redisCoreMs: number;
-}
-
-export interface RedisUse {
-  readonly verifications: number;
-  readonly queuedBytes: number;
-  /** Including the ended jobs, of which BullMQ keeps 5,000 in each queue. */
-  readonly finishedBytes: number;
-  /** Written to the append-only file, until Redis rewrites it. */
-  readonly aofBytes: number;
-}
-
-export interface Capacity {
-  readonly rate: number;
-  readonly detectMs: number;
-  readonly rows: readonly CapacityRow[];
-  readonly redis: RedisUse;
 }
 
 const ACTION = 'DetectReflectLivenessAndCompare';
@@ -51,25 +32,43 @@ const MEMORY_PER_SECOND = 100;
 /** The start and the end of a run are not the steady state, so they are not counted: so long each, or a quarter of a short run. */
 const EDGE_MS = 3_000;
 
-export async function measureCapacity(
-  seconds: number,
-  environment: BenchEnvironment,
-  log: (line: string) => void,
-): Promise<Capacity> {
-  const rows: CapacityRow[] = [];
+export const capacity: Figure = {
+  name: 'capacity',
+  about: `1, 2, 4 and 8 worker processes, FaceID takes ${DETECT_MS} ms, ${RATE} calls per second allowed; what Redis keeps`,
+  values: [
+    ...WORKERS.flatMap((workers) => [
+      { name: nameOf(workers), unit: '/s' as const },
+      { name: `share of the ideal, ${nameOf(workers)}`, unit: '' as const },
+    ]),
+    { name: 'core of a worker', unit: 'ms' },
+    { name: 'core of Redis', unit: 'ms' },
+    { name: 'queued, bytes in Redis', unit: '' },
+    { name: 'finished, bytes in Redis', unit: '' },
+    { name: 'bytes in the append-only file', unit: '' },
+  ],
+  seconds: { usual: 8, quick: 1 },
+  measure,
+};
+
+function nameOf(workers: number): string {
+  return workers === 1 ? '1 process' : `${workers} processes`;
+}
+
+/** What the slots and the rate allow if nothing else took time. */
+function idealOf(workers: number): number {
+  return Math.min(RATE, (workers * SLOTS * 1_000) / DETECT_MS);
+}
+
+async function measure(environment: BenchEnvironment, seconds: number): Promise<Record<string, number>> {
+  const values: Record<string, number> = {};
   for (const workers of WORKERS) {
-    log(`capacity, ${workers} worker processes`);
-    const row = await measureRow(workers, seconds, environment);
-    log(`  ${row.perSecond.toFixed(1)} verifications per second`);
-    rows.push(row);
+    const { perSecond, workerCoreMs, redisCoreMs } = await measureRow(workers, seconds, environment);
+    values[nameOf(workers)] = perSecond;
+    values[`share of the ideal, ${nameOf(workers)}`] = perSecond / idealOf(workers);
+    // Idle processes cost something too, so the core time is that of one process.
+    if (workers === 1) Object.assign(values, { 'core of a worker': workerCoreMs, 'core of Redis': redisCoreMs });
   }
-  log('memory of Redis');
-  return {
-    rate: RATE,
-    detectMs: DETECT_MS,
-    rows,
-    redis: await measureRedis(Math.ceil(seconds * MEMORY_PER_SECOND), environment),
-  };
+  return { ...values, ...(await measureRedis(Math.ceil(seconds * MEMORY_PER_SECOND), environment)) };
 }
 
 function openWorld(name: string, workers: number, environment: BenchEnvironment): Promise<LocalWorld> {
@@ -80,10 +79,10 @@ function openWorld(name: string, workers: number, environment: BenchEnvironment)
     clearRedis: true,
     workers,
     dashboard: false,
-    workersDir: environment.workersDir,
+    workersDir: environment.build.workersDir,
     emulatorSettings: { latencyMs: { [ACTION]: DETECT_MS }, qps: {} },
     settings: {
-      BESTFRAME_PREFIX: `{${name}}`,
+      BESTFRAME_PREFIX: `{${name}-${Date.now()}}`,
       BESTFRAME_QPS_DETECT: String(RATE),
       BESTFRAME_SLOTS: String(SLOTS),
       BESTFRAME_LOG: 'silent',
@@ -91,27 +90,21 @@ function openWorld(name: string, workers: number, environment: BenchEnvironment)
   });
 }
 
-async function measureRow(workers: number, seconds: number, environment: BenchEnvironment): Promise<CapacityRow> {
+async function measureRow(workers: number, seconds: number, environment: BenchEnvironment): Promise<Row> {
   const world = await openWorld(`capacity-${workers}`, workers, environment);
   const redis = new Redis(environment.redisUrl);
-  const idealPerSecond = Math.min(RATE, (workers * SLOTS * 1_000) / DETECT_MS);
   const pids = world.workers.slice(0, workers).map(({ pid }) => pid);
-  const coreMs = async () => {
-    const times = await Promise.all(pids.map(cpuMs));
-    return times.some((time) => time === null) ? null : times.reduce<number>((sum, time) => sum + (time ?? 0), 0);
-  };
+  const coreMs = async () => (await Promise.all(pids.map(cpuMs))).reduce((sum, time) => sum + time, 0);
   try {
-    const count = Math.ceil(idealPerSecond * seconds);
+    const count = Math.ceil(idealOf(workers) * seconds);
     const [coreBefore, redisBefore] = [await coreMs(), await redisCoreMs(redis)];
-    await enqueue(world, count);
-    await finish(world);
+    await enqueue(environment.build, world, count);
+    await finish(environment.build, world);
     const [coreAfter, redisAfter] = [await coreMs(), await redisCoreMs(redis)];
     const calls = await new EmulatorControl(world.emulator.controlUrl).calls({ action: ACTION });
     return {
-      workers,
       perSecond: steadyRate(calls),
-      idealPerSecond,
-      workerCoreMs: coreBefore === null || coreAfter === null ? null : (coreAfter - coreBefore) / count,
+      workerCoreMs: (coreAfter - coreBefore) / count,
       redisCoreMs: (redisAfter - redisBefore) / count,
     };
   } finally {
@@ -120,7 +113,7 @@ async function measureRow(workers: number, seconds: number, environment: BenchEn
   }
 }
 
-async function measureRedis(count: number, environment: BenchEnvironment): Promise<RedisUse> {
+async function measureRedis(count: number, environment: BenchEnvironment): Promise<Record<string, number>> {
   const world = await openWorld('capacity-memory', 0, environment);
   const redis = new Redis(environment.redisUrl);
   const read = async () => {
@@ -130,17 +123,16 @@ async function measureRedis(count: number, environment: BenchEnvironment): Promi
   };
   try {
     const before = await read();
-    await enqueue(world, count);
+    await enqueue(environment.build, world, count);
     const queued = await read();
-    const worker = await startWorker('verify', { dir: environment.workersDir, env: world.env });
-    await finish(world);
+    const worker = await startWorker('verify', { dir: environment.build.workersDir, env: world.env });
+    await finish(environment.build, world);
     await worker.stop(10_000);
     const after = await read();
     return {
-      verifications: count,
-      queuedBytes: (queued.memory - before.memory) / count,
-      finishedBytes: (after.memory - before.memory) / count,
-      aofBytes: (after.aof - before.aof) / count,
+      'queued, bytes in Redis': (queued.memory - before.memory) / count,
+      'finished, bytes in Redis': (after.memory - before.memory) / count,
+      'bytes in the append-only file': (after.aof - before.aof) / count,
     };
   } finally {
     redis.disconnect();
@@ -148,13 +140,13 @@ async function measureRedis(count: number, environment: BenchEnvironment): Promi
   }
 }
 
-async function enqueue({ config }: LocalWorld, count: number): Promise<void> {
+async function enqueue(build: Build, { config, env }: LocalWorld, count: number): Promise<void> {
   const inputs = config.fileRoots.at(-1) ?? '';
   const [liveData, image] = [join(inputs, 'live.gz'), join(inputs, 'photo.jpg')];
   await mkdir(inputs, { recursive: true });
   await writeFile(liveData, sampleLiveData({ card: 'match' }));
   await writeFile(image, sampleImage());
-  const client = openClient(config);
+  const client = build.openClient(build.readConfig(env));
   try {
     const requests = Array.from({ length: count }, (_, index) => ({
       key: `capacity-${index}`,
@@ -170,8 +162,8 @@ async function enqueue({ config }: LocalWorld, count: number): Promise<void> {
 }
 
 /** Waits until all verifications have ended and their objects are deleted. */
-async function finish({ config }: LocalWorld): Promise<void> {
-  const client = openClient(config);
+async function finish(build: Build, { env }: LocalWorld): Promise<void> {
+  const client = build.openClient(build.readConfig(env));
   try {
     for (let round = 0; round < 3_000; round += 1) {
       const { live, outbox, toErase } = await client.metrics();
