@@ -21,7 +21,7 @@ import { start } from './figures/start.ts';
 import { QUIET, shareOfCore } from './quiet.ts';
 import { type ReportedFigure, tableOf } from './report.ts';
 
-const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, capacity, start];
+const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, start, capacity];
 
 const USAGE = `npm run bench -- [options]
 
