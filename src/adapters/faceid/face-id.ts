@@ -7,15 +7,17 @@ import { Failure } from '../../domain/errors/failure.ts';
 import type { DetectInput, FaceId, SequenceInput } from '../../domain/ports.ts';
 import {
   ACTIONS,
-  type ActionName,
+  type CheckName,
   type Region,
   resourcesOf,
   SEQUENCE,
   SEQUENCE_CALL,
 } from '../../domain/verification/actions.ts';
+import { FLOWS } from '../../domain/verification/flows.ts';
 import { withQuickRetries } from '../http/quick-retries.ts';
 import { replyShapeFailure } from './call-failures.ts';
 import { type AnswerHead, CallSender, type FaceIdOptions } from './call-sender.ts';
+import { parseResultReply, parseStartReply } from './flow-replies.ts';
 import { parseDetectReply, parseSequenceReply, parseUploadUrlReply } from './replies.ts';
 
 /** Everything about one call, for checks that must know more than whether the call succeeded. */
@@ -65,6 +67,26 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
       return answer;
     },
 
+    async startFlow(flow, region, turn, signal) {
+      const turnWithRequest = async () => {
+        const { input, ...paidTurn } = await turn();
+        return { ...paidTurn, parameters: input };
+      };
+      const { reply, agent } = await sender.send({ name: flow, region, turn: turnWithRequest, signal });
+      const started = parseStartReply(flow, reply);
+      if (started === null) throw replyShapeFailure(reply, agent);
+      return started;
+    },
+
+    async flowResult(flow, region, token, turn, signal) {
+      const { resultCall, token: parameter } = FLOWS[flow];
+      const turnWithRequest = async () => ({ ...(await turn()), parameters: { [parameter]: token }, signal });
+      const { reply, agent } = await sender.send({ name: resultCall, region, turn: turnWithRequest, signal });
+      const result = parseResultReply(flow, reply);
+      if (result === null) throw replyShapeFailure(reply, agent);
+      return result;
+    },
+
     async generateSequence(region, input, turn, signal) {
       const turnWithRequest = async () => ({ ...(await turn()), parameters: sequenceParameters(input), signal });
       const { reply, agent } = await sender.send({ name: SEQUENCE_CALL, region, turn: turnWithRequest, signal });
@@ -99,7 +121,7 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
   };
 }
 
-function detectParameters(action: ActionName, input: DetectInput): Record<string, string> {
+function detectParameters(action: CheckName, input: DetectInput): Record<string, string> {
   const parameters: Record<string, string> = {};
   for (const [name, rule] of resourcesOf(action)) {
     const resource = input.links[name];

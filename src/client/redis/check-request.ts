@@ -14,6 +14,7 @@ import {
   type Verification,
   type VerificationRequest,
 } from '../../domain/verification/request.ts';
+import type { Session } from '../../domain/verification/session-request.ts';
 import { checkSources } from './check-sources.ts';
 import type { ClientOptions } from './options.ts';
 
@@ -41,7 +42,7 @@ export async function parseRequest(
  */
 export async function checkRequest(
   options: ClientOptions,
-  verification: Verification,
+  verification: Verification | Session,
   wall: TenantWall | null,
   except: readonly ResourceName[] = [],
 ): Promise<void> {

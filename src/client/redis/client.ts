@@ -11,6 +11,7 @@ import type { GatedAction, Region } from '../../domain/verification/actions.ts';
 import { describeFilter } from '../../domain/verification/filter.ts';
 import { fingerprint, subjectHash, tenantNamespace, verificationId } from '../../domain/verification/identity.ts';
 import type { Lane, Verification, VerificationRequest } from '../../domain/verification/request.ts';
+import { parseSession, type SessionRequest } from '../../domain/verification/session-request.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
 import { type SupportBundle, supportBundle } from '../../domain/verification/support.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
@@ -32,10 +33,13 @@ import {
   type Enqueued,
   type EnqueueManyOptions,
   type EnqueueResult,
+  type FinishStatus,
   type ListOptions,
   MAX_LISTED,
   type PageOf,
   type RetryOptions,
+  type StartedSession,
+  type StartOptions,
   satisfiesWait,
   type TraceOptions,
   type VerifyOptions,
@@ -53,6 +57,7 @@ import { heldViews, resolve } from './held.ts';
 import { pageOf, type StoredPageFilter, tenantList } from './list.ts';
 import { type ClientOptions, rootNamespace, storeOptions } from './options.ts';
 import { retryPage } from './retry.ts';
+import { finishOne, NO_TOKEN, readToken } from './sessions.ts';
 import { Store } from './store.ts';
 import { Tenants } from './tenants.ts';
 import { Webhooks } from './webhooks.ts';
@@ -146,6 +151,33 @@ export class BestframeClient implements Bestframe {
     const view = await this.wait(id, options);
     if (view === null) throw keyGone();
     return view;
+  }
+
+  /**
+   * Starts a session, and waits until Tencent has issued its token. The same request returns the same token, as long as the session
+   * has not ended. Null instead of a token: `timeoutMs` is over, or the session has ended or is held; `get` says why.
+   * @throws Failure as `enqueue`
+   */
+  async startSession(
+    request: SessionRequest,
+    { timeoutMs = DEFAULT_WAIT_MS, signal, traceparent }: StartOptions = {},
+  ): Promise<StartedSession> {
+    await this.#requireNamespace();
+    const wall = await this.tenants.wall();
+    const session = parseSession(withPolicyDefaults(wall, request), Date.now(), this.#options.demands);
+    await checkRequest(this.#options, session, wall);
+    const enqueued = onlyResult(await this.#enqueue(wall, [session], traceparent));
+    const started = await this.#changes.until(enqueued.id, timeoutMs, signal, async () => {
+      const value = await readToken(this.#store, enqueued);
+      return { done: value !== null, value };
+    });
+    return started ?? { ...enqueued, ...NO_TOKEN };
+  }
+
+  /** Reports that the person of a session has finished, so that its result is asked for at once. Idempotent. */
+  async finishSession(id: string): Promise<FinishStatus> {
+    await this.#store.ready();
+    return finishOne(this.#store, id);
   }
 
   /**

@@ -274,7 +274,7 @@ export function checkDemands(
 }
 
 /** Fills in the policy's defaults, before the request is parsed. Anything but an object is returned unchanged. */
-export function withPolicyDefaults(wall: TenantWall | null, request: VerificationRequest): VerificationRequest {
+export function withPolicyDefaults<Request extends object>(wall: TenantWall | null, request: Request): Request {
   const threshold = wall?.policy.similarityThreshold;
   if (threshold === undefined || typeof request !== 'object' || request === null) return request;
   return { similarityThreshold: threshold, ...request };
