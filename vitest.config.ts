@@ -61,8 +61,8 @@ export default defineConfig({
     ...(isShuffled ? {} : { sequence: { sequencer: LongestFirst } }),
     projects: [
       project('unit', MINUTE, { isolate: false }),
-      project('contract', MINUTE, { globalSetup }),
-      project('integration', MINUTE, { globalSetup }),
+      project('contract', MINUTE, { globalSetup, isolate: false }),
+      project('integration', MINUTE, { globalSetup, isolate: false }),
       project('e2e', 3 * MINUTE, { globalSetup, exclude: ALONE, maxWorkers: 2, sequence: { groupOrder: 1 } }),
       project('alone', 3 * MINUTE, {
         globalSetup,

@@ -4,8 +4,8 @@ import { Failure } from '../domain/errors/failure.ts';
 import type { Observer } from '../domain/operations/process-metrics.ts';
 import type { RedisProbe } from '../redis/probe.ts';
 import { checkFiles } from './check-files.ts';
-import { onClosedOutput } from './closed-output.ts';
 import { type Config, readConfig } from './config.ts';
+import { EXIT } from './exit-codes.ts';
 import { LogLevel } from './log-level.ts';
 import { createLogger } from './logger.ts';
 import { openMonitor, type ProcessMonitor } from './monitor.ts';
@@ -13,11 +13,10 @@ import { createProcessMetrics } from './process-metrics.ts';
 import { openProbe } from './redis.ts';
 import type { Running } from './running.ts';
 import { startTracing, type Tracing } from './tracing.ts';
+import { waitForSignal } from './wait-for-signal.ts';
 import { watchRedis } from './watch-redis.ts';
 
 export type OpenService = (config: Config, log: Logger, observer?: Observer) => Promise<Running>;
-
-export const EXIT = { ok: 0, failed: 1, badInput: 2, notDrained: 3, wedged: 4 } as const;
 
 /**
  * Resolves with the exit code. A wedged worker counts as a signal, and so does a reader of the output that went away. A second signal
@@ -97,32 +96,5 @@ function toggleDebugOnSignal(level: LogLevel, log: Logger): void {
     const logLevel = wasDebug ? level.configured : 'debug';
     log.info({ event: 'log_level', logLevel }, `SIGUSR2: the log level is now ${logLevel}`); // seen at debug, whatever is configured
     if (wasDebug) level.toggleDebug();
-  });
-}
-
-/**
- * Two signals within this time count as one. A signal to the whole process group (Ctrl-C) arrives twice: once from the kernel,
- * and once from the parent process, which forwards it.
- */
-const REPEAT_MS = 1_000;
-
-export function waitForSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    const done = (signal: string) => {
-      resolve(signal);
-      setTimeout(() => {
-        process.off('SIGTERM', done);
-        process.off('SIGINT', done);
-      }, REPEAT_MS).unref();
-      process.off('disconnect', abandoned);
-    };
-    const abandoned = () => done('abandoned');
-    process.on('SIGTERM', done);
-    process.on('SIGINT', done);
-    onClosedOutput(() => done('EPIPE'));
-    if (process.connected) {
-      process.on('disconnect', abandoned);
-      process.channel?.unref(); // Listening for the disconnect must not keep a finished process alive.
-    }
   });
 }

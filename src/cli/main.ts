@@ -2,7 +2,7 @@
 /** The command line: loads the requested command, and turns failures into messages and exit codes. */
 import { Command, type CommanderError } from 'commander';
 import { endOnClosedOutput } from '../app/closed-output.ts';
-import { EXIT } from '../app/run-until-signal.ts';
+import { EXIT } from '../app/exit-codes.ts';
 import { Failure } from '../domain/errors/failure.ts';
 import { COMMAND_GROUPS, TENANT_COMMANDS } from './commands.ts';
 import { formatFailure } from './format-failure.ts';

@@ -5,24 +5,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type ApiError, ApiFailure } from './api-failure.ts';
 import { checkClassicSignature } from './classic-signature.ts';
-import { type Credentials, FACEID_REGIONS } from './settings.ts';
+import { ACTIONS } from './faceid-actions.ts';
+import { type Parameters, readParameters, unflatten } from './parameters.ts';
+import type { Credentials } from './settings.ts';
 import { checkTc3Signature } from './tc3-signature.ts';
 
 const VERSION = '2018-03-01';
-
-export interface ActionRule {
-  readonly required: readonly string[];
-  readonly optional: readonly string[];
-}
-
-const IMAGE = ['ImageUrl', 'ImageMd5'];
-/** The parameters of each action. */
-export const ACTIONS: Readonly<Record<string, ActionRule>> = {
-  CreateUploadUrl: { required: ['TargetAction'], optional: [] },
-  DetectReflectLivenessAndCompare: { required: ['LiveDataUrl', 'LiveDataMd5', ...IMAGE], optional: [] },
-  GenerateReflectSequence: { required: ['DeviceDataUrl', 'DeviceDataMd5'], optional: ['SecurityLevel'] },
-  VideoLivenessCompare: { required: ['VideoUrl', 'VideoMd5', ...IMAGE, 'LivenessType'], optional: ['ValidateData'] },
-};
+/** The largest body of a POST that is signed with TC3-HMAC-SHA256, and with the older methods. */
+const MAX_BODY_BYTES = 10 * 1024 * 1024;
+const MAX_CLASSIC_BODY_BYTES = 1024 * 1024;
 
 /** Fields of the older form that are not parameters of the action. */
 const ENVELOPE_FIELDS = new Set([
@@ -54,6 +45,8 @@ export interface ApiRequest {
   readonly method: string;
   /** The raw parameters as text, even if they are malformed. Searched for links. */
   readonly parameterText: string;
+  /** Whether the parameters came as a form, whose values are all text. */
+  readonly isForm: boolean;
   /** @throws ApiFailure if the parameters cannot be parsed. */
   parseParameters(): Record<string, unknown>;
   /** @returns why the signature is refused, or null if it is valid. */
@@ -73,16 +66,19 @@ export function readApiRequest(http: HttpRequest, service: 'faceid' | 'sts'): Ap
     language: header('x-tc-language') || 'zh-CN',
     method: http.method,
     parameterText: fields === null ? http.body.toString() : fieldsToJson(fields),
-    parseParameters: () => (fields === null ? parseJsonObject(http.body) : Object.fromEntries(fields)),
+    isForm: fields !== null,
+    parseParameters: () => (fields === null ? parseJsonObject(http.body) : unflatten(fields)),
     checkSignature: (accepted, now) => {
       const { method, url, headers, body } = http;
+      if (body.length > MAX_BODY_BYTES)
+        return { code: 'RequestSizeLimitExceeded', message: 'The request is larger than 10 MB.' };
       const signed = { method, path: url.pathname, query: url.search.slice(1), headers, body };
       return checkTc3Signature(signed, service, accepted, now);
     },
   };
 }
 
-function readClassicRequest({ method, url }: HttpRequest, fields: URLSearchParams): ApiRequest {
+function readClassicRequest({ method, url, body }: HttpRequest, fields: URLSearchParams): ApiRequest {
   const parameters = new URLSearchParams([...fields].filter(([name]) => !ENVELOPE_FIELDS.has(name)));
   return {
     action: fields.get('Action') ?? '',
@@ -91,32 +87,32 @@ function readClassicRequest({ method, url }: HttpRequest, fields: URLSearchParam
     language: fields.get('Language') ?? 'zh-CN',
     method,
     parameterText: fieldsToJson(parameters),
-    parseParameters: () => Object.fromEntries(parameters),
-    checkSignature: (accepted, now) =>
-      checkClassicSignature({ method, host: url.host, path: url.pathname, fields }, accepted, now),
+    isForm: true,
+    parseParameters: () => unflatten(parameters),
+    checkSignature: (accepted, now) => {
+      if (body.length > MAX_CLASSIC_BODY_BYTES) {
+        const message = 'exceeding request size limit, please use new signature method `TC3-HMAC-SHA256`.';
+        return { code: 'AuthFailure.SignatureFailure', message };
+      }
+      return checkClassicSignature({ method, host: url.host, path: url.pathname, fields }, accepted, now);
+    },
   };
 }
 
 /** @throws ApiFailure if the action, version, method, region or a parameter is not valid. */
-export function validateParameters(request: ApiRequest): Record<string, string> {
-  const { action, region } = request;
+export function validateParameters(request: ApiRequest): Parameters {
+  const { action, region, isForm } = request;
   const rule = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
   if (rule === undefined)
     throw new ApiFailure('InvalidAction', `The request action=${action} is invalid or not found.`);
   if (request.version !== VERSION) throw new ApiFailure('NoSuchVersion', 'The API version does not exist.');
   if (!['GET', 'POST'].includes(request.method))
     throw new ApiFailure('UnsupportedProtocol', 'Only GET and POST are supported.');
-  if (region === '') throw missingParameter('Region');
-  if (!FACEID_REGIONS.includes(region))
+  if (rule.regions !== null && region === '') throw missingParameter('Region');
+  if (rule.regions?.includes(region) === false)
     throw new ApiFailure('UnsupportedRegion', 'The region is not supported by this API.');
-  const present = Object.entries(request.parseParameters()).filter(([, value]) => value !== null && value !== '');
-  for (const [name, value] of present) {
-    if (![...rule.required, ...rule.optional].includes(name))
-      throw new ApiFailure('UnknownParameter', `The parameter \`${name}\` is not recognized.`);
-    if (typeof value !== 'string')
-      throw new ApiFailure('InvalidParameter', `The type of value of parameter \`${name}\` is not correct.`);
-  }
-  const parameters = Object.fromEntries(present) as Record<string, string>;
+  const names = [...rule.required, ...rule.optional];
+  const parameters = readParameters(request.parseParameters(), { names, types: rule.types, isText: isForm });
   for (const name of rule.required) if (parameters[name] === undefined) throw missingParameter(name);
   return parameters;
 }

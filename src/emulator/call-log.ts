@@ -14,14 +14,19 @@ export interface CallEntry {
   readonly at: number;
   /** Present if the emulator's process was stalled: the call may have arrived up to this many ms before `at`. */
   readonly waitedMs?: number;
-  /** `held`: a fault is holding the call, either before it is performed or before it is answered. */
-  readonly event: 'call' | 'held';
+  /**
+   * `held`: a fault is holding the call, either before it is performed or before it is answered. `attempt`: no call, but an attempt
+   * on a phone or page, in the session whose token `action` issued.
+   */
+  readonly event: 'call' | 'held' | 'attempt';
   readonly service: 'faceid' | 'cos' | 'origin' | 'sts' | 'metadata';
   /** `CreateUploadUrl`, `PutObject`, `AssumeRole`, … */
   readonly action: string;
   readonly region?: string;
   /** `bucket/key` of the objects concerned. */
   readonly objects?: readonly string[];
+  /** The session concerned, by its id: the token is a secret. */
+  readonly session?: string;
   readonly bytes?: number;
   /** HTTP status. */
   readonly status?: number;
@@ -44,6 +49,7 @@ export interface CallQuery {
   readonly action?: string;
   readonly code?: string;
   readonly object?: string;
+  readonly session?: string;
   readonly billed?: boolean;
 }
 
@@ -87,6 +93,7 @@ export class CallLog {
         (query.service === undefined || entry.service === query.service) &&
         (query.action === undefined || entry.action === query.action) &&
         (query.code === undefined || entry.code === query.code) &&
+        (query.session === undefined || entry.session === query.session) &&
         (query.billed === undefined || entry.billed === query.billed) &&
         (query.object === undefined || entry.objects?.some((object) => object.includes(query.object ?? '')) === true),
     );

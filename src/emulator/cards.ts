@@ -14,34 +14,83 @@ export interface Outcome {
   readonly description: string;
 }
 
-export const CARDS: Readonly<Record<string, Outcome>> = {
-  match: { result: 'Success', similarity: 92.61, description: 'a live person, the one in the photo' },
-  lowSimilarity: { result: 'Success', similarity: 41.27, description: 'a live person, but not the one in the photo' },
+export interface NamedCard extends Outcome {
+  /** The result code of a session that ends with this card. */
+  readonly sessionCode: string;
+}
+
+export const CARDS: Readonly<Record<string, NamedCard>> = {
+  match: { result: 'Success', sessionCode: '0', similarity: 92.61, description: 'a live person, the one in the photo' },
+  lowSimilarity: {
+    result: 'Success',
+    sessionCode: '2016',
+    similarity: 41.27,
+    description: 'a live person, but not the one in the photo',
+  },
   compareLowSimilarity: {
     result: 'FailedOperation.CompareLowSimilarity',
+    sessionCode: '2016',
     similarity: 41.27,
     description: 'the same outcome, reported by a code',
   },
-  spoof: { result: 'FailedOperation.LivessDetectFake', similarity: 0, description: 'a recording of a recording' },
+  spoof: {
+    result: 'FailedOperation.LivessDetectFake',
+    sessionCode: '1002',
+    similarity: 0,
+    description: 'a recording of a recording',
+  },
   screenReplay: {
     result: 'FailedOperation.SilentPictureLiveFail',
+    sessionCode: '1002',
     similarity: 0,
     description: 'a picture held to the camera',
   },
-  notLive: { result: 'FailedOperation.SilentThreshold', similarity: 0, description: 'liveness below the standard' },
-  badLight: { result: 'FailedOperation.ActionLightDark', similarity: 0, description: 'too dark' },
-  strongLight: { result: 'FailedOperation.ActionLightStrong', similarity: 0, description: 'too bright' },
-  noFace: { result: 'FailedOperation.SilentFaceDetectFail', similarity: 0, description: 'no face in the picture' },
-  manyFaces: { result: 'FailedOperation.SilentMultiFaceFail', similarity: 0, description: 'more than one face' },
-  poorFace: { result: 'FailedOperation.SilentFaceQualityFail', similarity: 0, description: 'a face of low quality' },
-  blurred: { result: 'FailedOperation.ImageBlur', similarity: 0, description: 'a blurred picture' },
+  notLive: {
+    result: 'FailedOperation.SilentThreshold',
+    sessionCode: '1005',
+    similarity: 0,
+    description: 'liveness below the standard',
+  },
+  badLight: { result: 'FailedOperation.ActionLightDark', sessionCode: '1201', similarity: 0, description: 'too dark' },
+  strongLight: {
+    result: 'FailedOperation.ActionLightStrong',
+    sessionCode: '1201',
+    similarity: 0,
+    description: 'too bright',
+  },
+  noFace: {
+    result: 'FailedOperation.SilentFaceDetectFail',
+    sessionCode: '1004',
+    similarity: 0,
+    description: 'no face in the picture',
+  },
+  manyFaces: {
+    result: 'FailedOperation.SilentMultiFaceFail',
+    sessionCode: '2012',
+    similarity: 0,
+    description: 'more than one face',
+  },
+  poorFace: {
+    result: 'FailedOperation.SilentFaceQualityFail',
+    sessionCode: '2014',
+    similarity: 0,
+    description: 'a face of low quality',
+  },
+  blurred: {
+    result: 'FailedOperation.ImageBlur',
+    sessionCode: '2014',
+    similarity: 0,
+    description: 'a blurred picture',
+  },
   poorPhoto: {
     result: 'InternalError.LifePhotoPoorQuality',
+    sessionCode: '2014',
     similarity: 0,
     description: 'a photo of too low resolution',
   },
   engineFault: {
     result: 'FailedOperation.LivessSystemError',
+    sessionCode: '1001',
     similarity: 0,
     description: 'FaceID’s engine fails, always',
   },

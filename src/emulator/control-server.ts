@@ -6,7 +6,9 @@ import type { CallLog } from './call-log.ts';
 import { type Faults, faultSchema } from './faults.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { Origins, Page } from './origins.ts';
+import { playStepSchema } from './play-step.ts';
 import { listen } from './proxy.ts';
+import { PlayRefused, type Session, type Sessions } from './sessions.ts';
 import { type Bucket, type Settings, settingsPatchSchema } from './settings.ts';
 
 export interface ControlledParts {
@@ -15,6 +17,7 @@ export interface ControlledParts {
   readonly objects: ObjectStore;
   readonly buckets: readonly Bucket[];
   readonly origins: Origins;
+  readonly sessions: Sessions;
   readonly settings: Settings;
   reset(): void;
 }
@@ -36,11 +39,12 @@ const count = z.coerce.number().int().min(0);
 const queries = {
   release: z.strictObject({ id: text }),
   calls: z.strictObject({
-    event: z.enum(['call', 'held']).exactOptional(),
+    event: z.enum(['call', 'held', 'attempt']).exactOptional(),
     service: z.enum(['faceid', 'cos', 'origin', 'sts', 'metadata']).exactOptional(),
     action: text.exactOptional(),
     code: text.exactOptional(),
     object: text.exactOptional(),
+    session: text.exactOptional(),
     billed: z
       .enum(['true', 'false'])
       .transform((word) => word === 'true')
@@ -71,6 +75,7 @@ export async function startControlServer({ host, port, ...parts }: ControlServer
     ...settingsRoutes(parts),
     ...faultRoutes(parts),
     ...stateRoutes(parts),
+    ...sessionRoutes(parts),
     'POST /reset': () => {
       parts.reset();
       return { reset: true };
@@ -95,9 +100,10 @@ function settingsRoutes({ settings }: ControlledParts): Routes {
   return {
     'GET /settings': () => settings,
     'PATCH /settings': ({ body }) => {
-      const { qps, latencyMs, ...rest } = validate(settingsPatchSchema, parseJson(body));
+      const { qps, resultTtlMs, latencyMs, ...rest } = validate(settingsPatchSchema, parseJson(body));
       Object.assign(settings, rest, {
         qps: { ...settings.qps, ...qps },
+        resultTtlMs: { ...settings.resultTtlMs, ...resultTtlMs },
         latencyMs: { ...settings.latencyMs, ...latencyMs },
       });
       return settings;
@@ -161,6 +167,34 @@ function stateRoutes({ log, objects, buckets, origins }: ControlledParts): Route
       return { put: true };
     },
   };
+}
+
+function sessionRoutes({ sessions }: ControlledParts): Routes {
+  const describe = (session: Session) => {
+    const { id, token, flow, region, createdAt, end, attempts, retryLimit, redirectUrl } = session;
+    const state = sessions.stateOf(session);
+    const codes = attempts.map(({ code }) => code);
+    const chargeCount = attempts.filter(({ billed }) => billed).length;
+    // FaceID appends the token to the caller's URL as this parameter.
+    const redirect = redirectUrl === null ? null : withToken(redirectUrl, token);
+    return { id, token, action: flow, region, createdAt, state, end, codes, retryLimit, chargeCount, redirect };
+  };
+  return {
+    'GET /sessions': () => sessions.list().map(describe),
+    'POST /sessions/play': async ({ body }) => {
+      try {
+        return describe(await sessions.play(validate(playStepSchema, parseJson(body))));
+      } catch (error) {
+        throw error instanceof PlayRefused ? new BadRequest(error.message) : error;
+      }
+    },
+  };
+}
+
+function withToken(redirectUrl: string, token: string): string {
+  const url = new URL(redirectUrl);
+  url.searchParams.set('token', token);
+  return url.href;
 }
 
 class BadRequest extends Error {}

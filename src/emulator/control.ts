@@ -1,6 +1,8 @@
 /** A client of the control port, for tests and scripts. */
 import type { CallEntry, CallQuery } from './call-log.ts';
 import type { Fault } from './faults.ts';
+import type { PlayStep } from './play-step.ts';
+import type { SessionEnd, SessionState } from './sessions.ts';
 import type { Settings } from './settings.ts';
 
 export type { CallEntry, CallQuery } from './call-log.ts';
@@ -9,6 +11,25 @@ export type { Fault } from './faults.ts';
 type SettingsPatch = {
   [Name in keyof Settings]?: Settings[Name] extends object ? Partial<Settings[Name]> : Settings[Name];
 };
+
+export interface SessionView {
+  /** The name of the session in the log. */
+  readonly id: string;
+  readonly token: string;
+  /** The action that issued the token. */
+  readonly action: string;
+  readonly region: string;
+  /** Ms since 1970, by the vendor's clock. */
+  readonly createdAt: number;
+  readonly state: SessionState;
+  readonly end: SessionEnd | null;
+  /** The result codes of the attempts so far. */
+  readonly codes: readonly string[];
+  readonly retryLimit: number;
+  readonly chargeCount: number;
+  /** Where a web page sends the person in the end, with the token. Null for apps. */
+  readonly redirect: string | null;
+}
 
 export class EmulatorControl {
   readonly #url: string;
@@ -58,6 +79,16 @@ export class EmulatorControl {
   /** All versions and delete markers of all objects. Each object's newest version comes first. */
   versions(): Promise<{ bucket: string; key: string; versionId: string; latest: boolean; deleted: boolean }[]> {
     return this.#send('GET', '/versions');
+  }
+
+  /** The sessions behind all tokens, oldest first. */
+  sessions(): Promise<SessionView[]> {
+    return this.#send('GET', '/sessions');
+  }
+
+  /** Takes a step of a session in place of the phone or the web page. @throws Error if the phone could not take it. */
+  play(step: PlayStep): Promise<SessionView> {
+    return this.#send('POST', '/sessions/play', JSON.stringify(step));
   }
 
   /** Writes an object without authentication. */

@@ -19,7 +19,7 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Buffer | Readable;
   /** Fields of the call's log entry. */
-  readonly facts: Partial<Pick<CallEntry, 'code' | 'requestId' | 'billed' | 'bytes' | 'objects'>>;
+  readonly facts: Partial<Pick<CallEntry, 'code' | 'requestId' | 'billed' | 'bytes' | 'objects' | 'session'>>;
 }
 
 export interface Exchange {

@@ -17,6 +17,8 @@ export interface ResultAnswer {
   readonly requestId: string;
   readonly outcome: Outcome;
   readonly bestFrame: BestFrame | null;
+  /** The frame, for an action that answers it as Base64. */
+  readonly frameBase64?: string | null;
   /** `bucket/key` of the inputs. */
   readonly objects: readonly string[];
   readonly isBilled: IsBilled;
@@ -25,15 +27,21 @@ export interface ResultAnswer {
 /** Whether the call is billed for this answer. */
 export type IsBilled = (code: string) => boolean;
 
-export function answerResult({ action, requestId, outcome, bestFrame, objects, isBilled }: ResultAnswer): Answer {
+export function answerResult(answer: ResultAnswer): Answer {
+  const { requestId, outcome, objects, isBilled } = answer;
   const { result, similarity, description } = outcome;
   const fields = {
-    ...(action === 'VideoLivenessCompare' ? frameAsFile(bestFrame) : frameAsFields(bestFrame)),
+    ...frameFields(answer),
     Result: result,
     Description: result === 'Success' ? 'Success' : description,
     Sim: similarity,
   };
   return answerFields(fields, requestId, { code: result, billed: isBilled(result), ...objectFacts(objects) });
+}
+
+function frameFields({ action, bestFrame, frameBase64 = null }: ResultAnswer): object {
+  if (action === 'CompareFaceLiveness') return { BestFrameBase64: frameBase64 };
+  return action === 'VideoLivenessCompare' ? frameAsFile(bestFrame) : frameAsFields(bestFrame);
 }
 
 /** The frame in the form that is documented for DetectReflectLivenessAndCompare. */

@@ -20,6 +20,7 @@ const MAX_UNPACKED_BYTES = 1_024 * MIB;
 
 /** An object and its first bytes. */
 export type Download = StoredObject & { readonly head: Buffer };
+type Content = Pick<Download, 'head' | 'sizeBytes'>;
 
 /** @returns why FaceID rejects the package, or null if it can be unpacked. */
 export async function checkLiveData({ head }: Download, content: Readable): Promise<Outcome | null> {
@@ -56,7 +57,7 @@ export function isValidateData(livenessType: string, data: string): boolean {
 }
 
 /** @returns why FaceID rejects the video, or null if it is usable. */
-export function checkVideo({ head, sizeBytes }: Download): Outcome | null {
+export function checkVideo({ head, sizeBytes }: Content): Outcome | null {
   if (sizeBytes > MAX_BYTES.video) return wrongContent('FailedOperation.LipSizeError');
   const text = head.toString('latin1', 0, 16);
   const isMp4 = text.slice(4, 8) === 'ftyp' && !OTHER_BRAND.test(text.slice(8, 12));
@@ -70,7 +71,7 @@ export function checkVideo({ head, sizeBytes }: Download): Outcome | null {
  * @param action the name of the called action. Tencent documents a size limit for VideoLivenessCompare only.
  * @returns why FaceID rejects the photo, or null if it is usable.
  */
-export function checkPhoto({ head, sizeBytes }: Download, action: string): Outcome | null {
+export function checkPhoto({ head, sizeBytes }: Content, action: string): Outcome | null {
   // FaceID answers this code if it finds Base64 text in place of an image.
   if (isText(head.subarray(0, HEAD_BYTES))) return unusableImage('FailedOperation.LifePhotoDetectFaces');
   if (action === 'VideoLivenessCompare' && sizeBytes > MAX_BYTES.image)

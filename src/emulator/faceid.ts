@@ -1,5 +1,5 @@
 /**
- * FaceID: CreateUploadUrl, GenerateReflectSequence, DetectReflectLivenessAndCompare, VideoLivenessCompare.
+ * FaceID: the calls that take links, and the way of every call to the part that answers it.
  *
  * Each error has a real cause. Causes are checked in the order in which a service meets them: signature, action, version,
  * region, parameters, account, rate, links, download, card, MD5, content, the person.
@@ -9,6 +9,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiFailure } from './api-failure.ts';
 import { type ApiRequest, readApiRequest, validateParameters } from './api-request.ts';
+import { compareFaceLiveness, detectAIFakeFaces } from './base64-calls.ts';
 import { isBilled } from './billing.ts';
 import { type Card, isBase64, type Outcome, readCard, resolveOutcome } from './cards.ts';
 import type { Cos } from './cos.ts';
@@ -26,19 +27,14 @@ import {
   isValidateData,
 } from './faceid-content.ts';
 import type { ObjectStore, StoredObject } from './object-store.ts';
+import type { NewOutput, OutputStore } from './output-store.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { sampleImage } from './samples.ts';
-import {
-  type Credentials,
-  resourceBucketName,
-  resultBucketName,
-  type Settings,
-  VENDOR_APP_ID,
-  VENDOR_CREDENTIALS,
-} from './settings.ts';
+import { type Credentials, resourceBucketName, type Settings, VENDOR_APP_ID, VENDOR_CREDENTIALS } from './settings.ts';
 import type { Arrival } from './stall-detector.ts';
+import { faultyResult, isResultCall, isStart, type TokenFlows } from './token-flows.ts';
 
-export const FACEID_HOST = /^faceid(?:\.intl|\.ap-[a-z]+)?\.tencentcloudapi\.com$/;
+export const FACEID_HOST = /^faceid(?:\.intl|\.(?:ap|sa)-[a-z]+)?\.tencentcloudapi\.com$/;
 
 const TARGET_ACTIONS = [
   'DetectReflectLivenessAndCompare',
@@ -55,6 +51,8 @@ const SEQUENCE_BYTES = 2_048;
 export interface FaceIdOptions {
   readonly objects: ObjectStore;
   readonly cos: Cos;
+  readonly outputs: OutputStore;
+  readonly tokenFlows: TokenFlows;
   readonly credentials: readonly Credentials[];
   readonly settings: Settings;
   /** Aborted when the emulator closes. */
@@ -103,6 +101,7 @@ export class FaceId {
         const isBilled = this.#billOf(action);
         if (fault.kind === 'error')
           return answerApiError({ code: fault.code, message: fault.message ?? fault.code }, requestId, isBilled);
+        if (isResultCall(action)) return faultyResult(action, fault.code, requestId);
         const outcome = { result: fault.code, similarity: fault.similarity ?? 0, description: fault.code };
         return answerResult({ action, requestId, outcome, bestFrame: null, objects: [], isBilled });
       },
@@ -126,10 +125,27 @@ export class FaceId {
       if (error !== null) return answerApiError(error, requestId, () => false);
       const { action, region, language } = apiRequest;
       const parameters = validateParameters(apiRequest);
-      const request: ValidRequest = { requestId, action, region, language, parameters };
       if (settings.accountError !== null) throw new ApiFailure(settings.accountError, settings.accountError);
-      this.#enforceRate(request, arrival);
+      this.#enforceRate(action, region, arrival);
       await this.#sleep(settings.latencyMs[action] ?? 0);
+      if (isStart(action)) return this.#options.tokenFlows.start({ requestId, action, region, parameters });
+      if (isResultCall(action)) return await this.#options.tokenFlows.result({ requestId, action, region, parameters });
+      const base64Request = {
+        requestId,
+        parameters,
+        isBilled: this.#billOf(action),
+        sleep: (ms: number) => this.#sleep(ms),
+      };
+      if (action === 'CompareFaceLiveness') return await compareFaceLiveness(base64Request);
+      if (action === 'DetectAIFakeFaces') return await detectAIFakeFaces(base64Request);
+      // The remaining actions have only parameters of type string.
+      const request: ValidRequest = {
+        requestId,
+        action,
+        region,
+        language,
+        parameters: parameters as Record<string, string>,
+      };
       if (action === 'CreateUploadUrl') return this.#createUploadUrl(request);
       if (action === 'GenerateReflectSequence') return await this.#generateSequence(request);
       return await this.#verify(request);
@@ -139,7 +155,7 @@ export class FaceId {
     }
   }
 
-  #enforceRate({ action, region }: ValidRequest, arrival: Arrival): void {
+  #enforceRate(action: string, region: string, arrival: Arrival): void {
     const limit = this.#options.settings.qps[action];
     if (limit === undefined || this.#rateLimiter.tryAccept(action, region, limit, arrival)) return;
     throw new ApiFailure(
@@ -292,26 +308,11 @@ export class FaceId {
     }
   }
 
-  /**
-   * Stores FaceID's output, and returns a link to it. The link's host differs from the inputs' hosts, as the documentation
-   * allows.
-   */
-  async #publish(
-    region: string,
-    output: { readonly key: string; readonly content: Buffer; readonly contentType: string },
-  ): Promise<BestFrame> {
-    const bucket = resultBucketName(region);
-    const { md5, sizeBytes } = await this.#options.objects.put({ bucket, ...output });
-    const validFrom = this.#options.now();
-    const url = createSignedLink({
-      method: 'GET',
-      host: hostOf({ bucket, region }),
-      key: output.key,
-      credentials: VENDOR_CREDENTIALS,
-      validFrom,
-      validUntil: validFrom + this.#options.settings.frameTtlMs,
-    });
-    return { url, md5, sizeBytes };
+  /** Stores FaceID's output, and returns a link to it. */
+  async #publish(region: string, output: NewOutput): Promise<BestFrame> {
+    const { outputs, settings } = this.#options;
+    const stored = await outputs.put(region, output);
+    return { url: outputs.link(stored, region, settings.frameTtlMs), md5: stored.md5, sizeBytes: stored.sizeBytes };
   }
 }
 

@@ -16,13 +16,16 @@ import { Cos } from './cos.ts';
 import { readCosHost } from './cos-hosts.ts';
 import { type Exchange, serve } from './exchange.ts';
 import { FACEID_HOST, FaceId } from './faceid.ts';
+import { ALL_REGIONS } from './faceid-actions.ts';
 import { Faults } from './faults.ts';
 import { type IssuedKeys, KeyRegistry } from './key-registry.ts';
 import { Metadata, startMetadataServer } from './metadata.ts';
 import { MultipartStore } from './multipart-store.ts';
 import { ObjectStore } from './object-store.ts';
 import { Origins } from './origins.ts';
+import { OutputStore } from './output-store.ts';
 import { startProxy } from './proxy.ts';
+import { Sessions } from './sessions.ts';
 import {
   APP_ID,
   type Bucket,
@@ -30,13 +33,13 @@ import {
   DEFAULT_BUCKETS,
   DEFAULT_CREDENTIALS,
   DEFAULT_SETTINGS,
-  FACEID_REGIONS,
   resourceBucketName,
   resultBucketName,
   type Settings,
 } from './settings.ts';
 import { StallDetector } from './stall-detector.ts';
 import { STS_HOST, Sts } from './sts.ts';
+import { TokenFlows } from './token-flows.ts';
 
 export interface EmulatorOptions {
   /** Folder for the CA, the objects and the call log. */
@@ -159,7 +162,11 @@ async function openVendor(dir: string, { credentials, buckets: accountBuckets, o
   setMaxListeners(0, closing.signal); // every waiting call adds one
   const keys = new KeyRegistry(credentials);
   const cos = new Cos({ objects, uploads, buckets, appId: APP_ID, credentials: keys.withVendor, now });
-  const faceId = new FaceId({ objects, cos, credentials: keys.account, settings, now, closing: closing.signal });
+  const outputs = new OutputStore(objects, now);
+  const sessions = new Sessions({ outputs, settings, log, now });
+  const tokenFlows = new TokenFlows({ sessions, outputs, settings });
+  const faceIdParts = { objects, cos, outputs, tokenFlows, credentials: keys.account, settings, now };
+  const faceId = new FaceId({ ...faceIdParts, closing: closing.signal });
   const sts = new Sts({ keys, settings, now });
   const metadata = new Metadata({ keys, settings, now });
   const stallDetector = new StallDetector();
@@ -169,6 +176,7 @@ async function openVendor(dir: string, { credentials, buckets: accountBuckets, o
     objects,
     buckets,
     origins,
+    sessions,
     settings,
     closing,
     stallDetector,
@@ -186,6 +194,7 @@ async function openVendor(dir: string, { credentials, buckets: accountBuckets, o
       faults.clear();
       origins.clear();
       faceId.reset();
+      sessions.clear();
       metadata.reset();
       log.clear();
       Object.assign(settings, createSettings());
@@ -195,7 +204,7 @@ async function openVendor(dir: string, { credentials, buckets: accountBuckets, o
 
 /** The account's buckets and the vendor's own, copied because COS calls change them. */
 function createBuckets(accountBuckets: readonly Bucket[]): Bucket[] {
-  const vendorBuckets = FACEID_REGIONS.flatMap((region) => [
+  const vendorBuckets = ALL_REGIONS.flatMap((region) => [
     { name: resourceBucketName(region), region },
     { name: resultBucketName(region), region },
   ]);

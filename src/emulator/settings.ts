@@ -36,6 +36,12 @@ export interface Settings {
   linkTtlMs: number;
   /** Lifetime of links to FaceID's own output: BestFrames and light sequences. */
   frameTtlMs: number;
+  /** How long a token waits for the phone to start. */
+  tokenTtlMs: number;
+  /** How long the result of a session can be asked for, from its token's birth, by the action that issued the token. */
+  resultTtlMs: Record<string, number>;
+  /** Lifetime of links to the media of a session, from the answer that contains them. */
+  mediaTtlMs: number;
   /** How long FaceID takes to answer, by action. */
   latencyMs: Record<string, number>;
   /** The vendor's clock minus this machine's clock, ms. */
@@ -52,11 +58,14 @@ export interface Settings {
 
 const durationMs = z.number().min(0);
 
-/** A change to `Settings`. `qps` and `latencyMs` are merged by action; a rate of 0 refuses every call. */
+/** A change to `Settings`. `qps`, `resultTtlMs` and `latencyMs` are merged by action; a rate of 0 refuses every call. */
 export const settingsPatchSchema = z.strictObject({
   qps: z.record(z.string(), z.number().min(0)).exactOptional(),
   linkTtlMs: durationMs.exactOptional(),
   frameTtlMs: durationMs.exactOptional(),
+  tokenTtlMs: durationMs.exactOptional(),
+  resultTtlMs: z.record(z.string(), durationMs).exactOptional(),
+  mediaTtlMs: durationMs.exactOptional(),
   latencyMs: z.record(z.string(), durationMs).exactOptional(),
   clockSkewMs: z.number().exactOptional(),
   accountError: z.string().min(1).nullable().exactOptional(),
@@ -65,22 +74,40 @@ export const settingsPatchSchema = z.strictObject({
   billUndocumented: z.boolean().exactOptional(),
 });
 
-export const FACEID_REGIONS = ['ap-singapore', 'ap-hongkong', 'ap-bangkok'];
-
 export const DEFAULT_SETTINGS: Settings = {
   qps: {
     DetectReflectLivenessAndCompare: 5,
     VideoLivenessCompare: 20,
     GenerateReflectSequence: 5,
     CreateUploadUrl: 20,
+    CompareFaceLiveness: 20,
+    DetectAIFakeFaces: 5,
+    ApplySdkVerificationToken: 20,
+    GetSdkVerificationResult: 20,
+    GetFaceIdTokenIntl: 20,
+    GetFaceIdResultIntl: 20,
+    ApplyLivenessToken: 20,
+    GetLivenessResult: 20,
+    ApplyWebVerificationBizTokenIntl: 20,
+    GetWebVerificationResultIntl: 20,
   },
   linkTtlMs: 7_200_000,
   frameTtlMs: 7_200_000,
+  tokenTtlMs: 600_000,
+  resultTtlMs: {
+    ApplySdkVerificationToken: 259_200_000,
+    GetFaceIdTokenIntl: 259_200_000,
+    ApplyLivenessToken: 7_200_000,
+    ApplyWebVerificationBizTokenIntl: 259_200_000,
+  },
+  mediaTtlMs: 600_000,
   latencyMs: {
     DetectReflectLivenessAndCompare: 350,
     VideoLivenessCompare: 350,
     GenerateReflectSequence: 120,
     CreateUploadUrl: 15,
+    CompareFaceLiveness: 350,
+    DetectAIFakeFaces: 250,
   },
   clockSkewMs: 0,
   accountError: null,
@@ -100,12 +127,14 @@ export const DEFAULT_BUCKETS: readonly Bucket[] = [
   { name: `bestframe-dev-bk-${APP_ID}`, region: 'ap-bangkok' },
 ];
 
-/** Owner of Tencent's own buckets, which hold uploads by CreateUploadUrl's links, BestFrames and light sequences. */
+/** Owner of Tencent's own buckets, which hold uploads by CreateUploadUrl's links, and FaceID's output. */
 export const VENDOR_APP_ID = '1251001002';
 const REGION_CODES: Readonly<Record<string, string>> = {
   'ap-singapore': 'sg',
   'ap-hongkong': 'hk',
   'ap-bangkok': 'bk',
+  'ap-jakarta': 'jk',
+  'sa-saopaulo': 'sp',
 };
 
 /** The bucket that CreateUploadUrl's links point to. */
@@ -113,7 +142,7 @@ export function resourceBucketName(region: string): string {
   return `faceid-resource-${REGION_CODES[region] ?? region}-${VENDOR_APP_ID}`;
 }
 
-/** The bucket that holds BestFrames and light sequences. */
+/** The bucket that holds FaceID's output: BestFrames, light sequences, the media of sessions. */
 export function resultBucketName(region: string): string {
   return `faceid-result-${REGION_CODES[region] ?? region}-${VENDOR_APP_ID}`;
 }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Running } from '../../src/app/running.ts';
 import type { NotifyTuning } from '../../src/background/notify-worker.ts';
 import { type EraseQueue, openEraseQueue } from '../../src/redis/erase-queue.ts';
@@ -12,21 +12,12 @@ import { Outbox } from '../../src/redis/outbox.ts';
 import { DECIDED, entry, intentOf, outcomeOf, take } from '../support/attempts.ts';
 import { type Heard, type Receiver, startReceiver } from '../support/receiver.ts';
 import { createRig, type Rig } from '../support/rig.ts';
+import { replaceLookup } from '../support/system-lookup.ts';
 
 const DETECT = 'DetectReflectLivenessAndCompare';
 const BY = { by: 'maria', why: 'test' };
 const QUICK: NotifyTuning = { waitsMs: [10], circuit: { failures: 1_000 } };
 const SOON = { timeout: 20_000 };
-
-type Done = (error: Error | null, addresses: { address: string; family: number }[]) => void;
-vi.mock('node:dns', async (original) => {
-  const dns = await original<typeof import('node:dns')>();
-  const lookup = (host: string, options: object, done: Done) => {
-    if (!host.endsWith('.example.com')) return dns.lookup(host, options, done as never);
-    setImmediate(() => done(null, [{ address: '127.0.0.1', family: 4 }]));
-  };
-  return { ...dns, lookup };
-});
 
 let rig: Rig;
 let receiver: Receiver;
@@ -34,9 +25,11 @@ let notifier: Running | undefined;
 let notify: NotifyQueue;
 let erase: EraseQueue;
 let outbox: Outbox;
+let putLookupBack: () => void;
 let endpoints = 0;
 
 beforeAll(async () => {
+  putLookupBack = replaceLookup((host) => (host.endsWith('.example.com') ? ['127.0.0.1'] : null));
   const env = {
     BESTFRAME_QPS_DETECT: '200',
     BESTFRAME_BACKOFF_MS: 'batch=20,interactive=20',
@@ -54,6 +47,7 @@ afterEach(async () => {
   await rig.control.clearFaults();
 });
 afterAll(async () => {
+  putLookupBack();
   await Promise.all([erase.close(), notify.close()]);
   await rig.dispose();
   await receiver.close();

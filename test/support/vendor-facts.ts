@@ -9,19 +9,32 @@ type Model = Readonly<Record<string, string>>;
 
 interface DocumentedCall {
   readonly source: string;
-  readonly regions: readonly string[];
+  /** Null: the call needs no region. */
+  readonly regions: readonly string[] | null;
   readonly callsPerSecond: number;
   readonly required: readonly string[];
   /** Parameters and outputs that hold a link or an MD5. */
   readonly links: readonly string[];
   readonly md5s: readonly string[];
-  readonly values: Readonly<Record<string, readonly string[]>>;
+  /** Parameters and outputs that hold a picture or a video as Base64. Absent: none. */
+  readonly base64?: readonly string[];
+  /** The accepted values. A field of an object has a name such as `Config.CheckMode`. */
+  readonly values: Readonly<Record<string, readonly (string | number)[]>>;
   readonly maxBase64Megabytes: Readonly<Record<string, number>>;
+  /** The code for a wrong value. Absent: InvalidParameterValue. */
+  readonly invalid?: string;
+  /** For a call that issues a token: how long the token waits for its use, and how long its result can be asked for. */
+  readonly lifetimes?: { readonly tokenMinutes: number; readonly resultHours: number };
+  /** How long links in the answer live. Absent: not documented, or no links. */
+  readonly linkMinutes?: number;
 }
 
 export interface VendorFacts extends DocumentedCall {
   readonly request: Model;
-  /** Outputs by name, with their JSON types. Fields of an object have names such as `BestFrame.Url`. */
+  /**
+   * Outputs by name, with their JSON types. A field of an object has a name such as `BestFrame.Url`, a field of the objects in an
+   * array one such as `OCRResult[].IsPass`.
+   */
   readonly response: Model;
 }
 
@@ -31,26 +44,27 @@ function readFixture<T>(name: string): T {
   return JSON.parse(readFileSync(join(VENDOR_FIXTURES, name), 'utf8')) as T;
 }
 
-const { models: extracted } = readFixture<{ models: Record<string, Model | null> }>('models.json');
-const documented = readFixture<{
-  calls: Record<string, DocumentedCall>;
-  models: Record<string, { source: string; fields: Model }>;
-}>('documented.json');
+type Models = Readonly<Record<string, Model | null>>;
+const { models: installed } = readFixture<{ models: Models }>('models.json');
+const { models: newest } = readFixture<{ models: Models }>('models-go.json');
+const documented = readFixture<{ calls: Record<string, DocumentedCall> }>('documented.json');
 
-/** @throws Error if neither the SDK nor a page has the model: then the facts are incomplete */
+/** @throws Error if no SDK has the model: then the facts are incomplete */
 function model(name: string): Model {
-  const found = extracted[name] ?? documented.models[name]?.fields;
-  if (found === undefined) throw new Error(`test/fixtures/vendor has no model ${name}`);
+  const found = newest[name] ?? installed[name];
+  if (found === undefined || found === null) throw new Error(`test/fixtures/vendor has no model ${name}`);
   return found;
 }
 
-const SIMPLE = new Set(['string', 'number', 'boolean']);
+const SIMPLE = /^(?:string|number|boolean)(?:\[\])?$/;
 
 function flatten(fields: Model, prefix = ''): Model {
   return Object.fromEntries(
-    Object.entries(fields).flatMap(([name, type]) =>
-      SIMPLE.has(type) ? [[`${prefix}${name}`, type]] : Object.entries(flatten(model(type), `${prefix}${name}.`)),
-    ),
+    Object.entries(fields).flatMap(([name, type]) => {
+      if (SIMPLE.test(type)) return [[`${prefix}${name}`, type]];
+      const list = type.endsWith('[]') ? '[]' : '';
+      return Object.entries(flatten(model(type.replace('[]', '')), `${prefix}${name}${list}.`));
+    }),
   );
 }
 
@@ -76,20 +90,31 @@ export function answerDifferences(call: string, answer: object): string[] {
   const problems: string[] = [];
   for (const [name, value] of found) {
     const isEmpty = value === null || value === '';
-    const isObject = Object.keys(response).some((field) => field.startsWith(`${name}.`));
-    if (isObject && value === null) continue;
+    const isHolder = (suffix: string) => Object.keys(response).some((field) => field.startsWith(`${name}${suffix}`));
+    if (value === null ? isHolder('.') || isHolder('[].') : isEmptyList(value) && isHolder('[].')) continue;
     const type = response[name];
     if (type === undefined) problems.push(`${name} is not documented`);
-    else if (value !== null && typeof value !== type) problems.push(`${name} is a ${typeof value}, not a ${type}`);
+    else if (value !== null && !hasType(value, type)) problems.push(`${name} is a ${typeof value}, not a ${type}`);
     else if (!isEmpty && links.includes(name) && !HTTPS.test(String(value))) problems.push(`${name} is no https link`);
     else if (!isEmpty && md5s.includes(name) && !MD5.test(String(value))) problems.push(`${name} is no MD5`);
     else if (name === 'Sim' && !(Number(value) >= 0 && Number(value) <= 100)) problems.push('Sim is not from 0 to 100');
   }
+  const names = new Set(found.map(([name]) => name));
+  const empty = found.flatMap(([name, value]) => (value === null || isEmptyList(value) ? [name] : []));
   for (const name of Object.keys(response)) {
-    const holder = name.split('.')[0] ?? '';
-    if (!found.has(name) && found.get(holder) !== null) problems.push(`${name} is missing`);
+    const isInEmpty = empty.some((holder) => name.startsWith(`${holder}.`) || name.startsWith(`${holder}[].`));
+    if (!names.has(name) && !isInEmpty) problems.push(`${name} is missing`);
   }
   return problems;
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+function hasType(value: unknown, type: string): boolean {
+  if (!type.endsWith('[]')) return typeof value === type;
+  return Array.isArray(value) && value.every((item) => typeof item === type.replace('[]', ''));
 }
 
 /** Describes how the parameters that a validator accepts differ from the documented ones. */
@@ -115,12 +140,14 @@ export function factsOf(call: string): VendorFacts {
   return facts;
 }
 
-function leavesOf(value: object, prefix = ''): Map<string, unknown> {
-  return new Map(
-    Object.entries(value).flatMap(([name, inner]): [string, unknown][] =>
-      inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-        ? [...leavesOf(inner, `${prefix}${name}.`)]
-        : [[`${prefix}${name}`, inner]],
-    ),
-  );
+/** The values of an answer with their names. Objects in an array have the same names, so a name can occur several times. */
+function leavesOf(value: object, prefix = ''): [name: string, value: unknown][] {
+  return Object.entries(value).flatMap(([name, inner]): [string, unknown][] => {
+    const path = `${prefix}${name}`;
+    if (Array.isArray(inner) && inner.length > 0 && inner.every((item) => item !== null && typeof item === 'object'))
+      return inner.flatMap((item) => leavesOf(item as object, `${path}[].`));
+    return inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? leavesOf(inner, `${path}.`)
+      : [[path, inner]];
+  });
 }

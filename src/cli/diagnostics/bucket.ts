@@ -5,7 +5,7 @@ import { readConfig } from '../../app/config.ts';
 import { initBucket, type Step } from '../../app/doctor/init-bucket.ts';
 import type { OwnBucket } from '../../app/doctor/tools.ts';
 import { openDoctorTools } from '../../app/doctor-tools.ts';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { Failure, inputFailure } from '../../domain/errors/failure.ts';
 import { CODES, explain } from '../../domain/errors/index.ts';
 import type { Region } from '../../domain/verification/actions.ts';

@@ -7,7 +7,7 @@ import { LIVE_WARNING } from '../../app/doctor/live-checks.ts';
 import { formatReport } from '../../app/doctor/report.ts';
 import type { Tape, TapeCall } from '../../app/doctor/tape.ts';
 import { openDoctorTools } from '../../app/doctor-tools.ts';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { inputFailure, localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import type { Env } from '../env.ts';

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { formatTable } from '../../app/terminal-format.ts';
 import { AUDIENCES, ERROR_TABLE, type ErrorEntry, explain } from '../../domain/errors/index.ts';
 import type { Env } from '../env.ts';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import type { SupportBundle, SupportCall } from '../../domain/verification/support.ts';
 import { writeAudit } from '../audit.ts';
 import type { Env } from '../env.ts';

@@ -3,7 +3,8 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { openClient } from '../../app/client.ts';
-import { EXIT, waitForSignal } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
+import { waitForSignal } from '../../app/wait-for-signal.ts';
 import { Progress } from '../../dev/demo/progress.ts';
 import { checkResult, type DemoResult, formatResults, summarize, toJson } from '../../dev/demo/report.ts';
 import {

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { waitForSignal } from '../../app/run-until-signal.ts';
+import { waitForSignal } from '../../app/wait-for-signal.ts';
 import { type LocalWorld, startLocalWorld } from '../../dev/local-world.ts';
 import type { Env } from '../env.ts';
 import { packageRoot } from '../package-info.ts';

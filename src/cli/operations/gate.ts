@@ -1,6 +1,6 @@
 import { Argument, Command, Option } from 'commander';
 import pc from 'picocolors';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { formatTable } from '../../app/terminal-format.ts';
 import type { BreakerView } from '../../domain/operations/breakers.ts';
 import { GATE_COMMANDS, type GateCommand, type GateView } from '../../domain/operations/gates.ts';

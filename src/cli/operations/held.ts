@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Argument, Command, Option } from 'commander';
 import type { Config } from '../../app/config.ts';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { formatTable } from '../../app/terminal-format.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import { inputFailure } from '../../domain/errors/failure.ts';

@@ -4,7 +4,7 @@ import { Argument, Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import type { Audit } from '../../adapters/audit.ts';
 import { type Config, readConfig } from '../../app/config.ts';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { formatTable } from '../../app/terminal-format.ts';
 import { AccessBackup } from '../../client/redis/access-backup.ts';
 import { ApiKeys } from '../../client/redis/api-keys.ts';

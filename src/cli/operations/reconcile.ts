@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import type { Config } from '../../app/config.ts';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { ApiKeys } from '../../client/redis/api-keys.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import { writeAudit } from '../audit.ts';

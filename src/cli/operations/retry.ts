@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import type { Config } from '../../app/config.ts';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { formatTable } from '../../app/terminal-format.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import { ERROR_CLASSES, type ErrorClass } from '../../domain/errors/index.ts';

@@ -1,6 +1,6 @@
 import { Argument, Command } from 'commander';
 import { readConfig } from '../../app/config.ts';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { formatTable } from '../../app/terminal-format.ts';
 import { SiteSessions } from '../../client/redis/site-sessions.ts';
 import { inputFailure } from '../../domain/errors/failure.ts';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { Argument, Command } from 'commander';
 import type { Audit } from '../../adapters/audit.ts';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { formatTable } from '../../app/terminal-format.ts';
 import type { Tenants } from '../../client/redis/tenants.ts';
 import { inputFailure } from '../../domain/errors/failure.ts';

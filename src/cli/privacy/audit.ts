@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { Argument, Command } from 'commander';
 import pc from 'picocolors';
 import { readConfig } from '../../app/config.ts';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { inputFailure } from '../../domain/errors/failure.ts';
 import type { AuditHead } from '../../domain/operations/audit.ts';
 import { type AuditReport, checkAudit, type PlacedLine, parseHeads } from '../../domain/operations/audit-report.ts';

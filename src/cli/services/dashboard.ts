@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { openDashboard } from '../../app/dashboard.ts';
-import { EXIT, runUntilSignal } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
+import { runUntilSignal } from '../../app/run-until-signal.ts';
 import { hashPassword } from '../../domain/operations/operators.ts';
 import type { Env } from '../env.ts';
 import { readPassword } from '../prompts.ts';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { writeAudit } from '../audit.ts';
 import type { Env } from '../env.ts';
 import { NOT_FOUND } from '../format-verification.ts';

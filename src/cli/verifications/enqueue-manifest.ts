@@ -1,4 +1,4 @@
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { formatTable } from '../../app/terminal-format.ts';
 import type { EnqueueResult } from '../../client/contract.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';

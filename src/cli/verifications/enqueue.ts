@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import type { VerificationRequest } from '../../domain/verification/request.ts';
 import type { Env } from '../env.ts';

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
 import { readConfig } from '../../app/config.ts';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { openSequences } from '../../app/workers.ts';
 import { Failure, inputFailure } from '../../domain/errors/failure.ts';
 import { CODES, classify, type ErrorClass } from '../../domain/errors/index.ts';

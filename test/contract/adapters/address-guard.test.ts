@@ -1,25 +1,23 @@
 /** Tests that every address of a host name is checked, and that the connection uses exactly the checked addresses. */
-import type { LookupAddress } from 'node:dns';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { lookupPublicAddresses } from '../../../src/adapters/http/address-guard.ts';
 import { createConnector } from '../../../src/adapters/http/connector.ts';
+import { replaceLookup } from '../../support/system-lookup.ts';
 import { expectFailure } from './support.ts';
 
-type Done = (error: Error | null, addresses: LookupAddress[]) => void;
-const answers = vi.hoisted(() => ({ addresses: [] as string[], asked: 0 }));
+const answers = { addresses: [] as string[], asked: 0 };
+let putBack: () => void;
 
-vi.mock('node:dns', async (original) => ({
-  ...(await original<typeof import('node:dns')>()),
-  lookup: (_host: string, _options: object, done: Done) => {
+beforeAll(() => {
+  putBack = replaceLookup(() => {
     answers.asked += 1;
-    const found = answers.addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
-    setImmediate(() => (found.length === 0 ? done(new Error('ENOTFOUND'), []) : done(null, found)));
-  },
-}));
-
+    return answers.addresses;
+  });
+});
 afterEach(() => {
   answers.asked = 0;
 });
+afterAll(() => putBack());
 
 test('resolves a public name to all its addresses', async () => {
   answers.addresses = ['93.184.216.34', '2606:2800:220:1::1'];

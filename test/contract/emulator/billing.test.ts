@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { documentedBilling, ERROR_TABLE, type SubProduct } from '../../../src/domain/errors/index.ts';
 import { CHECK_NAMES } from '../../../src/domain/verification/actions.ts';
 import { VENDOR_CALLS, type VendorCallName } from '../../../src/domain/verification/vendor-calls.ts';
-import { isBilled } from '../../../src/emulator/billing.ts';
+import { isAttemptBilled, isBilled } from '../../../src/emulator/billing.ts';
 import { VENDOR_FIXTURES } from '../../support/vendor-facts.ts';
 import { DOCUMENTED } from '../../unit/domain/documented-codes.ts';
 
@@ -66,7 +66,37 @@ it.each(FREE_CALLS)('%s is never billed', (call) => {
 
 it('covers every table for the calls that Bestframe makes, and leaves out those for other calls', () => {
   const others = TABLES.filter(({ calls }) => !calls.some((call) => (CALLS as string[]).includes(call)));
-  expect(others.map(({ calls }) => calls)).toEqual([['DetectAIFakeFaces']]);
+  expect(others.map(({ calls }) => calls)).toEqual([
+    ['DetectAIFakeFaces'],
+    ['ApplyWebVerificationBizTokenIntl'],
+    ['GetFaceIdTokenIntl'],
+    ['ApplySdkVerificationToken'],
+  ]);
+});
+
+describe('the emulator', () => {
+  const codesOf = (call: string) =>
+    TABLES.filter(({ calls }) => calls.includes(call)).flatMap(({ codes }) => Object.entries(codes));
+
+  it('bills DetectAIFakeFaces as its table says', () => {
+    for (const [code, billed] of codesOf('DetectAIFakeFaces')) {
+      expect([code, isBilled('DetectAIFakeFaces', code, false)]).toEqual([code, billed === 'yes']);
+      expect([code, isBilled('DetectAIFakeFaces', code, true)]).toEqual([code, billed === 'yes']);
+    }
+    expect(isBilled('DetectAIFakeFaces', 'FailedOperation.Surprise', true)).toBe(true);
+  });
+
+  it.each(['ApplySdkVerificationToken', 'GetFaceIdTokenIntl', 'ApplyWebVerificationBizTokenIntl'])(
+    'bills the attempts of %s as its table says, and no call',
+    (call) => {
+      for (const [code, billed] of codesOf(call)) {
+        expect([code, isAttemptBilled(call, code, false)]).toEqual([code, billed === 'yes']);
+        expect([code, isAttemptBilled(call, code, true)]).toEqual([code, billed === 'yes']);
+        expect(isBilled(call, code, true)).toBe(false);
+      }
+      expect([isAttemptBilled(call, '2015', false), isAttemptBilled(call, '2015', true)]).toEqual([false, true]);
+    },
+  );
 });
 
 describe('the error table', () => {

@@ -29,6 +29,31 @@ describe('routes', () => {
     expect((await send('GET', '/settings')).value).toEqual(before);
   });
 
+  it('GET /sessions lists sessions, and POST /sessions/play takes their steps', async () => {
+    const parameters = { RedirectURL: 'https://shop.example.com/done?order=7' };
+    const { ok } = await lab.faceId('ApplyWebVerificationBizTokenIntl', parameters);
+    const token = String(ok?.BizToken);
+    expect(ok?.VerificationURL).toContain(token);
+    const waiting = {
+      id: expect.any(String),
+      token,
+      action: 'ApplyWebVerificationBizTokenIntl',
+      region: 'ap-singapore',
+      createdAt: expect.any(Number),
+      state: 'waiting',
+      end: null,
+      codes: [],
+      retryLimit: 99,
+      chargeCount: 0,
+      redirect: `https://shop.example.com/done?order=7&token=${token}`,
+    };
+    expect((await send('GET', '/sessions')).value).toEqual([waiting]);
+    const { value } = await send('POST', '/sessions/play', JSON.stringify({ token, step: 'finish', card: 'match' }));
+    expect(value).toEqual({ ...waiting, state: 'over', end: 'attempt', codes: ['0'], chargeCount: 1 });
+    await lab.control.reset();
+    expect((await send('GET', '/sessions')).value).toEqual([]);
+  });
+
   it('POST /faults adds a fault, POST /faults/release releases it, and DELETE /faults clears all', async () => {
     const { value } = await send('POST', '/faults', '{"kind":"drop"}');
     expect(value).toEqual({ id: expect.any(String) });
@@ -67,7 +92,7 @@ describe('routes', () => {
     expect(await lab.control.calls()).toEqual([]);
     expect((await lab.faceId('CreateUploadUrl', { TargetAction: DETECT })).error).toBeUndefined();
     expect((await lab.http('GET', 'https://files.example.com/a')).status).toBe(502);
-    expect(await lab.control.objects()).toHaveLength(1);
+    expect((await lab.control.objects()).filter(({ bucket }) => bucket === BUCKET)).toHaveLength(1);
     expect((await lab.logged()).length).toBe(lines + 1);
   });
 });
@@ -90,6 +115,15 @@ describe('bad input', () => {
     ['POST', '/faults', 'null', 'expected object'],
     ['POST', '/faults/release', undefined, 'id: Invalid input'],
     ['POST', '/faults/release?id=x', undefined, 'there is no fault x'],
+    ['POST', '/sessions/play', '{"token":"x","step":"finish"}', 'there is no session with this token'],
+    ['POST', '/sessions/play', '{"token":"x","step":"win"}', 'step: Invalid'],
+    ['POST', '/sessions/play', '{"token":"x","step":"leave","card":"match"}', 'Unrecognized key: "card"'],
+    [
+      'POST',
+      '/sessions/play',
+      '{"token":"x","step":"finish","card":"spoofed"}',
+      'card: use a test card or a result code',
+    ],
     ['GET', '/calls?atLeast=many', undefined, 'atLeast: Invalid input'],
     ['GET', '/calls?timeoutMs=999999', undefined, 'timeoutMs: Too big'],
     ['GET', '/calls?acton=PutObject', undefined, 'Unrecognized key: "acton"'],

@@ -9,6 +9,21 @@ import { expect, it } from 'vitest';
 const SOURCE = join(import.meta.dirname, '..', '..', '..', 'src', 'emulator');
 
 const COVERED: Readonly<Record<string, string>> = {
+  'faceid ApplyLivenessToken': 'issues tokens that differ, for a phone that must start while the token lives',
+  'faceid ApplySdkVerificationToken': 'issues tokens that differ, for a phone that must start while the token lives',
+  'faceid ApplyWebVerificationBizTokenIntl':
+    'issues tokens that differ, for a phone that must start while the token lives',
+  'faceid CompareFaceLiveness': 'answers as the card in the video specifies, with the frame as Base64: %s',
+  'faceid DetectAIFakeFaces': 'answers the risk that the card specifies: %s',
+  'faceid GetFaceIdResultIntl':
+    'answers that nothing is finished, until the phone has finished, which may be after the token has expired',
+  'faceid GetFaceIdTokenIntl': 'issues tokens that differ, for a phone that must start while the token lives',
+  'faceid GetLivenessResult':
+    'answers that nothing is finished, until the phone has finished, which may be after the token has expired',
+  'faceid GetSdkVerificationResult':
+    'answers that nothing is finished, until the phone has finished, which may be after the token has expired',
+  'faceid GetWebVerificationResultIntl':
+    'answers that nothing is finished, until the phone has finished, which may be after the token has expired',
   'faceid CreateUploadUrl': 'returns links that work with PUT, then GET: %s',
   'faceid DetectReflectLivenessAndCompare': 'answers for test card %s',
   'faceid GenerateReflectSequence': 'returns a link to a sequence and its MD5, and bills nothing: %s',
@@ -31,6 +46,17 @@ const COVERED: Readonly<Record<string, string>> = {
   'code FailedOperation.LipSizeError': 'refuses %s',
   'code FailedOperation.LipVideoInvalid': 'refuses %s',
   'code FailedOperation.LivessUnknownError': 'answers LivessUnknownError for a liveness package that %s',
+  'code FailedOperation.DetectEngineSystemError': 'answers an error for a face that it cannot judge: %s',
+  'code FailedOperation.ImageSizeTooLarge': '%s refuses a photo over 8 MB',
+  'code FailedOperation.IncompleteFace': 'answers an error for a face that it cannot judge: %s',
+  'code FailedOperation.CoveredFace': 'answers an error for a face that it cannot judge: %s',
+  'code FailedOperation.PoorImageQuality': 'answers an error for a face that it cannot judge: %s',
+  'code FailedOperation.VideoDecodeFailed': 'answers an error for content of another type',
+  'code InvalidParameterValue.BizTokenExpired': 'answers BizTokenExpired once the life of the result is over',
+  'code InvalidParameterValue.BizTokenIllegal':
+    'answers BizTokenIllegal for an unknown token, and for a token of another action or region',
+  'code RequestSizeLimitExceeded': 'answers RequestSizeLimitExceeded for a body over 10 MB',
+  'code UnsupportedOperation': 'answers UnsupportedOperation for an encrypted request',
   'code InvalidAction': 'answers InvalidAction for an unknown action',
   'code InvalidParameter': 'answers InvalidParameter for a value of the wrong type',
   'code InvalidParameter.OverTimeError': 'refuses %s %j',
@@ -128,6 +154,8 @@ const COVERED: Readonly<Record<string, string>> = {
   'control GET /calls': 'GET /calls filters calls and can wait for a number of calls',
   'control GET /health': 'GET /health reports that the emulator runs',
   'control GET /objects': 'PUT /objects stores objects and GET /objects lists them',
+  'control GET /sessions': 'GET /sessions lists sessions, and POST /sessions/play takes their steps',
+  'control POST /sessions/play': 'GET /sessions lists sessions, and POST /sessions/play takes their steps',
   'control GET /settings': 'GET /settings reads the settings, and PATCH /settings keeps those that it does not name',
   'control GET /versions': 'GET /versions lists all versions and delete markers',
   'control PATCH /settings': 'GET /settings reads the settings, and PATCH /settings keeps those that it does not name',
@@ -156,7 +184,7 @@ function findAnswers(): string[] {
       (code) => `code ${code}`,
     ),
     ...captures(source, /'(invalid resourceUrl|MD5 Error)'/g).map((message) => `message ${message}`),
-    ...captures(source, /^ {2}(\w+): \{ required: /gm).map((action) => `faceid ${action}`),
+    ...captures(source, /^ {2}(\w+): \{\s*required: /gm).map((action) => `faceid ${action}`),
     ...captures(source, /^ {2}(\w+): \{\s*mandatory: /gm).map((action) => `sts ${action}`),
     ...captures(source, /^ {2}'[A-Z]+ (?:service|bucket|object)[^']*': \{\s*name: '(\w+)'/gm).map(
       (name) => `cos ${name}`,

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CARDS } from '../../../src/emulator/cards.ts';
 import { faultSchema } from '../../../src/emulator/faults.ts';
+import { playStepSchema } from '../../../src/emulator/play-step.ts';
 import { DEFAULT_BUCKETS, DEFAULT_CREDENTIALS, DEFAULT_SETTINGS } from '../../../src/emulator/settings.ts';
 import { DETECT, type Lab, openLab, SEQUENCE, VIDEO } from './lab.ts';
 
@@ -35,13 +36,14 @@ function readTable(head: string): string[][] {
 }
 
 it('lists the test cards', () => {
-  const cards = Object.entries(CARDS).map(([name, { result, similarity, description }]) => [
+  const cards = Object.entries(CARDS).map(([name, { result, sessionCode, similarity, description }]) => [
     name,
     result,
+    sessionCode,
     String(similarity),
     description,
   ]);
-  expect(readTable('| card | Result | Sim | |')).toEqual(cards);
+  expect(readTable('| card | Result | session | Sim | |')).toEqual(cards);
 });
 
 it('lists the routes of the control port with an example of each', async () => {
@@ -59,6 +61,11 @@ it('lists the settings', () => {
 it('lists the kinds of faults', () => {
   const kinds = faultSchema.options.map(({ shape }) => shape.kind.value);
   expect(readTable('| kind | |').map(([kind]) => kind)).toEqual(kinds);
+});
+
+it('lists the steps of a session', () => {
+  const steps = playStepSchema.options.map(({ shape }) => shape.step.value);
+  expect(readTable('| step | |').map(([step]) => step)).toEqual(steps);
 });
 
 it('names the default credentials and bucket', () => {

@@ -1,7 +1,7 @@
 /** Tests FaceID through `tencentcloud-sdk-nodejs`: successful answers, and the answer for each test card. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CARDS } from '../../../src/emulator/cards.ts';
-import { FACEID_REGIONS } from '../../../src/emulator/settings.ts';
+import { FACEID_REGIONS } from '../../../src/emulator/faceid-actions.ts';
 import { DETECT, type Lab, md5Of, openLab, VIDEO } from './lab.ts';
 
 let lab: Lab;

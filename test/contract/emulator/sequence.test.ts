@@ -1,7 +1,7 @@
 /** Tests GenerateReflectSequence through both Tencent SDKs: successful answers, and each cause of a refusal. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { FACEID_REGIONS } from '../../../src/emulator/faceid-actions.ts';
 import { sampleDeviceData } from '../../../src/emulator/samples.ts';
-import { FACEID_REGIONS } from '../../../src/emulator/settings.ts';
 import { BUCKET, type FaceIdCall, type Lab, md5Of, openLab, SEQUENCE } from './lab.ts';
 
 let lab: Lab;

@@ -3,13 +3,22 @@
  * answers. Then gives the emulator one wrong shape at a time. The comparison must notice each wrong shape.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ACTIONS } from '../../../src/emulator/api-request.ts';
 import type { Fault } from '../../../src/emulator/control.ts';
-import { DEFAULT_SETTINGS, FACEID_REGIONS } from '../../../src/emulator/settings.ts';
+import { ACTIONS } from '../../../src/emulator/faceid-actions.ts';
+import { sampleImage, sampleVideo } from '../../../src/emulator/samples.ts';
+import { DEFAULT_SETTINGS } from '../../../src/emulator/settings.ts';
 import { answerDifferences, factsOf, parameterDifferences, VENDOR_FACTS } from '../../support/vendor-facts.ts';
 import { DETECT, type Lab, openLab, SEQUENCE, VIDEO } from './lab.ts';
 
 const CALLS = Object.keys(VENDOR_FACTS);
+
+/** The calls that issue the tokens of the calls that report results. */
+const STARTS: Readonly<Record<string, string>> = {
+  GetSdkVerificationResult: 'ApplySdkVerificationToken',
+  GetFaceIdResultIntl: 'GetFaceIdTokenIntl',
+  GetLivenessResult: 'ApplyLivenessToken',
+  GetWebVerificationResultIntl: 'ApplyWebVerificationBizTokenIntl',
+};
 
 let lab: Lab;
 
@@ -20,8 +29,33 @@ afterEach(() => lab.control.clearFaults());
 afterAll(() => lab.close());
 
 /** Valid parameters of a call. @param card the test card, which determines the result of a paid call */
-async function parametersOf(call: string, card = 'match'): Promise<Record<string, string>> {
+async function parametersOf(call: string, card = 'match'): Promise<Record<string, unknown>> {
+  const base64 = (content: Buffer) => content.toString('base64');
+  const startCall = STARTS[call];
+  if (startCall !== undefined) {
+    const { ok } = await lab.faceId(startCall, await parametersOf(startCall));
+    const token = String(ok?.SdkToken ?? ok?.BizToken);
+    await lab.control.play({ token, step: 'try', card: 'badLight', tags: ['09'] });
+    await lab.control.play({ token, step: 'finish', card });
+    return { [call === 'GetWebVerificationResultIntl' ? 'BizToken' : 'SdkToken']: token };
+  }
   switch (call) {
+    case 'CompareFaceLiveness':
+      return { ImageBase64: base64(sampleImage()), VideoBase64: base64(sampleVideo({ card })), LivenessType: 'SILENT' };
+    case 'DetectAIFakeFaces':
+      return { FaceInput: base64(sampleVideo({ card })), FaceInputType: 2 };
+    case 'ApplySdkVerificationToken':
+      return { SdkVersion: 'PLUS', Extra: 'order 7' };
+    case 'GetFaceIdTokenIntl':
+      return { CheckMode: 'compare', Image: base64(sampleImage()), SdkVersion: 'PLUS', Extra: 'order 7' };
+    case 'ApplyLivenessToken':
+      return {};
+    case 'ApplyWebVerificationBizTokenIntl':
+      return {
+        RedirectURL: 'https://shop.example.com/done',
+        Config: { CheckMode: 1, Version: 'PLUS' },
+        Extra: 'order 7',
+      };
     case DETECT:
       return lab.inputs({ card });
     case VIDEO:
@@ -43,8 +77,16 @@ describe.each(CALLS)('%s', (call) => {
   it('has the documented parameters, regions and rate', () => {
     const rule = ACTIONS[call];
     expect(rule && parameterDifferences(call, rule)).toEqual([]);
-    expect([...FACEID_REGIONS].sort()).toEqual(facts.regions);
+    expect(rule?.regions === null ? null : [...(rule?.regions ?? [])].sort()).toEqual(facts.regions);
     expect(DEFAULT_SETTINGS.qps[call]).toBe(facts.callsPerSecond);
+  });
+
+  it('has the documented lifetimes', () => {
+    const { tokenTtlMs, resultTtlMs, mediaTtlMs } = DEFAULT_SETTINGS;
+    if (facts.linkMinutes !== undefined) expect(mediaTtlMs).toBe(facts.linkMinutes * 60_000);
+    const { lifetimes } = facts;
+    expect(resultTtlMs[call]).toBe(lifetimes && lifetimes.resultHours * 3_600_000);
+    if (lifetimes !== undefined) expect(tokenTtlMs).toBe(lifetimes.tokenMinutes * 60_000);
   });
 
   it('refuses a request without a required parameter, and values that are not documented', async () => {
@@ -55,8 +97,9 @@ describe.each(CALLS)('%s', (call) => {
       expect(error).toMatchObject({ code: 'MissingParameter', message: expect.stringContaining(name) });
     }
     for (const name of Object.keys(facts.values)) {
-      const { error } = await lab.faceId(call, { ...parameters, [name]: 'SOMETHING' });
-      expect([name, error?.code]).toEqual([name, 'InvalidParameterValue']);
+      const wrong = typeof facts.values[name]?.[0] === 'number' ? 1_000 : 'SOMETHING';
+      const { error } = await lab.faceId(call, withValue(parameters, name, wrong));
+      expect([name, error?.code]).toEqual([name, facts.invalid ?? 'InvalidParameterValue']);
     }
   });
 
@@ -65,8 +108,11 @@ describe.each(CALLS)('%s', (call) => {
     for (const [name, values] of Object.entries(facts.values)) {
       for (const value of values) {
         const more = data[value] === undefined ? {} : { ValidateData: data[value] };
-        const { ok } = await lab.faceId(call, { ...(await parametersOf(call)), [name]: value, ...more });
-        expect([value, ok === undefined]).toEqual([value, false]);
+        const photo = call === 'ApplySdkVerificationToken' ? { CompareImage: sampleImage().toString('base64') } : {};
+        const face = value === 1 && name === 'FaceInputType' ? { FaceInput: sampleImage().toString('base64') } : {};
+        const parameters = { ...(await parametersOf(call)), ...more, ...photo, ...face };
+        const { ok, error } = await lab.faceId(call, withValue(parameters, name, value));
+        expect([name, value, ok === undefined ? error : null]).toEqual([name, value, null]);
       }
     }
   });
@@ -74,12 +120,19 @@ describe.each(CALLS)('%s', (call) => {
   it('answers the documented shape', async () => {
     const { ok } = await lab.faceId(call, await parametersOf(call));
     expect(answerDifferences(call, ok ?? {})).toEqual([]);
-    for (const link of facts.links.filter((name) => name in facts.response)) {
+    for (const link of facts.links.filter((name) => name in facts.response && !name.includes('[]'))) {
       const value = link.split('.').reduce<unknown>((inner, name) => Object(inner)[name], ok);
       expect([link, typeof value]).toEqual([link, 'string']);
     }
   });
 });
+
+/** Replaces a parameter, or a field of one: `Config.CheckMode`. */
+function withValue(parameters: object, name: string, value: unknown): object {
+  const [holder = '', field] = name.split('.');
+  const inner = (parameters as Record<string, object>)[holder];
+  return { ...parameters, [holder]: field === undefined ? value : { ...inner, [field]: value } };
+}
 
 it.each([DETECT, VIDEO])(
   '%s answers the documented shape without a frame, and with a result that a fault sets',
