@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
-import { EXIT } from '../../app/run-until-signal.ts';
+import { EXIT } from '../../app/exit-codes.ts';
 import { inputFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import type { SessionRequest } from '../../domain/verification/session-request.ts';
@@ -31,7 +31,8 @@ says why.`,
       withClient(env, async (client) => {
         const started = await client.startSession(await readRequest(file), { timeoutMs: options.wait * 1_000 });
         const { id, state, token, url, startBy } = started;
-        const lines = token === null ? ['no token'] : [`token    ${token}`, ...(url === null ? [] : [`page     ${url}`])];
+        const lines =
+          token === null ? ['no token'] : [`token    ${token}`, ...(url === null ? [] : [`page     ${url}`])];
         const until = startBy === null ? [] : [`start by ${startBy}`];
         printResult(started, `${[`${id}  ${state}`, ...lines, ...until].join('\n')}\n`, options);
         if (token === null) process.exitCode = EXIT.failed;

@@ -80,7 +80,7 @@ const APP_SDK: BillingTable = {
 };
 const H5: BillingTable = {
   billed: [/^Result\.0$/],
-  notBilled: [/^Result\.(?:[1-4]|[89]|1[0-1]|1[4-6]|202|100[1-5]|110[1-9]|1409|1410|2012)$/],
+  notBilled: [/^Result\.(?:[1-4]|[89]|1[0-1]|1[4-6]|202|100[1-5]|110[1-9]|1201|1409|1410|2012)$/],
 };
 
 const TABLES: Readonly<Record<Exclude<SubProduct, 'free'>, readonly BillingTable[]>> = {

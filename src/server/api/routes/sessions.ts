@@ -97,7 +97,8 @@ function startRoute(app: Api, { edge, staging, audit, closing }: RouteTools): vo
         traceparent: traceparentOf(request),
       });
       const { id, key, status, state, token, url, startBy } = started;
-      if (status === 'same') await audit.write({ act: 'verification.resubmit', ...auditActor(caller, request.id), on: id });
+      if (status === 'same')
+        await audit.write({ act: 'verification.resubmit', ...auditActor(caller, request.id), on: id });
       reply.header('location', `${edge.basePath}/v1/verifications/${id}`);
       return reply.code(token === null ? 202 : 200).send({ id, key, enqueued: status, state, token, url, startBy });
     },
