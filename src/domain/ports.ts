@@ -138,6 +138,13 @@ export interface DetectAnswer {
   readonly shapeTrouble?: ShapeTrouble & { readonly hidesFrame: boolean };
 }
 
+/** A token, and where it was issued. */
+export interface IssuedToken {
+  readonly flow: FlowName;
+  readonly region: Region;
+  readonly token: string;
+}
+
 /** The answer of a start call. */
 export interface FlowStart {
   readonly token: string;
@@ -186,13 +193,7 @@ export interface FaceId {
     signal: AbortSignal,
   ): Promise<FlowStart>;
   /** Asks for the result of a token: one request, never retried. Free. */
-  flowResult(
-    flow: FlowName,
-    region: Region,
-    token: string,
-    turn: () => Promise<Turn>,
-    signal: AbortSignal,
-  ): Promise<FlowResult>;
+  flowResult(session: IssuedToken, turn: () => Promise<Turn>, signal: AbortSignal): Promise<FlowResult>;
   /** Requests a light sequence for a phone: one request, never retried. */
   generateSequence(
     region: Region,

@@ -42,6 +42,18 @@ export class SessionUnfinished extends Error {
   }
 }
 
+/** A failed try, and what is needed to write it down. */
+interface FailedTry {
+  readonly failure: Failure;
+  readonly reason: Reason;
+  readonly stage: StageName;
+  readonly ms: number;
+  /** Whether the failure is already in the history. */
+  readonly recorded: boolean;
+  readonly outage: TroubleAnswer | undefined;
+  entryOf(event: HistoryEntry['event']): HistoryEntry | undefined;
+}
+
 /** After this many retries of a download, a further retry is recorded only if its code differs from the previous one's. */
 const SHOWN_RETRIES = 3;
 
@@ -108,25 +120,31 @@ export class AfterFailure {
     );
     this.#tools.log.failure(stage, failure, classified.class, { move, ms });
     const reason = { ...reasonOf(failure, stage), ...retryOf(outage === undefined ? undefined : move) };
+    return this.#carryOut(move, { failure, reason, stage, ms, recorded: recorded !== null, entryOf, outage });
+  }
+
+  #carryOut(move: NextMove, failed: FailedTry): Promise<AttemptEnd> {
+    const { failure, reason, stage, ms, outage, entryOf } = failed;
+    const code = failureCode(failure);
+    const tried = failed.recorded ? { stage } : { stage, ms };
+    const retried = () => (this.#isRepeated(stage, code) ? undefined : entryOf('retry'));
     switch (move.to) {
       case 'later':
-        if (stage === 'collect') {
-          const entry = this.#isRepeated(stage, code) ? undefined : entryOf('retry');
-          return this.#ends.park(move.delayMs, { reason, countAttempt: move.counts, entry });
-        }
+        if (stage === 'collect')
+          return this.#ends.park(move.delayMs, { reason, countAttempt: move.counts, entry: retried() });
         return this.#ends.requeue({
           stage,
           delayMs: stage === 'download' ? Math.min(move.delayMs, this.#linkLeftMs) : move.delayMs,
           countAttempt: move.counts,
           forgive: outage !== undefined && outage.verdict !== 'shared',
           reason,
-          entry: this.#isRepeated(stage, code) ? undefined : entryOf('retry'),
+          entry: retried(),
         });
       case 'rewind':
         return this.#ends.requeue({ stage, delayMs: move.delayMs, rewind: true, reason, entry: entryOf('rewind') });
       case 'hold':
         if (this.#record.outcomes.detect !== undefined) return this.#ends.endWith(code, failure, tried);
-        return this.#ends.holdForReview(reason, recorded === null ? { ms, ...answerOf(failure) } : {});
+        return this.#ends.holdForReview(reason, failed.recorded ? {} : { ms, ...answerOf(failure) });
       case 'fail':
         return this.#ends.endWith(code, failure, tried);
     }

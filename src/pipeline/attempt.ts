@@ -6,17 +6,17 @@ import { chargeOf } from '../domain/operations/costs.ts';
 import { stagesOf } from '../domain/verification/actions.ts';
 import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
-import { type DetectOutcome, frameUntil, type UploadOutcome } from '../domain/verification/outcomes.ts';
-import { askAgainMs, maxPaymentsWithoutReview, stageLimitMs } from '../domain/verification/policy.ts';
+import type { UploadOutcome } from '../domain/verification/outcomes.ts';
+import { maxPaymentsWithoutReview, stageLimitMs } from '../domain/verification/policy.ts';
 import type { Order } from '../domain/verification/request.ts';
 import { describeSentParameters } from '../domain/verification/sent-parameters.ts';
-import { billedChecksOf, expiredSession, type FlowResult, judgeResult } from '../domain/verification/session-result.ts';
+import type { FlowResult } from '../domain/verification/session-result.ts';
 import type { StageName } from '../domain/verification/states.ts';
 import { type NotifyJob, notification } from '../redis/notify-queue.ts';
-import { currentStage, decisionReason, type JournalRecord } from '../redis/record.ts';
+import { currentStage, type JournalRecord } from '../redis/record.ts';
 import type { AttemptStart } from '../redis/scripts/begin-attempt.ts';
 import { adoptReceipt, proofOf } from './adopt-receipt.ts';
-import { AfterFailure, outcomePending, SessionUnfinished, StageFailure } from './after-failure.ts';
+import { AfterFailure, outcomePending, StageFailure } from './after-failure.ts';
 import { type AttemptEnd, AttemptEnds } from './attempt-ends.ts';
 import { deadlinePassed, sourceBusy, stageTimeout } from './attempt-failures.ts';
 import type { AttemptTools } from './attempt-tools.ts';
@@ -312,7 +312,16 @@ export class Attempt {
       case 'await':
         break; // see #runStages
       case 'collect':
-        outcomes.detect = await this.#collect(input, tookMs);
+        ({ decided: outcomes.detect, result: this.#result } = await collectResult(
+          this.#tools,
+          this.#lease,
+          this.#record,
+          {
+            ask: () => this.#askResult(input),
+            notify: this.#decisionNotice,
+            tookMs,
+          },
+        ));
         this.#tools.log.decided(outcomes.detect);
         await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
         break;
@@ -325,50 +334,6 @@ export class Attempt {
         }
         break;
     }
-  }
-
-  /** Asks for the result of a session, and records it. @throws SessionUnfinished if the person may still go on */
-  async #collect(input: StageInput, tookMs: () => number): Promise<DetectOutcome> {
-    const { order, outcomes } = input;
-    const { start } = outcomes;
-    const { action, deadline, threshold, toldAt, generation } = this.#record;
-    if (start === undefined || order.session === undefined || !isFlow(action)) throw new Error('no session to collect');
-    const { parameters, media: wanted } = order.session;
-    const facts = { action, parameters, wanted: order.frame.to === 'none' ? [] : wanted, threshold };
-    const { breakers, journal, policy, log } = this.#tools;
-    let decided: DetectOutcome | null = expiredSession();
-    if (Date.now() < start.at + FLOWS[action].resultMs) {
-      const result = await this.#askResult(input);
-      breakers.pass(this.#dependencies(order, 'collect'));
-      const isTold = toldAt !== null;
-      decided = judgeResult(result, { ...facts, isTold, startedAt: start.at, deadline }, Date.now());
-      if (decided === null)
-        throw new SessionUnfinished(askAgainMs(policy.askMs, { startedAt: start.at, toldAt }, Date.now()));
-      this.#result = result;
-    }
-    const billedChecks = billedChecksOf(decided, FLOWS[action].subProduct);
-    const { requestId, result: code } = decided;
-    const entry: HistoryEntry = {
-      ...{ at: Date.now(), event: 'done', stage: 'collect', code, ms: tookMs() },
-      ...(requestId === null ? {} : { requestId }),
-      ...((billedChecks ?? 0) > 0 ? { billed: true } : {}),
-    };
-    const answer = await this.#lease.guard(
-      journal.recordResult({
-        generation,
-        decided,
-        reason: decisionReason(decided),
-        frame: frameUntil(decided) === null ? 'none' : 'pending',
-        billedChecks,
-        charge: start.charge,
-        entry,
-        notify: this.#decisionNotice,
-        passed: breakers.takePassed(),
-      }),
-    );
-    if (answer !== 'ok') throw new CallWithheld({ why: answer });
-    if (billedChecks !== null && billedChecks > 0) log.billedChecks(action, billedChecks, start.charge);
-    return decided;
   }
 
   async #askResult(input: StageInput): Promise<FlowResult> {

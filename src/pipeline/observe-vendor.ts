@@ -54,9 +54,9 @@ export function observeVendor(faceId: FaceId, observer: Observer, tracer = NO_TR
       measured({ region, action }, turn, (noted) => faceId.detect(action, region, noted, signal)),
     startFlow: (flow, region, turn, signal) =>
       measured({ region, action: flow }, turn, (noted) => faceId.startFlow(flow, region, noted, signal)),
-    flowResult: (flow, region, token, turn, signal) =>
-      measured({ region, action: FLOWS[flow].resultCall }, turn, (noted) =>
-        faceId.flowResult(flow, region, token, noted, signal),
+    flowResult: (session, turn, signal) =>
+      measured({ region: session.region, action: FLOWS[session.flow].resultCall }, turn, (noted) =>
+        faceId.flowResult(session, noted, signal),
       ),
     generateSequence: (region, input, turn, signal) =>
       measured({ region, action: 'GenerateReflectSequence' }, turn, (noted) =>

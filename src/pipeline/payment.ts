@@ -15,31 +15,24 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Failure, localFailure } from '../domain/errors/failure.ts';
-import { type Billed, CODES, classify, documentedBilling, failureCode } from '../domain/errors/index.ts';
+import { type Billed, CODES, classify, failureCode } from '../domain/errors/index.ts';
 import { faceIdDependency, isSharedTrouble } from '../domain/operations/breakers.ts';
 import type { Charge } from '../domain/operations/costs.ts';
 import type { DetectAnswer, DetectInput, FlowStart, PaidTurn } from '../domain/ports.ts';
-import { type ActionName, type Region, subProductOf } from '../domain/verification/actions.ts';
+import type { ActionName, Region } from '../domain/verification/actions.ts';
 import { MICROS } from '../domain/verification/cost.ts';
-import { decideFromAnswer, decideFromFailure } from '../domain/verification/decision.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
-import {
-  type DetectOutcome,
-  frameWithoutDownload,
-  type Md5Outcome,
-  type StartOutcome,
-} from '../domain/verification/outcomes.ts';
+import type { DetectOutcome, Md5Outcome, StartOutcome } from '../domain/verification/outcomes.ts';
 import type { ShapeTrouble } from '../domain/verification/reply-shape.ts';
 import type { StageName } from '../domain/verification/states.ts';
 import type { NotifyJob } from '../redis/notify-queue.ts';
-import { decisionReason } from '../redis/record.ts';
 import type { Intent, PackageDigest } from '../redis/scripts/declare-intent.ts';
-import type { OutcomeReport } from '../redis/scripts/record-outcome.ts';
 import type { Slot } from '../redis/scripts/reserve-slots.ts';
 import type { Breakers } from './breakers.ts';
 import { type Gate, REST_MS } from './gate.ts';
 import type { Journal } from './journal.ts';
 import type { Lease } from './lease.ts';
+import { type AnyAnswer, DETECT, type Meaning, START } from './paid-answers.ts';
 import { sleep } from './sleep.ts';
 
 /** Why no call was made, or why its answer does not count. The attempt decides what to do next. */
@@ -112,58 +105,6 @@ interface PaidIntent {
 
 type Prepare<Input> = (callMs: number) => Promise<Input>;
 type Call<Input, Answer> = (turn: () => Promise<PaidTurn<Input>>, signal: AbortSignal) => Promise<Answer>;
-
-/** What the answers of a paid call mean. */
-interface Meaning<Answer, Outcome> {
-  readonly stage: StageName;
-  /** @throws Failure if the answer is useless */
-  outcomeOf(answer: Answer, payment: Payment, charge: Charge): Outcome;
-  /** Null: the failure decides nothing. */
-  outcomeOfFailure(failure: Failure): Outcome | null;
-  readonly reportOf: (
-    outcome: Outcome,
-    payment: Payment,
-  ) => Pick<OutcomeReport, 'decided' | 'started' | 'reason' | 'frame' | 'billed' | 'notify'> & {
-    readonly code?: string;
-    readonly requestId: string | null;
-  };
-}
-
-type AnyAnswer = { readonly requestId: string | null; readonly shapeTrouble?: DetectAnswer['shapeTrouble'] };
-
-const DETECT: Meaning<DetectAnswer, DetectOutcome> = {
-  stage: 'detect',
-  outcomeOf: (answer, { threshold }) => decideFromAnswer(answer, threshold),
-  outcomeOfFailure: decideFromFailure,
-  reportOf: (outcome, { action, notify }) => ({
-    decided: outcome,
-    reason: decisionReason(outcome),
-    frame: outcome.bestFrame === null ? frameWithoutDownload(outcome) : 'pending',
-    billed: documentedBilling(outcome.result, subProductOf(action)),
-    notify,
-    code: outcome.result,
-    requestId: outcome.requestId,
-  }),
-};
-
-/** A started session counts as possibly paid until its result says what the vendor bills. */
-const START: Meaning<FlowStart, StartOutcome> = {
-  stage: 'start',
-  outcomeOf({ token, url, requestId }, _payment, { currency, micros, day, month }) {
-    return {
-      token,
-      ...(url === null ? {} : { url }),
-      at: Date.now(),
-      requestId,
-      charge: { currency, micros, day, month },
-    };
-  },
-  outcomeOfFailure: () => null,
-  reportOf: (started) => ({
-    ...({ decided: null, started, reason: null, frame: 'none', billed: 'unknown', notify: undefined } as const),
-    requestId: started.requestId,
-  }),
-};
 
 /** Makes the call that decides a verification. See {@link makeCall}. */
 export function pay(

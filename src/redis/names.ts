@@ -179,18 +179,23 @@ export function createNames(prefix: string): Names {
         reserved: `${gate}:reserved`,
       };
     },
-    waits: (region, call) => ({
-      due: `${prefix}:due:${region}:${call}`,
-      ripe: `${prefix}:ripe:${region}:${call}`,
-      resuming: `${prefix}:${verifyQueue(region)}:wait`,
-      journals: `${prefix}:v:`,
-      jobs: `${prefix}:${verifyQueue(region)}:`,
-    }),
+    waits: (region, call) => waitNames(prefix, region, call),
     breakers: (region) => `${prefix}:breakers:${region}`,
     job: (region, id) => {
       const queue = `${prefix}:${verifyQueue(region)}`;
       return { job: `${queue}:${id}`, lock: `${queue}:${id}:lock`, stalled: `${queue}:stalled` };
     },
+  };
+}
+
+function waitNames(prefix: string, region: Region, call: ResultCall): WaitKeys {
+  const queue = `${prefix}:${verifyQueue(region)}`;
+  return {
+    due: `${prefix}:due:${region}:${call}`,
+    ripe: `${prefix}:ripe:${region}:${call}`,
+    resuming: `${queue}:wait`,
+    journals: `${prefix}:v:`,
+    jobs: `${queue}:`,
   };
 }
 

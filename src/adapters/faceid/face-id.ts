@@ -13,11 +13,10 @@ import {
   SEQUENCE,
   SEQUENCE_CALL,
 } from '../../domain/verification/actions.ts';
-import { FLOWS } from '../../domain/verification/flows.ts';
 import { withQuickRetries } from '../http/quick-retries.ts';
 import { replyShapeFailure } from './call-failures.ts';
 import { type AnswerHead, CallSender, type FaceIdOptions } from './call-sender.ts';
-import { parseResultReply, parseStartReply } from './flow-replies.ts';
+import { flowCalls } from './flow-calls.ts';
 import { parseDetectReply, parseSequenceReply, parseUploadUrlReply } from './replies.ts';
 
 /** Everything about one call, for checks that must know more than whether the call succeeded. */
@@ -67,25 +66,7 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
       return answer;
     },
 
-    async startFlow(flow, region, turn, signal) {
-      const turnWithRequest = async () => {
-        const { input, ...paidTurn } = await turn();
-        return { ...paidTurn, parameters: input };
-      };
-      const { reply, agent } = await sender.send({ name: flow, region, turn: turnWithRequest, signal });
-      const started = parseStartReply(flow, reply);
-      if (started === null) throw replyShapeFailure(reply, agent);
-      return started;
-    },
-
-    async flowResult(flow, region, token, turn, signal) {
-      const { resultCall, token: parameter } = FLOWS[flow];
-      const turnWithRequest = async () => ({ ...(await turn()), parameters: { [parameter]: token }, signal });
-      const { reply, agent } = await sender.send({ name: resultCall, region, turn: turnWithRequest, signal });
-      const result = parseResultReply(flow, reply);
-      if (result === null) throw replyShapeFailure(reply, agent);
-      return result;
-    },
+    ...flowCalls(sender),
 
     async generateSequence(region, input, turn, signal) {
       const turnWithRequest = async () => ({ ...(await turn()), parameters: sequenceParameters(input), signal });

@@ -14,7 +14,7 @@ import {
   type Verification,
   type VerificationRequest,
 } from '../../domain/verification/request.ts';
-import type { Session } from '../../domain/verification/session-request.ts';
+import { parseSession, type Session, type SessionRequest } from '../../domain/verification/session-request.ts';
 import { checkSources } from './check-sources.ts';
 import type { ClientOptions } from './options.ts';
 
@@ -34,6 +34,17 @@ export async function parseRequest(
     const key: unknown = request?.key;
     return { key: typeof key === 'string' ? key : '', error };
   }
+}
+
+/** @throws Failure INVALID_VERIFICATION and the source codes, with `field` */
+export async function parseSessionRequest(
+  options: ClientOptions,
+  request: SessionRequest,
+  wall: TenantWall | null,
+): Promise<Session> {
+  const session = parseSession(withPolicyDefaults(wall, request), Date.now(), options.demands);
+  await checkRequest(options, session, wall);
+  return session;
 }
 
 /**

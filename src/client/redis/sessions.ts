@@ -8,22 +8,24 @@ import { resultJob } from '../../redis/verify-queue.ts';
 import type { Enqueued, FinishStatus, StartedSession } from '../contract.ts';
 import type { Store } from './store.ts';
 
-/**
- * Reads the token of a session, once it has one.
- * @returns null if the session may still get a token
- */
-export async function readToken(store: Store, { id, key, status }: Enqueued): Promise<StartedSession | null> {
-  const record = await store.command(readJournal(store.deployment, id));
-  const known = { id, key, status };
-  if (record === null || !isFlow(record.action)) return { ...known, state: 'failed', ...NO_TOKEN };
+const NO_TOKEN = { token: null, url: null, startBy: null } as const;
+
+/** Reads the token of a session. @returns `done` if there is one, or there will be none. */
+export async function readToken(
+  store: Store,
+  enqueued: Enqueued,
+): Promise<{ readonly done: boolean; readonly value: StartedSession }> {
+  const record = await store.command(readJournal(store.deployment, enqueued.id));
+  if (record === null || !isFlow(record.action)) return { done: true, value: { ...enqueued, ...NO_TOKEN } };
   const { state, action, outcomes } = record;
   const { start } = outcomes;
-  if (start === undefined) return isTerminal(state) || state === 'held' ? { ...known, state, ...NO_TOKEN } : null;
+  if (start === undefined) {
+    const value = { ...enqueued, state, ...NO_TOKEN };
+    return { done: isTerminal(state) || state === 'held', value };
+  }
   const startBy = new Date(start.at + FLOWS[action].startMs).toISOString();
-  return { ...known, state, token: start.token, url: start.url ?? null, startBy };
+  return { done: true, value: { ...enqueued, state, token: start.token, url: start.url ?? null, startBy } };
 }
-
-export const NO_TOKEN = { token: null, url: null, startBy: null } as const;
 
 /** Notes that the person has finished, and adds the job that asks for the result. If this process dies first, the feeder adds it. */
 export async function finishOne(store: Store, id: string): Promise<FinishStatus> {

@@ -15,13 +15,7 @@ import { CODES } from '../errors/index.ts';
 import { REGIONS, RESOURCE_NAMES, type Region, type ResourceName } from '../verification/actions.ts';
 import { isStagedFile, TENANT_PATTERN, WEBHOOK_NAME_PATTERN } from '../verification/names.ts';
 import { objectKeyProblem } from '../verification/object-key.ts';
-import {
-  describeInvalidField,
-  LANES,
-  type Order,
-  REQUIRABLE_FIELDS,
-  type VerificationRequest,
-} from '../verification/request.ts';
+import { describeInvalidField, LANES, type Order, REQUIRABLE_FIELDS } from '../verification/request.ts';
 import { bucketName, type Source } from '../verification/sources.ts';
 import { type Budget, parseBudgets } from './costs.ts';
 

@@ -5,7 +5,6 @@
  *
  * Sources: Tencent's API pages (eKYC, product 1061, version 2018-03-01) and the models of its SDK.
  */
-import { z } from 'zod';
 import type { SubProduct } from '../errors/index.ts';
 
 export const FLOW_NAMES = [
@@ -50,8 +49,6 @@ export interface FlowRule {
   readonly token: 'SdkToken' | 'BizToken';
   /** The field with the address of the page; null: the token is for an SDK. */
   readonly url: 'VerificationURL' | null;
-  /** The parameters that a caller may set, with Tencent's names. */
-  readonly parameters: z.ZodObject;
   readonly photo: {
     readonly parameter: string;
     readonly maxBase64Bytes: number;
@@ -78,98 +75,6 @@ export interface SessionOrder {
   readonly media: readonly MediaName[];
 }
 
-const level = (most: number) =>
-  z
-    .int('is not a whole number')
-    .min(1, `is below 1: give 1 to ${most}`)
-    .max(most, `is above ${most}: give 1 to ${most}`)
-    .optional();
-const secureLevel = z.enum(['1', '2', '3', '4']).optional();
-const text = (mostChars: number) =>
-  z.string().min(1, 'is empty: omit it').max(mostChars, `is longer than ${mostChars} characters`).optional();
-const extra = (mostChars: number) =>
-  text(mostChars).describe('Passed through by Tencent. Do not put personal data here.');
-const actionList = z
-  .string()
-  .regex(
-    /^(?:blink|mouth|nod|shake)(?:,(?:blink|mouth|nod|shake))?$/,
-    'is not a list of actions: give one or two of blink, mouth, nod and shake, as "blink,mouth"',
-  )
-  .optional();
-const sdkVersion = z.enum(['BASIC', 'ENHANCED', 'PRO', 'PLUS']).optional();
-const tries = (most: number) =>
-  z.int('is not a whole number').min(1, 'is below 1').max(most, `is above ${most}`).optional();
-const flag = z.boolean().optional();
-const warnings = z.array(z.int()).max(20, 'has more than 20 entries').optional();
-
-const sdkParameters = z.strictObject({
-  CheckMode: z
-    .literal([1, 2, 3])
-    .optional()
-    .describe('1: document and face (the default). 2: face and photo. 3: liveness only.'),
-  SecurityLevel: level(4),
-  IdCardType: text(64),
-  DisableChangeOcrResult: flag,
-  DisableCheckOcrWarnings: flag,
-  SelectedWarningCodes: warnings,
-  AllowExpiredDocument: flag,
-  AllowUploadPhoto: flag,
-  CardOcrDisplayFields: z.array(z.string().max(64)).max(50, 'has more than 50 entries').optional(),
-  EnableForgeryDetectionImages: flag,
-  HideProgressBar: flag,
-  MetaData: text(1_024),
-  NeedVerifyIdCard: flag,
-  SkipLaunchPage: flag,
-  SkipOcrConfirmPage: flag,
-  SkipResultPage: flag,
-  SdkVersion: sdkVersion,
-  ActionList: actionList,
-  RetryLimit: tries(5),
-  Extra: extra(1_024),
-});
-
-const faceIdParameters = z.strictObject({
-  CheckMode: z.enum(['liveness', 'compare']).optional().describe('Tencent’s default is `liveness`.'),
-  SecureLevel: secureLevel,
-  SdkVersion: sdkVersion,
-  ActionList: actionList,
-  RetryLimit: tries(5),
-  Extra: extra(1_024),
-});
-
-const webParameters = z.strictObject({
-  RedirectURL: z
-    .string()
-    .max(1_024, 'is longer than 1024 characters')
-    .regex(/^https?:\/\/[^\s]+$/, 'is not a URL: give the page to which the person returns')
-    .describe('Where the page sends the person at the end. `{id}` in it becomes the id of the session.'),
-  RuleId: text(64),
-  Extra: extra(1_000),
-  Config: z
-    .strictObject({
-      AutoSkipStartPage: flag,
-      AutoSkip: flag,
-      CheckMode: z
-        .literal([1, 2, 3])
-        .optional()
-        .describe('1: document and face. 2: face and photo (the default). 3: liveness only.'),
-      IDCardType: text(64),
-      DisableCheckOcrWarnings: flag,
-      SecurityLevel: level(5),
-      SkipPrivacyPolicy: flag,
-      IdCardCutReturn: flag,
-      ThemeColor: text(16),
-      Language: text(16),
-      AutoDowngrade: level(2),
-      ActionList: actionList,
-      LivenessRetryLimit: tries(99),
-      LivenessTimeout: tries(600),
-      SelectedWarningCodes: text(128),
-      AllowExpiredDocument: flag,
-    })
-    .optional(),
-});
-
 const webMode = ({ Config }: FlowParameters) => ((Config ?? {}) as { CheckMode?: number }).CheckMode ?? 2;
 const retryLimit = ({ RetryLimit }: FlowParameters) => Number(RetryLimit ?? 1);
 const ocrMedia = ['profileImage', 'cardImage', 'cardVideo', 'ocr'] as const;
@@ -181,7 +86,6 @@ export const FLOWS: Readonly<Record<FlowName, FlowRule>> = {
     qps: 20,
     token: 'SdkToken',
     url: null,
-    parameters: sdkParameters,
     // Tencent publishes no limit for the photo of this call. This one is that of its other calls.
     photo: {
       parameter: 'CompareImage',
@@ -200,7 +104,6 @@ export const FLOWS: Readonly<Record<FlowName, FlowRule>> = {
     qps: 20,
     token: 'SdkToken',
     url: null,
-    parameters: faceIdParameters,
     photo: {
       parameter: 'Image',
       maxBase64Bytes: 3 * MB,
@@ -218,7 +121,6 @@ export const FLOWS: Readonly<Record<FlowName, FlowRule>> = {
     qps: 20,
     token: 'SdkToken',
     url: null,
-    parameters: z.strictObject({ SecureLevel: secureLevel }),
     photo: null,
     compares: () => false,
     tries: () => 1,
@@ -232,7 +134,6 @@ export const FLOWS: Readonly<Record<FlowName, FlowRule>> = {
     qps: 20,
     token: 'BizToken',
     url: 'VerificationURL',
-    parameters: webParameters,
     photo: {
       parameter: 'CompareImageBase64',
       maxBase64Bytes: 8 * MB,

@@ -13,17 +13,6 @@ const ENDINGS: Readonly<Record<MediaName, string>> = {
   ocr: 'json',
 };
 
-export const MEDIA_TYPES: Readonly<Record<MediaName, string>> = {
-  bestFrame: 'image/jpeg',
-  liveVideo: 'video/mp4',
-  actionVideo: 'video/mp4',
-  liveData: 'application/octet-stream',
-  profileImage: 'image/jpeg',
-  cardImage: 'image/jpeg',
-  cardVideo: 'video/mp4',
-  ocr: 'application/json',
-};
-
 /** The place of a medium. @param target the place of the frame. */
 export function mediumTarget(id: string, target: FrameTarget, name: MediaName): FrameTarget {
   if (name === 'bestFrame' || target.to === 'none') return target;

@@ -3,6 +3,7 @@
  * verification, and Tencent's own parameters of its flow.
  */
 import { z } from 'zod';
+import { FLOW_PARAMETERS } from './flow-parameters.ts';
 import { FLOW_NAMES, FLOWS, type FlowName, MEDIA_NAMES, type SessionOrder } from './flows.ts';
 import {
   checkDeadline,
@@ -40,23 +41,20 @@ const common = {
   ...{ metadata, subject, purpose, consent, webhook, frame },
 };
 
-function requestOf<Flow extends FlowName>(flow: Flow) {
-  const { parameters } = FLOWS[flow];
-  const isOptional = parameters.safeParse({}).success;
-  return z.strictObject({
-    action: z.literal(flow),
-    parameters: (isOptional ? parameters.default({}) : parameters).describe(
-      'Parameters of the call, with Tencent’s names.',
-    ),
-    ...common,
-  });
+const PARAMETERS = 'Parameters of the call, with Tencent’s names.';
+
+function requestOf<Flow extends FlowName, Parameters extends z.ZodType>(flow: Flow, parameters: Parameters) {
+  return z.strictObject({ action: z.literal(flow), parameters: parameters.describe(PARAMETERS), ...common });
 }
 
+const { ApplySdkVerificationToken, GetFaceIdTokenIntl, ApplyLivenessToken, ApplyWebVerificationBizTokenIntl } =
+  FLOW_PARAMETERS;
+
 export const sessionRequest = z.discriminatedUnion('action', [
-  requestOf('ApplySdkVerificationToken'),
-  requestOf('GetFaceIdTokenIntl'),
-  requestOf('ApplyLivenessToken'),
-  requestOf('ApplyWebVerificationBizTokenIntl'),
+  requestOf('ApplySdkVerificationToken', ApplySdkVerificationToken.default({})),
+  requestOf('GetFaceIdTokenIntl', GetFaceIdTokenIntl.default({})),
+  requestOf('ApplyLivenessToken', ApplyLivenessToken.default({})),
+  requestOf('ApplyWebVerificationBizTokenIntl', ApplyWebVerificationBizTokenIntl),
 ]);
 
 /** A request as a caller writes it: fields with a default may be omitted. */
@@ -104,13 +102,4 @@ export function parseSession(input: unknown, now: number, required: readonly Req
     lane: 'interactive',
     session: { parameters, media: [...new Set(media)] },
   };
-}
-
-/** @returns the deadline in ms since 1970. */
-export function sessionDeadline({ deadline: given }: Pick<Session, 'deadline'>, now: number): number {
-  return given === undefined ? now + DEFAULT_SESSION_MS : Date.parse(given);
-}
-
-export function sessionJsonSchema(): unknown {
-  return z.toJSONSchema(sessionRequest, { io: 'input', unrepresentable: 'any' });
 }

@@ -12,6 +12,6 @@ export function collect(input: StageInput, context: StageContext): Promise<FlowR
   const { start } = input.outcomes;
   if (start === undefined) throw new Error('collect was called before the session had a token');
   return concerning({ about: 'deployment', dependency: faceIdDependency(resultCall) }, () =>
-    context.edges.faceId.flowResult(flow, region, start.token, context.resultTurn, context.signal),
+    context.edges.faceId.flowResult({ flow, region, token: start.token }, context.resultTurn, context.signal),
   );
 }

@@ -21,7 +21,6 @@ export interface RequeueStep {
 }
 
 export async function requeue(deployment: Deployment, attempt: AttemptRef, step: RequeueStep): Promise<WriteAnswer> {
-  const { names } = deployment;
   const { id, token, ats } = attempt;
   const { admitted, gate } = gateKeys(deployment, attempt);
   const reply = await runWithEntry(

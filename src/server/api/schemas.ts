@@ -14,11 +14,11 @@ import { HELD_CHOICES } from '../../domain/operations/held.ts';
 import { RETRY_STATUSES, type RetryStatus } from '../../domain/operations/retries.ts';
 import { WEBHOOK_EVENTS } from '../../domain/operations/webhooks.ts';
 import { ACTION_NAMES, GATED_ACTIONS, REGIONS } from '../../domain/verification/actions.ts';
-import { MEDIA_NAMES } from '../../domain/verification/flows.ts';
 import { MODES } from '../../domain/verification/mode.ts';
 import { PAUSES } from '../../domain/verification/pauses.ts';
 import { LANES, RECORD_WAYS } from '../../domain/verification/request.ts';
 import { DECISIONS, FRAME_STATES, NEXT_STEPS, STAGES, STATES } from '../../domain/verification/states.ts';
+import { sessionView } from './session-schemas.ts';
 
 const MAX_BATCH = 1_000;
 const MAX_WAIT_S = 60;
@@ -133,21 +133,6 @@ const reason = z.object({
 
 const cost = z.object({ currency: text, paid: z.number(), possiblyPaid: z.number() });
 
-const session = z.object({
-  startedAt: time.nullable().describe('When Tencent issued the token. Null before that, and after the end.'),
-  startBy: time.nullable().describe('The person must begin by then.'),
-  resultUntil: time.nullable().describe('Tencent keeps the result until then.'),
-  toldAt: time.nullable().describe('When your backend last reported that the person has finished.'),
-  chargeCount: z.int().nullable().describe('How many checks Tencent bills. Null if its result does not say.'),
-  tries: z.int().describe('Tries of the person that Tencent lists.'),
-  deviceRisk: text.nullable().describe('`1` (secure) to `4` (high risk).'),
-  livenessTags: z.array(text).describe('Tencent’s reasons for a failed liveness check.'),
-  wanted: z.array(z.enum(MEDIA_NAMES)).describe('What is to be moved from Tencent. Empty after the end.'),
-  media: z
-    .array(z.object({ name: z.enum(MEDIA_NAMES), bytes: z.int(), md5: text }))
-    .describe('What was stored besides the frame.'),
-});
-
 export const verification = z
   .object({
     id: text,
@@ -179,7 +164,7 @@ export const verification = z
     requestIds: z.array(text).describe('RequestIds of Tencent Cloud.'),
     stage: z.enum(STAGES),
     stages: z.array(z.object({ name: z.enum(STAGES), attempts: z.int(), ms: z.number() })),
-    session: session.nullable().describe('Only of a session. The token is not in it.'),
+    session: sessionView.nullable().describe('Only of a session. The token is not in it.'),
     createdAt: time,
     deadline: time,
     decidedAt: time.nullable(),

@@ -4,9 +4,7 @@
  *
  * What must hold: the token is only in the answer to the request that starts the session, or repeats it.
  */
-import { z } from 'zod';
 import { type SessionRequest, sessionRequest } from '../../../domain/verification/session-request.ts';
-import { STATES } from '../../../domain/verification/states.ts';
 import { callerOf } from '../auth.ts';
 import { problems } from '../openapi.ts';
 import { ourFailure } from '../problems.ts';
@@ -20,45 +18,10 @@ import {
   withKey,
 } from '../route-tools.ts';
 import { idParams } from '../schemas.ts';
+import { finished, session, startQuery } from '../session-schemas.ts';
 import { refuseStagedSources } from '../submission.ts';
 import { exceptBody } from '../validate.ts';
 import { disconnectSignal } from '../waiting.ts';
-
-const MAX_WAIT_S = 50;
-
-const startQuery = z.strictObject({
-  wait: z.coerce
-    .number('is not a number: give seconds')
-    .int('is not a whole number: give seconds')
-    .min(0, 'is below 0: give seconds')
-    .max(MAX_WAIT_S, `is above ${MAX_WAIT_S}: send the request again instead`)
-    .default(10)
-    .describe('Seconds to wait for the token.'),
-});
-
-const session = z
-  .object({
-    id: z.string(),
-    key: z.string(),
-    enqueued: z.enum(['new', 'same']).describe('`same`: this key and payload were submitted before.'),
-    state: z.enum(STATES),
-    token: z
-      .string()
-      .nullable()
-      .describe('For Tencent’s SDK or page. A secret: give it only to the phone or browser of this person.'),
-    url: z.string().nullable().describe('Address of Tencent’s page, for the flow with a page.'),
-    startBy: z.iso.datetime().nullable().describe('The person must begin by then.'),
-  })
-  .meta({ id: 'Session' });
-
-const finished = z
-  .object({
-    id: z.string(),
-    status: z
-      .enum(['asked', 'early', 'decided', 'ended'])
-      .describe('`asked`: the result is asked for now. `early`: the session has no token yet.'),
-  })
-  .meta({ id: 'SessionFinished' });
 
 export function sessionRoutes(app: Api, tools: RouteTools): void {
   startRoute(app, tools);
