@@ -6,24 +6,26 @@ import { chargeOf } from '../domain/operations/costs.ts';
 import { stagesOf } from '../domain/verification/actions.ts';
 import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
-import type { UploadOutcome } from '../domain/verification/outcomes.ts';
+import type { DetectOutcome, UploadOutcome } from '../domain/verification/outcomes.ts';
 import { maxPaymentsWithoutReview, stageLimitMs } from '../domain/verification/policy.ts';
 import type { Order } from '../domain/verification/request.ts';
 import { describeSentParameters } from '../domain/verification/sent-parameters.ts';
 import type { FlowResult } from '../domain/verification/session-result.ts';
 import type { StageName } from '../domain/verification/states.ts';
 import { type NotifyJob, notification } from '../redis/notify-queue.ts';
-import { currentStage, type JournalRecord } from '../redis/record.ts';
+import type { JournalRecord } from '../redis/record.ts';
 import type { AttemptStart } from '../redis/scripts/begin-attempt.ts';
 import { adoptReceipt, proofOf } from './adopt-receipt.ts';
-import { AfterFailure, outcomePending, StageFailure } from './after-failure.ts';
+import { AfterFailure, StageFailure } from './after-failure.ts';
 import { type AttemptEnd, AttemptEnds } from './attempt-ends.ts';
 import { deadlinePassed, sourceBusy, stageTimeout } from './attempt-failures.ts';
 import type { AttemptTools } from './attempt-tools.ts';
 import { checkRecord } from './check-record.ts';
+import { collectResult } from './collect-result.ts';
 import type { Lease } from './lease.ts';
+import { resolveOpenIntent } from './open-intent.ts';
 import { packageDigest } from './package-digest.ts';
-import { CallWithheld, callName, type Payment, pay, payStart } from './payment.ts';
+import { CallWithheld, type Payment, pay, payStart } from './payment.ts';
 import { sleep } from './sleep.ts';
 import { sharesOf } from './source-shares.ts';
 import {
@@ -105,7 +107,7 @@ export class Attempt {
       : setTimeout(() => this.#deadline.abort(deadlinePassed()), Math.min(leftMs, MAX_TIMER_MS));
     try {
       if (!(await this.#adoptReceipt())) {
-        const waiting = await this.#resolveOpenIntent();
+        const waiting = await resolveOpenIntent(this.#tools, this.#lease, this.#record, this.#ends);
         if (waiting !== null) return waiting;
         if (this.#record.cancelled) return await this.#ends.endWith(CODES.CANCELLED);
         checkRecord(this.#record, this.#tools);
@@ -138,32 +140,6 @@ export class Attempt {
   }
 
   // ── before the stages ────────────────────────────────────────────────────────────────────────────────────────────
-
-  /**
-   * Handles an intent that a crashed attempt left open. Before the intent's deadline, requeues the verification. After the
-   * deadline, marks the outcome of the call as unknown.
-   */
-  async #resolveOpenIntent(): Promise<AttemptEnd | null> {
-    const { openIntent } = this.#record;
-    if (openIntent === null) return null;
-    const call = callName(openIntent.iid);
-    const entry: HistoryEntry = {
-      at: Date.now(),
-      event: 'unknown',
-      stage: currentStage(this.#record),
-      call,
-      code: CODES.OUTCOME_UNKNOWN,
-    };
-    const answer = await this.#lease.guard(this.#tools.journal.markOutcomeUnknown(entry));
-    const stage = currentStage(this.#record);
-    const reason = outcomePending(stage);
-    if (answer.kind === 'open') return this.#ends.requeue({ stage, delayMs: answer.leftMs, reason });
-    if (answer.kind === 'lost') return { kind: 'lost' };
-    if (answer.kind !== 'unknown') return null;
-    this.#tools.log.stage(stage, 'unknown', { code: CODES.OUTCOME_UNKNOWN });
-    const review = this.#tools.policy.unknownOutcome === 'review' && this.#record.lane === 'batch';
-    return review ? this.#ends.holdForReview(reason) : null;
-  }
 
   /** @returns whether a receipt was found and adopted. See adopt-receipt.ts. */
   async #adoptReceipt(): Promise<boolean> {
@@ -312,16 +288,7 @@ export class Attempt {
       case 'await':
         break; // see #runStages
       case 'collect':
-        ({ decided: outcomes.detect, result: this.#result } = await collectResult(
-          this.#tools,
-          this.#lease,
-          this.#record,
-          {
-            ask: () => this.#askResult(input),
-            notify: this.#decisionNotice,
-            tookMs,
-          },
-        ));
+        outcomes.detect = await this.#collect(input, tookMs);
         this.#tools.log.decided(outcomes.detect);
         await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
         break;
@@ -334,6 +301,13 @@ export class Attempt {
         }
         break;
     }
+  }
+
+  async #collect(input: StageInput, tookMs: () => number): Promise<DetectOutcome> {
+    const asking = { ask: () => this.#askResult(input), notify: this.#decisionNotice, tookMs };
+    const { decided, result } = await collectResult(this.#tools, this.#lease, this.#record, asking);
+    this.#result = result;
+    return decided;
   }
 
   async #askResult(input: StageInput): Promise<FlowResult> {

@@ -11,7 +11,7 @@ const WATCH_MS = 60_000;
  * The part of a view whose change is reported to waiters. Two things are left out: the next free slot of the rate (calls of other
  * verifications move it), and a pause due to a used-up rate (it lasts only a moment).
  */
-function lastingText(view: VerificationView): string {
+export function lastingText(view: VerificationView): string {
   const pausedBy = view.pausedBy === 'rate' ? null : view.pausedBy;
   return JSON.stringify({ ...view, pausedBy, retryAfter: null });
 }
