@@ -6,8 +6,17 @@ import type { Logger } from 'pino';
 import { type CredentialChain, configuredSource, openCredentials } from '../adapters/credentials/index.ts';
 import type { CredentialsProvider } from '../adapters/credentials/keys.ts';
 import { createTransport } from '../adapters/http/index.ts';
-import { createBucket, createFrameSink } from '../adapters/storage/index.ts';
-import type { Bucket, FrameSink } from '../domain/ports.ts';
+import type { Transport } from '../adapters/http/transport.ts';
+import {
+  type CheckedBucket,
+  createBucket,
+  createFrameSink,
+  createLinkIo,
+  openStagingBucket,
+  openStagingFolder,
+} from '../adapters/storage/index.ts';
+import type { Staging } from '../adapters/storage/staging.ts';
+import type { FrameSink } from '../domain/ports.ts';
 import type { Region } from '../domain/verification/actions.ts';
 import type { Config } from './config.ts';
 
@@ -44,18 +53,42 @@ export function hasCredentials(config: Config): boolean {
   return configuredSource(config.credentials) !== null;
 }
 
-/** Opens the frame sink for reading. */
-export function openSink(config: Config): { sink: FrameSink; close(): Promise<void> } {
+export interface OpenStorage {
+  /** For reading. */
+  readonly sink: FrameSink;
+  /** Null if no files are accepted over HTTP. */
+  readonly staging: Staging | null;
+  close(): Promise<void>;
+}
+
+/** Opens the storage that the HTTP API and the dashboard use. */
+export function openStorage(config: Config): OpenStorage {
   const transport = createTransport(transportOptions(config));
   const credentials = lazyCredentials(config);
-  const buckets = new Map<Region, Bucket>(
+  const buckets = new Map<Region, CheckedBucket>(
     [...config.buckets].map(([region, name]) => [region, createBucket({ name, region, credentials, transport })]),
   );
   return {
     sink: createFrameSink({ dir: config.framesDir, buckets, transport }),
+    staging: openStaging(config, buckets, transport),
     close: async () => {
       await credentials.close();
       await transport.close();
     },
   };
+}
+
+function openStaging(
+  { api: { staging }, spoolDir }: Config,
+  buckets: ReadonlyMap<Region, CheckedBucket>,
+  transport: Transport,
+): Staging | null {
+  switch (staging?.to) {
+    case undefined:
+      return null;
+    case 'folder':
+      return openStagingFolder(staging.dir);
+    case 'bucket':
+      return openStagingBucket({ folder: staging.folder, buckets, links: createLinkIo(transport), spoolDir });
+  }
 }

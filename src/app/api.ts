@@ -1,7 +1,6 @@
 /** Starts the HTTP API. The SDK of Tencent's APIs is loaded only when the first light sequence is requested. */
 import type { Logger } from 'pino';
 import { openAudit } from '../adapters/audit.ts';
-import { openStaging } from '../adapters/storage/staging.ts';
 import { ApiKeys } from '../client/redis/api-keys.ts';
 import type { BestframeClient } from '../client/redis/client.ts';
 import { LoginLimiter } from '../client/redis/login-limiter.ts';
@@ -12,7 +11,7 @@ import { RedisProbe } from '../redis/probe.ts';
 import { metricsText } from '../server/api/metrics.ts';
 import { buildApi, startApi } from '../server/api/server.ts';
 import { StagingSweep } from '../server/api/staging-sweep.ts';
-import { hasCredentials, openSink } from './adapters.ts';
+import { hasCredentials, openStorage } from './adapters.ts';
 import { openClient } from './client.ts';
 import type { Config } from './config.ts';
 import { type Running, stopOnce } from './running.ts';
@@ -40,9 +39,8 @@ export async function openApi(
     cleanups.push(() => limiter.close());
     const probe = new RedisProbe(redis, prefix);
     cleanups.push(async () => probe.close());
-    const { sink, close } = openSink(config);
+    const { sink, staging, close } = openStorage(config);
     cleanups.push(close);
-    const staging = api.stagingDir === undefined ? null : openStaging(api.stagingDir);
     if (staging !== null) {
       const sweep = new StagingSweep({ client, staging, log });
       sweep.start();

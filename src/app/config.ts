@@ -24,15 +24,16 @@ import type { Edge } from '../server/edge.ts';
 import { deriveCredentials, deriveEnvironmentKeys } from './derive-credentials.ts';
 import {
   checkSourceHeaders,
-  checkStagingDir,
   deriveBreakers,
   deriveCosts,
   deriveLimits,
   deriveNamespace,
   derivePolicy,
   deriveRedis,
+  deriveStaging,
   deriveTracing,
   deriveWebhooks,
+  type StagingPlace,
   type TracingSettings,
 } from './derive-settings.ts';
 import { isServiceLink, unknownSetting } from './platform-variables.ts';
@@ -85,7 +86,8 @@ export interface Config {
   readonly api: {
     readonly host: string;
     readonly port: number;
-    readonly stagingDir: string | undefined;
+    /** Where files sent over HTTP are staged: in a folder, or in a folder of the own buckets. Null: files are refused. */
+    readonly staging: StagingPlace | null;
     readonly streams: StreamLimits;
   };
   readonly audit: string;
@@ -133,7 +135,7 @@ export function readConfig(env: Env): Config {
   if (!parsed.success) throw invalidSettings(faults);
   const credentials = deriveCredentials(parsed.data, environmentKeys, faults);
   const redis = deriveRedis(parsed.data, faults);
-  checkStagingDir(parsed.data, faults);
+  const staging = deriveStaging(parsed.data, faults);
   checkSourceHeaders(parsed.data, faults);
   const costs = deriveCosts(parsed.data, faults);
   const webhooks = deriveWebhooks(parsed.data, faults);
@@ -145,7 +147,7 @@ export function readConfig(env: Env): Config {
   const tracing = deriveTracing(parsed.data, warnings);
   return freezeConfig({
     ...simpleSettings(parsed.data),
-    ...derivedSettings(parsed.data),
+    ...derivedSettings(parsed.data, staging),
     redis,
     credentials,
     costs,
@@ -193,7 +195,7 @@ function simpleSettings(settings: ParsedSettings) {
   };
 }
 
-function derivedSettings(settings: ParsedSettings) {
+function derivedSettings(settings: ParsedSettings, staging: StagingPlace | null) {
   return {
     proxy: settings.BESTFRAME_PROXY ?? settings.HTTPS_PROXY ?? settings.https_proxy,
     noProxy: settings.NO_PROXY ?? settings.no_proxy,
@@ -224,7 +226,7 @@ function derivedSettings(settings: ParsedSettings) {
     api: {
       host: settings.BESTFRAME_API_HOST,
       port: settings.BESTFRAME_API_PORT,
-      stagingDir: settings.BESTFRAME_STAGING_DIR,
+      staging,
       streams: { ...DEFAULT_STREAM_LIMITS, ...settings.BESTFRAME_API_STREAMS },
     },
     reuse: {

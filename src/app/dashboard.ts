@@ -15,7 +15,7 @@ import { openVerifyQueue } from '../redis/verify-queue.ts';
 import { metricsText } from '../server/api/metrics.ts';
 import { openSite } from '../server/dashboard/site.ts';
 import type { SiteOptions } from '../server/dashboard/site-tools.ts';
-import { openSink } from './adapters.ts';
+import { openStorage } from './adapters.ts';
 import { openClient } from './client.ts';
 import type { Config } from './config.ts';
 import { openRedis } from './redis.ts';
@@ -37,7 +37,7 @@ export async function openDashboard(
   const sessionStore = new SiteSessions(config.redis, config.prefix);
   const limiter = new LoginLimiter(config.redis, config.loginLimits, config.prefix);
   const audit = await openAudit(config.audit);
-  const { sink, close: closeSink } = openSink(config);
+  const { sink, close: closeSink } = openStorage(config);
   const options: SiteOptions = {
     deployment,
     mode: config.mode,

@@ -9,7 +9,7 @@ import { namespaceProblem, TEST_NAMESPACE } from '../domain/verification/namespa
 import { DEFAULT_POLICY, type Policy } from '../domain/verification/policy.ts';
 import type { Lane } from '../domain/verification/request.ts';
 import type { RedisSettings } from '../redis/redis-url.ts';
-import { redisUrl } from './setting-parsers.ts';
+import { objectFolder, redisUrl } from './setting-parsers.ts';
 import type { ParsedSettings } from './settings.ts';
 
 export function deriveRedis(settings: ParsedSettings, faults: string[]): RedisSettings {
@@ -53,10 +53,41 @@ function readSecretFile(file: string): string | null {
   }
 }
 
+/** Where files sent over HTTP are staged. */
+export type StagingPlace =
+  | { readonly to: 'folder'; readonly dir: string }
+  /** A folder in the own bucket of the verification's region. */
+  | { readonly to: 'bucket'; readonly folder: string };
+
+const BUCKET_FOLDER = 'cos:';
+
+/** @returns null if the setting is unset or invalid. */
+export function deriveStaging(settings: ParsedSettings, faults: string[]): StagingPlace | null {
+  const { BESTFRAME_STAGING_DIR: dir } = settings;
+  if (dir === undefined) return null;
+  if (dir.startsWith(BUCKET_FOLDER)) return stagingInBucket(dir.slice(BUCKET_FOLDER.length), settings, faults);
+  checkStagingDir(dir, settings, faults);
+  return { to: 'folder', dir };
+}
+
+function stagingInBucket(folder: string, settings: ParsedSettings, faults: string[]): StagingPlace | null {
+  const { BESTFRAME_BUCKETS: buckets, BESTFRAME_OBJECT_FOLDER: objects } = settings;
+  const problem = objectFolder.safeParse(folder).error?.issues[0]?.message;
+  if (problem !== undefined) {
+    faults.push(`BESTFRAME_STAGING_DIR ${problem}; an example is cos:bestframe-staged`);
+    return null;
+  }
+  if (buckets.size === 0)
+    faults.push('BESTFRAME_STAGING_DIR is in your own buckets, and BESTFRAME_BUCKETS names none: name them');
+  if (`${folder}/`.startsWith(`${objects}/`) || `${objects}/`.startsWith(`${folder}/`))
+    faults.push(
+      'BESTFRAME_STAGING_DIR and BESTFRAME_OBJECT_FOLDER overlap: choose another folder, because objects in the latter are deleted after a day',
+    );
+  return { to: 'bucket', folder };
+}
+
 /** Workers read a staged file like any other file, so the staging folder must lie inside a file root. */
-export function checkStagingDir(settings: ParsedSettings, faults: string[]): void {
-  const { BESTFRAME_STAGING_DIR: dir, BESTFRAME_FILE_ROOTS: roots } = settings;
-  if (dir === undefined) return;
+function checkStagingDir(dir: string, { BESTFRAME_FILE_ROOTS: roots }: ParsedSettings, faults: string[]): void {
   const isInsideRoot = roots.some((root) => !/^\.\.(\/|$)/.test(relative(resolve(root), resolve(dir))));
   if (!isInsideRoot)
     faults.push('BESTFRAME_STAGING_DIR is outside BESTFRAME_FILE_ROOTS: choose a folder in one of them, or add it');

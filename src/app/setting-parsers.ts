@@ -9,6 +9,7 @@ import { type Budget, type Prices, parseBudgets, parsePrices } from '../domain/o
 import { type Operator, parseOperators } from '../domain/operations/operators.ts';
 import { webhookNameProblem } from '../domain/operations/webhooks.ts';
 import { REGIONS, type Region } from '../domain/verification/actions.ts';
+import { objectKeyProblem } from '../domain/verification/object-key.ts';
 import { REQUIRABLE_FIELDS, type RequirableField } from '../domain/verification/request.ts';
 import { type RedisSettings, readRedisUrl } from '../redis/redis-url.ts';
 import { type KeyRing, parseKeyRing } from '../redis/sealer.ts';
@@ -26,6 +27,14 @@ export const wholeNumber = (least: number, most: number) =>
 
 export const oneOf = <const Word extends string>(words: readonly Word[]) =>
   z.enum(words, `is not known: use one of ${words.join(', ')}`);
+
+/** A folder in the company's own buckets. */
+export const objectFolder = text
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,100}[A-Za-z0-9]$/, {
+    error: 'is not a folder: write letters, digits, ".", "_", "-", "/", with a letter or digit at both ends',
+    abort: true,
+  })
+  .refine((folder) => objectKeyProblem(folder) === null, 'has a segment that is empty, "." or "..": remove it');
 
 export const hostName = text.regex(
   /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/,

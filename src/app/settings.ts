@@ -7,7 +7,6 @@ import { webhookNameProblem, webhookSecretProblem, webhookUrlProblem } from '../
 import { REGIONS } from '../domain/verification/actions.ts';
 import { MODES } from '../domain/verification/mode.ts';
 import { TENANT_PATTERN } from '../domain/verification/names.ts';
-import { objectKeyProblem } from '../domain/verification/object-key.ts';
 import { LIMITED_STAGES } from '../domain/verification/policy.ts';
 import { LANES, REQUIRABLE_FIELDS } from '../domain/verification/request.ts';
 import { DEFAULT_PREFIX } from '../redis/names.ts';
@@ -24,6 +23,7 @@ import {
   metadataUrl,
   networkList,
   numberByName,
+  objectFolder,
   oneOf,
   operatorList,
   pricePerAction,
@@ -93,14 +93,7 @@ export const SETTINGS = {
     .describe(
       'Your own bucket in each region: `ap-singapore=name-appid,…`. A region without one supports only the upload way `create-upload-url`',
     ),
-  BESTFRAME_OBJECT_FOLDER: text
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,100}[A-Za-z0-9]$/, {
-      error: 'is not a folder: write letters, digits, ".", "_", "-", "/", with a letter or digit at both ends',
-      abort: true,
-    })
-    .refine((folder) => objectKeyProblem(folder) === null, 'has a segment that is empty, "." or "..": remove it')
-    .default('bestframe')
-    .describe('Folder for objects in your own buckets'),
+  BESTFRAME_OBJECT_FOLDER: objectFolder.default('bestframe').describe('Folder for objects in your own buckets'),
   BESTFRAME_FILE_ROOTS: commaList
     .default([])
     .describe('Folders that `file` sources may come from, comma-separated. If empty, `file` sources are refused'),
@@ -387,7 +380,7 @@ export const SETTINGS = {
   BESTFRAME_STAGING_DIR: text
     .optional()
     .describe(
-      'Folder for files uploaded over HTTP. It must lie inside one of `BESTFRAME_FILE_ROOTS`, have the same path on the workers, and belong to this deployment alone. If unset, file uploads are refused',
+      'Where files uploaded over HTTP wait for the workers. `cos:<folder>`, e.g. `cos:bestframe-staged`: a folder in your own bucket of the region, so that API and workers need no common disk. Otherwise a folder on a disk: it must lie inside one of `BESTFRAME_FILE_ROOTS`, and have the same path on the workers. Either belongs to this deployment alone. If unset, file uploads are refused',
     ),
   BESTFRAME_AUDIT: text
     .default('stdout')

@@ -197,8 +197,10 @@ export async function openErase(config: Config, log: Logger): Promise<Running> {
 export async function startErase(config: Config, { deployment, edges }: Opened, log: Logger): Promise<Running> {
   const queues = new Map(config.regions.map((region) => [region, openVerifyQueue(deployment, region)] as const));
   const { objectFolder, recordTtlMs, mode } = config;
+  const { staging } = config.api;
+  const stagingFolder = staging?.to === 'bucket' ? staging.folder : null;
   const namespace = namespaceOf(config);
-  const worker = new EraseWorker({ deployment, log, objectFolder, queues, edges });
+  const worker = new EraseWorker({ deployment, log, objectFolder, stagingFolder, queues, edges });
   const retention = new Retention({
     ...{ deployment, log, sink: edges.sink, recordTtlMs, keepFramesMs: config.keepFramesMs },
     receiptOwner: receiptOwner(namespace, config),

@@ -21,6 +21,8 @@ import type { Tombstone } from '../redis/record.ts';
 export interface ErasureTools {
   readonly deployment: Deployment;
   readonly objectFolder: string;
+  /** Folder in the own buckets for files that came over HTTP. Null: they are not staged there. */
+  readonly stagingFolder: string | null;
   readonly queues: ReadonlyMap<Region, Queue<VerifyJob>>;
   readonly edges: Pick<Edges, 'bucket' | 'sink'>;
   readonly log: Logger;
@@ -58,12 +60,13 @@ export async function finishErasure(id: string, tools: ErasureTools, signal: Abo
 /** Deletes the objects in the company's own bucket, with all versions. */
 export async function deleteObjects(
   { id, region, tenant }: { readonly id: string; readonly region: Region; readonly tenant?: string },
-  { edges, objectFolder }: Pick<ErasureTools, 'edges' | 'objectFolder'>,
+  { edges, objectFolder, stagingFolder }: Pick<ErasureTools, 'edges' | 'objectFolder' | 'stagingFolder'>,
   signal: AbortSignal,
 ) {
-  const { versions } = await edges
-    .bucket(region)
-    .removeAll(`${tenantFolder(objectFolder, tenant ?? null)}/${id}/`, signal);
+  const bucket = edges.bucket(region);
+  let versions = 0;
+  for (const folder of [objectFolder, ...(stagingFolder === null ? [] : [stagingFolder])])
+    versions += (await bucket.removeAll(`${tenantFolder(folder, tenant ?? null)}/${id}/`, signal)).versions;
   return { ...confirmedBy('COS'), versions };
 }
 

@@ -3,12 +3,22 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import type { CallLog } from './call-log.ts';
+import {
+  BadRequest,
+  HtmlPage,
+  parseJson,
+  type RouteInput,
+  type Routes,
+  readQuery,
+  SeeOther,
+  validate,
+} from './control-route.ts';
 import { type Faults, faultSchema } from './faults.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { Origins, Page } from './origins.ts';
-import { playStepSchema } from './play-step.ts';
 import { listen } from './proxy.ts';
-import { PlayRefused, type Session, type Sessions } from './sessions.ts';
+import { sessionRoutes } from './session-routes.ts';
+import type { Sessions } from './sessions.ts';
 import { type Bucket, type Settings, settingsPatchSchema } from './settings.ts';
 
 export interface ControlledParts {
@@ -60,22 +70,13 @@ const queries = {
   }),
 };
 
-interface RouteInput {
-  readonly url: URL;
-  readonly body: Buffer;
-  readonly contentType: string | undefined;
-}
-
-type Route = (input: RouteInput) => Promise<unknown> | unknown;
-type Routes = Readonly<Record<string, Route>>;
-
 export async function startControlServer({ host, port, ...parts }: ControlServerOptions): Promise<ControlServer> {
   const routes: Routes = {
     'GET /health': () => ({ ok: true }),
     ...settingsRoutes(parts),
     ...faultRoutes(parts),
     ...stateRoutes(parts),
-    ...sessionRoutes(parts),
+    ...sessionRoutes(parts.sessions),
     'POST /reset': () => {
       parts.reset();
       return { reset: true };
@@ -169,43 +170,21 @@ function stateRoutes({ log, objects, buckets, origins }: ControlledParts): Route
   };
 }
 
-function sessionRoutes({ sessions }: ControlledParts): Routes {
-  const describe = (session: Session) => {
-    const { id, token, flow, region, createdAt, end, attempts, retryLimit, redirectUrl } = session;
-    const state = sessions.stateOf(session);
-    const codes = attempts.map(({ code }) => code);
-    const chargeCount = attempts.filter(({ billed }) => billed).length;
-    // FaceID appends the token to the caller's URL as this parameter.
-    const redirect = redirectUrl === null ? null : withToken(redirectUrl, token);
-    return { id, token, action: flow, region, createdAt, state, end, codes, retryLimit, chargeCount, redirect };
-  };
-  return {
-    'GET /sessions': () => sessions.list().map(describe),
-    'POST /sessions/play': async ({ body }) => {
-      try {
-        return describe(await sessions.play(validate(playStepSchema, parseJson(body))));
-      } catch (error) {
-        throw error instanceof PlayRefused ? new BadRequest(error.message) : error;
-      }
-    },
-  };
-}
-
-function withToken(redirectUrl: string, token: string): string {
-  const url = new URL(redirectUrl);
-  url.searchParams.set('token', token);
-  return url.href;
-}
-
-class BadRequest extends Error {}
-
 async function handle(request: IncomingMessage, response: ServerResponse, routes: Routes): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://control');
   const body = Buffer.concat(await request.toArray());
   const input = { url, body, contentType: request.headers['content-type'] };
   const [status, value] = await runRoute(`${request.method} ${url.pathname}`, input, routes);
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(`${JSON.stringify(value)}\n`);
+  if (value instanceof HtmlPage) {
+    response.writeHead(status, { 'content-type': 'text/html; charset=utf-8' });
+    response.end(value.html);
+  } else if (value instanceof SeeOther) {
+    response.writeHead(303, { location: value.location });
+    response.end();
+  } else {
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(`${JSON.stringify(value)}\n`);
+  }
 }
 
 async function runRoute(name: string, input: RouteInput, routes: Routes): Promise<[status: number, value: unknown]> {
@@ -217,24 +196,4 @@ async function runRoute(name: string, input: RouteInput, routes: Routes): Promis
     if (error instanceof BadRequest) return [400, { error: error.message }];
     return [500, { error: 'the emulator failed' }];
   }
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString() || '{}');
-  } catch {
-    throw new BadRequest('the body is not JSON: send a JSON object');
-  }
-}
-
-function readQuery(url: URL): Record<string, string> {
-  return Object.fromEntries(url.searchParams);
-}
-
-/** @throws BadRequest with one message per invalid field. */
-function validate<T>(schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const messages = result.error.issues.map(({ path, message }) => [...path, message].join(': '));
-  throw new BadRequest(messages.join('; '));
 }

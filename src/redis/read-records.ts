@@ -3,6 +3,7 @@ import { Failure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { parseTraceparent } from '../domain/operations/tracing.ts';
 import type { Order } from '../domain/verification/request.ts';
+import { sourceIdentity } from '../domain/verification/sources.ts';
 import type { State } from '../domain/verification/states.ts';
 import { redisFailure } from './connection.ts';
 import type { Deployment } from './deployment.ts';
@@ -14,7 +15,7 @@ export async function readJournal({ redis, names, sealer }: Deployment, id: stri
 }
 
 /**
- * Paths of the `file` sources that are in a journal or kept for a retry, in the order of the ids. An element is null if there is
+ * Paths of the `file` sources, and `cos:<region>/<bucket>/<key>` of the `cos` sources, that are in a journal or kept for a retry, in the order of the ids. An element is null if there is
  * no journal, if the sources were dropped when the verification ended, or if this process lacks the key to read them.
  */
 export async function readSourceFiles(
@@ -35,7 +36,10 @@ export async function readSourceFiles(
 function filesIn(sealer: Deployment['sealer'], id: string, src: string): readonly string[] | null {
   try {
     const { resources } = JSON.parse(sealer.open(id, 'src', src)) as Pick<Order, 'resources'>;
-    return Object.values(resources).flatMap((source) => (source?.from === 'file' ? [source.path] : []));
+    return Object.values(resources).flatMap((source) => {
+      if (source === undefined || source.from === 'https') return [];
+      return source.from === 'file' ? source.path : sourceIdentity(source);
+    });
   } catch (error) {
     if (error instanceof Failure && error.code === CODES.SEAL_KEY_MISSING) return null;
     throw error;

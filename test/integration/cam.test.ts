@@ -6,14 +6,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { openStorage } from '../../src/app/adapters.ts';
 import { readConfig } from '../../src/app/config.ts';
+import { bucketFolders } from '../../src/app/doctor/bucket-folders.ts';
 import { diagnose } from '../../src/app/doctor/diagnose.ts';
 import { initBucket } from '../../src/app/doctor/init-bucket.ts';
 import { openDoctorTools } from '../../src/app/doctor-tools.ts';
 import type { VerificationRequest } from '../../src/domain/verification/request.ts';
 import type { CallEntry } from '../../src/emulator/control.ts';
-import { sampleDeviceData, sampleVideo } from '../../src/emulator/samples.ts';
-import { openHttp } from '../support/http.ts';
+import { sampleDeviceData, sampleImage, sampleLiveData, sampleVideo } from '../../src/emulator/samples.ts';
+import { formOf, openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 const REGION = 'ap-singapore';
@@ -107,6 +109,24 @@ it('api.json: light sequences, and frames in the own bucket', async () => {
   expect(await calledActions()).toEqual(permitted('api').sort());
 });
 
+it('staging.json: files over HTTP that are staged in the own bucket', async () => {
+  const worker = await rig.openWorker();
+  const http = await openHttp(rig, { BESTFRAME_STAGING_DIR: 'cos:bestframe-staged' });
+  await rig.control.reset(); // the worker has checked the bucket
+  const files = { liveData: sampleLiveData({ card: 'match', nonce: 'staged' }), image: sampleImage('staged') };
+  const body = formOf({ key: 'staged', region: REGION, upload: 'own-bucket', frame: { to: 'none' } }, files);
+  const answer = await http.call('POST', '/v1/verifications?wait=30', { body });
+  expect(answer.json).toMatchObject({ decision: 'match' });
+  await worker.stop(10_000);
+  const { staging, close } = openStorage(readConfig({ ...rig.env, BESTFRAME_STAGING_DIR: 'cos:bestframe-staged' }));
+  await staging?.remove(await staging.list());
+  await close();
+  await http.close();
+  // The workers use an object in the right bucket where it is, so nothing is called in another folder.
+  const cos = (await calledActions()).filter((action) => action.startsWith('name/cos:'));
+  expect(cos.sort()).toEqual(permitted('staging').sort());
+});
+
 it('doctor.json: all checks, and --live', async () => {
   const tools = openDoctorTools(rig.config);
   const { checks } = await diagnose(rig.config, tools, { live: true });
@@ -120,7 +140,7 @@ it('bucket-init.json: creates a bucket, and mends one that is public and has ver
     const config = readConfig({ ...rig.env, BESTFRAME_BUCKETS: `${REGION}=${bucket}` });
     const tools = openDoctorTools(config);
     for (const { settings } of tools.buckets.values())
-      await initBucket(settings, config.objectFolder, () => undefined, AbortSignal.timeout(20_000));
+      await initBucket(settings, bucketFolders(config), () => undefined, AbortSignal.timeout(20_000));
     await tools.close();
   }
   expect(await calledActions()).toEqual(permitted('bucket-init').sort());
@@ -137,7 +157,14 @@ it('assume-role.json: the keys that assume a role', async () => {
 
 it('every policy has the form that CAM takes, and permits no action everywhere in COS', () => {
   const names = readdirSync(FOLDER).filter((name) => name.endsWith('.json'));
-  expect(names.sort()).toEqual(['api.json', 'assume-role.json', 'bucket-init.json', 'doctor.json', 'worker.json']);
+  expect(names.sort()).toEqual([
+    'api.json',
+    'assume-role.json',
+    'bucket-init.json',
+    'doctor.json',
+    'staging.json',
+    'worker.json',
+  ]);
   for (const name of names) {
     const { version, statement } = readPolicy(name.replace('.json', ''));
     expect(version).toBe('2.0');

@@ -19,7 +19,8 @@ import { createRig, type Rig } from '../support/rig.ts';
 import { DOCUMENTED } from '../unit/domain/documented-codes.ts';
 
 const DETECT = 'DetectReflectLivenessAndCompare';
-const WAIT_MS = 50_000;
+/** Under the deadline of the verifications. */
+const WAIT_MS = 240_000;
 const AT_REST: readonly State[] = ['completed', 'failed', 'cancelled', 'held'];
 type Channel = 'error' | 'result';
 
@@ -209,7 +210,7 @@ describe('a code about one verification', () => {
         null,
       ),
     ]);
-  });
+  }, WAIT_MS);
   afterAll(() => rig?.dispose());
 
   it.each(rows('rejected'))('%s is a decision: completes after one call, without a retry', (_title, each) => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { readConfig } from '../../src/app/config.ts';
+import { bucketFolders } from '../../src/app/doctor/bucket-folders.ts';
 import { diagnose } from '../../src/app/doctor/diagnose.ts';
 import { initBucket, type Step } from '../../src/app/doctor/init-bucket.ts';
 import type { Report } from '../../src/app/doctor/report.ts';
@@ -458,13 +459,13 @@ describe('--live', () => {
 });
 
 describe('bucket init', () => {
-  async function init(name: string, region = REGION): Promise<Step[]> {
-    const config = configOf({ BESTFRAME_BUCKETS: `${region}=${name}` });
+  async function init(name: string, region = REGION, settings: Record<string, string> = {}): Promise<Step[]> {
+    const config = configOf({ ...settings, BESTFRAME_BUCKETS: `${region}=${name}` });
     const tools = openDoctorTools(config);
     const steps: Step[] = [];
     try {
       for (const { settings } of tools.buckets.values()) {
-        await initBucket(settings, config.objectFolder, (step) => steps.push(step), AbortSignal.timeout(20_000));
+        await initBucket(settings, bucketFolders(config), (step) => steps.push(step), AbortSignal.timeout(20_000));
       }
       return steps;
     } finally {
@@ -501,6 +502,18 @@ describe('bucket init', () => {
       const report = await doctor({ BESTFRAME_BUCKETS: `${REGION}=${name}` });
       expect(notOk(report).filter((each) => each.includes('bucket'))).toEqual([]);
     }
+  });
+
+  it('adds a second rule for files that are staged in the bucket, and the doctor checks that it is long enough', async () => {
+    const staged = { BESTFRAME_STAGING_DIR: 'cos:staged', BESTFRAME_BUCKETS: `${REGION}=staging-1250000000` };
+    expect(changed(await init('staging-1250000000', REGION, staged))).toEqual(['bucket', 'lifecycle', 'staging']);
+    expect(changed(await init('staging-1250000000', REGION, staged))).toEqual([]);
+    const check = async (more: Record<string, string>) =>
+      checkNamed(await doctor({ ...staged, ...more }), `bucket.${REGION}.staging`);
+    // 7 days of queue, 7 days of hold, 24 hours for a retry, and a day to spare.
+    expect(await check({})).toMatchObject({ status: 'ok', found: expect.stringContaining('after 16 days') });
+    expect(await check({ BESTFRAME_HOLD_HOURS: '720' })).toMatchObject({ status: 'fail' });
+    expect(await check({ BESTFRAME_STAGING_DIR: 'cos:elsewhere' })).toMatchObject({ status: 'warn' });
   });
 
   it('refuses a name that exists in another region', async () => {

@@ -181,6 +181,19 @@ it('a resource with a wrong type or an unknown field does not match its schema, 
   expect(findFaults(unknown)).toEqual(['spec/template/spec/enableServiceLink is in no schema']);
 });
 
+it('files over HTTP need no volume that pods share, unless a claim is given', async () => {
+  const stagedIn = (resources: readonly Resource[]) => {
+    const claims = resources.flatMap(({ kind, spec }) => (kind === 'Deployment' ? spec.template.spec.volumes : []));
+    const [settings] = resources.filter(({ kind }) => kind === 'ConfigMap');
+    return [settings?.data?.BESTFRAME_STAGING_DIR, JSON.stringify(claims).includes('persistentVolumeClaim')];
+  };
+  expect(stagedIn(rendered.get('minimal') ?? [])).toEqual(['cos:bestframe-staged', false]);
+  const parsed = async (...args: string[]) =>
+    parseAllDocuments(await render('-f', valuesOf('minimal'), ...args)).map((each) => each.toJS() as Resource);
+  expect(stagedIn(await parsed('--set', 'staging.existingClaim=files'))).toEqual(['/staging', true]);
+  expect(stagedIn(await parsed('--set', 'staging.bucketFolder='))).toEqual([undefined, false]);
+});
+
 it('as many pods run as the vendor’s rate keeps busy, and no more', () => {
   const most = ofKind('production', 'ScaledObject').map(({ metadata, spec }) => [metadata.name, spec.maxReplicaCount]);
   // 10 and 5 calls a second, 6 s for a verification, 10 at a time in a pod

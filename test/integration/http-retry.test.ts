@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { openStaging } from '../../src/adapters/storage/staging.ts';
+import { openStagingFolder } from '../../src/adapters/storage/staging-folder.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
 import { StagingSweep } from '../../src/server/api/staging-sweep.ts';
 import { DETECT, REGION } from '../support/attempts.ts';
@@ -24,7 +24,7 @@ beforeAll(async () => {
   await rig.openWorker();
   staged = join(rig.dir, 'inputs', 'staging');
   http = await openHttp(rig);
-  sweep = new StagingSweep({ client: rig.client, staging: openStaging(staged), log: pino({ level: 'silent' }) });
+  sweep = new StagingSweep({ client: rig.client, staging: openStagingFolder(staged), log: pino({ level: 'silent' }) });
 });
 afterEach(() => rig.control.clearFaults());
 afterAll(async () => {

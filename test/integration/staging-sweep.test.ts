@@ -3,7 +3,7 @@ import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openStaging } from '../../src/adapters/storage/staging.ts';
+import { openStagingFolder } from '../../src/adapters/storage/staging-folder.ts';
 import { sampleImage } from '../../src/emulator/samples.ts';
 import { StagingSweep } from '../../src/server/api/staging-sweep.ts';
 import { createRig, type Rig } from '../support/rig.ts';
@@ -28,14 +28,14 @@ it('removes the files of ended and erased verifications at once, and of unknown 
   const [young, old] = [`v${'y'.repeat(25)}`, `v${'o'.repeat(25)}`];
 
   const dir = join(rig.dir, 'inputs', 'staging');
-  const staging = openStaging(dir);
+  const staging = openStagingFolder(dir);
   const received = await staging.receive(
     'image',
     { ...rule, maxBytes: 1e6 },
     'resources.image',
     once(sampleImage('x')),
   );
-  await received.keep(live, 'p'.repeat(22));
+  await received.keep({ id: live, region: 'ap-singapore', tenant: null }, 'p'.repeat(22));
   for (const id of [ended, erased, young, old]) await writeFile(join(dir, `${id}.image.${'p'.repeat(22)}`), 'x');
   const past = (Date.now() - 11 * 60_000) / 1_000;
   await utimes(join(dir, `${old}.image.${'p'.repeat(22)}`), past, past);

@@ -6,7 +6,7 @@ import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { openStaging } from '../../src/adapters/storage/staging.ts';
+import { openStagingFolder } from '../../src/adapters/storage/staging-folder.ts';
 import { namespaceOf } from '../../src/app/namespace.ts';
 import { BestframeClient } from '../../src/client/redis/client.ts';
 import { tenantNamespace, verificationId } from '../../src/domain/verification/identity.ts';
@@ -110,7 +110,11 @@ it('sweeps the files of a process that died after staging, and keeps those that 
   }
   const young = `${object}.image.${'p'.repeat(22)}.${'y'.repeat(22)}`;
   await writeFile(join(staged, young), 'x');
-  const sweep = new StagingSweep({ client: rig.client, staging: openStaging(staged), log: pino({ level: 'silent' }) });
+  const sweep = new StagingSweep({
+    client: rig.client,
+    staging: openStagingFolder(staged),
+    log: pino({ level: 'silent' }),
+  });
   await sweep.sweep();
   expect((await filesOf(key)).sort()).toEqual([...named, young].sort());
   await rig.control.release(hold);

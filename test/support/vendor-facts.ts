@@ -58,14 +58,25 @@ function model(name: string): Model {
 
 const SIMPLE = /^(?:string|number|boolean)(?:\[\])?$/;
 
-function flatten(fields: Model, prefix = ''): Model {
+function flatten(fields: Model, prefix = '', find = model): Model {
   return Object.fromEntries(
     Object.entries(fields).flatMap(([name, type]) => {
       if (SIMPLE.test(type)) return [[`${prefix}${name}`, type]];
       const list = type.endsWith('[]') ? '[]' : '';
-      return Object.entries(flatten(model(type.replace('[]', '')), `${prefix}${name}${list}.`));
+      return Object.entries(flatten(find(type.replace('[]', '')), `${prefix}${name}${list}.`, find));
     }),
   );
+}
+
+/** The outputs of a call, by name, that the installed npm package knows. Some are newer. */
+export function installedOutputs(call: string): readonly string[] {
+  const find = (name: string) => installed[name] ?? {};
+  return Object.keys(flatten(find(`${call}Response`), '', find));
+}
+
+/** The names of an answer's fields that have a value. */
+export function filledFields(answer: object): Set<string> {
+  return new Set(leavesOf(answer).flatMap(([name, value]) => (value === null || value === '' ? [] : [name])));
 }
 
 export const VENDOR_FACTS: Readonly<Record<string, VendorFacts>> = Object.fromEntries(

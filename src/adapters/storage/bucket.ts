@@ -13,17 +13,26 @@ import { recodeFailure } from '../http/answer-failures.ts';
 import { withQuickRetries } from '../http/quick-retries.ts';
 import { type BucketAccess, type BucketRequest, readCosFailure, sendToBucket } from './cos-requests.ts';
 import { readOwner } from './object-owner.ts';
-import { type ObjectVersion, removeOwnedVersions, removeVersions, type VersionStore } from './object-versions.ts';
+import {
+  type ListedVersion,
+  listVersions,
+  type ObjectVersion,
+  removeOwnedVersions,
+  removeVersions,
+  type VersionStore,
+} from './object-versions.ts';
 import { signLink } from './sign-link.ts';
 
 /** A bucket that can be checked when the process starts: does it exist in this region, and do the keys have access to it? */
 export interface CheckedBucket extends Bucket {
   /** @throws Failure BUCKET_REGION if the region has no such bucket, NO_CREDENTIALS if the keys are refused. */
   check(signal: AbortSignal): Promise<void>;
+  /** Lists every version and delete marker under a prefix, including objects that are deleted but have versions left. */
+  list(prefix: string, signal: AbortSignal): AsyncIterable<ListedVersion>;
 }
 
 /** Upper limit for one page of a version list. A key has at most 850 bytes; percent-encoding makes it longer. */
-const MAX_LIST_BYTES = 256 * 1024;
+const MAX_LIST_BYTES = 2 * 1024 * 1024;
 
 export function createBucket(bucket: BucketAccess): CheckedBucket {
   const { name, region, credentials } = bucket;
@@ -53,6 +62,8 @@ export function createBucket(bucket: BucketAccess): CheckedBucket {
     async removeVersions(key, signal) {
       return { versions: await removeVersions(versions, key, (each) => each === key, signal) };
     },
+
+    list: (prefix, signal) => listVersions(versions.list, prefix, signal),
 
     async ownerOf(key, signal) {
       const found = await headObject(bucket, key, undefined, signal);

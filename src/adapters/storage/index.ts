@@ -9,3 +9,5 @@ export { createFrameSink } from './frame-sink.ts';
 export type { LifecycleRule } from './lifecycle-rules.ts';
 export { createLinkIo } from './link-io.ts';
 export { createSources } from './sources.ts';
+export { openStagingBucket } from './staging-bucket.ts';
+export { openStagingFolder } from './staging-folder.ts';

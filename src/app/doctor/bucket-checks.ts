@@ -8,6 +8,7 @@ import type { BucketSettings, CheckedBucket, LifecycleRule } from '../../adapter
 import { Failure } from '../../domain/errors/failure.ts';
 import type { LinkIo } from '../../domain/ports.ts';
 import type { Region } from '../../domain/verification/actions.ts';
+import type { BucketFolders } from './bucket-folders.ts';
 import { type Check, type Finding, failed } from './run-checks.ts';
 
 export interface BucketCheckOptions {
@@ -15,7 +16,7 @@ export interface BucketCheckOptions {
   readonly objects: CheckedBucket;
   readonly settings: BucketSettings;
   readonly links: LinkIo;
-  readonly objectFolder: string;
+  readonly folders: BucketFolders;
 }
 
 const LINK_MS = 60_000;
@@ -26,9 +27,9 @@ const RUN_INIT = 'Run `bestframe bucket init`';
 const PERMIT_VERSIONS = 'Grant it: an erasure is confirmed only when the bucket lists no version of the pictures.';
 
 export function bucketChecks(options: BucketCheckOptions): Check[] {
-  const { region, objects, settings, links, objectFolder } = options;
+  const { region, objects, settings, links, folders } = options;
   const base = `bucket.${region}`;
-  const folder = `${objectFolder}/doctor/${randomUUID()}/`;
+  const folder = `${folders.objects}/doctor/${randomUUID()}/`;
   const key = `${folder}object`;
   const needsBucket = [base];
   return [
@@ -54,8 +55,19 @@ export function bucketChecks(options: BucketCheckOptions): Check[] {
       run: (signal) => checkVersions(objects, folder, signal),
     },
     { name: `${base}.versioning`, needs: needsBucket, run: (signal) => checkVersioning(settings, signal) },
-    { name: `${base}.lifecycle`, needs: needsBucket, run: (signal) => checkLifecycle(settings, objectFolder, signal) },
+    {
+      name: `${base}.lifecycle`,
+      needs: needsBucket,
+      run: (signal) => checkLifecycle(settings, folders.objects, signal),
+    },
+    ...stagingChecks(options),
   ];
+}
+
+function stagingChecks({ region, settings, folders: { staged } }: BucketCheckOptions): Check[] {
+  if (staged === null) return [];
+  const base = `bucket.${region}`;
+  return [{ name: `${base}.staging`, needs: [base], run: (signal) => checkStagingRule(settings, staged, signal) }];
 }
 
 /** The check for a region in which no bucket of the company is configured. */
@@ -175,6 +187,29 @@ async function checkLifecycle(settings: BucketSettings, objectFolder: string, si
     const found = `a rule deletes objects in the object folder after ${days} ${days === 1 ? 'day' : 'days'}`;
     if (days <= 1) return { status: 'ok', found };
     return { status: 'warn', found, advice: 'Shorten it to one day: faces must not stay longer than they are needed.' };
+  } catch (error) {
+    return notVisible(error, 'name/cos:GetBucketLifecycle');
+  }
+}
+
+async function checkStagingRule(
+  settings: BucketSettings,
+  { folder, days: needed }: { readonly folder: string; readonly days: number },
+  signal: AbortSignal,
+): Promise<Finding> {
+  try {
+    const days = daysUntilDeleted(await settings.rules(signal), folder);
+    if (days === null) {
+      const advice = `${RUN_INIT}: it adds a rule of ${needed} days, which clears what an outage leaves behind.`;
+      return { status: 'warn', found: 'no rule deletes files that came over HTTP', advice };
+    }
+    const found = `a rule deletes files that came over HTTP after ${days} ${days === 1 ? 'day' : 'days'}`;
+    if (days >= needed) return { status: 'ok', found };
+    return {
+      status: 'fail',
+      found,
+      advice: `Lengthen it to ${needed} days: a verification may need its files so long.`,
+    };
   } catch (error) {
     return notVisible(error, 'name/cos:GetBucketLifecycle');
   }

@@ -2,6 +2,7 @@
 import { REGIONS } from '../../domain/verification/actions.ts';
 import type { Config } from '../config.ts';
 import { bucketChecks, noBucketCheck } from './bucket-checks.ts';
+import { bucketFolders } from './bucket-folders.ts';
 import { diskChecks } from './disk-checks.ts';
 import { liveChecks, notLiveCheck } from './live-checks.ts';
 import { namespaceCheck } from './namespace-check.ts';
@@ -20,7 +21,8 @@ export interface DiagnoseOptions {
 
 export async function diagnose(config: Config, tools: DoctorTools, options: DiagnoseOptions): Promise<Report> {
   const { faceId, links, transport, buckets, credentials, chain } = tools;
-  const { regions, objectFolder, framesDir, fileRoots, spoolDir } = config;
+  const { regions, framesDir, fileRoots, spoolDir } = config;
+  const folders = bucketFolders(config);
   const [first = 'ap-singapore'] = regions;
   // A configured bucket is checked even if this machine's workers do not serve its region.
   const checkedRegions = REGIONS.filter((region) => regions.includes(region) || buckets.has(region));
@@ -30,7 +32,7 @@ export async function diagnose(config: Config, tools: DoctorTools, options: Diag
     ...vendorChecks({ faceId, regions, ownBuckets: buckets, credentials, chain }),
     ...checkedRegions.flatMap((region) => {
       const bucket = buckets.get(region);
-      return bucket === undefined ? [noBucketCheck(region)] : bucketChecks({ region, ...bucket, links, objectFolder });
+      return bucket === undefined ? [noBucketCheck(region)] : bucketChecks({ region, ...bucket, links, folders });
     }),
     ...diskChecks({ framesDir, fileRoots, spoolDir }),
     ...(options.live ? liveChecks({ faceId, transport, region: first, record: options.record }) : [notLiveCheck]),

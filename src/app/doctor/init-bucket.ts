@@ -11,15 +11,17 @@ import { type Failure, localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import type { Region } from '../../domain/verification/actions.ts';
 import { daysUntilDeleted } from './bucket-checks.ts';
+import type { BucketFolders } from './bucket-folders.ts';
 
 export interface Step {
-  readonly name: 'bucket' | 'acl' | 'versioning' | 'lifecycle';
+  readonly name: 'bucket' | 'acl' | 'versioning' | 'lifecycle' | 'staging';
   /** Whether this run changed the setting. */
   readonly changed: boolean;
   readonly found: string;
 }
 
 const RULE_ID = 'bestframe-one-day';
+const STAGING_RULE_ID = 'bestframe-staged';
 /** A new bucket takes a moment to become visible everywhere. */
 const VISIBLE_ATTEMPTS = 10;
 const VISIBLE_WAIT_MS = 500;
@@ -27,14 +29,19 @@ const VISIBLE_WAIT_MS = 500;
 /** @param onStep called after each step, so that the caller knows what changed even if a later step fails. */
 export async function initBucket(
   settings: BucketSettings,
-  objectFolder: string,
+  { objects, staged }: BucketFolders,
   onStep: (step: Step) => void,
   signal: AbortSignal,
 ): Promise<void> {
   onStep({ name: 'bucket', ...(await ensureExists(settings, signal)) });
   onStep({ name: 'acl', ...(await ensurePrivate(settings, signal)) });
   onStep({ name: 'versioning', ...(await ensureUnversioned(settings, signal)) });
-  onStep({ name: 'lifecycle', ...(await ensureLifecycleRule(settings, objectFolder, signal)) });
+  const uploads = { id: RULE_ID, folder: objects, days: 1 };
+  onStep({ name: 'lifecycle', ...(await ensureLifecycleRule(settings, uploads, (days) => days <= 1, signal)) });
+  if (staged === null) return;
+  const rule = { id: STAGING_RULE_ID, ...staged };
+  // A rule of somebody else that deletes earlier is not changed: the doctor names it.
+  onStep({ name: 'staging', ...(await ensureLifecycleRule(settings, rule, () => true, signal)) });
 }
 
 type StepResult = Omit<Step, 'name'>;
@@ -66,26 +73,39 @@ async function ensureUnversioned(settings: BucketSettings, signal: AbortSignal):
   return { changed: true, found: 'was on, is suspended now; older versions still exist' };
 }
 
+interface WantedRule {
+  readonly id: string;
+  readonly folder: string;
+  readonly days: number;
+}
+
+/** @param isEnough whether a rule that already deletes the folder's objects after so many days suffices. */
 async function ensureLifecycleRule(
   settings: BucketSettings,
-  objectFolder: string,
+  wanted: WantedRule,
+  isEnough: (days: number) => boolean,
   signal: AbortSignal,
 ): Promise<StepResult> {
   const before = await settings.rules(signal);
-  const days = daysUntilDeleted(before, objectFolder);
-  if (days !== null && days <= 1) return { changed: false, found: 'a one-day rule already exists' };
-  const others = before.filter(({ id }) => id !== RULE_ID);
-  await settings.writeRules([...others.map(({ xml }) => xml), ruleFor(objectFolder)], signal);
+  const days = daysUntilDeleted(before, wanted.folder);
+  if (days !== null && isEnough(days)) return { changed: false, found: `${daysInWords(days)} rule already exists` };
+  const others = before.filter(({ id }) => id !== wanted.id);
+  await settings.writeRules([...others.map(({ xml }) => xml), xmlOf(wanted)], signal);
   const after = await settings.rules(signal);
   const missing = others.filter((rule) => !after.some((other) => isSameRule(rule, other)));
   if (missing.length > 0) throw rulesLost(missing.length);
   const kept = others.length === 0 ? '' : `; ${others.length} other rule(s) kept`;
-  return { changed: true, found: `added a rule that deletes objects in ${objectFolder}/ after one day${kept}` };
+  const when = wanted.days === 1 ? 'one day' : `${wanted.days} days`;
+  return { changed: true, found: `added a rule that deletes objects in ${wanted.folder}/ after ${when}${kept}` };
 }
 
-function ruleFor(objectFolder: string): string {
-  const filter = `<Filter><Prefix>${objectFolder}/</Prefix></Filter>`;
-  return `<Rule><ID>${RULE_ID}</ID>${filter}<Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>`;
+function daysInWords(days: number): string {
+  return days === 1 ? 'a one-day' : `a ${days}-day`;
+}
+
+function xmlOf({ id, folder, days }: WantedRule): string {
+  const filter = `<Filter><Prefix>${folder}/</Prefix></Filter>`;
+  return `<Rule><ID>${id}</ID>${filter}<Status>Enabled</Status><Expiration><Days>${days}</Days></Expiration></Rule>`;
 }
 
 function isSameRule(one: LifecycleRule, other: LifecycleRule): boolean {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { checkFiles } from '../../app/check-files.ts';
 import { readConfig } from '../../app/config.ts';
+import { type BucketFolders, bucketFolders } from '../../app/doctor/bucket-folders.ts';
 import { initBucket, type Step } from '../../app/doctor/init-bucket.ts';
 import type { OwnBucket } from '../../app/doctor/tools.ts';
 import { openDoctorTools } from '../../app/doctor-tools.ts';
@@ -57,7 +58,7 @@ async function initBuckets(env: Env, options: Options): Promise<void> {
   try {
     const buckets: Result[] = [];
     for (const bucket of selectBuckets(tools.buckets, options.region))
-      buckets.push(await initOne(bucket, config.objectFolder));
+      buckets.push(await initOne(bucket, bucketFolders(config)));
     const ok = buckets.every(({ error }) => error === null);
     printResult({ ok, buckets }, buckets.map(formatResult).join('\n'), options);
     if (!ok) process.exitCode = EXIT.failed;
@@ -75,11 +76,11 @@ function selectBuckets(buckets: ReadonlyMap<Region, OwnBucket>, region: string |
   throw inputFailure(CODES.INVALID_SETTINGS, 'BESTFRAME_BUCKETS', message);
 }
 
-async function initOne({ settings }: OwnBucket, objectFolder: string): Promise<Result> {
+async function initOne({ settings }: OwnBucket, folders: BucketFolders): Promise<Result> {
   const { region, name: bucket } = settings;
   const steps: Step[] = [];
   try {
-    await initBucket(settings, objectFolder, (step) => steps.push(step), AbortSignal.timeout(LIMIT_MS));
+    await initBucket(settings, folders, (step) => steps.push(step), AbortSignal.timeout(LIMIT_MS));
     return { region, bucket, steps, error: null };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;

@@ -61,6 +61,7 @@ export KEY='${api?.key}'
 The key belongs to tenant default. With BESTFRAME_TENANT=default, the command line sees the same verifications.
 Dashboard  ${dashboard?.url}  (${dashboard?.user} / ${dashboard?.password})
 Emulator   ${emulator.controlUrl}  (faults, call log; docs/emulator.md)
+Phone      ${emulator.controlUrl}/phone  (finishes sessions in place of an app or a web page)
 Press Ctrl-C to stop.
 `;
   const facts = {

@@ -80,6 +80,7 @@ function printAddresses(emulator: Emulator, { temporaryKeys, json = false }: Opt
   const lines = [
     `proxy        ${proxyUrl}`,
     `control      ${controlUrl}`,
+    `phone        ${controlUrl}/phone`,
     `metadata     ${metadataUrl}`,
     `CA file      ${caFile}`,
     `call log     ${logFile}`,

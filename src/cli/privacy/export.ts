@@ -1,7 +1,7 @@
 import { mkdir, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Command } from 'commander';
-import { openSink } from '../../app/adapters.ts';
+import { openStorage } from '../../app/adapters.ts';
 import type { FrameSink } from '../../domain/ports.ts';
 import type { StoredFrame } from '../../domain/verification/outcomes.ts';
 import { writeAudit } from '../audit.ts';
@@ -42,7 +42,7 @@ than BESTFRAME_KEEP_RECORDS_DAYS are gone. Each access is written to BESTFRAME_A
             ...(frames === undefined ? [] : [{ act: 'frame.read' as const, on: id, ...entry }]),
           ]),
         );
-        const { sink, close } = openSink(config);
+        const { sink, close } = openStorage(config);
         if (frames !== undefined) await mkdir(frames, { recursive: true, mode: 0o700 });
         for (const view of views) {
           printJson(view);

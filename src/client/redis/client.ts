@@ -274,7 +274,7 @@ export class BestframeClient implements Bestframe {
     return this.#store.command(readPresence(this.#store.deployment, ids));
   }
 
-  /** Paths of the files that live records name, in the order of the ids, for all tenants. See `readSourceFiles`. */
+  /** Paths of the files and objects that live records name, in the order of the ids, for all tenants. See `readSourceFiles`. */
   async sourceFiles(ids: readonly string[]): Promise<(readonly string[] | null)[]> {
     await this.#store.ready();
     return this.#store.command(readSourceFiles(this.#store.deployment, ids));

@@ -50,7 +50,7 @@ const RULES = {
   uploadedFiles: {
     row: 'Files sent over HTTP',
     fate: 'expires',
-    note: 'deleted at once by an erasure over HTTP, else by the API within 15 s',
+    note: 'in a bucket, deleted with the objects; in a folder, at once by an erasure over HTTP, else by the API within 15 s',
   },
   spool: {
     row: '`https` sources during the upload',

@@ -13,7 +13,7 @@ import { z } from 'zod';
 import { type Failure, inputFailure } from '../errors/failure.ts';
 import { CODES } from '../errors/index.ts';
 import { REGIONS, RESOURCE_NAMES, type Region, type ResourceName } from '../verification/actions.ts';
-import { isStagedFile, TENANT_PATTERN, WEBHOOK_NAME_PATTERN } from '../verification/names.ts';
+import { isStagedFile, isStagedObject, TENANT_PATTERN, WEBHOOK_NAME_PATTERN } from '../verification/names.ts';
 import { objectKeyProblem } from '../verification/object-key.ts';
 import { describeInvalidField, LANES, type Order, REQUIRABLE_FIELDS } from '../verification/request.ts';
 import { bucketName, type Source } from '../verification/sources.ts';
@@ -241,11 +241,12 @@ export function checkPlaces(
   if (field !== null) throw placeForbidden(field);
 }
 
-/** Resources whose files were sent with the request: their paths name this verification. */
+/** Resources whose files were sent with the request: their paths or keys name this verification. */
 export function stagedResources(id: string, { resources }: Pick<PlacedRequest, 'resources'>): ResourceName[] {
   return RESOURCE_NAMES.filter((name) => {
     const source = resources[name];
-    return source?.from === 'file' && isStagedFile(source.path, id, name);
+    if (source?.from === 'file') return isStagedFile(source.path, id, name);
+    return source?.from === 'cos' && isStagedObject(source.key, id, name);
   });
 }
 

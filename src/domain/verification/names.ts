@@ -21,5 +21,11 @@ export function isStagedFile(path: string, id: string, resource: string): boolea
   return name.startsWith(start) && STAGED_SUFFIX.test(name.slice(start.length));
 }
 
+/** The same for an object: `…/<id>/<resource>.<fingerprint>.<random>`. */
+export function isStagedObject(key: string, id: string, resource: string): boolean {
+  const [folder, name = ''] = key.split('/').slice(-2);
+  return folder === id && name.startsWith(`${resource}.`) && STAGED_SUFFIX.test(name.slice(resource.length + 1));
+}
+
 /** A frame whose name begins with an id belongs to the verification with this id. So no request may choose such a name. */
 export const ID_START = /^v[0-9a-z]{25}\./;

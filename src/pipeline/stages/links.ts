@@ -5,7 +5,8 @@
 
 import { localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
-import type { ResourceName } from '../../domain/verification/actions.ts';
+import { RESOURCE_NAMES, type ResourceName } from '../../domain/verification/actions.ts';
+import { isStagedObject } from '../../domain/verification/names.ts';
 import type { UploadedResource } from '../../domain/verification/outcomes.ts';
 import type { StageContext, StageInput } from './context.ts';
 
@@ -20,9 +21,13 @@ export interface ReadyLink extends UploadedResource {
  */
 const MIN_REMAINING_MS = 3_000;
 
-/** True if this verification uploaded the object; false if the object existed before and the caller named it. */
+/**
+ * True if this verification uploaded the object, or the HTTP API did so when the file came with the request; false if the object
+ * existed before and the caller named it.
+ */
 export function isStaged({ object }: UploadedResource, { id }: StageInput, { objectFolder }: StageContext): boolean {
-  return object === undefined || object.key.startsWith(`${objectFolder}/${id}/`);
+  if (object === undefined || object.key.startsWith(`${objectFolder}/${id}/`)) return true;
+  return RESOURCE_NAMES.some((name) => isStagedObject(object.key, id, name));
 }
 
 /**

@@ -29,7 +29,7 @@ export interface OpenedResource {
   readonly name: ResourceName;
   readonly rule: ResourceRule;
   readonly source: OpenSource;
-  /** The evidence that marks a failure to read the source: the dependency, and the caller as the owner of the source. */
+  /** The evidence that marks a failure to read the source: the dependency, and the owner of the source. */
   readonly origin: Evidence;
 }
 
@@ -83,8 +83,9 @@ export async function openResources(
         );
       const dependency = sourceDependency(from);
       // A failure to read a file is not marked: either this deployment's disk or the caller's path may be at fault.
-      const origin: Evidence = dependency === null ? {} : { about: 'caller', dependency };
-      const sources = wall === null ? edges.sources : edges.sources.limitedTo(limitsOf(wall, staged.includes(name)));
+      const isStaged = staged.includes(name);
+      const origin: Evidence = dependency === null ? {} : { about: isStaged ? 'deployment' : 'caller', dependency };
+      const sources = wall === null ? edges.sources : edges.sources.limitedTo(limitsOf(wall, isStaged));
       const source = await concerning(origin, () => sources.open(from, rule, `resources.${name}`, signal));
       return { name, rule, source, origin };
     }),

@@ -454,10 +454,15 @@ local function readRate(gateKey, now, lanes, laneMs, soonMs)
   return { lanes = tonumber(lanes), laneMs = tonumber(laneMs) * paceOf(gateKey, now), soonMs = tonumber(soonMs) }
 end
 local function takeSlot(gateKey, now, rate)
-  local lane = redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes
-  local tat, free = unpack(redis.call('HMGET', gateKey, 'tat', 'free:' .. lane))
-  local earliest = math.max(now + rate.soonMs, tonumber(tat or '0'))
-  local slot = math.ceil(math.max(earliest, tonumber(free or '0')))
+  local lane, earliest, free
+  local tries = 0
+  repeat
+    lane = redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes
+    local tat, at = unpack(redis.call('HMGET', gateKey, 'tat', 'free:' .. lane))
+    earliest, free = math.max(now + rate.soonMs, tonumber(tat or '0')), tonumber(at or '0')
+    tries = tries + 1
+  until free < earliest + rate.laneMs or tries >= rate.lanes
+  local slot = math.ceil(math.max(earliest, free))
   redis.call('HSET', gateKey, 'tat', tostring(earliest + rate.laneMs / rate.lanes), 'free:' .. lane, tostring(slot + rate.laneMs))
   return lane, slot
 end

@@ -10,7 +10,7 @@
  *    whether the verification was accepted: the staging sweep decides later.
  */
 import type { FastifyRequest } from 'fastify';
-import { type KeptFile, refuseStaged, type Staging } from '../../adapters/storage/staging.ts';
+import { type KeptFile, refuseStaged, type Staging, type StagingOwner } from '../../adapters/storage/staging.ts';
 import type { Enqueued } from '../../client/contract.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import { Failure } from '../../domain/errors/failure.ts';
@@ -28,6 +28,7 @@ import {
   type Verification,
   type VerificationRequest,
 } from '../../domain/verification/request.ts';
+import type { Source } from '../../domain/verification/sources.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
 import { malformed, ourFailure, statusOf } from './problems.ts';
 import { isObject, type RouteTools, withKey } from './route-tools.ts';
@@ -36,6 +37,7 @@ import { readUpload, type Upload } from './uploads.ts';
 export interface Submission {
   /** A client of the caller's tenant. */
   readonly client: BestframeClient;
+  readonly tenant: string;
   readonly headerKey: string | undefined;
   readonly traceparent: string | undefined;
   readonly tools: RouteTools;
@@ -71,10 +73,11 @@ export async function enqueueUpload(submission: Submission, request: FastifyRequ
     await new Backlog(client, submission.tools.limits).admit(verification);
     const names = [...upload.files.keys()];
     const payload = client.fingerprintOf(verification);
-    for (const name of names) kept.push(await keepFile(upload, name, client.idOf(verification.key), payload));
-    const withPaths = (paths: readonly string[]) => withFiles(verification, names, paths);
-    const enqueued = await client.enqueueParsed(withPaths(kept.map(({ path }) => path)), {
-      staged: { names, fingerprint: client.fingerprintOf(withPaths(kept.map(({ replayPath }) => replayPath))) },
+    const owner = { id: client.idOf(verification.key), region: verification.region, tenant: submission.tenant };
+    for (const name of names) kept.push(await keepFile(upload, name, owner, payload));
+    const withKept = (sources: readonly Source[]) => withFiles(verification, names, sources);
+    const enqueued = await client.enqueueParsed(withKept(kept.map(({ source }) => source)), {
+      staged: { names, fingerprint: client.fingerprintOf(withKept(kept.map(({ replaySource }) => replaySource))) },
       traceparent: submission.traceparent,
     });
     if (enqueued.status === 'same') await removeUnnamed(kept, enqueued, client, staging);
@@ -118,18 +121,28 @@ function refuseLargeFiles({ files }: Upload, { action }: Verification): void {
   }
 }
 
-async function keepFile({ files }: Upload, name: ResourceName, id: string, payload: string): Promise<KeptFile> {
+async function keepFile(
+  { files }: Upload,
+  name: ResourceName,
+  owner: StagingOwner,
+  payload: string,
+): Promise<KeptFile> {
   const file = files.get(name);
   if (file === undefined) throw new Error(`there is no file of ${name}`);
-  return file.keep(id, payload);
+  return file.keep(owner, payload);
 }
 
-/** The verification with paths in place of the placeholders. */
-function withFiles(verification: Verification, names: readonly ResourceName[], paths: readonly string[]): Verification {
+/** The verification with the sources of the files in place of the placeholders. */
+function withFiles(
+  verification: Verification,
+  names: readonly ResourceName[],
+  sources: readonly Source[],
+): Verification {
   const resources = { ...verification.resources };
   for (const [index, name] of names.entries()) {
-    const source = resources[name];
-    if (source?.from === 'file') resources[name] = { ...source, path: paths[index] ?? source.path };
+    const [placeholder, source] = [resources[name], sources[index]];
+    if (placeholder === undefined || source === undefined) continue;
+    resources[name] = placeholder.md5 === undefined ? source : { ...source, md5: placeholder.md5 };
   }
   return { ...verification, resources };
 }
@@ -201,8 +214,7 @@ export class Backlog {
 export function refuseStagedSources(request: unknown, staging: Staging | null): VerificationRequest {
   if (!isObject(request)) throw malformed('', 'the verification is not a JSON object');
   for (const [name, source] of Object.entries(isObject(request.resources) ? request.resources : {})) {
-    const path = isObject(source) ? source.path : undefined;
-    if (typeof path === 'string') refuseStaged(staging, path, `resources.${name}.path`);
+    if (isObject(source)) refuseStaged(staging, source, `resources.${name}.${source.from === 'cos' ? 'key' : 'path'}`);
   }
   return request as VerificationRequest;
 }

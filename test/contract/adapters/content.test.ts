@@ -9,7 +9,7 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ContentCheck } from '../../../src/adapters/storage/content-checks.ts';
 import { createSources } from '../../../src/adapters/storage/sources.ts';
-import { openStaging } from '../../../src/adapters/storage/staging.ts';
+import { openStagingFolder } from '../../../src/adapters/storage/staging-folder.ts';
 import { ACTIONS, type ContentKind, type ResourceRule } from '../../../src/domain/verification/actions.ts';
 import type { Source } from '../../../src/domain/verification/sources.ts';
 import { sampleImage, sampleLiveData, sampleVideo } from '../../../src/emulator/samples.ts';
@@ -214,7 +214,7 @@ describe('a cut package', () => {
   });
 
   test('is refused while it is staged', async () => {
-    const staging = openStaging(join(dir, 'staging'));
+    const staging = openStagingFolder(join(dir, 'staging'));
     const received = staging.receive('liveData', RULES.gzip, FIELD, streamOf(cut));
     await expectFailure(received, { code: 'SOURCE_CUT', field: FIELD, class: 'caller' });
     expect(await staging.list()).toEqual([]);

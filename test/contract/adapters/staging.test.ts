@@ -5,12 +5,15 @@
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openStaging, type Staging } from '../../../src/adapters/storage/staging.ts';
+import type { Staging } from '../../../src/adapters/storage/staging.ts';
+import { openStagingFolder } from '../../../src/adapters/storage/staging-folder.ts';
 import { ACTIONS, type ResourceRule } from '../../../src/domain/verification/actions.ts';
+import { sourceIdentity } from '../../../src/domain/verification/sources.ts';
 import { sampleImage } from '../../../src/emulator/samples.ts';
 import { expectFailure, md5Hex, streamOf, temporaryDir } from './support.ts';
 
 const ID = `v${'a'.repeat(25)}`;
+const OWNER = { id: ID, region: 'ap-singapore', tenant: null } as const;
 const PAYLOAD = 'p'.repeat(22);
 const photo = sampleImage('staged');
 const rule = ACTIONS.DetectReflectLivenessAndCompare.resources.image as ResourceRule;
@@ -22,7 +25,7 @@ let staging: Staging;
 beforeEach(async () => {
   home = await temporaryDir();
   dir = join(home, 'staging');
-  staging = openStaging(dir);
+  staging = openStagingFolder(dir);
 });
 afterEach(() => rm(home, { recursive: true }));
 
@@ -33,8 +36,10 @@ test('hashes a file and gives it its name when it is kept, readable by its owner
   const received = await receive(streamOf(photo.subarray(0, 10), photo.subarray(10)));
   expect(received.md5).toBe(md5Hex(photo));
   expect(await staging.list()).toEqual([]);
-  const { path, replayPath } = await received.keep(ID, PAYLOAD);
-  expect(replayPath).toBe(join(dir, `${ID}.image.${PAYLOAD}`));
+  const { path, source, replaySource } = await received.keep(OWNER, PAYLOAD);
+  const replayPath = join(dir, `${ID}.image.${PAYLOAD}`);
+  expect(replaySource).toEqual({ from: 'file', path: replayPath });
+  expect(source).toEqual({ from: 'file', path });
   expect(path.slice(0, replayPath.length + 1)).toBe(`${replayPath}.`);
   expect(await readFile(path)).toEqual(photo);
   expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -48,9 +53,9 @@ test('hashes a file and gives it its name when it is kept, readable by its owner
 test('stores each request in its own file, and gives equal requests the same replay path', async () => {
   const kept = [];
   for (const payload of [PAYLOAD, PAYLOAD, 'q'.repeat(22)]) {
-    kept.push(await (await receive(streamOf(photo))).keep(ID, payload));
+    kept.push(await (await receive(streamOf(photo))).keep(OWNER, payload));
   }
-  expect(new Set(kept.map(({ replayPath }) => replayPath)).size).toBe(2);
+  expect(new Set(kept.map(({ replaySource }) => sourceIdentity(replaySource))).size).toBe(2);
   expect((await staging.list()).map(({ path }) => path).sort()).toEqual(kept.map(({ path }) => path).sort());
 });
 
@@ -116,12 +121,14 @@ test('removes partial files of killed processes after an hour, and no other file
 });
 
 test('recognizes its own files by any spelling of their path', () => {
-  for (const path of [dir, join(dir, 'a'), `${dir}/../staging/a`, `${dir}//a`]) expect(staging.holds(path)).toBe(true);
-  for (const path of [home, join(home, 'staging-2', 'a'), '/', 'a']) expect(staging.holds(path)).toBe(false);
+  for (const path of [dir, join(dir, 'a'), `${dir}/../staging/a`, `${dir}//a`])
+    expect(staging.holds({ path })).toBe(true);
+  for (const path of [home, join(home, 'staging-2', 'a'), '/', 'a']) expect(staging.holds({ path })).toBe(false);
+  expect(staging.holds({ path: 7 })).toBe(false);
 });
 
 test('fails if the folder cannot be created', async () => {
   await writeFile(join(home, 'file'), '');
-  staging = openStaging(join(home, 'file'));
+  staging = openStagingFolder(join(home, 'file'));
   await expectFailure(receive(streamOf(photo)), { code: 'STAGING_UNWRITABLE', class: 'machine' });
 });

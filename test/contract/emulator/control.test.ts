@@ -1,5 +1,6 @@
 /** Tests the control port as scripts use it: the input, output and error messages of each route. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CARDS } from '../../../src/emulator/cards.ts';
 import { BUCKET, DETECT, type Lab, openLab } from './lab.ts';
 
 let lab: Lab;
@@ -52,6 +53,36 @@ describe('routes', () => {
     expect(value).toEqual({ ...waiting, state: 'over', end: 'attempt', codes: ['0'], chargeCount: 1 });
     await lab.control.reset();
     expect((await send('GET', '/sessions')).value).toEqual([]);
+  });
+
+  it('GET /phone has a button for each card and step, and POST /phone does what the buttons say', async () => {
+    const phone = `${lab.emulator.controlUrl}/phone`;
+    const startSession = async (action: string, parameters: object) => {
+      const { ok } = await lab.faceId(action, parameters);
+      return String(ok?.SdkToken ?? ok?.BizToken);
+    };
+    const press = (token: string, more: Record<string, string>) =>
+      fetch(phone, { method: 'POST', body: new URLSearchParams({ token, ...more }), redirect: 'manual' });
+    const app = await startSession('ApplyLivenessToken', {});
+    const web = await startSession('ApplyWebVerificationBizTokenIntl', {
+      RedirectURL: 'https://shop.example.com/a?b=1',
+    });
+    const page = await fetch(phone);
+    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    const html = await page.text();
+    for (const text of [app, web, ...Object.keys(CARDS), 'exhaust', 'leave', 'timeout']) expect(html).toContain(text);
+    expect(await (await fetch(`${phone}?token=${app}`)).text()).not.toContain(web);
+
+    const opened = await press(app, { step: 'start' });
+    expect([opened.status, opened.headers.get('location')]).toEqual([303, `/phone?token=${app}`]);
+    expect((await press(app, { step: 'finish', card: 'badLight' })).headers.get('location')).toBe(
+      `/phone?token=${app}`,
+    );
+    expect(await (await fetch(`${phone}?token=${app}`)).text()).toContain('over · attempt · codes 1201');
+    const left = await press(web, { step: 'leave' });
+    expect(left.headers.get('location')).toBe(`https://shop.example.com/a?b=1&token=${web}`);
+    expect((await press(web, { step: 'finish' })).status).toBe(400);
+    await lab.control.reset();
   });
 
   it('POST /faults adds a fault, POST /faults/release releases it, and DELETE /faults clears all', async () => {

@@ -154,6 +154,8 @@ const COVERED: Readonly<Record<string, string>> = {
   'control GET /calls': 'GET /calls filters calls and can wait for a number of calls',
   'control GET /health': 'GET /health reports that the emulator runs',
   'control GET /objects': 'PUT /objects stores objects and GET /objects lists them',
+  'control GET /phone': 'GET /phone has a button for each card and step, and POST /phone does what the buttons say',
+  'control POST /phone': 'GET /phone has a button for each card and step, and POST /phone does what the buttons say',
   'control GET /sessions': 'GET /sessions lists sessions, and POST /sessions/play takes their steps',
   'control POST /sessions/play': 'GET /sessions lists sessions, and POST /sessions/play takes their steps',
   'control GET /settings': 'GET /settings reads the settings, and PATCH /settings keeps those that it does not name',

@@ -74,7 +74,7 @@ describe('defaults', () => {
         sessions: { lifeMs: 28_800_000, idleMs: 3_600_000 },
         identityProxy: null,
       },
-      api: { host: '127.0.0.1', port: 8_080, stagingDir: undefined, streams: { key: 20, process: 500 } },
+      api: { host: '127.0.0.1', port: 8_080, staging: null, streams: { key: 20, process: 500 } },
       audit: 'stdout',
       edge: { basePath: '', trustedProxies: [] },
       loginLimits: { pair: 10, address: 50, user: 100 },
@@ -394,6 +394,27 @@ describe('readConfig', () => {
     ],
   ])('reads credentials %#', (env, credentials) => {
     expect(readConfig(env as unknown as Env).credentials).toMatchObject(credentials);
+  });
+
+  it('stages files over HTTP in a folder, or in the own buckets', () => {
+    const placeOf = (env: Env) => readConfig(env).api.staging;
+    expect(placeOf({ BESTFRAME_STAGING_DIR: '/in/staged', BESTFRAME_FILE_ROOTS: '/in' })).toEqual({
+      to: 'folder',
+      dir: '/in/staged',
+    });
+    const BESTFRAME_BUCKETS = 'ap-singapore=faces-1250000000';
+    expect(placeOf({ BESTFRAME_STAGING_DIR: 'cos:a/b', BESTFRAME_BUCKETS })).toEqual({ to: 'bucket', folder: 'a/b' });
+    expect(faults({ BESTFRAME_STAGING_DIR: 'cos:staged' })).toEqual([
+      'BESTFRAME_STAGING_DIR is in your own buckets, and BESTFRAME_BUCKETS names none: name them',
+    ]);
+    for (const folder of ['', '/a', 'a/', 'a//b'])
+      expect(faults({ BESTFRAME_STAGING_DIR: `cos:${folder}`, BESTFRAME_BUCKETS })).toEqual([
+        expect.stringMatching(/^BESTFRAME_STAGING_DIR (is not a folder|has a segment).*cos:bestframe-staged$/),
+      ]);
+    for (const folder of ['bestframe', 'bestframe/staged'])
+      expect(faults({ BESTFRAME_STAGING_DIR: `cos:${folder}`, BESTFRAME_BUCKETS })).toEqual([
+        expect.stringMatching(/^BESTFRAME_STAGING_DIR and BESTFRAME_OBJECT_FOLDER overlap/),
+      ]);
   });
 
   it('ignores variables of other programs', () => {

@@ -31,7 +31,7 @@ const environments = ours.map(([, { environment = {} }]) => environment);
 /** Settings that the file sets itself. The base path has two variables, because the API and the dashboard have different paths. */
 const SET_HERE = [
   ...['BESTFRAME_REDIS_URL', 'BESTFRAME_NAMESPACE_FILE', 'BESTFRAME_LOG', 'BESTFRAME_BASE_PATH'],
-  ...['BESTFRAME_FRAMES_DIR', 'BESTFRAME_FILE_ROOTS', 'BESTFRAME_SPOOL_DIR', 'BESTFRAME_STAGING_DIR'],
+  ...['BESTFRAME_FRAMES_DIR', 'BESTFRAME_FILE_ROOTS', 'BESTFRAME_SPOOL_DIR'],
   ...['BESTFRAME_API_HOST', 'BESTFRAME_API_PORT', 'BESTFRAME_DASHBOARD_HOST', 'BESTFRAME_DASHBOARD_PORT'],
 ];
 /** Settings that the image sets. */

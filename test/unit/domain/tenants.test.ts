@@ -111,6 +111,13 @@ describe('a wall', () => {
     expect(stagedResources(ID, staged(ID))).toEqual(['image']);
     expect(stagedResources(ID, staged(`v${'b'.repeat(25)}`))).toEqual([]);
     expect(stagedResources(ID, { resources: { image: file(`/staging/${ID}.image.x`) } })).toEqual([]);
+    const object = (key: string) => ({
+      resources: { image: { from: 'cos', bucket: 'faces-1250000000', region: 'ap-singapore', key } as const },
+    });
+    const name = `image.${'x'.repeat(22)}.${'y'.repeat(22)}`;
+    expect(stagedResources(ID, object(`staged/t/shop/${ID}/${name}`))).toEqual(['image']);
+    for (const key of [`staged/v${'b'.repeat(25)}/${name}`, `${ID}/x/${name}`, `staged/${ID}/video${name}`, name])
+      expect(stagedResources(ID, object(key))).toEqual([]);
     expect(stagedResources(ID, { resources: { video: file(`/staging/${ID}.image.${'x'.repeat(22)}`) } })).toEqual([]);
   });
 });

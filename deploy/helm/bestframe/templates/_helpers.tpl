@@ -47,6 +47,9 @@ BESTFRAME_MONITOR_PORT: '9464'
 BESTFRAME_FRAMES_DIR: /frames
 {{- if .Values.staging.existingClaim }}
 BESTFRAME_FILE_ROOTS: /staging
+BESTFRAME_STAGING_DIR: /staging
+{{- else if and .Values.staging.bucketFolder .Values.settings.BESTFRAME_BUCKETS }}
+BESTFRAME_STAGING_DIR: cos:{{ .Values.staging.bucketFolder }}
 {{- end }}
 {{- range $name, $value := .Values.settings }}
 {{ $name }}: {{ include "bestframe.value" $value | quote }}

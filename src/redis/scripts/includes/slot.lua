@@ -1,6 +1,7 @@
 -- Slots keep a rate limit of n calls per second: a slot is the time at which one call may be sent. Slots are dealt out to n lanes
 -- in turn. In each lane, slots are `laneMs` apart, a little over a second, so no second contains two calls of one lane. A late
--- call delays only its own lane; the other lanes keep their slots.
+-- call delays only its own lane; the other lanes keep their slots. A lane that has fallen behind by a whole turn is left out until
+-- it has caught up, so a slot that is taken later is at most one turn (`laneMs`) earlier.
 -- rate: { lanes, laneMs, soonMs }, see readRate; no slot is earlier than `soonMs` from now.
 
 -- Reads the rate from a script's arguments. The distance between the slots of a lane grows after the vendor has throttled a call
@@ -12,10 +13,15 @@ end
 -- Takes the next slot. The slot may still move, if the previous call in its lane is late.
 -- → lane, slot (ms since 1970)
 local function takeSlot(gateKey, now, rate)
-  local lane = redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes
-  local tat, free = unpack(redis.call('HMGET', gateKey, 'tat', 'free:' .. lane))
-  local earliest = math.max(now + rate.soonMs, tonumber(tat or '0'))
-  local slot = math.ceil(math.max(earliest, tonumber(free or '0')))
+  local lane, earliest, free
+  local tries = 0
+  repeat
+    lane = redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes
+    local tat, at = unpack(redis.call('HMGET', gateKey, 'tat', 'free:' .. lane))
+    earliest, free = math.max(now + rate.soonMs, tonumber(tat or '0')), tonumber(at or '0')
+    tries = tries + 1
+  until free < earliest + rate.laneMs or tries >= rate.lanes
+  local slot = math.ceil(math.max(earliest, free))
   redis.call('HSET', gateKey, 'tat', tostring(earliest + rate.laneMs / rate.lanes), 'free:' .. lane, tostring(slot + rate.laneMs))
   return lane, slot
 end

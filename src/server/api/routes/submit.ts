@@ -57,8 +57,14 @@ function submitRoute(app: Api, tools: RouteTools): void {
     validatorCompiler: exceptBody,
     handler: async (request, reply) => {
       const caller = callerOf(request);
-      const { client } = caller;
-      const submission = { client, headerKey: idempotencyKey(request), traceparent: traceparentOf(request), tools };
+      const { client, key } = caller;
+      const of = {
+        client,
+        tenant: key.tenant,
+        headerKey: idempotencyKey(request),
+        traceparent: traceparentOf(request),
+      };
+      const submission = { ...of, tools };
       const { id, status } = request.isMultipart()
         ? await enqueueUpload(submission, request)
         : await enqueueBody(submission, request.body);
