@@ -11,6 +11,8 @@ interface FileInfo {
 }
 
 export interface ResultTools {
+  /** Whether the last attempt counts while the person may still try again. */
+  readonly showOpen: boolean;
   /** A link that is born now. */
   link(output: Output): FileInfo;
   base64(output: Output): Promise<string | null>;
@@ -52,9 +54,14 @@ export function bareResult(action: string, code: string): object {
   return { ...verdict, ...media, Similarity: 0, Extra: null, DeviceInfoLevel: '', LivenessInfoTag: null };
 }
 
-/** The attempt that decides. Null while the session is not over. */
-function lastAttempt({ end, attempts }: Session): Attempt | null {
-  return end === null ? null : (attempts.at(-1) ?? null);
+/** The attempts that can be seen. */
+function attemptsOf({ end, attempts }: Session, { showOpen }: ResultTools): readonly Attempt[] {
+  return end === null && !showOpen ? [] : attempts;
+}
+
+/** The attempt that decides. Null: there is none, or the session is not over. */
+function lastAttempt(session: Session, tools: ResultTools): Attempt | null {
+  return attemptsOf(session, tools).at(-1) ?? null;
 }
 
 function verdictOf(attempt: Attempt | null): { code: string; description: string } {
@@ -74,9 +81,9 @@ function linkOrNull(output: Output | null, tools: ResultTools): FileInfo | null 
 }
 
 function answerSdk(session: Session, tools: ResultTools): ResultFields {
-  const last = lastAttempt(session);
+  const last = lastAttempt(session, tools);
   const { code, description } = verdictOf(last);
-  const attempts = last === null ? [] : session.attempts;
+  const attempts = attemptsOf(session, tools);
   const fields = {
     Result: code,
     Description: description,
@@ -131,7 +138,7 @@ function cardResults({ cardType, document }: Session, tools: ResultTools): objec
 }
 
 async function answerFaceId(session: Session, tools: ResultTools): Promise<ResultFields> {
-  const last = lastAttempt(session);
+  const last = lastAttempt(session, tools);
   const { code, description } = verdictOf(last);
   const base64 = async (output: Output | null | undefined) => (output ? ((await tools.base64(output)) ?? '') : '');
   const fields = {
@@ -149,7 +156,7 @@ async function answerFaceId(session: Session, tools: ResultTools): Promise<Resul
 }
 
 function answerLiveness(session: Session, tools: ResultTools): ResultFields {
-  const last = lastAttempt(session);
+  const last = lastAttempt(session, tools);
   const { code, description } = verdictOf(last);
   const fields = {
     Result: code,
@@ -161,10 +168,10 @@ function answerLiveness(session: Session, tools: ResultTools): ResultFields {
 }
 
 async function answerWeb(session: Session, state: SessionState, tools: ResultTools): Promise<ResultFields> {
-  const code = webCodeOf(session, state);
-  const last = session.end === null ? undefined : session.attempts.at(-1);
+  const attempts = attemptsOf(session, tools);
+  const last = attempts.at(-1);
+  const code = webCodeOf(session, state, last);
   const base64 = async (output: Output | null | undefined) => (output ? tools.base64(output) : null);
-  const attempts = session.end === null ? [] : session.attempts;
   const fields = {
     ErrorCode: code === null ? null : Number(code),
     ErrorMsg: code === null ? null : describeCode(code),
@@ -178,13 +185,13 @@ async function answerWeb(session: Session, state: SessionState, tools: ResultToo
 }
 
 /** Null while nothing is decided. */
-function webCodeOf({ end, attempts }: Session, state: SessionState): string | null {
+function webCodeOf({ end }: Session, state: SessionState, last: Attempt | undefined): string | null {
   if (state === 'expired') return '15';
-  if (end === null) return null;
+  if (end === null) return last?.code ?? null;
   if (end === 'retryLimit') return '16';
   if (end === 'timedOut') return '1409';
   if (end === 'left') return '1410';
-  return attempts.at(-1)?.code ?? '0';
+  return last?.code ?? '0';
 }
 
 function webDetail(session: Session, attempt: Attempt): object {

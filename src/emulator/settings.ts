@@ -42,6 +42,8 @@ export interface Settings {
   resultTtlMs: Record<string, number>;
   /** Lifetime of links to the media of a session, from the answer that contains them. */
   mediaTtlMs: number;
+  /** Whether a result is answered while the person may still try again: that of the last attempt. */
+  showOpenResults: boolean;
   /** How long FaceID takes to answer, by action. */
   latencyMs: Record<string, number>;
   /** The vendor's clock minus this machine's clock, ms. */
@@ -66,6 +68,7 @@ export const settingsPatchSchema = z.strictObject({
   tokenTtlMs: durationMs.exactOptional(),
   resultTtlMs: z.record(z.string(), durationMs).exactOptional(),
   mediaTtlMs: durationMs.exactOptional(),
+  showOpenResults: z.boolean().exactOptional(),
   latencyMs: z.record(z.string(), durationMs).exactOptional(),
   clockSkewMs: z.number().exactOptional(),
   accountError: z.string().min(1).nullable().exactOptional(),
@@ -101,6 +104,7 @@ export const DEFAULT_SETTINGS: Settings = {
     ApplyWebVerificationBizTokenIntl: 259_200_000,
   },
   mediaTtlMs: 600_000,
+  showOpenResults: false,
   latencyMs: {
     DetectReflectLivenessAndCompare: 350,
     VideoLivenessCompare: 350,

@@ -79,6 +79,7 @@ export class TokenFlows {
     const state = sessions.stateOf(session);
     if (state === 'forgotten') throw new ApiFailure('InvalidParameterValue.BizTokenExpired', 'The token has expired.');
     const tools: ResultTools = {
+      showOpen: settings.showOpenResults,
       link: (output) => ({
         Url: outputs.link(output, region, settings.mediaTtlMs),
         MD5: output.md5,

@@ -12,7 +12,7 @@ const models = load(`${sdk}/faceid/v20180301/models.js`);
 const ClientProfile = load(`${sdk}/common/profile/client_profile.js`);
 const Credential = load(`${sdk}/common/credential.js`);
 
-const { SECRET_ID, SECRET_KEY, SAMPLES, https_proxy: proxy } = process.env;
+const { SECRET_ID, SECRET_KEY, SAMPLES, CONTROL, EMPTY, https_proxy: proxy } = process.env;
 const client = new Client(new Credential(SECRET_ID, SECRET_KEY), 'ap-singapore', new ClientProfile());
 const dispatcher = new ProxyAgent(proxy);
 
@@ -24,22 +24,75 @@ const ACTIONS = {
   VideoLivenessCompare: [{ Video: 'mp4', Image: 'jpg' }, { LivenessType: 'SILENT' }],
 };
 
+const DIRECT = JSON.parse(readFileSync(join(SAMPLES, 'direct.json'), 'utf8'));
+
 for (const [action, [inputs, parameters]] of Object.entries(ACTIONS)) {
-  const verdict = client[action] === undefined ? { outcome: 'left out' } : await judge(action, inputs, parameters);
-  process.stdout.write(`\nRESULT ${JSON.stringify({ name: action, ...verdict })}\n`);
+  await report(action, async () => {
+    const asked = { ...parameters };
+    for (const [name, ending] of Object.entries(inputs)) Object.assign(asked, await upload(action, name, ending));
+    return [await call(action, asked)];
+  });
+}
+for (const { start, result, token, sessions } of DIRECT) {
+  const started = [];
+  await report(start, async () => {
+    for (const { parameters } of sessions) started.push(await call(start, parameters));
+    return started;
+  });
+  if (result === undefined) continue;
+  await report(result, async () => {
+    const replies = [];
+    for (const [index, { cards }] of sessions.entries()) {
+      await play(started[index][token], cards);
+      replies.push(await call(result, { [token]: started[index][token] }));
+    }
+    return replies;
+  });
 }
 await dispatcher.close();
 
-async function judge(action, inputs, parameters) {
-  try {
-    const asked = { ...parameters };
-    for (const [name, ending] of Object.entries(inputs)) Object.assign(asked, await upload(action, name, ending));
-    const reply = await call(action, asked);
-    const empty = Object.keys(reply).filter((field) => reply[field] === null || reply[field] === undefined);
-    if (empty.length > 0) return { outcome: 'failed', message: `the reply lacks ${empty.join(', ')}` };
-    return { outcome: 'passed' };
-  } catch (error) {
-    return { outcome: 'failed', message: String(error?.message ?? error) };
+/** Prints the verdict on the replies to an action. */
+async function report(action, perform) {
+  let verdict = { outcome: 'left out' };
+  if (client[action] !== undefined) {
+    try {
+      const missing = missingFields(await perform());
+      const message = `no reply has ${missing.join(', ')}`;
+      verdict = missing.length > 0 ? { outcome: 'failed', message } : { outcome: 'passed' };
+    } catch (error) {
+      verdict = { outcome: 'failed', message: String(error?.message ?? error) };
+    }
+  }
+  process.stdout.write(`\nRESULT ${JSON.stringify({ name: action, ...verdict })}\n`);
+}
+
+/** The fields that are empty in every reply, and in every object of an array. */
+function missingFields(replies) {
+  const empty = new Set();
+  const filled = new Set();
+  const read = (model, prefix) => {
+    for (const [name, value] of Object.entries(model)) {
+      const path = `${prefix}${name}`;
+      if (value === null || value === undefined) {
+        empty.add(path);
+        continue;
+      }
+      filled.add(path);
+      const items = Array.isArray(value) ? value : [value];
+      for (const item of items) if (typeof item === 'object' && item !== null) read(item, `${path}.`);
+    }
+  };
+  for (const reply of replies) read(reply, '');
+  return [...empty].filter((path) => !filled.has(path) && !new RegExp(EMPTY).test(path));
+}
+
+/** Makes attempts in a session. The last one ends it. */
+async function play(token, cards) {
+  for (const [index, card] of cards.entries()) {
+    const step = index === cards.length - 1 ? 'finish' : 'try';
+    const body = JSON.stringify({ token, step, card });
+    const { status } = await fetch(`${CONTROL}/sessions/play`, { method: 'POST', body });
+    if (status !== 200) throw new Error(`the session was answered with ${status}`);
   }
 }
 

@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import re
 import sys
 import warnings
 
@@ -40,35 +41,79 @@ def upload(action, name, ending):
     return {name + "Url": links.ResourceUrl, name + "Md5": hashlib.md5(body).hexdigest()}
 
 
-def empty_fields(model):
+def read_fields(model, prefix, empty, filled):
     for name, value in vars(model).items():
+        path = prefix + name.lstrip("_")
         if value is None:
-            yield name.lstrip("_")
-        elif hasattr(value, "_deserialize"):
-            for inner in empty_fields(value):
-                yield "%s.%s" % (name.lstrip("_"), inner)
+            empty.add(path)
+            continue
+        filled.add(path)
+        for item in value if isinstance(value, list) else [value]:
+            if hasattr(item, "_deserialize"):
+                read_fields(item, path + ".", empty, filled)
 
 
-def judge(action, inputs, parameters):
-    asked = dict(parameters)
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        for name, ending in inputs.items():
-            asked.update(upload(action, name, ending))
-        reply = call(action, asked)
-    faults = ["the reply lacks " + name for name in empty_fields(reply)]
-    # The SDK warns about fields that its model lacks.
-    faults += [str(each.message) for each in told if "fields are useless" in str(each.message)]
-    return "; ".join(faults)
+def missing_fields(replies):
+    """The fields that are empty in every reply, and in every object of an array."""
+    empty, filled = set(), set()
+    for reply in replies:
+        read_fields(reply, "", empty, filled)
+    return [path for path in sorted(empty - filled) if not re.search(os.environ["EMPTY"], path)]
 
 
-for action, (inputs, parameters) in ACTIONS.items():
+def play(token, cards):
+    """Makes attempts in a session. The last one ends it."""
+    for index, card in enumerate(cards):
+        step = "finish" if index == len(cards) - 1 else "try"
+        body = {"token": token, "step": step, "card": card}
+        requests.post(os.environ["CONTROL"] + "/sessions/play", json=body).raise_for_status()
+
+
+def report(action, perform):
+    """Prints the verdict on the replies to an action."""
     if not hasattr(client, action):
         verdict = {"outcome": "left out"}
     else:
         try:
-            message = judge(action, inputs, parameters)
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                faults = ["no reply has " + name for name in missing_fields(perform())]
+            # The SDK warns about fields that its model lacks.
+            faults += [str(each.message) for each in told if "fields are useless" in str(each.message)]
+            message = "; ".join(faults)
         except Exception as error:
             message = "%s: %s" % (type(error).__name__, error)
         verdict = {"outcome": "failed", "message": message} if message else {"outcome": "passed"}
     sys.stdout.write("\nRESULT " + json.dumps(dict(verdict, name=action)) + "\n")
+
+
+def call_with_uploads(action, inputs, parameters):
+    asked = dict(parameters)
+    for name, ending in inputs.items():
+        asked.update(upload(action, name, ending))
+    return [call(action, asked)]
+
+
+def start_all(flow, started):
+    started += [call(flow["start"], session["parameters"]) for session in flow["sessions"]]
+    return started
+
+
+def finish_all(flow, started):
+    replies = []
+    for session, reply in zip(flow["sessions"], started):
+        token = getattr(reply, flow["token"])
+        play(token, session["cards"])
+        replies.append(call(flow["result"], {flow["token"]: token}))
+    return replies
+
+
+for action, (inputs, parameters) in ACTIONS.items():
+    report(action, lambda: call_with_uploads(action, inputs, parameters))
+with open(os.path.join(os.environ["SAMPLES"], "direct.json")) as file:
+    flows = json.load(file)
+for flow in flows:
+    started = []
+    report(flow["start"], lambda: start_all(flow, started))
+    if "result" in flow:
+        report(flow["result"], lambda: finish_all(flow, started))

@@ -28,6 +28,7 @@ export async function openWorld(dir, buckets = []) {
   return {
     ...credentials,
     proxyUrl,
+    controlUrl: emulator.controlUrl,
     stsUrl: keys.url,
     env: {
       PATH: process.env.PATH,

@@ -55,7 +55,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   await lab.control.clearFaults();
-  await lab.control.settings({ clockSkewMs, tokenTtlMs, resultTtlMs, mediaTtlMs });
+  await lab.control.settings({ clockSkewMs, tokenTtlMs, resultTtlMs, mediaTtlMs, showOpenResults: false });
 });
 afterAll(() => lab.close());
 
@@ -111,6 +111,16 @@ describe.each(FLOWS)('$start', (flow) => {
     expect(codeOf(await ask(flow, token))).toBe('0');
     expect(codeOf(await ask(flow, token))).toBe('0');
     await expect(lab.control.play({ token, step: 'finish' })).rejects.toThrow('the session is over');
+  });
+
+  it('answers the last attempt while the person may try again, if a test asks for it', async () => {
+    await lab.control.settings({ showOpenResults: true });
+    const token = await open(flow);
+    expect(codeOf(await ask(flow, token))).toBe(flow === WEB ? null : '-999');
+    for (const card of ['badLight', 'spoof']) await lab.control.play({ token, step: 'try', card });
+    expect(codeOf(await ask(flow, token))).toBe('1002');
+    await lab.control.play({ token, step: 'try' });
+    expect(codeOf(await ask(flow, token))).toBe('0');
   });
 
   it('answers BizTokenExpired once the life of the result is over', async () => {
