@@ -1,9 +1,41 @@
-/** The folders and the Redis that a benchmark uses. */
+/** What a figure is measured with. */
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { openClient } from '../src/app/client.ts';
+import type { readConfig } from '../src/app/config.ts';
+
+/** A build of Bestframe: this one, or an older one that it is compared with. */
+export interface Build {
+  readonly name: string;
+  /** The folder of its worker entry points. */
+  readonly workersDir: string;
+  readonly cli: string;
+  /** The entry of the client over Redis, as a backend imports it, and of the client over HTTP. */
+  readonly entries: { readonly redis: string; readonly http: string };
+  readonly openClient: typeof openClient;
+  readonly readConfig: typeof readConfig;
+}
+
 export interface BenchEnvironment {
-  /** The folder for everything that the benchmark writes. */
+  /** The folder for everything that the figure writes. */
   readonly dir: string;
   readonly cacheDir: string;
   readonly redisUrl: string;
-  /** The folder of the built worker entry points. */
-  readonly workersDir: string;
+  readonly build: Build;
+}
+
+/** @param dist the folder `dist` of a checkout. */
+export async function loadBuild(name: string, dist: string): Promise<Build> {
+  const at = (path: string) => join(resolve(dist), path);
+  const load = async <T>(path: string) => (await import(pathToFileURL(at(path)).href)) as T;
+  const client = await load<{ openClient: typeof openClient }>('src/app/client.js');
+  const config = await load<{ readConfig: typeof readConfig }>('src/app/config.js');
+  return {
+    name,
+    workersDir: `${at('workers')}/`,
+    cli: at('src/cli/main.js'),
+    entries: { redis: at('src/index.js'), http: at('src/client/http/index.js') },
+    openClient: client.openClient,
+    readConfig: config.readConfig,
+  };
 }

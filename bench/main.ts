@@ -1,52 +1,63 @@
 /**
- * `npm run bench`: measures the overhead, the HTTP API and the use of the rate. The exit code is 1 if a request failed or
- * none was answered.
+ * `npm run bench`: answers each question about speed with numbers. Each figure is a file in `figures/` and is sampled several times;
+ * with `--against`, samples of the two builds alternate. The exit code is 1 if a figure could not be measured.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { formatTable } from '../src/app/terminal-format.ts';
 import { startPrivateRedis } from '../src/dev/local-redis.ts';
 import { findRedis } from '../src/dev/redis-binary.ts';
-import { measureHttpApi, type RouteResult } from './http-api.ts';
-import { measureOverhead, type Overhead } from './overhead.ts';
-import { measureRateUse, type RateUse } from './rate.ts';
+import { chartOf } from './chart.ts';
+import { type Build, loadBuild } from './environment.ts';
+import { type Figure, spreadOf } from './figure.ts';
+import { answers } from './figures/answer.ts';
+import { enqueue } from './figures/enqueue.ts';
+import { httpApi } from './figures/http-api.ts';
+import { rate } from './figures/rate.ts';
+import { slots } from './figures/slots.ts';
+import { start } from './figures/start.ts';
+import { QUIET, shareOfCore } from './quiet.ts';
+import { type ReportedFigure, tableOf } from './report.ts';
+
+const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, start];
 
 const USAGE = `npm run bench -- [options]
 
-  --only PART    overhead, http or rate. Default: all
-  --seconds N    how long to measure each row of the tables. Default 30
-  --json FILE    write the results to a file
-`;
+  --only FIGURE    measure only this figure; may be given several times
+  --quick          one short sample of each figure, about two minutes
+  --rounds N       number of samples of each figure. Default 3
+  --seconds N      how long a sample takes. Default: as the figure needs
+  --against DIST   compare with an older build: the folder dist of its checkout
+  --json FILE      write the results to a file
+  --chart FILE     draw the values that have a goal, as SVG
 
-/** How long the emulator's FaceID takes to answer. Tencent takes roughly 1 s; with 0, only the overhead is measured. */
-const DETECT_MS = [1_000, 0];
+Figures:
+${FIGURES.map(({ name, about }) => `  ${name.padEnd(14)} ${about}`).join('\n')}
+`;
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string' },
-    seconds: { type: 'string', default: '30' },
+    only: { type: 'string', multiple: true },
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    against: { type: 'string' },
     json: { type: 'string' },
+    chart: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 
 if (values.help) process.stdout.write(USAGE);
-else
-  process.exitCode = await bench({
-    seconds: parseSeconds(values.seconds),
-    only: parsePart(values.only),
-    json: values.json,
-  });
+else process.exitCode = await bench();
 
-interface Options {
-  readonly seconds: number;
-  readonly only: string | undefined;
-  readonly json: string | undefined;
-}
-
-async function bench({ seconds, only, json }: Options): Promise<number> {
+async function bench(): Promise<number> {
+  const chosen = choose(values.only);
+  const rounds = numberOf('rounds', values.rounds) ?? (values.quick ? 1 : 3);
+  const seconds = numberOf('seconds', values.seconds);
+  const builds = [await loadBuild('this', join(process.cwd(), 'dist'))];
+  if (values.against !== undefined) builds.push(await loadBuild('before', values.against));
   const home = join(process.cwd(), '.bestframe');
   const dir = await mkdtemp(join(home, 'bench-'));
   const cacheDir = join(home, 'cache');
@@ -58,106 +69,83 @@ async function bench({ seconds, only, json }: Options): Promise<number> {
     appendonly: true,
     args: ['--appendfsync', 'everysec'],
   });
+  const reports: ReportedFigure[] = [];
+  const failed: string[] = [];
   try {
-    const environment = { dir, cacheDir, redisUrl: redis.url, workersDir: join(process.cwd(), 'dist', 'workers/') };
-    const machine = { cores: availableParallelism(), node: process.version, redis: redis.version };
-    const includes = (part: string) => only === undefined || only === part;
-    const overheads: Overhead[] = [];
-    for (const detectMs of includes('overhead') ? DETECT_MS : []) {
-      log(`overhead, FaceID takes ${detectMs} ms`);
-      overheads.push(await measureOverhead(detectMs, seconds, environment));
+    for (const figure of chosen) {
+      const { usual, quick } = figure.seconds;
+      const took = seconds ?? (values.quick ? quick : usual);
+      try {
+        const report = await sample(figure, { builds, rounds, seconds: took, dir, cacheDir, redisUrl: redis.url });
+        reports.push(report);
+        process.stdout.write(tableOf(report, QUIET));
+      } catch (error) {
+        failed.push(figure.name);
+        log(`${figure.name} failed: ${error instanceof Error ? error.message : String(error)}`);
+      }
     }
-    const routes = includes('http') ? await measureHttpApi(seconds, environment, log) : [];
-    if (includes('rate')) log('use of the rate');
-    const rate = includes('rate') ? await measureRateUse(seconds, environment) : null;
-    const { cores, node } = machine;
-    process.stdout.write(`\n${cores} cores, Node ${node}, Redis ${redis.version}, ${seconds} s each\n`);
-    if (overheads.length > 0) process.stdout.write(overheadTable(overheads));
-    if (routes.length > 0) process.stdout.write(httpTable(routes));
-    if (rate !== null) process.stdout.write(rateTable(rate));
-    const report = { date: new Date().toISOString(), seconds, machine, overhead: overheads, http: routes, rate };
-    if (json !== undefined) await writeFile(json, `${JSON.stringify(report, null, 2)}\n`);
-    return routes.some(({ errors, answered }) => errors > 0 || answered === 0) ? 1 : 0;
+    const machine = { cores: availableParallelism(), node: process.version, redis: redis.version };
+    process.stdout.write(`\n${machine.cores} cores, Node ${machine.node}, Redis ${machine.redis}\n`);
+    const report = { date: new Date().toISOString(), rounds, machine, figures: reports, failed };
+    if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+    const drawn = reports.flatMap(({ name, values: all }) => all.map((value) => ({ ...value, figure: name })));
+    if (values.chart !== undefined) await writeFile(values.chart, chartOf(drawn));
+    return failed.length > 0 ? 1 : 0;
   } finally {
     await redis.stop();
     await rm(dir, { recursive: true, force: true });
   }
 }
 
-function overheadTable(results: readonly Overhead[]): string {
-  const head = ['FaceID takes', 'pairs', 'until', 'Bestframe', 'SDKs alone', 'ratio'];
-  const rows = results.flatMap(({ detectMs, pairs, product, directSdk, ratio }) => [
-    [`${detectMs} ms`, String(pairs), 'answer', ms(product.answerMs), ms(directSdk.answerMs), times(ratio.answer)],
-    ['', '', 'frame', ms(product.frameMs), ms(directSdk.frameMs), times(ratio.frame)],
-  ]);
-  const stages = results.map(
-    ({ detectMs, stages }) =>
-      `stages at ${detectMs} ms: ${Object.entries(stages)
-        .map(([name, value]) => `${name} ${ms(value)}`)
-        .join(', ')}\n`,
-  );
-  return `\n${formatTable(head, rows)}${stages.join('')}`;
+interface Sampling {
+  readonly builds: readonly Build[];
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly dir: string;
+  readonly cacheDir: string;
+  readonly redisUrl: string;
 }
 
-function httpTable(results: readonly RouteResult[]): string {
-  const head = [
-    '200 connections',
-    'per second',
-    'ratio',
-    'p50',
-    'p99',
-    'CPU per request',
-    'answered',
-    'errors',
-    'RSS early',
-    'RSS end',
-  ];
-  const rows = results.map(({ name, perSecond, ratio, p50Ms, p99Ms, cpuMs, answered, errors, rssMb }) => [
-    name,
-    String(Math.round(perSecond)),
-    ratio === null ? '–' : times(ratio),
-    ms(p50Ms),
-    ms(p99Ms),
-    cpuMs === null ? '–' : `${cpuMs.toFixed(2)} ms`,
-    String(answered),
-    String(errors),
-    mb(rssMb.early),
-    mb(rssMb.end),
-  ]);
-  return `\n${formatTable(head, rows)}`;
+/** Takes the samples. Those of two builds alternate, and so does their order. */
+async function sample(figure: Figure, { builds, rounds, seconds, ...shared }: Sampling): Promise<ReportedFigure> {
+  const samples = new Map<string, Readonly<Record<string, number>>[]>(builds.map(({ name }) => [name, []]));
+  let quiet = 1;
+  for (let round = 0; round < rounds; round += 1) {
+    for (const build of round % 2 === 0 ? builds : [...builds].reverse()) {
+      log(`${figure.name}, sample ${round + 1} of ${rounds}${builds.length > 1 ? `, ${build.name}` : ''}`);
+      const dir = await mkdtemp(join(shared.dir, `${figure.name}-`));
+      quiet = Math.min(quiet, shareOfCore());
+      samples.get(build.name)?.push(await figure.measure({ ...shared, dir, build }, seconds));
+    }
+  }
+  const spread = (build: string, name: string) =>
+    spreadOf((samples.get(build) ?? []).map((each) => each[name] ?? Number.NaN));
+  const { name, about } = figure;
+  const compared = figure.values.map((value) => ({
+    ...value,
+    ...spread('this', value.name),
+    ...(builds.length > 1 ? { before: spread('before', value.name) } : {}),
+  }));
+  return { name, about, quiet, values: compared };
 }
 
-function rateTable({ limit, workers, calls, used, shortestMs, refused }: RateUse): string {
-  const head = ['limit', 'workers', 'calls', 'used', `fastest ${limit + 1} calls`, 'refused'];
-  const share = `${(100 * used).toFixed(1)} %`;
-  const row = [`${limit}/s`, String(workers), String(calls), share, ms(shortestMs), String(refused)];
-  return `\n${formatTable(head, [row])}`;
+function choose(names: readonly string[] | undefined): readonly Figure[] {
+  if (names === undefined) return FIGURES;
+  return names.map((name) => {
+    const figure = FIGURES.find((each) => each.name === name);
+    if (figure === undefined)
+      throw new Error(`--only ${name} is not known: write ${FIGURES.map((each) => each.name).join(', ')}`);
+    return figure;
+  });
 }
 
-function ms(value: number): string {
-  return `${value < 100 ? value.toFixed(1) : Math.round(value)} ms`;
-}
-
-function times(value: number): string {
-  return value.toFixed(2);
-}
-
-function mb(value: number | null): string {
-  return value === null ? '–' : `${value} MB`;
+function numberOf(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (value > 0 && value <= 3_600) return value;
+  throw new Error(`--${option} ${text} is out of range: write a number above 0, up to 3600`);
 }
 
 function log(line: string): void {
   process.stderr.write(`${line}\n`);
-}
-
-function parseSeconds(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 3_600))
-    throw new Error(`--seconds ${text} is out of range: write a number above 0, up to 3600`);
-  return value;
-}
-
-function parsePart(text: string | undefined): string | undefined {
-  if (text === undefined || ['overhead', 'http', 'rate'].includes(text)) return text;
-  throw new Error(`--only ${text} is not known: write overhead, http or rate`);
 }

@@ -106,6 +106,7 @@ function launch({ binary, appendonly, args = [] }: PrivateOptions, dir: string, 
     appendonly: appendonly ? 'yes' : 'no',
     ...(appendonly ? { appendfsync: 'always' } : {}),
     'maxmemory-policy': 'noeviction',
+    'hash-max-ziplist-value': '2048', // see docs/redis.md
     'syslog-ident': token, // Syslog is off, so this only serves as a mark that CONFIG GET returns.
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);

@@ -32,6 +32,16 @@ export async function newestEntries(
   return newestOf(redis, names[which], range);
 }
 
+/** Ids of the live verifications that were enqueued first, without held ones. */
+export async function longestWaiting({ redis, names }: Indexes, limit: number): Promise<string[]> {
+  const [live, held] = await Promise.all([
+    redis.zrange(names.live, '0', String(2 * limit - 1)),
+    redis.zrange(names.held, '0', '-1'),
+  ]);
+  const isHeld = new Set(held);
+  return live.filter((id) => !isHeld.has(id)).slice(0, limit);
+}
+
 /** All live verifications with the time at which they were enqueued, read in pages, unsorted. A verification may appear twice. */
 export async function* scanLive({ redis, names }: Indexes, pageSize: number): AsyncGenerator<IndexEntry[]> {
   let cursor = '0';

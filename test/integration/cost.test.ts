@@ -83,17 +83,17 @@ describe.each([
   {
     upload: 'own-bucket',
     scripts: [...BEFORE_UPLOAD, ...AFTER_UPLOAD],
-    commands: 188,
-    queuedBytes: 1368,
-    finishedBytes: 2784,
+    commands: 172,
+    queuedBytes: 864,
+    finishedBytes: 2024,
     signals: 5,
   },
   {
     upload: 'create-upload-url',
     scripts: [...BEFORE_UPLOAD, 'reserve-slots', ...AFTER_UPLOAD.filter((name) => name !== 'addStandardJob')],
-    commands: 186,
-    queuedBytes: 1384,
-    finishedBytes: 3056,
+    commands: 171,
+    queuedBytes: 864,
+    finishedBytes: 2280,
     signals: 7,
   },
 ] as const)('by $upload', ({ upload, scripts, commands, queuedBytes, finishedBytes, signals }) => {

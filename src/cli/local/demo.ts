@@ -19,8 +19,8 @@ import { inputFailure } from '../../domain/errors/failure.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
 import { EmulatorControl } from '../../emulator/control.ts';
 import type { Env } from '../env.ts';
-import { packageRoot } from '../package-info.ts';
 import { parseCount } from '../parse-options.ts';
+import { stateDir } from './state-dir.ts';
 
 interface Options {
   liveData?: string;
@@ -31,7 +31,6 @@ interface Options {
 }
 
 const WAIT_MS = 5 * 60_000;
-const STATE_DIR = join(packageRoot, '.bestframe');
 
 export function demoCommand(env: Env): Command {
   const defaultCount = `default: ${SCENARIOS.length}, each case once; with your own files 2`;
@@ -47,12 +46,13 @@ export function demoCommand(env: Env): Command {
 
 async function runDemo(env: Env, options: Options): Promise<void> {
   const ownFiles = ownFilesOf(options);
-  const dir = join(STATE_DIR, `demo-${process.pid}`);
+  const home = stateDir(env);
+  const dir = join(home, `demo-${process.pid}`);
   const signalled = waitForSignal();
-  await removeStaleFolders();
+  await removeStaleFolders(home);
   let progress: Progress | null = null;
   // A signal during the start takes effect only after the start, so that everything that was started is also stopped.
-  const world = await startDemoWorld(env, dir, ownFiles, (line) => progress?.readLogLine(line));
+  const world = await startDemoWorld(env, { home, dir, ownFiles }, (line) => progress?.readLogLine(line));
   try {
     const cases = await prepareCases(world, dir, ownFiles, options.verifications);
     progress = new Progress(cases.length);
@@ -79,13 +79,12 @@ async function runDemo(env: Env, options: Options): Promise<void> {
 
 function startDemoWorld(
   env: Env,
-  dir: string,
-  ownFiles: OwnFiles | null,
+  { home, dir, ownFiles }: { readonly home: string; readonly dir: string; readonly ownFiles: OwnFiles | null },
   onWorkerLog: (line: string) => void,
 ): Promise<LocalWorld> {
   return startLocalWorld({
     dir,
-    cacheDir: join(STATE_DIR, 'cache'),
+    cacheDir: join(home, 'cache'),
     redisUrl: env.REDIS_URL,
     clearRedis: true,
     workers: 2,
@@ -159,11 +158,11 @@ async function prepareCases(
 }
 
 /** Removes the folders of earlier demos: their frames are kept only until the next demo. */
-async function removeStaleFolders(): Promise<void> {
-  await mkdir(STATE_DIR, { recursive: true });
-  for (const name of await readdir(STATE_DIR)) {
+async function removeStaleFolders(home: string): Promise<void> {
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(home)) {
     const pid = Number(/^demo-(\d+)$/.exec(name)?.[1] ?? Number.NaN);
-    if (Number.isInteger(pid) && !isRunning(pid)) await rm(join(STATE_DIR, name), { recursive: true, force: true });
+    if (Number.isInteger(pid) && !isRunning(pid)) await rm(join(home, name), { recursive: true, force: true });
   }
 }
 

@@ -5,9 +5,9 @@ import pc from 'picocolors';
 import { waitForSignal } from '../../app/wait-for-signal.ts';
 import { type LocalWorld, startLocalWorld } from '../../dev/local-world.ts';
 import type { Env } from '../env.ts';
-import { packageRoot } from '../package-info.ts';
 import { parsePort } from '../parse-options.ts';
 import { printResult } from '../print.ts';
+import { stateDir } from './state-dir.ts';
 
 interface Options {
   dashboardPort: number;
@@ -25,15 +25,16 @@ export function devCommand(env: Env): Command {
     .option('--control-port <n>', "port of the emulator's control API; 0 picks a free one", parsePort, 0)
     .option('--json', 'print one line of JSON when everything is ready')
     .action(async (options: Options) => {
-      const dir = join(packageRoot, '.bestframe', `dev-${process.pid}`);
+      const home = stateDir(env);
+      const dir = join(home, `dev-${process.pid}`);
       const signalled = waitForSignal();
-      await mkdir(dir, { recursive: true });
+      await mkdir(dir, { recursive: true, mode: 0o700 });
       const world = await startLocalWorld({
         dir,
-        cacheDir: join(packageRoot, '.bestframe', 'cache'),
+        cacheDir: join(home, 'cache'),
         redisUrl: env.REDIS_URL,
         // A Redis of its own outlives a run, and recognises the namespace.
-        namespaceFile: join(packageRoot, '.bestframe', 'namespace'),
+        namespaceFile: join(home, 'namespace'),
         workers: 2,
         fileRoots: [process.cwd()],
         dashboardPort: options.dashboardPort,

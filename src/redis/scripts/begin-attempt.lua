@@ -36,7 +36,6 @@ else
   local crashed = tonumber(crashedText or '0')
   if begun ~= run then
     redis.call('HINCRBY', journalKey, 'starts', 1)
-    redis.call('HSET', journalKey, 'begun', run)
     turnBegins(turnsKey, lane, turn)
     if alone then
       crashed = redis.call('HINCRBY', journalKey, 'crashed', 1)
@@ -44,7 +43,7 @@ else
     end
   end
   if held then verdict = 'hold_expired' end -- no operator decided in time, or the caller cancelled the verification
-  redis.call('HSET', journalKey, 'state', 'active')
+  redis.call('HSET', journalKey, 'state', 'active', 'begun', run)
   redis.call('HDEL', journalKey, 'parked')
   if verdict == 'go' and crashed >= tonumber(crashBudget) then
     verdict = 'poison'

@@ -23,7 +23,6 @@ local running = state ~= 'held' and redis.call('EXISTS', lockKey) == 1
 if open or decided or running then return { 'cancelling', state } end
 if runsChanged(journalKey, seen) then return { 'stale', state } end
 for _, index in ipairs({ admittedKey, expressKey, heldKey }) do redis.call('ZREM', index, id) end
-redis.call('HDEL', journalKey, 'heldUntil')
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
   id, clock(), { 'state', 'cancelled', 'reason', reason, 'frame', 'none' }, outboxEntry, expiryMs)
 return { 'cancelled', 'cancelled' }

@@ -103,7 +103,7 @@ end
 redis.call('ZREM', admittedKey, id)
 takeProbe(breakersKey, dependency, breaker, id, now)
 if cost.currency ~= '' then redis.call('HSET', journalKey, 'price', cost.micros .. ' ' .. cost.currency) end
-book(ledger, 'maybe', 1)
+bookNew(ledger, 'maybe')
 showPeriods(budgetKey, cost, limits)
 return declare({
   iid = intentId, gen = tonumber(generation), lane = lane, at = slot, epoch = epoch or '0',

@@ -17,7 +17,6 @@ if tonumber(deadline) > now or redis.call('EXISTS', lockKey) == 1 then return 'u
 local last, lastReason = 'failed', reason
 if cancelled then last, lastReason = 'cancelled', CANCELLED end
 remember(historyKey, entry)
-redis.call('HDEL', journalKey, 'heldUntil')
 for _, index in ipairs({ heldKey, admittedKey, expressKey }) do redis.call('ZREM', index, id) end
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
   id, now, { 'state', last, 'reason', lastReason, 'frame', 'none' }, outboxEntry, expiryMs,

@@ -222,30 +222,28 @@ end
 `,
   'finish': `
 local CANCELLED = '{"code":"CANCELLED","class":"caller"}'
-local function endField(journalKey, id)
-  local retries = redis.call('HGET', journalKey, 'retries')
+local function endField(id, retries)
   return retries and id .. ':retry-' .. retries or id
 end
 local function finish(keys, id, now, fields, outboxEntry, recordTtlMs, keep)
-  if keep and tonumber(keep.ms) > 0 then
-    local sources, answer = unpack(redis.call('HMGET', keys.journal, 'src', 's:detect'))
-    if sources then
-      redis.call('DEL', keep.key)
-      redis.call('HSET', keep.key, 'src', sources, 'pays', keep.maxPayments)
-      if answer then redis.call('HSET', keep.key, 's:detect', answer) end
-      redis.call('PEXPIRE', keep.key, keep.ms)
-    end
+  local tenant, retries, legalHold, sources, answer =
+    unpack(redis.call('HMGET', keys.journal, 'tn', 'retries', 'legal', 'src', 's:detect'))
+  if keep and tonumber(keep.ms) > 0 and sources then
+    redis.call('DEL', keep.key)
+    redis.call('HSET', keep.key, 'src', sources, 'pays', keep.maxPayments)
+    if answer then redis.call('HSET', keep.key, 's:detect', answer) end
+    redis.call('PEXPIRE', keep.key, keep.ms)
   end
   redis.call('HSET', keys.journal, 'endedAt', now, unpack(fields))
   redis.call('HDEL', keys.journal, 'src', 's:start', 's:upload', 's:md5', 's:detect', 'notBefore', 'begun', 'op', 'late', 'gen0',
-    'parked', 'toldAt', 'allowed', 'starts', 'yields', 'alone', 'crashed', 'turn')
-  if redis.call('HEXISTS', keys.journal, 'legal') == 0 then
+    'parked', 'toldAt', 'allowed', 'starts', 'yields', 'alone', 'crashed', 'turn', 'heldUntil')
+  if not legalHold then
     redis.call('PEXPIRE', keys.journal, recordTtlMs)
     redis.call('PEXPIRE', keys.history, recordTtlMs)
   end
-  leaveIndex(keys.live, redis.call('HGET', keys.journal, 'tn'), id)
+  leaveIndex(keys.live, tenant, id)
   redis.call('ZADD', keys.ended, now, id)
-  if outboxEntry ~= '' then redis.call('HSET', keys.outbox, endField(keys.journal, id), outboxEntry) end
+  if outboxEntry ~= '' then redis.call('HSET', keys.outbox, endField(id, retries), outboxEntry) end
   redis.call('PUBLISH', keys.channel, id)
 end
 `,
@@ -282,8 +280,7 @@ if sealedFor then
 end
 local function remember(historyKey, entry)
   if entry ~= '' then
-    redis.call('RPUSH', historyKey, entry)
-    redis.call('LTRIM', historyKey, -MAX_ENTRIES, -1)
+    if redis.call('RPUSH', historyKey, entry) > MAX_ENTRIES then redis.call('LTRIM', historyKey, -MAX_ENTRIES, -1) end
   end
 end
 `,
@@ -295,20 +292,25 @@ local function book(ledger, kind, count)
     if ledger.currency ~= '' then
       redis.call('HINCRBY', key, name .. '|' .. kind .. '|' .. ledger.currency, count * ledger.micros)
     end
-    redis.call('PEXPIRE', key, LEDGER_TTL_MS)
   end
   add(ledger.day, ledger.place)
   add(ledger.day, 'all')
   add(ledger.month, 'all')
-  if ledger.tenant == '' then return end
-  add(ledger.day, 'of:' .. ledger.tenant)
-  add(ledger.month, 'of:' .. ledger.tenant)
+  if ledger.tenant ~= '' then
+    add(ledger.day, 'of:' .. ledger.tenant)
+    add(ledger.month, 'of:' .. ledger.tenant)
+  end
+end
+local function bookNew(ledger, kind)
+  book(ledger, kind, 1)
+  for _, key in ipairs({ ledger.day, ledger.month }) do redis.call('PEXPIRE', key, LEDGER_TTL_MS) end
 end
 local function bookOutcome(ledger, declared, billed)
   if billed == 'unknown' and declared then return end
   if declared then book(ledger, 'maybe', -1) end
-  if billed == 'yes' then book(ledger, 'paid', 1) end
-  if billed == 'unknown' then book(ledger, 'maybe', 1) end
+  local kind = billed == 'yes' and 'paid' or billed == 'unknown' and 'maybe'
+  if not kind then return end
+  if declared then book(ledger, kind, 1) else bookNew(ledger, kind) end
 end
 `,
   'live': `
@@ -653,7 +655,6 @@ else
   local crashed = tonumber(crashedText or '0')
   if begun ~= run then
     redis.call('HINCRBY', journalKey, 'starts', 1)
-    redis.call('HSET', journalKey, 'begun', run)
     turnBegins(turnsKey, lane, turn)
     if alone then
       crashed = redis.call('HINCRBY', journalKey, 'crashed', 1)
@@ -661,7 +662,7 @@ else
     end
   end
   if held then verdict = 'hold_expired' end -- no operator decided in time, or the caller cancelled the verification
-  redis.call('HSET', journalKey, 'state', 'active')
+  redis.call('HSET', journalKey, 'state', 'active', 'begun', run)
   redis.call('HDEL', journalKey, 'parked')
   if verdict == 'go' and crashed >= tonumber(crashBudget) then
     verdict = 'poison'
@@ -697,7 +698,6 @@ local running = state ~= 'held' and redis.call('EXISTS', lockKey) == 1
 if open or decided or running then return { 'cancelling', state } end
 if runsChanged(journalKey, seen) then return { 'stale', state } end
 for _, index in ipairs({ admittedKey, expressKey, heldKey }) do redis.call('ZREM', index, id) end
-redis.call('HDEL', journalKey, 'heldUntil')
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
   id, clock(), { 'state', 'cancelled', 'reason', reason, 'frame', 'none' }, outboxEntry, expiryMs)
 return { 'cancelled', 'cancelled' }
@@ -848,7 +848,7 @@ end
 redis.call('ZREM', admittedKey, id)
 takeProbe(breakersKey, dependency, breaker, id, now)
 if cost.currency ~= '' then redis.call('HSET', journalKey, 'price', cost.micros .. ' ' .. cost.currency) end
-book(ledger, 'maybe', 1)
+bookNew(ledger, 'maybe')
 showPeriods(budgetKey, cost, limits)
 return declare({
   iid = intentId, gen = tonumber(generation), lane = lane, at = slot, epoch = epoch or '0',
@@ -922,7 +922,6 @@ if tonumber(deadline) > now or redis.call('EXISTS', lockKey) == 1 then return 'u
 local last, lastReason = 'failed', reason
 if cancelled then last, lastReason = 'cancelled', CANCELLED end
 remember(historyKey, entry)
-redis.call('HDEL', journalKey, 'heldUntil')
 for _, index in ipairs({ heldKey, admittedKey, expressKey }) do redis.call('ZREM', index, id) end
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
   id, now, { 'state', last, 'reason', lastReason, 'frame', 'none' }, outboxEntry, expiryMs,
@@ -1154,9 +1153,9 @@ return 'rests'
     text: `
 local TOLD_KEPT = 8 -- how many ids of recorded intents are kept, newest first, to recognise a repeated report
 local now = clock()
-local state, currentGeneration, decided, open, told, unknown, started = unpack(redis.call('HMGET', journalKey,
-  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start'))
-told = told or ''
+local state, currentGeneration, decided, open, told, unknown, started, tenant = unpack(redis.call('HMGET', journalKey,
+  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start', 'tn'))
+told, tenant = told or '', tenant or ''
 if string.find(' ' .. told .. ' ', ' ' .. intentId .. ' ', 1, true) then return 'again' end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 if tonumber(restMs) > 0 then slowDown(gateKey, now, tonumber(restMs)) end
@@ -1179,7 +1178,6 @@ for earlier in string.gmatch(told, '%S+') do
   if #kept < TOLD_KEPT then kept[#kept + 1] = earlier end
 end
 redis.call('HSET', journalKey, 'told', table.concat(kept, ' '))
-local tenant = redis.call('HGET', journalKey, 'tn') or ''
 bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant, currency = currency,
   micros = tonumber(micros) }, declared, billed)
 if billed == 'yes' then redis.call('HINCRBY', journalKey, 'paid', 1) end
@@ -1237,6 +1235,7 @@ if settles == '1' then
     book(ledger, 'paid', tonumber(paid))
     redis.call('HINCRBY', journalKey, 'paid', paid)
   end
+  for _, key in ipairs({ ledger.day, ledger.month }) do redis.call('PEXPIRE', key, LEDGER_TTL_MS) end
 end
 redis.call('HSET', journalKey, 's:detect', outcome, 'ses', facts, 'decision', decision, 'similarity', similarity, 'frame', frame,
   'decidedAt', now)
@@ -1438,7 +1437,6 @@ if choice == 'recapture' or choice == 'fail' then
   local fields = choice == 'fail' and { 'state', 'failed', 'frame', 'none' }
     or { 'state', 'completed', 'decision', 'recapture', 'decidedBy', by, 'decidedAt', now, 'frame', 'none' }
   redis.call('ZREM', heldKey, id)
-  redis.call('HDEL', journalKey, 'heldUntil')
   finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
     id, now, fields, outboxEntry, expiryMs)
   return { 'ok', choice == 'fail' and 'failed' or 'completed' }
@@ -1477,7 +1475,7 @@ if not isTerminal(state) then return no('not_ended') end
 if state == 'cancelled' then return no('cancelled') end
 local lost = state == 'completed'
 if lost and frame ~= 'lost' then return no('answered') end
-if redis.call('EXISTS', lockKey) == 1 or redis.call('HEXISTS', outboxKey, endField(journalKey, id)) == 1 then
+if redis.call('EXISTS', lockKey) == 1 or redis.call('HEXISTS', outboxKey, endField(id, redis.call('HGET', journalKey, 'retries'))) == 1 then
   return no('ending')
 end
 local sources, answer, maxPayments = unpack(redis.call('HMGET', keptKey, 'src', 's:detect', 'pays'))
@@ -1555,8 +1553,8 @@ return 'ok'
     includes: ['now', 'fence', 'terminal', 'history', 'gate', 'live', 'finish', 'breaker'],
     text: `
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', '' } end
-local current, currentGeneration, cancelled, decided =
-  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect'))
+local current, currentGeneration, cancelled, decided, heldUntil =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil'))
 if not current then return { 'ended', '' } end
 if isTerminal(current) then return { 'ended', current } end
 if currentGeneration ~= generation then return { 'lost', '' } end
@@ -1577,8 +1575,7 @@ put('reason', last == state and reason or CANCELLED)
 remember(historyKey, entry)
 redis.call('ZREM', admittedKey, id)
 releaseProbe(gateKey, id)
-redis.call('ZREM', heldKey, id)
-redis.call('HDEL', journalKey, 'heldUntil')
+if heldUntil then redis.call('ZREM', heldKey, id) end
 local now = clock()
 breakersPassed(breakersKey, id, passed, windowMs, now)
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },

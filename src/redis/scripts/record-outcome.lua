@@ -21,9 +21,9 @@
 --@include answered
 local TOLD_KEPT = 8 -- how many ids of recorded intents are kept, newest first, to recognise a repeated report
 local now = clock()
-local state, currentGeneration, decided, open, told, unknown, started = unpack(redis.call('HMGET', journalKey,
-  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start'))
-told = told or ''
+local state, currentGeneration, decided, open, told, unknown, started, tenant = unpack(redis.call('HMGET', journalKey,
+  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start', 'tn'))
+told, tenant = told or '', tenant or ''
 if string.find(' ' .. told .. ' ', ' ' .. intentId .. ' ', 1, true) then return 'again' end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 if tonumber(restMs) > 0 then slowDown(gateKey, now, tonumber(restMs)) end
@@ -47,7 +47,6 @@ for earlier in string.gmatch(told, '%S+') do
   if #kept < TOLD_KEPT then kept[#kept + 1] = earlier end
 end
 redis.call('HSET', journalKey, 'told', table.concat(kept, ' '))
-local tenant = redis.call('HGET', journalKey, 'tn') or ''
 bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant, currency = currency,
   micros = tonumber(micros) }, declared, billed)
 if billed == 'yes' then redis.call('HINCRBY', journalKey, 'paid', 1) end

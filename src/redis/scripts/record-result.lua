@@ -32,6 +32,7 @@ if settles == '1' then
     book(ledger, 'paid', tonumber(paid))
     redis.call('HINCRBY', journalKey, 'paid', paid)
   end
+  for _, key in ipairs({ ledger.day, ledger.month }) do redis.call('PEXPIRE', key, LEDGER_TTL_MS) end
 end
 redis.call('HSET', journalKey, 's:detect', outcome, 'ses', facts, 'decision', decision, 'similarity', similarity, 'frame', frame,
   'decidedAt', now)

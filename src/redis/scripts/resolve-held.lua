@@ -34,7 +34,6 @@ if choice == 'recapture' or choice == 'fail' then
   local fields = choice == 'fail' and { 'state', 'failed', 'frame', 'none' }
     or { 'state', 'completed', 'decision', 'recapture', 'decidedBy', by, 'decidedAt', now, 'frame', 'none' }
   redis.call('ZREM', heldKey, id)
-  redis.call('HDEL', journalKey, 'heldUntil')
   finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
     id, now, fields, outboxEntry, expiryMs)
   return { 'ok', choice == 'fail' and 'failed' or 'completed' }

@@ -34,7 +34,7 @@ if not isTerminal(state) then return no('not_ended') end
 if state == 'cancelled' then return no('cancelled') end
 local lost = state == 'completed'
 if lost and frame ~= 'lost' then return no('answered') end
-if redis.call('EXISTS', lockKey) == 1 or redis.call('HEXISTS', outboxKey, endField(journalKey, id)) == 1 then
+if redis.call('EXISTS', lockKey) == 1 or redis.call('HEXISTS', outboxKey, endField(id, redis.call('HGET', journalKey, 'retries'))) == 1 then
   return no('ending')
 end
 local sources, answer, maxPayments = unpack(redis.call('HMGET', keptKey, 'src', 's:detect', 'pays'))

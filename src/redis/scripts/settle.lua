@@ -15,8 +15,8 @@
 --@include finish
 --@include breaker
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', '' } end
-local current, currentGeneration, cancelled, decided =
-  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect'))
+local current, currentGeneration, cancelled, decided, heldUntil =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil'))
 if not current then return { 'ended', '' } end
 if isTerminal(current) then return { 'ended', current } end
 if currentGeneration ~= generation then return { 'lost', '' } end
@@ -38,8 +38,7 @@ put('reason', last == state and reason or CANCELLED)
 remember(historyKey, entry)
 redis.call('ZREM', admittedKey, id)
 releaseProbe(gateKey, id)
-redis.call('ZREM', heldKey, id)
-redis.call('HDEL', journalKey, 'heldUntil')
+if heldUntil then redis.call('ZREM', heldKey, id) end
 local now = clock()
 breakersPassed(breakersKey, id, passed, windowMs, now)
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },

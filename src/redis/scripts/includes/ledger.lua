@@ -11,20 +11,27 @@ local function book(ledger, kind, count)
     if ledger.currency ~= '' then
       redis.call('HINCRBY', key, name .. '|' .. kind .. '|' .. ledger.currency, count * ledger.micros)
     end
-    redis.call('PEXPIRE', key, LEDGER_TTL_MS)
   end
   add(ledger.day, ledger.place)
   add(ledger.day, 'all')
   add(ledger.month, 'all')
-  if ledger.tenant == '' then return end
-  add(ledger.day, 'of:' .. ledger.tenant)
-  add(ledger.month, 'of:' .. ledger.tenant)
+  if ledger.tenant ~= '' then
+    add(ledger.day, 'of:' .. ledger.tenant)
+    add(ledger.month, 'of:' .. ledger.tenant)
+  end
+end
+
+-- Books a call for the first time.
+local function bookNew(ledger, kind)
+  book(ledger, kind, 1)
+  for _, key in ipairs({ ledger.day, ledger.month }) do redis.call('PEXPIRE', key, LEDGER_TTL_MS) end
 end
 
 -- Books a call according to its answer. declared: whether the call is booked as `maybe`; false if Redis lost its intent.
 local function bookOutcome(ledger, declared, billed)
   if billed == 'unknown' and declared then return end
   if declared then book(ledger, 'maybe', -1) end
-  if billed == 'yes' then book(ledger, 'paid', 1) end
-  if billed == 'unknown' then book(ledger, 'maybe', 1) end
+  local kind = billed == 'yes' and 'paid' or billed == 'unknown' and 'maybe'
+  if not kind then return end
+  if declared then book(ledger, kind, 1) else bookNew(ledger, kind) end
 end

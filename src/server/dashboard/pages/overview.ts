@@ -116,7 +116,7 @@ function factList({ language, base }: Reader, { metrics, recent }: Overview): Ht
   const { paidCalls, possiblyPaidCalls, costs } = metrics.costs.today;
   return html`<dl class="facts">
 <div><dt>${words.waitingNow}</dt><dd><a href="${base}/verifications?ended=no">${metrics.live - metrics.held}</a></dd></div>
-<div><dt>${words.oldestWait}</dt><dd>${oldest}</dd></div>
+<div><dt>${words.oldestWait}</dt><dd>${metrics.oldestMs === null ? oldest : html`<a href="${base}/waiting">${oldest}</a>`}</dd></div>
 <div><dt>${words.interactiveP95}</dt><dd>${p95 === null ? '–' : formatDuration(p95, words)} <small class="dim">${words.ofDecided(interactive)}</small></dd></div>
 <div class="broad"><dt>${words.endedLastHour}</dt><dd>${recent.count} <small class="dim">${shown}</small></dd></div>
 <div><dt>${words.heldNow}</dt><dd><a href="${base}/held">${metrics.held}</a></dd></div>

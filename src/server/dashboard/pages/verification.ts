@@ -189,15 +189,16 @@ ${paidCalls + possiblyPaidCalls > 0 && html`<label class="choice"><input type="c
 </form>`;
 }
 
-function frameSection(
-  { base, language, operator }: Reader,
-  { view: { id, frame }, showFrame }: VerificationPage,
-): Part {
+function frameSection(reader: Reader, { view: { id, frame }, showFrame }: VerificationPage): Part {
+  const { base, language, operator } = reader;
   const words = WORDS[language];
-  if (frame !== 'stored' || !operator.roles.includes('frames')) return null;
-  return showFrame
-    ? html`<h2>${words.frame}</h2><img class="frame" src="${base}/v/${id}/frame" alt="${words.frame}">`
-    : html`<p><a class="button" href="${base}/v/${id}?frame=1">${words.showFrame}</a></p>`;
+  const maySee = frame === 'stored' && operator.roles.includes('frames');
+  const looks =
+    operator.roles.includes('operator') &&
+    html`<a href="${base}/audit?act=frame.read&on=${id}">${words.looksAtThis}</a>`;
+  if (maySee && showFrame)
+    return html`<h2>${words.frame}</h2><img class="frame" src="${base}/v/${id}/frame" alt="${words.frame}"><p>${looks}</p>`;
+  return html`<p class="row">${maySee && html`<a class="button" href="${base}/v/${id}?frame=1">${words.showFrame}</a>`} ${frame !== 'none' && looks}</p>`;
 }
 
 // ── tables ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -49,6 +49,17 @@ ${pager}`;
   return layout({ title: words.pageNames.verifications, language, mode, base, reader, current: 'verifications', body });
 }
 
+/** Those that wait longest, the oldest at the top. Held ones are left out: they wait for a person. */
+export function waitingPage(reader: Reader, views: readonly VerificationView[]): string {
+  const { base, language, mode } = reader;
+  const words = WORDS[language];
+  const columns = ['state', 'reason', 'region', 'lane', 'tenant', 'accepted'] as const;
+  const body = html`<h1>${words.waitingLongest}</h1>
+${live('list', verificationTable(reader, views, { columns, empty: words.idle }))}
+<p><a href="${base}/verifications">${words.allVerifications}</a></p>`;
+  return layout({ title: words.waitingLongest, language, mode, base, reader, current: 'verifications', body });
+}
+
 function filterForm({ base, language }: Reader, { fields, columns }: VerificationsPage): Part {
   const words = WORDS[language];
   const names: Readonly<Record<ChoiceName, Readonly<Record<string, string>>>> = {

@@ -35,6 +35,8 @@ export function liveRoute(app: FastifyInstance, { deployment, ...tools }: SiteTo
         status: 503,
         text: wordsFor(request).tooManyReaders,
       });
+    reply.header('x-accel-buffering', 'no').type('text/event-stream');
+    if (request.method === 'HEAD') return reply.send('');
     unsubscribe ??= subscribeToChanges(deployment, change);
     const asked = Number(request.query.for ?? LONGEST_S);
     const stream = new PassThrough();
@@ -45,7 +47,7 @@ export function liveRoute(app: FastifyInstance, { deployment, ...tools }: SiteTo
       open.delete(stream);
     });
     stream.write('retry: 1000\n\n');
-    return reply.header('x-accel-buffering', 'no').type('text/event-stream').send(stream);
+    return reply.send(stream);
   });
 
   app.addHook('preClose', async () => {

@@ -5,13 +5,13 @@ import type { BestframeClient } from '../../../client/redis/client.ts';
 import { describeFilter, matchesFilter } from '../../../domain/verification/filter.ts';
 import { isTerminal } from '../../../domain/verification/states.ts';
 import type { VerificationView } from '../../../domain/verification/view.ts';
-import { countIndexed } from '../../../redis/indexes.ts';
+import { countIndexed, longestWaiting } from '../../../redis/indexes.ts';
 import { readViews } from '../../../redis/read-view.ts';
 import { BULK_ACTS, type BulkPlan, MAX_BULK } from '../bulk-runs.ts';
 import { type FilterFields, type ListFilter, queryOf, readFilter } from '../filter.ts';
 import { bulkPage } from '../pages/bulk.ts';
 import { COLUMNS, type ColumnName, DEFAULT_COLUMNS } from '../pages/verification-table.ts';
-import { verificationsPage } from '../pages/verifications.ts';
+import { verificationsPage, waitingPage } from '../pages/verifications.ts';
 import { priceText } from '../prices.ts';
 import {
   auditAct,
@@ -36,6 +36,7 @@ const CURSOR = /^[le]?\d{1,15}\.v[0-9a-z]{25}$/;
 
 export function verificationsRoutes(app: FastifyInstance, tools: SiteTools): void {
   listRoute(app, tools);
+  waitingRoute(app, tools);
   csvRoute(app, tools);
   bulkRoutes(app, tools);
 }
@@ -67,6 +68,15 @@ function listRoute(app: FastifyInstance, tools: SiteTools): void {
       notice: query.notice === 'done' ? wordsFor(request).done : null,
     };
     return sendPage(reply, verificationsPage(readerOf(tools, request), page));
+  });
+}
+
+/** The list without filter and pages: who waits longest. */
+function waitingRoute(app: FastifyInstance, tools: SiteTools): void {
+  app.get('/waiting', async (request, reply) => {
+    await auditView(tools, request, 'waiting longest');
+    const views = await viewsOf(tools, await longestWaiting(tools.deployment, PAGE));
+    return sendPage(reply, waitingPage(readerOf(tools, request), views));
   });
 }
 

@@ -96,6 +96,7 @@ export const enActs = {
   auditWhat: 'What',
   address: 'Address',
   facesSeen: 'All looks at faces',
+  looksAtThis: 'All looks at this face',
   checkChain: 'Check the chain',
   chainIntact: 'The chain is intact',
   chainBroken: (count: number) => `${count} problems`,

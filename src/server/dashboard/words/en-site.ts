@@ -123,6 +123,7 @@ export const enSite = {
   noneYet: 'No verification yet. Your backend enqueues the first one, or you do: bestframe enqueue.',
   noneMatch: 'Nothing matches. Clear a filter, or choose an earlier time.',
   allVerifications: 'All verifications',
+  waitingLongest: 'Waiting longest',
   countExact: (count: number) => (count === 1 ? '1 in all' : `${count} in all`),
   countMore: (count: number) => `more than ${count}`,
   newestOf: (shown: number, all: number) => `newest ${shown} of ${all}`,

@@ -96,6 +96,7 @@ export const zhActs: typeof enActs = {
   auditWhat: '内容',
   address: '地址',
   facesSeen: '所有查看人脸的记录',
+  looksAtThis: '查看此人脸的所有记录',
   checkChain: '检查链条',
   chainIntact: '链条完整',
   chainBroken: (count) => `发现 ${count} 个问题`,

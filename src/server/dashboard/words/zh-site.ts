@@ -119,6 +119,7 @@ export const zhSite: typeof enSite = {
   noneYet: '尚无核验。由您的后端提交第一条，或使用：bestframe enqueue。',
   noneMatch: '没有符合条件的内容。请清除筛选条件或选择更早的时间。',
   allVerifications: '全部核验',
+  waitingLongest: '等待最久',
   countExact: (count) => `共 ${count} 条`,
   countMore: (count) => `超过 ${count} 条`,
   newestOf: (shown, all) => `最新 ${shown} 条，共 ${all} 条`,

@@ -1,73 +1,82 @@
 /**
- * Measures the HTTP API with 200 connections. The API runs in its own process, without workers. The baseline is a route that only
- * calls `Queue.add`. The baseline is measured once before and once after the API, and the mean of these two measurements is used,
- * because the load on the machine may change.
+ * How many requests per second one HTTP API process answers with 200 connections, compared with a route that only calls `Queue.add`.
+ * The API runs in its own process, without workers. The bare route is measured before and after the API, and the mean is used.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openClient } from '../src/app/client.ts';
-import { readConfig } from '../src/app/config.ts';
-import { ApiKeys } from '../src/client/redis/api-keys.ts';
-import { freePort } from '../src/dev/free-port.ts';
-import { startWorker } from '../src/dev/worker-process.ts';
-import { SCOPES } from '../src/domain/operations/api-keys.ts';
-import type { VerificationRequest } from '../src/domain/verification/request.ts';
-import { sampleImage, sampleLiveData } from '../src/emulator/samples.ts';
-import type { BenchEnvironment } from './environment.ts';
-import { type LoadResult, type LoadTarget, measureLoad } from './load.ts';
-import { startProgram } from './program.ts';
-
-export interface RouteResult extends LoadResult {
-  readonly name: string;
-  /** Requests per second relative to the bare queue; null for the bare queue itself. */
-  readonly ratio: number | null;
-}
+import { ApiKeys } from '../../src/client/redis/api-keys.ts';
+import { freePort } from '../../src/dev/free-port.ts';
+import { startWorker } from '../../src/dev/worker-process.ts';
+import { SCOPES } from '../../src/domain/operations/api-keys.ts';
+import { newNamespace } from '../../src/domain/verification/namespace.ts';
+import type { VerificationRequest } from '../../src/domain/verification/request.ts';
+import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import type { BenchEnvironment, Build } from '../environment.ts';
+import type { Figure } from '../figure.ts';
+import { type LoadResult, type LoadTarget, measureLoad } from '../load.ts';
+import { startProgram } from '../program.ts';
 
 type BuildRequest = LoadTarget['request'];
 
-const BASELINE = 'Fastify and Queue.add';
 /** The rate is so high that neither the key's limit nor the backlog refuses a request. */
 const PER_SECOND = 100_000;
 const STORED_VERIFICATIONS = 200;
 const STOP_MS = 10_000;
 
-export async function measureHttpApi(
-  seconds: number,
-  environment: BenchEnvironment,
-  log: (line: string) => void,
-): Promise<RouteResult[]> {
-  const dir = join(environment.dir, 'http');
+export const httpApi: Figure = {
+  name: 'http',
+  about: 'requests per second of one API process, compared with Fastify and Queue.add; 200 connections',
+  values: [
+    { name: 'POST, references', unit: '×', goal: { atLeast: 0.5 } },
+    { name: 'POST, files of the server', unit: '×' },
+    { name: 'GET', unit: '×', goal: { atLeast: 0.9 } },
+    { name: 'POST, references, per second', unit: '/s' },
+    { name: 'bare route, per second', unit: '/s' },
+    { name: 'CPU of a POST', unit: 'ms' },
+    { name: 'CPU of a GET', unit: 'ms' },
+    { name: 'CPU of the bare route', unit: 'ms' },
+  ],
+  seconds: { usual: 4, quick: 2 },
+  measure,
+};
+
+async function measure(environment: BenchEnvironment, seconds: number) {
+  const { dir } = environment;
   await mkdir(dir, { recursive: true });
   const files = await writeFiles(dir);
   const objects = {
     liveData: { from: 'cos', bucket: 'faces-1250000000', region: 'ap-singapore', key: 'live.gz' },
     image: { from: 'cos', bucket: 'faces-1250000000', region: 'ap-singapore', key: 'photo.jpg' },
   } as const;
-  const auditToFile = { BESTFRAME_AUDIT: join(dir, 'audit.log') };
-  const routes: Route[] = [
-    { name: 'POST, references to COS', method: 'POST', resources: objects, settings: auditToFile },
-    { name: 'POST, references to files', method: 'POST', resources: files, settings: auditToFile },
-    { name: 'GET by id, audit to stdout', method: 'GET', resources: objects, settings: { BESTFRAME_AUDIT: 'stdout' } },
-    { name: 'GET by id, audit to a file', method: 'GET', resources: objects, settings: auditToFile },
-  ];
-
-  log(`${BASELINE}, before`);
+  const settings = {
+    BESTFRAME_AUDIT: join(dir, 'audit.log'),
+    BESTFRAME_FILE_ROOTS: dir,
+    BESTFRAME_NAMESPACE: newNamespace(),
+  };
+  const route = (method: Route['method'], resources: Resources) =>
+    measureRoute(seconds, environment, {
+      method,
+      resources,
+      settings: { ...settings, BESTFRAME_PREFIX: `{http-${Date.now()}}` },
+    });
   const before = await measureBareQueue(seconds, environment, objects);
-  const results: { name: string; load: LoadResult }[] = [];
-  for (const route of routes) {
-    log(route.name);
-    const prefix = `{http-${results.length}}`;
-    const settings = { ...route.settings, BESTFRAME_FILE_ROOTS: dir, BESTFRAME_PREFIX: prefix };
-    results.push({ name: route.name, load: await measureRoute(seconds, environment, { ...route, settings }) });
-  }
-  log(`${BASELINE}, after`);
+  const post = await route('POST', objects);
+  const withFiles = await route('POST', files);
+  const get = await route('GET', objects);
   const after = await measureBareQueue(seconds, environment, objects);
-  const baselinePerSecond = (before.perSecond + after.perSecond) / 2;
-  return [
-    { name: `${BASELINE}, before`, ratio: null, ...before },
-    ...results.map(({ name, load }) => ({ name, ratio: load.perSecond / baselinePerSecond, ...load })),
-    { name: `${BASELINE}, after`, ratio: null, ...after },
-  ];
+  for (const { errors, answered } of [before, post, withFiles, get, after])
+    if (errors > 0 || answered === 0) throw new Error(`${errors} requests failed, ${answered} were answered`);
+  const bare = (before.perSecond + after.perSecond) / 2;
+  return {
+    'POST, references': post.perSecond / bare,
+    'POST, files of the server': withFiles.perSecond / bare,
+    GET: get.perSecond / bare,
+    'POST, references, per second': post.perSecond,
+    'bare route, per second': bare,
+    'CPU of a POST': post.cpuMs,
+    'CPU of a GET': get.cpuMs,
+    'CPU of the bare route': (before.cpuMs + after.cpuMs) / 2,
+  };
 }
 
 async function measureBareQueue(
@@ -89,7 +98,6 @@ async function measureBareQueue(
 }
 
 interface Route {
-  readonly name: string;
   readonly method: 'POST' | 'GET';
   readonly resources: Resources;
   readonly settings: Readonly<Record<string, string>>;
@@ -97,7 +105,7 @@ interface Route {
 
 async function measureRoute(
   seconds: number,
-  { redisUrl, workersDir }: BenchEnvironment,
+  { redisUrl, build }: BenchEnvironment,
   { method, resources, settings }: Route,
 ): Promise<LoadResult> {
   const port = await freePort();
@@ -108,9 +116,9 @@ async function measureRoute(
     BESTFRAME_QPS_DETECT: String(PER_SECOND),
     ...settings,
   };
-  const secret = await createApiKey(env);
-  const request = method === 'POST' ? submit(resources) : readById(await storeVerifications(env, resources));
-  const server = await startWorker('api', { env, dir: workersDir });
+  const secret = await createApiKey(env, build);
+  const request = method === 'POST' ? submit(resources) : readById(await storeVerifications(env, resources, build));
+  const server = await startWorker('api', { env, dir: build.workersDir });
   try {
     const headers = { authorization: `Bearer ${secret}` };
     return await measureLoad({ url: `http://127.0.0.1:${port}`, pid: server.pid, headers, request }, seconds);
@@ -133,8 +141,8 @@ function verification(key: string, resources: Resources): VerificationRequest {
   return { key, region: 'ap-singapore', upload: 'own-bucket', resources };
 }
 
-async function createApiKey(env: Readonly<Record<string, string>>): Promise<string> {
-  const { redis, prefix, mode } = readConfig(env);
+async function createApiKey(env: Readonly<Record<string, string>>, build: Build): Promise<string> {
+  const { redis, prefix, mode } = build.readConfig(env);
   const keys = new ApiKeys(redis, prefix);
   try {
     const options = { tenant: 'default', mode, scopes: SCOPES, name: 'bench', perSecond: PER_SECOND, lifeMs: null };
@@ -145,8 +153,12 @@ async function createApiKey(env: Readonly<Record<string, string>>): Promise<stri
 }
 
 /** Stores verifications for the key's tenant. @returns their ids */
-async function storeVerifications(env: Readonly<Record<string, string>>, resources: Resources): Promise<string[]> {
-  const client = openClient(readConfig(env));
+async function storeVerifications(
+  env: Readonly<Record<string, string>>,
+  resources: Resources,
+  build: Build,
+): Promise<string[]> {
+  const client = build.openClient(build.readConfig(env));
   try {
     const requests = Array.from({ length: STORED_VERIFICATIONS }, (_, index) =>
       verification(`stored-${index}`, resources),

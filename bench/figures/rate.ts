@@ -4,27 +4,11 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openClient } from '../src/app/client.ts';
-import { startLocalWorld } from '../src/dev/local-world.ts';
-import { type CallEntry, EmulatorControl } from '../src/emulator/control.ts';
-import { sampleImage, sampleLiveData } from '../src/emulator/samples.ts';
-import type { BenchEnvironment } from './environment.ts';
-
-export interface RateUse {
-  /** The limit, in calls per second. */
-  readonly limit: number;
-  readonly workers: number;
-  readonly calls: number;
-  /** The number of calls in the steady state, divided by the number that the limit allows in that time, from 0 to 1. */
-  readonly used: number;
-  /**
-   * The shortest time, in ms, in which one call more arrived than the limit allows per second. If below 1,000, the limit was
-   * exceeded.
-   */
-  readonly shortestMs: number;
-  /** The number of calls that the emulator refused for exceeding the limit. */
-  readonly refused: number;
-}
+import { startLocalWorld } from '../../src/dev/local-world.ts';
+import { type CallEntry, EmulatorControl } from '../../src/emulator/control.ts';
+import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import type { BenchEnvironment, Build } from '../environment.ts';
+import type { Figure } from '../figure.ts';
 
 const ACTION = 'DetectReflectLivenessAndCompare';
 const LIMIT = 20;
@@ -34,8 +18,21 @@ const DETECT_MS = 300;
 const EDGE_MS = 3_000;
 const END_MS = 60_000;
 
-export async function measureRateUse(seconds: number, environment: BenchEnvironment): Promise<RateUse> {
-  const dir = join(environment.dir, 'rate');
+export const rate: Figure = {
+  name: 'rate',
+  about: `four worker processes at ${LIMIT} calls per second: how much of the rate they use, and whether they exceed it`,
+  values: [
+    { name: 'used', unit: '', goal: { atLeast: 0.92 } },
+    { name: 'refused', unit: '', goal: { atMost: 0 } },
+    { name: `fastest ${LIMIT + 1} calls`, unit: 'ms', goal: { atLeast: 1_000 } },
+    { name: 'calls', unit: '' },
+  ],
+  seconds: { usual: 20, quick: 6 },
+  measure,
+};
+
+async function measure(environment: BenchEnvironment, seconds: number) {
+  const { dir, build } = environment;
   const inputs = join(dir, 'inputs');
   await mkdir(inputs, { recursive: true });
   const world = await startLocalWorld({
@@ -44,25 +41,30 @@ export async function measureRateUse(seconds: number, environment: BenchEnvironm
     redisUrl: environment.redisUrl,
     workers: WORKERS,
     dashboard: false,
-    workersDir: environment.workersDir,
+    workersDir: build.workersDir,
     emulatorSettings: { latencyMs: { [ACTION]: DETECT_MS }, qps: { [ACTION]: LIMIT } },
-    settings: { BESTFRAME_PREFIX: '{rate}', BESTFRAME_QPS_DETECT: String(LIMIT) },
+    settings: { BESTFRAME_PREFIX: `{rate-${Date.now()}}`, BESTFRAME_QPS_DETECT: String(LIMIT) },
   });
   try {
-    await finish(world.config, inputs, Math.ceil(LIMIT * (seconds + (2 * EDGE_MS) / 1_000)));
+    await finish(build, world.env, inputs, Math.ceil(LIMIT * (seconds + (2 * EDGE_MS) / 1_000)));
     const calls = await new EmulatorControl(world.emulator.controlUrl).calls({ action: ACTION });
-    return measure([...calls].sort((a, b) => a.at - b.at));
+    return figuresOf([...calls].sort((a, b) => a.at - b.at));
   } finally {
     await world.stop();
   }
 }
 
-async function finish(config: Parameters<typeof openClient>[0], inputs: string, many: number): Promise<void> {
+async function finish(
+  build: Build,
+  env: Readonly<Record<string, string>>,
+  inputs: string,
+  many: number,
+): Promise<void> {
   const liveData = join(inputs, 'live.gz');
   const image = join(inputs, 'photo.jpg');
   await writeFile(liveData, sampleLiveData({ card: 'match' }));
   await writeFile(image, sampleImage());
-  const client = openClient(config);
+  const client = build.openClient(build.readConfig(env));
   try {
     const requests = Array.from({ length: many }, (_, index) => ({
       key: `rate-${index}`,
@@ -82,17 +84,16 @@ async function finish(config: Parameters<typeof openClient>[0], inputs: string, 
   }
 }
 
-function measure(calls: readonly CallEntry[]): RateUse {
+/** The start and the end of a run are not the steady state. */
+function figuresOf(calls: readonly CallEntry[]) {
   const from = (calls[0]?.at ?? 0) + EDGE_MS;
   const until = (calls.at(-1)?.at ?? 0) - EDGE_MS;
   const steady = calls.filter(({ at }) => at >= from && at < until).length;
   const spans = calls.slice(LIMIT).map(({ at }, index) => at - (calls[index]?.at ?? 0));
   return {
-    limit: LIMIT,
-    workers: WORKERS,
-    calls: calls.length,
     used: steady / ((LIMIT * (until - from)) / 1_000),
-    shortestMs: Math.min(...spans),
     refused: calls.filter(({ code }) => code === 'RequestLimitExceeded').length,
+    [`fastest ${LIMIT + 1} calls`]: Math.min(...spans),
+    calls: calls.length,
   };
 }
