@@ -189,6 +189,13 @@ export function openEdges(owner: Owner, machine: Machine, outside: Outside): Edg
       return parsed;
     },
 
+    startFlow() {
+      throw new Error('the simulation starts no sessions');
+    },
+
+    flowResult() {
+      throw new Error('the simulation starts no sessions');
+    },
     prepareCall: () => undefined, // connections open in no time here
     forgetCall: () => undefined,
 

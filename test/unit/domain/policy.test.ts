@@ -78,6 +78,9 @@ describe('a download', () => {
   );
 
   it('fails if the picture is gone', () => expect(move('caller', { stage: 'download' })).toEqual({ to: 'fail' }));
+
+  it('goes on if a dead link can be replaced', () =>
+    expect(move('caller', { stage: 'download', renewable: true })).toMatchObject({ to: 'later', counts: true }));
 });
 
 describe('reupload', () => {
@@ -228,6 +231,7 @@ describe('the policy', () => {
       accountWaitMs: { interactive: 2_000, batch: 10_000 },
       maxPayments: 2,
       unknownOutcome: 'retry',
+      askMs: { first: 30_000, most: 300_000, told: 1_000 },
       holdMs: 604_800_000,
       crashBudget: 3,
     });

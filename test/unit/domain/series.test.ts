@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import {
   callsIn,
+  ENDS,
   minuteOf,
   SERIES,
   sumPoint,
@@ -10,6 +11,8 @@ import {
   WAIT_BOUNDS_MS,
   waitBucket,
 } from '../../../src/domain/operations/series.ts';
+
+const noEnds = Object.fromEntries(ENDS.map((end) => [end, 0]));
 
 const minutes = (counts: readonly Record<string, number>[]) =>
   counts.map((each, index) => ({ at: index * 60_000, counts: each }));
@@ -31,7 +34,7 @@ it('adds counts, and takes the largest age', () => {
     paidCalls: 3,
     costs: { USD: 0.45 },
   });
-  expect(points[0]?.ends).toEqual({ match: 1, no_match: 0, not_live: 0, recapture: 0, failed: 2, cancelled: 0 });
+  expect(points[0]?.ends).toEqual({ ...noEnds, match: 1, failed: 2 });
   expect(points[1]).toMatchObject({ at: 120_000, accepted: 1, ages: {}, costs: {} });
 });
 

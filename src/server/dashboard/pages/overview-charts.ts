@@ -8,7 +8,20 @@ import { formatDuration, WORDS } from '../words/language.ts';
 import { type Chart, chartCard } from './charts.ts';
 import type { Reader } from './layout.ts';
 
-const END_COLORS = { match: 1, no_match: 2, not_live: 3, recapture: 4, failed: 5, cancelled: 6 } as const;
+/** Ends share a colour if they ask the caller for the same. */
+const END_COLORS = {
+  match: 1,
+  live: 1,
+  no_match: 2,
+  not_live: 3,
+  retry_limit: 3,
+  recapture: 4,
+  not_started: 4,
+  abandoned: 4,
+  expired: 4,
+  failed: 5,
+  cancelled: 6,
+} as const;
 
 /** @param size minutes of a point. */
 export function overviewCharts(reader: Reader, points: readonly SeriesPoint[], size: number, metrics: Metrics): Html {

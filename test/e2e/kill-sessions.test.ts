@@ -1,0 +1,91 @@
+/**
+ * Kills a worker process with `kill -9` at each call of a session: while it asks for the token, while it asks for the result, and
+ * while it moves the media. Another worker must finish all sessions, and nothing is paid twice, except a start whose answer died
+ * with the worker.
+ */
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { startWorker, type WorkerProcess } from '../../src/dev/worker-process.ts';
+import type { SessionRequest } from '../../src/domain/verification/session-request.ts';
+import type { Fault } from '../../src/emulator/control.ts';
+import { createWorld, DIST, type TestWorld } from '../support/world.ts';
+
+const MANY = 4;
+const SDK = 'ApplySdkVerificationToken';
+const RESULT = 'GetSdkVerificationResult';
+const REQUEST = { action: SDK, region: 'ap-singapore', parameters: { CheckMode: 3 } } as const;
+
+let world: TestWorld;
+const workers: WorkerProcess[] = [];
+
+beforeAll(async () => {
+  world = await createWorld({ workers: 0 });
+});
+afterEach(async () => {
+  await world.control.clearFaults();
+  await Promise.all(workers.splice(0).map((worker) => worker.stop(20_000)));
+});
+afterAll(() => world.dispose());
+
+async function openWorker(): Promise<WorkerProcess> {
+  const env = {
+    ...world.env,
+    BESTFRAME_LOG: 'json',
+    BESTFRAME_LEASE_MS: '3000',
+    NODE_EXTRA_CA_CERTS: world.emulator.caFile,
+  };
+  const worker = await startWorker('verify', { dir: `${DIST}/workers/`, env });
+  workers.push(worker);
+  return worker;
+}
+
+const HELD: Readonly<Record<'start' | 'collect' | 'download', Fault>> = {
+  start: { kind: 'hold', times: null, action: SDK } as Fault,
+  collect: { kind: 'hold', times: null, action: RESULT } as Fault,
+  download: { kind: 'hold', times: null, service: 'cos', action: 'GetObject' } as Fault,
+};
+
+async function kill(victim: WorkerProcess): Promise<void> {
+  victim.kill('SIGKILL');
+  await victim.exited;
+}
+
+it.each(['start', 'await', 'collect', 'download'] as const)(
+  'if killed in %s, all end and nothing repeats',
+  async (at) => {
+    await world.control.reset();
+    await world.control.settings({ latencyMs: {} });
+    const victim = await openWorker();
+    const sessions = Array.from(
+      { length: MANY },
+      (_, index): SessionRequest => ({ key: `s-${at}-${index}`, ...REQUEST }),
+    );
+    const ids = sessions.map(({ key }) => world.client.idOf(key));
+    const hold = at === 'await' ? null : await world.control.fault(HELD[at]);
+
+    const started = sessions.map((session) => world.client.startSession(session, { timeoutMs: 90_000 }));
+    if (at === 'start') await world.control.waitFor({ event: 'held' }, MANY);
+    else {
+      for (const { token } of await Promise.all(started))
+        await world.control.play({ token: token ?? '', step: 'finish' });
+      if (at === 'await') await kill(victim);
+      for (const id of ids) expect(await world.client.finishSession(id)).toBe('asked');
+      if (at !== 'await') await world.control.waitFor({ event: 'held' }, MANY);
+    }
+    if (at !== 'await') await kill(victim);
+    if (hold !== null) await world.control.release(hold);
+
+    await openWorker();
+    if (at === 'start') {
+      for (const { id, token } of await Promise.all(started)) {
+        await world.control.play({ token: token ?? '', step: 'finish' });
+        await world.client.finishSession(id);
+      }
+    }
+    for (const id of ids) {
+      const view = await world.client.wait(id, { until: 'ended', timeoutMs: 120_000 });
+      expect(view).toMatchObject({ state: 'completed', decision: 'live', frame: 'stored', paidCalls: 1 });
+      expect(view?.possiblyPaidCalls).toBe(at === 'start' ? 1 : 0);
+    }
+    expect(await world.control.calls({ action: SDK })).toHaveLength(at === 'start' ? 2 * MANY : MANY);
+  },
+);
