@@ -4,7 +4,7 @@ import { relative, resolve } from 'node:path';
 import { type BreakerTuning, DEFAULT_BREAKERS } from '../domain/operations/breakers.ts';
 import type { CostSettings } from '../domain/operations/costs.ts';
 import type { WebhookEndpoint } from '../domain/operations/webhooks.ts';
-import { ACTION_NAMES, type Limits } from '../domain/verification/actions.ts';
+import { CHECK_NAMES, type Limits } from '../domain/verification/actions.ts';
 import { namespaceProblem, TEST_NAMESPACE } from '../domain/verification/namespace.ts';
 import { DEFAULT_POLICY, type Policy } from '../domain/verification/policy.ts';
 import type { Lane } from '../domain/verification/request.ts';
@@ -101,7 +101,7 @@ export function checkSourceHeaders(settings: ParsedSettings, faults: string[]): 
     );
 }
 
-/** Prices and their currency belong together, and a budget in a currency needs the price of every action. */
+/** Prices and their currency belong together, and a budget in a currency needs the price of every action of a verification. */
 export function deriveCosts(settings: ParsedSettings, faults: string[]): CostSettings {
   const { BESTFRAME_PRICES: perCall, BESTFRAME_CURRENCY: currency, BESTFRAME_BUDGET: budgets } = settings;
   if (perCall !== undefined && currency === undefined)
@@ -109,7 +109,7 @@ export function deriveCosts(settings: ParsedSettings, faults: string[]): CostSet
   if (perCall === undefined && currency !== undefined)
     faults.push('BESTFRAME_CURRENCY is set without BESTFRAME_PRICES: set the price of a call too, or remove it');
   for (const { unit } of budgets.filter((budget) => budget.unit !== 'calls')) {
-    const missing = ACTION_NAMES.find((action) => perCall?.[action] === undefined);
+    const missing = CHECK_NAMES.find((action) => perCall?.[action] === undefined);
     if (unit !== currency)
       faults.push(`BESTFRAME_BUDGET is in ${unit}, which is not BESTFRAME_CURRENCY: use one currency, or calls`);
     else if (missing !== undefined)

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { createTransport, createWebhookSender } from '../adapters/http/index.ts';
 import { openTelemetry } from '../adapters/tracing.ts';
 import { ERASE_SLOTS, EraseWorker } from '../background/erase-worker.ts';
+import { Feeder } from '../background/feeder.ts';
 import { NOTIFY_SLOTS, type NotifyTuning, NotifyWorker } from '../background/notify-worker.ts';
 import { Retention } from '../background/retention.ts';
 import { Sweeper } from '../background/sweeper.ts';
@@ -108,9 +109,11 @@ export async function startVerify(
   const expiryMs = recordExpiryMs(config.recordTtlMs);
   const keep = { ms: config.keepSourcesMs, maxPayments: maxPaymentsWithoutReview(config.policy, RETRY_LANE) };
   const sweeper = new Sweeper({ deployment, queues, outbox, expiryMs, keep, log });
+  const feeder = new Feeder({ deployment, queues, limits: config.limits, log });
   for (const [region, queue] of queues) await workers.get(region)?.start(queue);
   await serve(config.regions);
   sweeper.start();
+  feeder.start();
   const { mode, regions, slots } = config;
   log.info({ event: 'ready', mode, regions, slots }, 'verify worker ready');
   const watched = [...workers].map(([region, { jobs }]) => {
@@ -125,7 +128,7 @@ export async function startVerify(
     trouble: () => machine.fault?.message ?? null,
     stop: stopOnce(async (drainMs) => {
       watch.stop();
-      const swept = sweeper.stop();
+      const swept = Promise.all([sweeper.stop(), feeder.stop()]);
       await serve([]);
       const drained = await Promise.all([...workers.values()].map((worker) => worker.drain(drainMs)));
       await cleanUp({ deployment }, async () => {

@@ -10,6 +10,7 @@ import { CODES } from '../domain/errors/index.ts';
 import type { Confirmation, StoredReceipt } from '../domain/operations/erasure.ts';
 import { tenantFolder } from '../domain/operations/tenants.ts';
 import type { Region } from '../domain/verification/actions.ts';
+import { mediumTarget } from '../domain/verification/media.ts';
 import type { Edges } from '../pipeline/stages/index.ts';
 import { readClock } from '../redis/clock.ts';
 import type { Deployment } from '../redis/deployment.ts';
@@ -71,15 +72,20 @@ export async function deleteObjects(
 
 async function deleteFrame(
   { id, tenant }: { readonly id: string; readonly tenant: string | null },
-  { stored, target }: Tombstone,
+  { stored, target, media, storedMedia }: Tombstone,
   { edges: { sink } }: ErasureTools,
   signal: AbortSignal,
 ): Promise<StoredReceipt['frame']> {
   // If a worker was storing the frame while the record was removed, the frame is at its intended path.
   const path = stored?.path ?? (target === null ? null : sink.pathFor({ id, tenant, target }));
+  const beside =
+    target === null ? [] : media.map((name) => sink.pathFor({ id, tenant, target: mediumTarget(id, target, name) }));
+  const paths = new Set([path, ...beside, ...storedMedia.map((medium) => medium.path)].flatMap((each) => each ?? []));
   if (path === null) return 'none';
-  await sink.remove({ path }, id, signal);
-  await sink.removeParts({ path });
+  for (const each of paths) {
+    await sink.remove({ path: each }, id, signal);
+    await sink.removeParts({ path: each });
+  }
   return confirmedBy(path.startsWith('cos:') ? 'COS' : 'file system');
 }
 

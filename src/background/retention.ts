@@ -102,7 +102,8 @@ export class Retention {
     let deleted = 0;
     for (const id of await framesDue(deployment, now, BATCH)) {
       const record = await readJournal(deployment, id);
-      if (record?.stored == null) {
+      const kept = record === null ? [] : [...(record.stored === null ? [] : [record.stored]), ...record.media];
+      if (record === null || kept.length === 0) {
         await removeFrame(deployment, id);
         continue;
       }
@@ -111,7 +112,7 @@ export class Retention {
         continue;
       }
       try {
-        await sink.remove(record.stored, id, AbortSignal.timeout(REMOVE_MS));
+        for (const each of kept) await sink.remove(each, id, AbortSignal.timeout(REMOVE_MS));
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         log.warn({ id, event: 'frame_not_deleted', code: error.code }, 'a frame could not be deleted yet');
@@ -155,7 +156,9 @@ export class Retention {
     if (await hasFrameDue(deployment, id)) return true;
     const record = await readJournal(deployment, id);
     if (record === null) return false;
-    return !isTerminal(record.state) || record.frame === 'stored' || record.legalHold !== null;
+    return (
+      !isTerminal(record.state) || record.frame === 'stored' || record.media.length > 0 || record.legalHold !== null
+    );
   }
 
   async #eraseRecords(before: number): Promise<number> {

@@ -89,7 +89,7 @@ export class Sweeper {
   async #repair(record: JournalRecord): Promise<boolean> {
     const { id, region, state, notBefore } = record;
     const queue = this.#options.queues.get(region);
-    if (queue === undefined) return false;
+    if (queue === undefined || record.isParked) return false; // a waiting session has no job: see feeder.ts
     if (await this.#expire(record)) {
       await queue.remove(id);
       return false;
@@ -110,7 +110,8 @@ export class Sweeper {
    * starting.
    */
   async #expire(record: JournalRecord): Promise<boolean> {
-    if (record.deadline > Date.now() || record.state === 'active') return false;
+    const hasToken = record.outcomes.start !== undefined;
+    if (record.deadline > Date.now() || record.state === 'active' || hasToken) return false;
     const { deployment, expiryMs, keep = null } = this.#options;
     return expireOverdue(deployment, record, { followUps: followUpsOf(record, 'outside'), expiryMs, keep });
   }

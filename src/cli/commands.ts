@@ -55,6 +55,10 @@ const VERIFICATIONS: CommandGroup = {
     summary: 'turn device data from a phone into the light sequence for its liveness check',
     load: async () => (await import('./verifications/sequence.ts')).sequenceCommand,
   },
+  session: {
+    summary: 'start a session for Tencent’s SDK or page, and report its end',
+    load: async () => (await import('./verifications/session.ts')).sessionCommand,
+  },
   get: {
     summary: 'show one verification',
     load: async () => (await import('./verifications/get.ts')).getCommand,

@@ -15,6 +15,7 @@ import type { RetryRequest, RetryResult } from '../domain/operations/retries.ts'
 import type { GatedAction, Region } from '../domain/verification/actions.ts';
 import type { VerificationFilter } from '../domain/verification/filter.ts';
 import type { VerificationRequest } from '../domain/verification/request.ts';
+import type { SessionRequest } from '../domain/verification/session-request.ts';
 import { isTerminal, type State } from '../domain/verification/states.ts';
 import type { AnswerWithHistory, VerificationAnswer } from '../domain/verification/view.ts';
 
@@ -85,6 +86,31 @@ export interface Enqueued {
 
 export type EnqueueResult = Enqueued | { readonly key: string; readonly status: 'refused'; readonly error: Failure };
 
+export interface StartOptions extends TraceOptions {
+  /**
+   * How long to wait for the token, ms. The session continues after that: the same request returns the same token.
+   * @default 30_000
+   */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A session, with the token for the phone or page. */
+export interface StartedSession extends Enqueued {
+  /** For Tencent's SDK or page. A secret: give it only to the phone or browser of this person. Null: not yet, or no longer. */
+  readonly token: string | null;
+  /** Address of Tencent's page, for the flow with a page. */
+  readonly url: string | null;
+  /** The person must begin by then, ISO 8601. */
+  readonly startBy: string | null;
+}
+
+/**
+ * `asked`: the result is asked for now. `early`: the session has no token yet. `no_session`: the id belongs to a verification that
+ * is no session.
+ */
+export type FinishStatus = 'asked' | 'early' | 'decided' | 'ended' | 'no_session' | 'missing';
+
 export interface EnqueueManyOptions extends TraceOptions {
   /**
    * Verifications per chunk; a chunk takes two round trips.
@@ -134,6 +160,11 @@ export interface Bestframe {
   enqueueMany(requests: readonly VerificationRequest[], options?: EnqueueManyOptions): Promise<EnqueueResult[]>;
   /** Enqueues a verification and waits for its decision. `next` in the answer says what to do. */
   verify(request: VerificationRequest, options?: VerifyOptions & TraceOptions): Promise<VerificationAnswer>;
+
+  /** Starts a session and waits for its token. */
+  startSession(request: SessionRequest, options?: StartOptions): Promise<StartedSession>;
+  /** Reports that the person has finished, so that the result is asked for at once. Idempotent. */
+  finishSession(id: string): Promise<FinishStatus>;
 
   get(id: string): Promise<AnswerWithHistory | null>;
   getByKey(key: string): Promise<AnswerWithHistory | null>;

@@ -3,11 +3,13 @@
  * `adapters/http` implement the ports, and only the composition in `app/` connects ports and adapters. Every method that does I/O
  * takes an AbortSignal and fails with a Failure.
  */
-import type { ActionName, Region, ResourceName, ResourceRule, SequenceCall } from './verification/actions.ts';
+import type { CheckName, Region, ResourceName, ResourceRule, SequenceCall } from './verification/actions.ts';
+import type { FlowName, FlowParameters } from './verification/flows.ts';
 import type { FrameReceipt } from './verification/frame-receipt.ts';
 import type { BestFrameLink, ObjectPlace, StoredFrame } from './verification/outcomes.ts';
 import type { ShapeTrouble } from './verification/reply-shape.ts';
 import type { FrameTarget } from './verification/request.ts';
+import type { FlowResult } from './verification/session-result.ts';
 import type { Source } from './verification/sources.ts';
 
 // ── sources ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -119,8 +121,8 @@ export interface Turn {
   missed(): boolean;
 }
 
-export interface PaidTurn extends Turn {
-  readonly input: DetectInput;
+export interface PaidTurn<Input = DetectInput> extends Turn {
+  readonly input: Input;
   /** Aborts the call, even after the request was sent. */
   readonly signal: AbortSignal;
 }
@@ -134,6 +136,21 @@ export interface DetectAnswer {
   readonly bestFrame: BestFrameLink | null;
   /** Present if some fields do not have the documented shape. `hidesFrame`: the fields that lead to the frame are among them. */
   readonly shapeTrouble?: ShapeTrouble & { readonly hidesFrame: boolean };
+}
+
+/** A token, and where it was issued. */
+export interface IssuedToken {
+  readonly flow: FlowName;
+  readonly region: Region;
+  readonly token: string;
+}
+
+/** The answer of a start call. */
+export interface FlowStart {
+  readonly token: string;
+  /** Address of the page; null for flows with an SDK. */
+  readonly url: string | null;
+  readonly requestId: string | null;
 }
 
 export interface SequenceInput {
@@ -158,7 +175,7 @@ export interface SequenceLink {
 export interface FaceId {
   /** Requests a pair of links. After a brief failure, the request is repeated, each time in a new slot. */
   createUploadUrl(
-    action: ActionName | SequenceCall,
+    action: CheckName | SequenceCall,
     region: Region,
     turn: () => Promise<Turn>,
     signal: AbortSignal,
@@ -167,7 +184,16 @@ export interface FaceId {
    * The paid call: one request on a fresh connection. It is never retried and follows no redirect.
    * @param signal aborts the call as long as it has no slot. Once it has a slot, only the signal of the `PaidTurn` aborts it.
    */
-  detect(action: ActionName, region: Region, turn: () => Promise<PaidTurn>, signal: AbortSignal): Promise<DetectAnswer>;
+  detect(action: CheckName, region: Region, turn: () => Promise<PaidTurn>, signal: AbortSignal): Promise<DetectAnswer>;
+  /** The call that returns the token of a session, and may be billed: made like `detect`. */
+  startFlow(
+    flow: FlowName,
+    region: Region,
+    turn: () => Promise<PaidTurn<FlowParameters>>,
+    signal: AbortSignal,
+  ): Promise<FlowStart>;
+  /** Asks for the result of a token: one request, never retried. Free. */
+  flowResult(session: IssuedToken, turn: () => Promise<Turn>, signal: AbortSignal): Promise<FlowResult>;
   /** Requests a light sequence for a phone: one request, never retried. */
   generateSequence(
     region: Region,

@@ -44,7 +44,8 @@ export async function adoptReceipt(
   { lease, notify, signal }: Adoption,
 ): Promise<DetectOutcome | null> {
   const { id, tenant, order, outcomes, generation, threshold } = record;
-  if (order === null || outcomes.detect !== undefined) return null;
+  // A session with a token asks for its result instead, which is free.
+  if (order === null || outcomes.detect !== undefined || outcomes.start !== undefined) return null;
   const evidence = order.frame.to === 'cos' ? { dependency: COS_GET } : {};
   const found = await concerning(evidence, () => edges.sink.receipt({ id, tenant, target: order.frame }, signal));
   if (found === null || !proofMatches(found.receipt.proof, proofOf(record, order, found.receipt, reuse.namespace)))

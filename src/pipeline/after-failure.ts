@@ -5,6 +5,7 @@
 import { asFailure, type Failure, localFailure } from '../domain/errors/failure.ts';
 import { CODES, classify, type ErrorClass, failureCode } from '../domain/errors/index.ts';
 import { faceIdDependency, isSharedTrouble } from '../domain/operations/breakers.ts';
+import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import { isHeldAtLimit, type NextMove, nextMove, outageDelayMs } from '../domain/verification/policy.ts';
 import type { StageName } from '../domain/verification/states.ts';
@@ -30,6 +31,29 @@ export class StageFailure extends Error {
   }
 }
 
+/** Thrown if the vendor has no final result of a session yet. `delayMs`: when to ask again. */
+export class SessionUnfinished extends Error {
+  readonly delayMs: number;
+
+  constructor(delayMs: number) {
+    super('the session is not finished');
+    this.name = 'SessionUnfinished';
+    this.delayMs = delayMs;
+  }
+}
+
+/** A failed try, and what is needed to write it down. */
+interface FailedTry {
+  readonly failure: Failure;
+  readonly reason: Reason;
+  readonly stage: StageName;
+  readonly ms: number;
+  /** Whether the failure is already in the history. */
+  readonly recorded: boolean;
+  readonly outage: TroubleAnswer | undefined;
+  entryOf(event: HistoryEntry['event']): HistoryEntry | undefined;
+}
+
 /** After this many retries of a download, a further retry is recorded only if its code differs from the previous one's. */
 const SHOWN_RETRIES = 3;
 
@@ -53,6 +77,7 @@ export class AfterFailure {
     if (this.#lease.lost) return { kind: 'lost' };
     if (cause instanceof CallWithheld) return this.#afterWithheld(cause.reason, stage);
     if (cause instanceof DependencyDown) return this.#waitFor(cause, stage);
+    if (cause instanceof SessionUnfinished) return this.#ends.park(cause.delayMs, null);
 
     const recorded = cause instanceof RecordedFailure ? cause : null;
     const failure = recorded?.failure ?? asFailure(cause);
@@ -95,21 +120,31 @@ export class AfterFailure {
     );
     this.#tools.log.failure(stage, failure, classified.class, { move, ms });
     const reason = { ...reasonOf(failure, stage), ...retryOf(outage === undefined ? undefined : move) };
+    return this.#carryOut(move, { failure, reason, stage, ms, recorded: recorded !== null, entryOf, outage });
+  }
+
+  #carryOut(move: NextMove, failed: FailedTry): Promise<AttemptEnd> {
+    const { failure, reason, stage, ms, outage, entryOf } = failed;
+    const code = failureCode(failure);
+    const tried = failed.recorded ? { stage } : { stage, ms };
+    const retried = () => (this.#isRepeated(stage, code) ? undefined : entryOf('retry'));
     switch (move.to) {
       case 'later':
+        if (stage === 'collect')
+          return this.#ends.park(move.delayMs, { reason, countAttempt: move.counts, entry: retried() });
         return this.#ends.requeue({
           stage,
           delayMs: stage === 'download' ? Math.min(move.delayMs, this.#linkLeftMs) : move.delayMs,
           countAttempt: move.counts,
           forgive: outage !== undefined && outage.verdict !== 'shared',
           reason,
-          entry: this.#isRepeated(stage, code) ? undefined : entryOf('retry'),
+          entry: retried(),
         });
       case 'rewind':
         return this.#ends.requeue({ stage, delayMs: move.delayMs, rewind: true, reason, entry: entryOf('rewind') });
       case 'hold':
         if (this.#record.outcomes.detect !== undefined) return this.#ends.endWith(code, failure, tried);
-        return this.#ends.holdForReview(reason, recorded === null ? { ms, ...answerOf(failure) } : {});
+        return this.#ends.holdForReview(reason, failed.recorded ? {} : { ms, ...answerOf(failure) });
       case 'fail':
         return this.#ends.endWith(code, failure, tried);
     }
@@ -127,7 +162,8 @@ export class AfterFailure {
    * the frame as lost.
    */
   get #linkLeftMs(): number {
-    const expiresAt = this.#record.outcomes.detect?.bestFrame?.expiresAt ?? 0;
+    const { detect } = this.#record.outcomes;
+    const expiresAt = detect?.bestFrame?.expiresAt ?? detect?.media?.until ?? 0;
     return Math.max(0, expiresAt - Date.now());
   }
 
@@ -135,7 +171,8 @@ export class AfterFailure {
   #isRepeated(stage: StageName, code: string): boolean {
     const { attempts, reason } = this.#record;
     if (reason?.code !== code) return false;
-    return code === CODES.SOURCE_BUSY || (stage === 'download' && attempts.download >= SHOWN_RETRIES);
+    if (code === CODES.SOURCE_BUSY) return true;
+    return (stage === 'download' || stage === 'collect') && attempts[stage] >= SHOWN_RETRIES;
   }
 
   /**
@@ -147,9 +184,13 @@ export class AfterFailure {
     const { id, region, action } = this.#record;
     if (kind === 'throttled' && stage === 'upload' && failure.service === 'faceid')
       await gate.slowDown(region, 'CreateUploadUrl');
+    if (kind === 'throttled' && stage === 'collect' && isFlow(action))
+      await gate.slowDown(region, FLOWS[action].resultCall);
     if (!accusesAccount(failure)) return;
     const code = failureCode(failure);
-    const answer = await this.#lease.guard(gate.trip(region, action, { id, epoch, code }));
+    // Trouble with the result call says nothing about the start call, and the other way round.
+    const call = stage === 'collect' && isFlow(action) ? FLOWS[action].resultCall : action;
+    const answer = await this.#lease.guard(gate.trip(region, call, { id, epoch, code }));
     if (answer === 'tripped' || answer === 'probed') log.gate(answer, code);
   }
 
@@ -161,7 +202,7 @@ export class AfterFailure {
   #afterLastPayment(stage: StageName): Promise<AttemptEnd> {
     const { lane, reason: last } = this.#record;
     // A reason without a RequestId stems from a wait for a gate or a breaker, not from an answer of the vendor.
-    const answered = last?.stage === 'detect' && last.requestId !== undefined;
+    const answered = (last?.stage === 'detect' || last?.stage === 'start') && last.requestId !== undefined;
     const reason = answered ? last : outcomePending(stage);
     if (lane === 'batch' || (answered && isHeldAtLimit(last.class))) return this.#ends.holdForReview(reason);
     return this.#ends.failFor(reason);
@@ -185,6 +226,11 @@ export class AfterFailure {
    */
   #waitFor({ dependency, waitMs }: DependencyDown, stage: StageName): Promise<AttemptEnd> {
     const delayMs = outageDelayMs(waitMs, { lane: this.#record.lane, random: Math.random() }, this.#tools.policy);
+    if (this.#record.outcomes.start !== undefined && this.#record.outcomes.detect === undefined)
+      return this.#ends.park(delayMs, {
+        reason: { ...reasonOf(dependencyDown(dependency), stage), dependency, retryAt: Date.now() + delayMs },
+        countAttempt: false,
+      });
     const inLane = this.#record.outcomes.upload === undefined;
     const failure = dependencyDown(dependency);
     const reason = { ...reasonOf(failure, stage), dependency, retryAt: Date.now() + delayMs };

@@ -9,8 +9,9 @@
 import { type Failure, localFailure } from '../domain/errors/failure.ts';
 import { CODES, classify, failureCode } from '../domain/errors/index.ts';
 import { RETRY_LANE } from '../domain/operations/retries.ts';
+import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
-import { frameWithoutDownload } from '../domain/verification/outcomes.ts';
+import { frameUntil, frameWithoutDownload } from '../domain/verification/outcomes.ts';
 import { maxPaymentsWithoutReview } from '../domain/verification/policy.ts';
 import type { Decision, StageName, State } from '../domain/verification/states.ts';
 import { notification } from '../redis/notify-queue.ts';
@@ -28,6 +29,8 @@ export type AttemptEnd =
   /** If `inLane` is true, the requeued job gets the priority that it was queued with. Otherwise it is served before all other jobs. */
   | { readonly kind: 'later'; readonly delayMs: number; readonly inLane?: boolean }
   | { readonly kind: 'held'; readonly leftMs: number }
+  /** A session waits without a job. */
+  | { readonly kind: 'parked' }
   | { readonly kind: 'missing' }
   | { readonly kind: 'lost' };
 
@@ -56,6 +59,9 @@ export interface Requeue {
   readonly entry?: HistoryEntry | undefined;
 }
 
+/** When to ask again for a session whose end was reported while the result was being asked for, ms. */
+const SOON_MS = 1_000;
+
 export class AttemptEnds {
   readonly #tools: AttemptTools;
   readonly #lease: Lease;
@@ -78,6 +84,7 @@ export class AttemptEnds {
       entry,
       frame: download?.frame ?? 'none',
       stored: download?.stored ?? null,
+      media: download?.media ?? [],
     });
   }
 
@@ -99,7 +106,7 @@ export class AttemptEnds {
       state,
       reason: decided ?? (code === CODES.DEADLINE_EXCEEDED ? withLastWait(ended, this.#record.reason) : ended),
       entry,
-      frame: detect === undefined ? 'none' : detect.bestFrame === null ? frameWithoutDownload(detect) : 'lost',
+      frame: detect === undefined ? 'none' : frameUntil(detect) === null ? frameWithoutDownload(detect) : 'lost',
       stored: null,
     });
   }
@@ -147,6 +154,7 @@ export class AttemptEnds {
   #keptFor({ state, frame }: Pick<Ending, 'state' | 'frame'>): KeptSources | null {
     const { keepSourcesMs, policy } = this.#tools;
     const maxPayments = maxPaymentsWithoutReview(policy, RETRY_LANE);
+    if (isFlow(this.#record.action)) return null; // the person is gone, and a new session has a new key
     if (state === 'failed') return { ms: keepSourcesMs, maxPayments };
     if (frame !== 'lost') return null;
     const linkLeftMs = (this.#record.outcomes.detect?.bestFrame?.expiresAt ?? 0) - Date.now();
@@ -180,6 +188,37 @@ export class AttemptEnds {
     if (answer !== 'ok') return this.#afterRefusedWrite(answer, stage);
     await this.#lease.guard(outbox.deliverNotification(notify));
     return { kind: 'held', leftMs: holdMs };
+  }
+
+  /**
+   * Sets a session aside until its result is asked for again.
+   * @param failed the failure of this attempt; absent: it only waits for the person.
+   */
+  async park(
+    delayMs: number,
+    failed: {
+      readonly reason: Reason;
+      readonly countAttempt: boolean;
+      readonly entry?: HistoryEntry | undefined;
+    } | null,
+  ): Promise<AttemptEnd> {
+    const { action, generation, deadline } = this.#record;
+    if (!isFlow(action)) throw new Error('only a session can be parked');
+    // Until its deadline, a session is asked for at the deadline at the latest: that answer decides what became of the person.
+    const leftMs = deadline - Date.now();
+    const answer = await this.#lease.guard(
+      this.#tools.journal.park({
+        generation,
+        call: FLOWS[action].resultCall,
+        delayMs: leftMs > 0 ? Math.min(delayMs, leftMs) : delayMs,
+        askedFrom: this.#start.now,
+        soonMs: SOON_MS,
+        countAttempt: failed?.countAttempt ?? false,
+        reason: failed?.reason ?? null,
+        entry: failed?.entry ?? null,
+      }),
+    );
+    return answer === 'ok' ? { kind: 'parked' } : this.#afterRefusedWrite(answer, 'await');
   }
 
   async requeue(move: Requeue): Promise<AttemptEnd> {

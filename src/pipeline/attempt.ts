@@ -3,24 +3,29 @@ import { Failure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { dependenciesOf } from '../domain/operations/breakers.ts';
 import { chargeOf } from '../domain/operations/costs.ts';
+import { stagesOf } from '../domain/verification/actions.ts';
+import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
-import type { UploadOutcome } from '../domain/verification/outcomes.ts';
-import { maxPaymentsWithoutReview } from '../domain/verification/policy.ts';
+import type { DetectOutcome, UploadOutcome } from '../domain/verification/outcomes.ts';
+import { maxPaymentsWithoutReview, stageLimitMs } from '../domain/verification/policy.ts';
 import type { Order } from '../domain/verification/request.ts';
 import { describeSentParameters } from '../domain/verification/sent-parameters.ts';
-import { STAGES, type StageName } from '../domain/verification/states.ts';
+import type { FlowResult } from '../domain/verification/session-result.ts';
+import type { StageName } from '../domain/verification/states.ts';
 import { type NotifyJob, notification } from '../redis/notify-queue.ts';
 import type { JournalRecord } from '../redis/record.ts';
 import type { AttemptStart } from '../redis/scripts/begin-attempt.ts';
 import { adoptReceipt, proofOf } from './adopt-receipt.ts';
-import { AfterFailure, outcomePending, StageFailure } from './after-failure.ts';
+import { AfterFailure, StageFailure } from './after-failure.ts';
 import { type AttemptEnd, AttemptEnds } from './attempt-ends.ts';
 import { deadlinePassed, sourceBusy, stageTimeout } from './attempt-failures.ts';
 import type { AttemptTools } from './attempt-tools.ts';
 import { checkRecord } from './check-record.ts';
+import { collectResult } from './collect-result.ts';
 import type { Lease } from './lease.ts';
+import { resolveOpenIntent } from './open-intent.ts';
 import { packageDigest } from './package-digest.ts';
-import { CallWithheld, callName, pay } from './payment.ts';
+import { CallWithheld, type Payment, pay, payStart } from './payment.ts';
 import { sleep } from './sleep.ts';
 import { sharesOf } from './source-shares.ts';
 import {
@@ -52,6 +57,10 @@ export class Attempt {
   /** Sources that were opened before admission. */
   #spooled: OpenedResource[] | null = null;
   #spoolMs = 0;
+  /** Whether this attempt has started the session. */
+  #hasStarted = false;
+  /** The result of a session that this attempt got. */
+  #result: FlowResult | null = null;
   /** The download's history entry. It waits here until the end is written: writing both together saves a script call. */
   #downloadEntry: HistoryEntry | null = null;
 
@@ -91,18 +100,28 @@ export class Attempt {
 
   async #runStages(): Promise<AttemptEnd> {
     const leftMs = this.#record.deadline - this.#start.now;
-    const timer = setTimeout(() => this.#deadline.abort(deadlinePassed()), Math.min(leftMs, MAX_TIMER_MS));
+    // A session with a token is asked for at its deadline, and then decided.
+    const hasToken = this.#record.outcomes.start !== undefined;
+    const timer = hasToken
+      ? undefined
+      : setTimeout(() => this.#deadline.abort(deadlinePassed()), Math.min(leftMs, MAX_TIMER_MS));
     try {
       if (!(await this.#adoptReceipt())) {
-        const waiting = await this.#resolveOpenIntent();
+        const waiting = await resolveOpenIntent(this.#tools, this.#lease, this.#record, this.#ends);
         if (waiting !== null) return waiting;
         if (this.#record.cancelled) return await this.#ends.endWith(CODES.CANCELLED);
         checkRecord(this.#record, this.#tools);
       }
       await this.#passBreakers();
       if (this.#record.outcomes.detect === undefined) await this.#waitForAdmission(this.#start.waitMs);
-      if (this.#mustRun('upload')) await this.#spoolAhead();
-      for (const stage of STAGES) if (this.#mustRun(stage)) await this.#runStage(stage);
+      const plan = stagesOf(this.#record.action);
+      const [first = 'upload'] = plan;
+      if (this.#mustRun(first)) await this.#spoolAhead(first);
+      for (const stage of plan) {
+        if (!this.#mustRun(stage)) continue;
+        if (stage === 'await') return await this.#ends.park(this.#tools.policy.askMs.first, null);
+        await this.#runStage(stage);
+      }
       return await this.#ends.complete(this.#downloadEntry);
     } catch (error) {
       return await new AfterFailure(this.#tools, this.#lease, this.#record, this.#ends).handle(error, this.#epoch);
@@ -121,31 +140,6 @@ export class Attempt {
   }
 
   // ── before the stages ────────────────────────────────────────────────────────────────────────────────────────────
-
-  /**
-   * Handles an intent that a crashed attempt left open. Before the intent's deadline, requeues the verification. After the
-   * deadline, marks the outcome of the call as unknown.
-   */
-  async #resolveOpenIntent(): Promise<AttemptEnd | null> {
-    const { openIntent } = this.#record;
-    if (openIntent === null) return null;
-    const call = callName(openIntent.iid);
-    const entry: HistoryEntry = {
-      at: Date.now(),
-      event: 'unknown',
-      stage: 'detect',
-      call,
-      code: CODES.OUTCOME_UNKNOWN,
-    };
-    const answer = await this.#lease.guard(this.#tools.journal.markOutcomeUnknown(entry));
-    const reason = outcomePending('detect');
-    if (answer.kind === 'open') return this.#ends.requeue({ stage: 'detect', delayMs: answer.leftMs, reason });
-    if (answer.kind === 'lost') return { kind: 'lost' };
-    if (answer.kind !== 'unknown') return null;
-    this.#tools.log.stage('detect', 'unknown', { code: CODES.OUTCOME_UNKNOWN });
-    const review = this.#tools.policy.unknownOutcome === 'review' && this.#record.lane === 'batch';
-    return review ? this.#ends.holdForReview(reason) : null;
-  }
 
   /** @returns whether a receipt was found and adopted. See adopt-receipt.ts. */
   async #adoptReceipt(): Promise<boolean> {
@@ -178,7 +172,9 @@ export class Attempt {
   async #passBreakers(): Promise<void> {
     const { order } = this.#record;
     if (order === null) return;
-    const needed = STAGES.filter((stage) => this.#mustRun(stage)).flatMap((stage) => this.#dependencies(order, stage));
+    const needed = stagesOf(order.action)
+      .filter((stage) => this.#mustRun(stage))
+      .flatMap((stage) => this.#dependencies(order, stage));
     await this.#lease.guard(this.#tools.breakers.ask(needed, this.#mayProbe));
   }
 
@@ -200,7 +196,7 @@ export class Attempt {
    * Reads sources on callers' hosts before the upload. These hosts may be slow, so the attempt gives up its admission during the
    * reads, and all such reads together use only a share of the worker's slots.
    */
-  async #spoolAhead(): Promise<void> {
+  async #spoolAhead(stage: StageName): Promise<void> {
     const { order, starts, tenant } = this.#record;
     const { journal, shares, gate } = this.#tools;
     const needed = order === null ? [] : sharesOf(order, tenant);
@@ -211,15 +207,15 @@ export class Attempt {
       const leave = await shares.enter(needed);
       if (leave === null) throw sourceBusy(starts);
       try {
-        this.#spooled = await this.#tools.tracer.run('read sources', { facts: { stage: 'upload' } }, () =>
-          this.#within('upload', (context) => openResources(this.#input, context)),
+        this.#spooled = await this.#tools.tracer.run('read sources', { facts: { stage } }, () =>
+          this.#within(stage, (context) => openResources(this.#input, context)),
         );
       } finally {
         leave();
       }
       this.#spoolMs = performance.now() - startedAt;
     } catch (error) {
-      throw new StageFailure('upload', performance.now() - startedAt, error);
+      throw new StageFailure(stage, performance.now() - startedAt, error);
     }
     const { region, action, lane } = this.#record;
     const answer = await this.#lease.guard(journal.askAdmission(lane, gate.admission(region, action)));
@@ -244,7 +240,10 @@ export class Attempt {
   /** Whether a stage must run, because it has no outcome yet. After a decision, this can only be the download. */
   #mustRun(stage: StageName): boolean {
     const { outcomes } = this.#record;
-    return outcomes[stage] === undefined && (outcomes.detect === undefined || stage === 'download');
+    if (stage === 'download') return outcomes.download === undefined;
+    if (outcomes.detect !== undefined) return false;
+    if (stage === 'await') return this.#hasStarted;
+    return stage === 'collect' || outcomes[stage] === undefined;
   }
 
   async #runStage(stage: StageName): Promise<void> {
@@ -280,6 +279,19 @@ export class Attempt {
         this.#tools.log.decided(outcomes.detect);
         await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
         break;
+      case 'start':
+        this.#spooled ??= await this.#within(stage, (context) => openResources(input, context));
+        outcomes.start = await stages.start(input, this.#context(this.#untilDecision), this.#spooled);
+        this.#spooled = null;
+        this.#hasStarted = true;
+        break;
+      case 'await':
+        break; // see #runStages
+      case 'collect':
+        outcomes.detect = await this.#collect(input, tookMs);
+        this.#tools.log.decided(outcomes.detect);
+        await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
+        break;
       case 'download':
         outcomes.download = await this.#within(stage, (context) => stages.download(input, context));
         if (hasFrameToFetch(input)) {
@@ -291,13 +303,24 @@ export class Attempt {
     }
   }
 
+  async #collect(input: StageInput, tookMs: () => number): Promise<DetectOutcome> {
+    const asking = { ask: () => this.#askResult(input), notify: this.#decisionNotice, tookMs };
+    const { decided, result } = await collectResult(this.#tools, this.#lease, this.#record, asking);
+    this.#result = result;
+    return decided;
+  }
+
+  async #askResult(input: StageInput): Promise<FlowResult> {
+    return this.#within('collect', (context) => stages.collect(input, context));
+  }
+
   /**
    * Runs a stage. The stage is aborted at its time limit, when the lease is lost, and at the deadline if there is no decision
    * yet.
    */
-  async #within<T>(stage: 'upload' | 'md5' | 'download', run: (context: StageContext) => Promise<T>): Promise<T> {
+  async #within<T>(stage: StageName, run: (context: StageContext) => Promise<T>): Promise<T> {
     const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(stageTimeout(stage)), this.#tools.policy.stageMs[stage]);
+    const timer = setTimeout(() => limit.abort(stageTimeout(stage)), stageLimitMs(this.#tools.policy, stage));
     const outer = stage === 'download' ? this.#lease.signal : this.#untilDecision;
     try {
       return await run(this.#context(AbortSignal.any([outer, limit.signal])));
@@ -309,7 +332,7 @@ export class Attempt {
   #context(signal: AbortSignal): StageContext {
     const { edges, objectFolder, wall, gate, journal, policy, costs, log, breakers, reuse } = this.#tools;
     const { id, region, action, lane, generation, threshold } = this.#record;
-    return {
+    const context: StageContext = {
       edges,
       signal,
       objectFolder,
@@ -318,37 +341,38 @@ export class Attempt {
       receiptOwner: this.#tools.receiptOwner,
       proofOf: (order, decided) => proofOf(this.#record, order, decided, reuse.namespace),
       uploadUrlTurns: (count) => gate.uploadUrlTurns(region, count, signal),
-      pay: (prepare, call) =>
-        pay(
-          {
-            journal,
-            breakers,
-            mayProbe: this.#mayProbe,
-            lease: this.#lease,
-            gate,
-            id,
-            region,
-            action,
-            onGateOpened: () => log.gate('opened', null),
-            onOutcomeWaits: () => log.outcomeWaits(),
-            onReplyShape: (fields, requestId) => log.replyShape(fields, requestId),
-            onBudget: (event, budget) => log.budget(event, budget),
-            onBilled: (billed, charge) => log.billed(action, billed, charge),
-            charge: () => chargeOf(costs, action, Date.now()),
-            generation,
-            threshold,
-            callMs: policy.callMs[lane],
-            maxPayments: maxPaymentsWithoutReview(policy, lane),
-            package: packageDigest(this.#record, this.#tools.reuse),
-            notify: this.#decisionNotice,
-            preflight: this.#record.outcomes.md5 ?? { checkedAt: 0 },
-            preflightEntry: this.#preflightEntry,
-            signal,
-          },
-          prepare,
-          call,
-        ),
+      pay: (prepare, call) => pay(payment(), prepare, call),
+      payStart: (prepare, call) => payStart(payment(), prepare, call),
+      resultTurn: () => gate.turn(region, isFlow(action) ? FLOWS[action].resultCall : action, signal),
+      freshMedia: async () => (this.#result ?? (await this.#askResult(this.#input))).media,
+      mayLeaveMedia: this.#record.attempts.download >= LEFT_AFTER,
     };
+    const payment = (): Payment => ({
+      journal,
+      breakers,
+      mayProbe: this.#mayProbe,
+      lease: this.#lease,
+      gate,
+      id,
+      region,
+      action,
+      onGateOpened: () => log.gate('opened', null),
+      onOutcomeWaits: () => log.outcomeWaits(),
+      onReplyShape: (fields, requestId) => log.replyShape(fields, requestId),
+      onBudget: (event, budget) => log.budget(event, budget),
+      onBilled: (billed, charge) => log.billed(action, billed, charge),
+      charge: () => chargeOf(costs, action, Date.now()),
+      generation,
+      threshold,
+      callMs: policy.callMs[lane],
+      maxPayments: maxPaymentsWithoutReview(policy, lane),
+      package: packageDigest(this.#record, this.#tools.reuse),
+      notify: this.#decisionNotice,
+      preflight: isFlow(action) ? null : (this.#record.outcomes.md5 ?? { checkedAt: 0 }),
+      preflightEntry: this.#preflightEntry,
+      signal,
+    });
+    return context;
   }
 
   get #input(): StageInput {
@@ -379,6 +403,9 @@ export class Attempt {
     return AbortSignal.any([this.#lease.signal, this.#deadline.signal]);
   }
 }
+
+/** After this many failed downloads, media other than the frame may be left. */
+const LEFT_AFTER = 8;
 
 /** Objects that were not copied, because they lie in the own bucket already, count too. */
 function uploadedBytes({ resources }: UploadOutcome): number {

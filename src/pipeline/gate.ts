@@ -10,7 +10,6 @@ import { Failure, localFailure } from '../domain/errors/failure.ts';
 import { CODES, explain } from '../domain/errors/index.ts';
 import type { Turn } from '../domain/ports.ts';
 import {
-  type ActionName,
   callsPerSecond,
   type GatedAction,
   type GatedCall,
@@ -83,7 +82,7 @@ export class Gate {
     };
   }
 
-  admission(region: Region, action: ActionName): Admission {
+  admission(region: Region, action: GatedCall): Admission {
     const { lanes, laneMs } = this.rate(region, action);
     return { capacity: Math.max(2, Math.ceil((ADMITTED_AHEAD_MS * lanes) / laneMs)), holdMs: this.#holdMs };
   }
@@ -102,14 +101,19 @@ export class Gate {
   uploadUrlTurns(region: Region, count: number, signal: AbortSignal): () => Promise<Turn> {
     let reserved: Promise<number[]> | undefined;
     return async () => {
-      reserved ??= this.#reserve(region, count);
-      const slot = (await reserved).shift() ?? (await this.#reserve(region, 1))[0] ?? 0;
-      return this.waitForSlot(slot, signal);
+      reserved ??= this.#reserve(region, 'CreateUploadUrl', count);
+      const slot = (await reserved).shift();
+      return slot === undefined ? this.turn(region, 'CreateUploadUrl', signal) : this.waitForSlot(slot, signal);
     };
   }
 
-  async #reserve(region: Region, count: number): Promise<number[]> {
-    const call = 'CreateUploadUrl';
+  /** Waits for the slot of one unpaid call. */
+  async turn(region: Region, call: GatedCall, signal: AbortSignal): Promise<Turn> {
+    const [slot = 0] = await this.#reserve(region, call, 1);
+    return this.waitForSlot(slot, signal);
+  }
+
+  async #reserve(region: Region, call: GatedCall, count: number): Promise<number[]> {
     const askedAt = performance.now();
     const { now, slots } = await reserveSlots(this.#deployment, { region, call }, this.rate(region, call), count);
     this.clock.learn(now, askedAt);

@@ -23,7 +23,9 @@ import { type HoldRequest, holdForReview } from '../redis/scripts/hold-for-revie
 import { leaveAdmission } from '../redis/scripts/leave-admission.ts';
 import { markAlone } from '../redis/scripts/mark-alone.ts';
 import { markOutcomeUnknown, type UnknownAnswer } from '../redis/scripts/mark-outcome-unknown.ts';
+import { type Parking, parkSession } from '../redis/scripts/park-session.ts';
 import { type OutcomeAnswer, type OutcomeReport, recordOutcome } from '../redis/scripts/record-outcome.ts';
+import { type ResultReport, recordResult } from '../redis/scripts/record-result.ts';
 import { type Renewal, renewLease } from '../redis/scripts/renew-lease.ts';
 import { type RequeueStep, requeue } from '../redis/scripts/requeue.ts';
 import { type Ending, type SettleAnswer, settle } from '../redis/scripts/settle.ts';
@@ -92,6 +94,14 @@ export class Journal {
 
   markAlone(): Promise<WriteAnswer> {
     return markAlone(this.#deployment, this.#attempt);
+  }
+
+  park(parking: Parking): Promise<WriteAnswer> {
+    return parkSession(this.#deployment, this.#attempt, parking);
+  }
+
+  recordResult(report: ResultReport): Promise<'ok' | 'lost' | 'ended'> {
+    return recordResult(this.#deployment, this.#attempt, report);
   }
 
   requeue(step: RequeueStep): Promise<WriteAnswer> {

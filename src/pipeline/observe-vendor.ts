@@ -5,6 +5,7 @@ import type { Observer } from '../domain/operations/process-metrics.ts';
 import { NO_TRACER, type Span, type SpanFacts } from '../domain/operations/tracing.ts';
 import type { FaceId, Turn } from '../domain/ports.ts';
 import type { Region } from '../domain/verification/actions.ts';
+import { FLOWS } from '../domain/verification/flows.ts';
 
 export function observeVendor(faceId: FaceId, observer: Observer, tracer = NO_TRACER): FaceId {
   /** Measures a call. A call that was never sent is left out. */
@@ -51,6 +52,12 @@ export function observeVendor(faceId: FaceId, observer: Observer, tracer = NO_TR
       ),
     detect: (action, region, turn, signal) =>
       measured({ region, action }, turn, (noted) => faceId.detect(action, region, noted, signal)),
+    startFlow: (flow, region, turn, signal) =>
+      measured({ region, action: flow }, turn, (noted) => faceId.startFlow(flow, region, noted, signal)),
+    flowResult: (session, turn, signal) =>
+      measured({ region: session.region, action: FLOWS[session.flow].resultCall }, turn, (noted) =>
+        faceId.flowResult(session, noted, signal),
+      ),
     generateSequence: (region, input, turn, signal) =>
       measured({ region, action: 'GenerateReflectSequence' }, turn, (noted) =>
         faceId.generateSequence(region, input, noted, signal),

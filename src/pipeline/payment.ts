@@ -15,25 +15,24 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Failure, localFailure } from '../domain/errors/failure.ts';
-import { type Billed, CODES, classify, documentedBilling, failureCode } from '../domain/errors/index.ts';
+import { type Billed, CODES, classify, failureCode } from '../domain/errors/index.ts';
 import { faceIdDependency, isSharedTrouble } from '../domain/operations/breakers.ts';
 import type { Charge } from '../domain/operations/costs.ts';
-import type { DetectAnswer, DetectInput, PaidTurn } from '../domain/ports.ts';
+import type { DetectAnswer, DetectInput, FlowStart, PaidTurn } from '../domain/ports.ts';
 import type { ActionName, Region } from '../domain/verification/actions.ts';
 import { MICROS } from '../domain/verification/cost.ts';
-import { decideFromAnswer, decideFromFailure } from '../domain/verification/decision.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
-import { type DetectOutcome, frameWithoutDownload, type Md5Outcome } from '../domain/verification/outcomes.ts';
+import type { DetectOutcome, Md5Outcome, StartOutcome } from '../domain/verification/outcomes.ts';
 import type { ShapeTrouble } from '../domain/verification/reply-shape.ts';
-import { VENDOR_CALLS } from '../domain/verification/vendor-calls.ts';
+import type { StageName } from '../domain/verification/states.ts';
 import type { NotifyJob } from '../redis/notify-queue.ts';
-import { decisionReason } from '../redis/record.ts';
 import type { Intent, PackageDigest } from '../redis/scripts/declare-intent.ts';
 import type { Slot } from '../redis/scripts/reserve-slots.ts';
 import type { Breakers } from './breakers.ts';
 import { type Gate, REST_MS } from './gate.ts';
 import type { Journal } from './journal.ts';
 import type { Lease } from './lease.ts';
+import { type AnyAnswer, DETECT, type Meaning, START } from './paid-answers.ts';
 import { sleep } from './sleep.ts';
 
 /** Why no call was made, or why its answer does not count. The attempt decides what to do next. */
@@ -92,7 +91,8 @@ export interface Payment {
   readonly package: PackageDigest;
   /** The notification of a decision, if an endpoint is to be notified. */
   readonly notify: NotifyJob | undefined;
-  readonly preflight: Md5Outcome;
+  /** Null if the plan has no stage md5. */
+  readonly preflight: Md5Outcome | null;
   readonly preflightEntry: HistoryEntry | null;
   /** Ends the wait for a slot when the lease is lost, the caller cancels or the deadline passes. */
   readonly signal: AbortSignal;
@@ -103,15 +103,38 @@ interface PaidIntent {
   readonly charge: Charge;
 }
 
-type Prepare = (callMs: number) => Promise<DetectInput>;
-type Call = (turn: () => Promise<PaidTurn>, signal: AbortSignal) => Promise<DetectAnswer>;
+type Prepare<Input> = (callMs: number) => Promise<Input>;
+type Call<Input, Answer> = (turn: () => Promise<PaidTurn<Input>>, signal: AbortSignal) => Promise<Answer>;
+
+/** Makes the call that decides a verification. See {@link makeCall}. */
+export function pay(
+  payment: Payment,
+  prepare: Prepare<DetectInput>,
+  call: Call<DetectInput, DetectAnswer>,
+): Promise<DetectOutcome> {
+  return makeCall(payment, prepare, call, DETECT);
+}
+
+/** Makes the call that starts a session. See {@link makeCall}. */
+export function payStart<Input>(
+  payment: Payment,
+  prepare: Prepare<Input>,
+  call: Call<Input, FlowStart>,
+): Promise<StartOutcome> {
+  return makeCall(payment, prepare, call, START);
+}
 
 /**
  * @param prepare builds the input of the call, after the intent is declared.
  * @throws Failure if no intent was declared; RecordedFailure if the failure is already in the history; CallWithheld if no call
  * was made, or if the call's answer does not count.
  */
-export async function pay(payment: Payment, prepare: Prepare, call: Call): Promise<DetectOutcome> {
+async function makeCall<Input, Answer extends AnyAnswer, Outcome>(
+  payment: Payment,
+  prepare: Prepare<Input>,
+  call: Call<Input, Answer>,
+  meaning: Meaning<Answer, Outcome>,
+): Promise<Outcome> {
   const intentId = randomBytes(12).toString('base64url');
   const charge = payment.charge();
   const limit = new AbortController();
@@ -121,7 +144,7 @@ export async function pay(payment: Payment, prepare: Prepare, call: Call): Promi
   let open = null as Declared | null;
 
   /** Resolves when the slot has come and only sending remains. A second use moves the intent to a later slot. */
-  async function turn(): Promise<PaidTurn> {
+  async function turn(): Promise<PaidTurn<Input>> {
     open = await declare(payment, { intentId, charge });
     startedAt = performance.now();
     const input = await prepare(payment.callMs);
@@ -137,9 +160,9 @@ export async function pay(payment: Payment, prepare: Prepare, call: Call): Promi
     const answer = await call(turn, payment.signal);
     if (open === null) throw new Error('a call was answered that had no turn');
     if (answer.shapeTrouble !== undefined) payment.onReplyShape(answer.shapeTrouble.fields, answer.requestId);
-    const outcome = decideFromAnswer(answer, payment.threshold);
+    const outcome = meaning.outcomeOf(answer, payment, charge);
     const facts = { ms: performance.now() - startedAt, trouble: answer.shapeTrouble };
-    const committed = await commit(payment, { intentId, charge }, outcome, facts);
+    const committed = await commit(payment, { intentId, charge }, { outcome, meaning }, facts);
     if (open.probe) await reopenGate(payment);
     return committed;
   } catch (error) {
@@ -147,14 +170,14 @@ export async function pay(payment: Payment, prepare: Prepare, call: Call): Promi
     const { epoch, probe } = open;
     const failure = error instanceof Failure ? error : internal(error);
     const ms = performance.now() - startedAt;
-    const outcome = failure.sent === 'answered' ? decideFromFailure(failure) : null;
+    const outcome = failure.sent === 'answered' ? meaning.outcomeOfFailure(failure) : null;
     if (probe && failure.sent === 'answered' && saysAccountIsFine(failure)) await reopenGate(payment);
-    if (outcome !== null) return await commit(payment, { intentId, charge }, outcome, { ms });
+    if (outcome !== null) return await commit(payment, { intentId, charge }, { outcome, meaning }, { ms });
     if (failure.sent === 'maybe') {
       payment.onBilled('possibly', charge);
       throw new CallWithheld({ why: 'open', leftMs: Math.max(0, payment.gate.clock.until(open.until)), failure });
     }
-    await report(payment, { intentId, charge }, failure, ms);
+    await report(payment, { intentId, charge }, failure, { stage: meaning.stage, ms });
     throw new RecordedFailure(failure, epoch);
   } finally {
     clearTimeout(timer);
@@ -238,31 +261,29 @@ async function reopenGate({ gate, region, action, id, onGateOpened }: Payment): 
   if (await gate.reopen(region, action, id)) onGateOpened();
 }
 
-async function commit(
+async function commit<Answer, Outcome>(
   payment: Payment,
   { intentId, charge }: PaidIntent,
-  outcome: DetectOutcome,
+  { outcome, meaning }: { readonly outcome: Outcome; readonly meaning: Meaning<Answer, Outcome> },
   { ms, trouble }: { readonly ms: number; readonly trouble?: ShapeTrouble | undefined },
-): Promise<DetectOutcome> {
+): Promise<Outcome> {
   payment.breakers.pass([faceIdDependency(payment.action)]);
-  const billed = documentedBilling(outcome.result, VENDOR_CALLS[payment.action].subProduct);
-  reportBilled(payment, billed, charge);
+  const { code, requestId, ...recorded } = meaning.reportOf(outcome, payment);
+  const { billed } = recorded;
+  if (meaning.stage === 'detect') reportBilled(payment, billed, charge);
   const report = {
     intentId,
     generation: payment.generation,
-    decided: outcome,
-    reason: decisionReason(outcome),
-    frame: outcome.bestFrame === null ? frameWithoutDownload(outcome) : 'pending',
+    ...recorded,
     hasUnknownShape: trouble !== undefined,
     sent: true,
-    billed,
     entry: {
       at: Date.now(),
       event: 'done',
-      stage: 'detect',
+      stage: meaning.stage,
       call: callName(intentId),
-      code: outcome.result,
-      ...(outcome.requestId === null ? {} : { requestId: outcome.requestId }),
+      ...(code === undefined ? {} : { code }),
+      ...(requestId === null ? {} : { requestId }),
       ...billedFacts(billed, charge),
       ...(trouble === undefined ? {} : { shape: trouble.shape }),
       ms,
@@ -270,7 +291,6 @@ async function commit(
     restMs: 0,
     package: payment.package,
     charge,
-    notify: payment.notify,
     passed: payment.breakers.takePassed(),
   } as const;
   const answer = await payment.journal.recordOutcome(report, payment.onOutcomeWaits);
@@ -278,7 +298,12 @@ async function commit(
   throw new CallWithheld({ why: 'lost' }); // late or orphan: the script has added the answer to the history or counted it
 }
 
-async function report(payment: Payment, { intentId, charge }: PaidIntent, failure: Failure, ms: number): Promise<void> {
+async function report(
+  payment: Payment,
+  { intentId, charge }: PaidIntent,
+  failure: Failure,
+  { stage, ms }: { readonly stage: StageName; readonly ms: number },
+): Promise<void> {
   const { class: kind, billed: documented } = classify(failure);
   const sent = failure.sent === 'answered';
   if (sent && !isSharedTrouble(failure)) payment.breakers.pass([faceIdDependency(payment.action)]);
@@ -296,7 +321,7 @@ async function report(payment: Payment, { intentId, charge }: PaidIntent, failur
     entry: {
       at: Date.now(),
       event: sent ? 'error' : 'unsent',
-      stage: 'detect',
+      stage,
       call: callName(intentId),
       code: failureCode(failure),
       ...(failure.requestId === undefined ? {} : { requestId: failure.requestId }),

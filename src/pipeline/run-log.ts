@@ -75,6 +75,13 @@ export class RunLog {
     if (currency !== '') this.#observer.count('cost', { region, billed, currency }, micros / MICROS);
   }
 
+  /** The result of a session said how many of its checks are billed. */
+  billedChecks(action: ActionName, count: number, { currency, micros }: Pick<Charge, 'currency' | 'micros'>): void {
+    const region = this.#record?.region ?? '';
+    this.#observer.count('paidCalls', { region, action, billed: 'yes' }, count);
+    if (currency !== '') this.#observer.count('cost', { region, billed: 'yes', currency }, (count * micros) / MICROS);
+  }
+
   /** @param fields names of documented fields. Undocumented names are not logged, because they come from outside. */
   replyShape(fields: readonly string[], requestId: string | null): void {
     const text = `the vendor’s answer has another shape than documented: ${fields.join(', ')}`;

@@ -19,7 +19,15 @@ import {
   wallOf,
 } from '../domain/operations/tenants.ts';
 import { NO_TRACER, type SpanFacts, type Tracer } from '../domain/operations/tracing.ts';
-import type { Region } from '../domain/verification/actions.ts';
+import {
+  ACTION_NAMES,
+  type ActionName,
+  DEFAULT_ACTION,
+  type GatedAction,
+  isResultCall,
+  type Region,
+} from '../domain/verification/actions.ts';
+import { flowOf } from '../domain/verification/flows.ts';
 import type { Mode } from '../domain/verification/mode.ts';
 import { type Policy, SUSPECT_AFTER } from '../domain/verification/policy.ts';
 import type { Lane, RequirableField } from '../domain/verification/request.ts';
@@ -127,10 +135,7 @@ export class VerifyWorker {
 
   /** @param queue the queue of the same region. Its global concurrency is set here. */
   async start(queue: Queue): Promise<void> {
-    const qps = Math.max(
-      this.#options.gate.limit(this.#options.region, 'DetectReflectLivenessAndCompare'),
-      this.#options.gate.limit(this.#options.region, 'VideoLivenessCompare'),
-    );
+    const qps = Math.max(...ACTION_NAMES.map((action) => this.#options.gate.limit(this.#options.region, action)));
     await queue.setGlobalConcurrency(Math.ceil(qps * SLOTS_PER_QPS));
     const { machine, log } = this.#options;
     machine.subscribe((fault) => this.#follow(fault));
@@ -176,6 +181,10 @@ export class VerifyWorker {
     }
     if (end.kind === 'done' && end.state !== 'failed') return { state: end.state, decision: end.decision };
     if (end.kind === 'done') throw jobFailure(end.code ?? CODES.INTERNAL);
+    if (end.kind === 'parked') {
+      job.opts.removeOnComplete = true; // a job that stayed would keep the session's next job out
+      return { state: 'delayed' };
+    }
     if (end.kind === 'missing') throw jobFailure(CODES.RECORD_MISSING);
     throw new DelayedError(end.kind);
   }
@@ -216,8 +225,8 @@ export class VerifyWorker {
 
   async #attempt(id: string, { name, data }: Job<VerifyJob>, token: string, ats: number): Promise<AttemptEnd> {
     const { deployment, region, lease: times, expiryMs, occupancy } = this.#options;
-    const action = name === 'VideoLivenessCompare' ? name : 'DetectReflectLivenessAndCompare';
-    const journal = new Journal(deployment, { id, region, action, token, ats }, expiryMs);
+    const { action, call } = workOf(name);
+    const journal = new Journal(deployment, { id, region, action, call, token, ats }, expiryMs);
     const lease = new Lease(performance.now(), times, () => journal.renew(times.leaseMs));
     this.#leases.add(lease);
     let leave: Leave | null = null;
@@ -225,7 +234,7 @@ export class VerifyWorker {
       leave = await enterOrNull(occupancy, lease);
       if (leave === null) return lease.lost ? { kind: 'lost' } : { kind: 'later', delayMs: 0 };
       const { policy, gate } = this.#options;
-      const start = await lease.guard(journal.begin(data.lane, policy.crashBudget, gate.admission(region, action)));
+      const start = await lease.guard(journal.begin(data.lane, policy.crashBudget, gate.admission(region, call)));
       const { record, verdict } = start;
       if (verdict === 'sealed') return await this.#requeueSealed(id, journal, start.generation, data.lane);
       if (record === null) return { kind: verdict === 'lost' ? 'lost' : 'missing' };
@@ -318,6 +327,13 @@ export class VerifyWorker {
       record,
     ).run();
   }
+}
+
+/** The action of a job, and the call whose gate it passes. @param name the action or, for a session with a token, the result call */
+function workOf(name: string): { readonly action: ActionName; readonly call: GatedAction } {
+  if (isResultCall(name)) return { action: flowOf(name), call: name };
+  const action = ACTION_NAMES.find((each) => each === name) ?? DEFAULT_ACTION;
+  return { action, call: action };
 }
 
 /** @param mostHours undefined: no limit. @returns ms; `keepMs` 0 means for ever. */

@@ -7,7 +7,7 @@ export async function increment({ redis, names }: Deployment, counter: Counter):
 }
 
 /** Periodic work, which one process of the deployment does at a time. */
-export type PeriodicTask = 'sweeper' | 'retention';
+export type PeriodicTask = 'sweeper' | 'feeder' | 'retention';
 
 /** @returns whether this process may do the work now. If so, no other process may do it for `turnMs`. */
 export async function takeTurn({ redis, names }: Deployment, task: PeriodicTask, turnMs: number): Promise<boolean> {

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { LoginTry } from '../domain/operations/login-limits.ts';
 import type { GatedCall, Region } from '../domain/verification/actions.ts';
+import type { ResultCall } from '../domain/verification/flows.ts';
 
 export const DEFAULT_PREFIX = '{bestframe}';
 export const ERASE_QUEUE = 'erase';
@@ -19,6 +20,18 @@ export interface GateKeys {
   readonly sharing: string;
   /** Slots that are not settled yet. */
   readonly reserved: string;
+}
+
+export interface WaitKeys {
+  /** Waiting sessions, by the time at which they are asked for. */
+  readonly due: string;
+  /** Those that are due, by their deadline. */
+  readonly ripe: string;
+  /** BullMQ's jobs of the region that resume work. */
+  readonly resuming: string;
+  /** Prefixes of the keys of journals and jobs. */
+  readonly journals: string;
+  readonly jobs: string;
 }
 
 export interface JobKeys {
@@ -44,6 +57,7 @@ export interface Names {
   /** The current day and month of the ledger, and their budgets. */
   readonly budget: string;
   readonly sweeper: string;
+  readonly feeder: string;
   /** Written and read by health checks. */
   readonly probe: string;
   /** Ids of the sessions of the operators' site, by the time at which they end at the latest. */
@@ -99,6 +113,8 @@ export interface Names {
   /** What a retry of an ended verification needs. The key expires by itself. */
   kept(id: string): string;
   gate(region: Region, call: GatedCall): GateKeys;
+  /** Sessions that wait, by the result call that asks for their results. */
+  waits(region: Region, call: ResultCall): WaitKeys;
   /** The breakers of a region, by dependency. */
   breakers(region: Region): string;
   job(region: Region, id: string): JobKeys;
@@ -122,6 +138,7 @@ export function createNames(prefix: string): Names {
     costs: (period) => `${prefix}:costs:${period}`,
     budget: `${prefix}:budget`,
     sweeper: `${prefix}:sweeper`,
+    feeder: `${prefix}:feeder`,
     probe: `${prefix}:probe`,
     sessions: `${prefix}:sessions`,
     session: (id) => `${prefix}:session:${id}`,
@@ -162,11 +179,23 @@ export function createNames(prefix: string): Names {
         reserved: `${gate}:reserved`,
       };
     },
+    waits: (region, call) => waitNames(prefix, region, call),
     breakers: (region) => `${prefix}:breakers:${region}`,
     job: (region, id) => {
       const queue = `${prefix}:${verifyQueue(region)}`;
       return { job: `${queue}:${id}`, lock: `${queue}:${id}:lock`, stalled: `${queue}:stalled` };
     },
+  };
+}
+
+function waitNames(prefix: string, region: Region, call: ResultCall): WaitKeys {
+  const queue = `${prefix}:${verifyQueue(region)}`;
+  return {
+    due: `${prefix}:due:${region}:${call}`,
+    ripe: `${prefix}:ripe:${region}:${call}`,
+    resuming: `${queue}:wait`,
+    journals: `${prefix}:v:`,
+    jobs: `${queue}:`,
   };
 }
 

@@ -28,12 +28,13 @@ export async function readOldest(
   const first = (await repliesOf(heads.exec())).flat() as string[];
   const ids = [...new Set([...oldest, ...first])].filter((id) => !held.has(id));
   const read = redis.pipeline();
-  for (const id of ids) read.hget(names.journal(id), 'rq').zscore(names.live, id);
+  for (const id of ids) read.hmget(names.journal(id), 'rq', 'parked').zscore(names.live, id);
   const replies = await repliesOf(read.exec());
   const found = new Map<string, OldestView>();
   ids.forEach((_id, index) => {
-    const [packed, since] = [replies[2 * index], replies[2 * index + 1]];
-    if (typeof packed !== 'string' || since === null) return;
+    const [[packed, parked], since] = [replies[2 * index] as (string | null)[], replies[2 * index + 1]];
+    // A waiting session is not late: the person takes the time.
+    if (typeof packed !== 'string' || typeof parked === 'string' || since === null) return;
     const { region, lane } = readPlace(packed);
     const ageMs = Math.max(0, now - Number(since));
     const place = `${region} ${lane}`;

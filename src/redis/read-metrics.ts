@@ -3,8 +3,10 @@
  */
 import type { Queue } from 'bullmq';
 import { COUNTERS, type Metrics, type TenantCounts } from '../domain/operations/metrics.ts';
-import type { Region } from '../domain/verification/actions.ts';
+import { REGIONS, type Region } from '../domain/verification/actions.ts';
+import { RESULT_CALLS } from '../domain/verification/flows.ts';
 import { readBreakers } from './breakers.ts';
+import { repliesOf } from './connection.ts';
 import { readCostMetrics, readCosts, readLedgerDay } from './costs.ts';
 import type { Deployment } from './deployment.ts';
 import { readGates } from './gates.ts';
@@ -29,7 +31,8 @@ export async function readMetrics(
     counted,
     live,
     held,
-    oldest,
+    oldestIds,
+    waitingSessions,
     outbox,
     toErase,
     toNotify,
@@ -45,7 +48,8 @@ export async function readMetrics(
     redis.hmget(names.counters, ...COUNTERS),
     redis.zcard(names.live),
     redis.zrange(names.held, '0', '-1'),
-    redis.zrange(names.live, '0', String(OLDEST_READ - 1), 'WITHSCORES'),
+    redis.zrange(names.live, '0', String(OLDEST_READ - 1)),
+    countWaitingSessions(deployment),
     redis.hlen(names.outbox),
     erase.getJobCounts('waiting', 'active', 'delayed'),
     notify.getJobCounts('waiting', 'active', 'delayed'),
@@ -55,8 +59,7 @@ export async function readMetrics(
     readServerInfo(deployment),
   ]);
   const isHeld = new Set(held);
-  const ids = oldest.filter((_, index) => index % 2 === 0);
-  const first = oldest.findIndex((id, index) => index % 2 === 0 && !isHeld.has(id));
+  const oldest = await readOldest(deployment, [...verify.keys()], { oldest: oldestIds, held: isHeld, now });
   return {
     gates,
     workers,
@@ -67,8 +70,9 @@ export async function readMetrics(
     ) as Metrics['counters'],
     live,
     held: held.length,
-    oldestMs: first === -1 ? null : Math.max(0, now - Number(oldest[first + 1])),
-    oldest: await readOldest(deployment, [...verify.keys()], { oldest: ids, held: isHeld, now }),
+    waitingSessions,
+    oldestMs: oldest.length === 0 ? null : Math.max(...oldest.map(({ ageMs }) => ageMs)),
+    oldest,
     outbox,
     toErase: sumOf(toErase),
     toNotify: sumOf(toNotify),
@@ -77,6 +81,19 @@ export async function readMetrics(
     redis: server,
     tenants,
   };
+}
+
+/** Sessions that wait without a job, of all regions. */
+async function countWaitingSessions({ redis, names }: Deployment): Promise<number> {
+  const pipeline = redis.pipeline();
+  for (const region of REGIONS) {
+    for (const call of RESULT_CALLS) {
+      const { due, ripe } = names.waits(region, call);
+      pipeline.zcard(due).zcard(ripe);
+    }
+  }
+  const counts = await repliesOf(pipeline.exec());
+  return counts.reduce<number>((sum, count) => sum + Number(count), 0);
 }
 
 async function readTenants(deployment: Deployment, listed: readonly string[]): Promise<TenantCounts[]> {

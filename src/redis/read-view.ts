@@ -5,16 +5,26 @@
 import { explain } from '../domain/errors/index.ts';
 import { dependenciesOf } from '../domain/operations/breakers.ts';
 import { traceIdOf } from '../domain/operations/tracing.ts';
+import { stagesOf } from '../domain/verification/actions.ts';
 import { type Advice, adviseOn, outlookOf } from '../domain/verification/advice.ts';
 import { type Cost, MICROS } from '../domain/verification/cost.ts';
+import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import { type Pause, pauseOf, type Surroundings } from '../domain/verification/pauses.ts';
-import { isTerminal, nextStep, STAGES, type StageName } from '../domain/verification/states.ts';
-import type { VerificationView, ViewReason } from '../domain/verification/view.ts';
+import { isTerminal, nextStep, type StageName } from '../domain/verification/states.ts';
+import type { SessionView, VerificationView, ViewReason } from '../domain/verification/view.ts';
 import type { Deployment } from './deployment.ts';
 import { openHistory } from './history.ts';
 import { askSurroundings, SURROUNDING_REPLIES, surroundingsFrom } from './read-surroundings.ts';
-import { currentStage, decisionReason, type JournalRecord, type Reason, readRecord, stageTimes } from './record.ts';
+import {
+  currentStage,
+  decisionReason,
+  isDone,
+  type JournalRecord,
+  type Reason,
+  readRecord,
+  stageTimes,
+} from './record.ts';
 import { isSealed } from './sealer.ts';
 
 /** Reads many views in one round trip, in the order of the ids. A view is null if there is no record. */
@@ -75,7 +85,8 @@ function viewOf(record: JournalRecord, history: readonly HistoryEntry[], surroun
     cost: costOf(record),
     requestIds: [...new Set(history.flatMap(requestIds))],
     stage,
-    stages: stageTimes(history),
+    stages: stageTimes(record.action, history),
+    session: sessionOf(record),
     createdAt: iso(record.createdAt),
     deadline: iso(record.deadline),
     decidedBy: record.decidedBy,
@@ -100,11 +111,15 @@ function stageOf(record: JournalRecord, history: readonly HistoryEntry[]): Stage
   const { state, reason } = record;
   if (!isTerminal(state)) return currentStage(record);
   if (state === 'completed') return 'download';
-  return reason?.stage ?? history.findLast((entry) => entry.stage !== undefined)?.stage ?? 'upload';
+  const [first = 'upload'] = stagesOf(record.action);
+  return reason?.stage ?? history.findLast((entry) => entry.stage !== undefined)?.stage ?? first;
 }
 
-function waitingOf({ order, outcomes, reason, notBefore }: JournalRecord, stage: StageName) {
-  const left = STAGES.slice(STAGES.indexOf(stage)).filter((each) => outcomes[each] === undefined);
+/** A waiting session needs nothing: it is asked for whenever its result call can be made. */
+function waitingOf(record: JournalRecord, stage: StageName) {
+  const { action, order, reason, notBefore, isParked } = record;
+  const plan = stagesOf(action);
+  const left = isParked ? [] : plan.slice(plan.indexOf(stage)).filter((each) => !isDone(record, each));
   return {
     needs: order === null ? [] : left.flatMap((each) => dependenciesOf(order, each)),
     code: reason?.code ?? null,
@@ -139,6 +154,25 @@ function retryAfter(record: JournalRecord, reason: Reason | null, pause: Pause |
   if (outlookOf(record) !== 'again') return null;
   const at = pause === null ? (reason?.retryAt ?? record.notBefore) : pause.until;
   return at !== null && at > now ? iso(Math.ceil(at)) : null;
+}
+
+/** The token is left out: it is a secret of the phone or page. */
+function sessionOf({ action, outcomes, session, media, order, toldAt }: JournalRecord): SessionView | null {
+  if (!isFlow(action)) return null;
+  const { start } = outcomes;
+  const at = (ms: number | undefined | null) => (ms == null ? null : iso(ms));
+  return {
+    startedAt: at(start?.at),
+    startBy: at(start && start.at + FLOWS[action].startMs),
+    resultUntil: at(start && start.at + FLOWS[action].resultMs),
+    toldAt: at(toldAt),
+    chargeCount: session?.chargeCount ?? null,
+    tries: session?.tries ?? 0,
+    deviceRisk: session?.deviceRisk ?? null,
+    livenessTags: session?.livenessTags ?? [],
+    wanted: order?.session?.media ?? [],
+    media: media.map(({ name, bytes, md5 }) => ({ name, bytes, md5 })),
+  };
 }
 
 function costOf({ price, paid, possiblyPaid }: JournalRecord): Cost | null {

@@ -5,18 +5,24 @@
 
 import { CODES } from '../domain/errors/index.ts';
 import { parseTraceparent } from '../domain/operations/tracing.ts';
-import type { ActionName, Region } from '../domain/verification/actions.ts';
+import { type ActionName, type Region, stagesOf } from '../domain/verification/actions.ts';
+import { isSuccess } from '../domain/verification/decision.ts';
+import { FLOWS, isFlow, type MediaName, type ResultCall } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import type { LegalHold } from '../domain/verification/legal-hold.ts';
 import type { Mode } from '../domain/verification/mode.ts';
 import type {
   DetectOutcome,
   Md5Outcome,
+  SessionResult,
   StageOutcomes,
+  StartOutcome,
   StoredFrame,
+  StoredMedium,
   UploadOutcome,
 } from '../domain/verification/outcomes.ts';
 import type { Consent, FrameTarget, Lane, Order, UploadWay, Verification } from '../domain/verification/request.ts';
+import type { Session } from '../domain/verification/session-request.ts';
 import { type Decision, type FrameState, STAGES, type StageName, type State } from '../domain/verification/states.ts';
 import type { WaitedFor } from '../domain/verification/view.ts';
 import type { Sealer } from './sealer.ts';
@@ -98,6 +104,14 @@ export interface JournalRecord {
   readonly similarity: number | null;
   readonly frame: FrameState;
   readonly stored: StoredFrame | null;
+  /** What a session stored besides its frame. */
+  readonly media: readonly StoredMedium[];
+  /** What the result of a session says besides the decision; null before the result. */
+  readonly session: SessionResult | null;
+  /** Whether it is a session that waits without a job. */
+  readonly isParked: boolean;
+  /** When the caller last reported that the person has finished, ms since 1970. */
+  readonly toldAt: number | null;
   readonly reason: Reason | null;
   readonly generation: number;
   /** Rewinds are counted from this generation. It is the generation in which an operator last released a hold. */
@@ -134,11 +148,14 @@ export interface JournalRecord {
 }
 
 /** The reason for a decision. A match has a reason only if the answer does not have its frame in the documented fields. */
-export function decisionReason({ decision, result, requestId, frameHidden }: DetectOutcome): Reason | null {
-  const facts = { stage: 'detect', ...(requestId === null ? {} : { requestId }) } as const;
-  if (decision === 'match')
+export function decisionReason({ decision, result, requestId, frameHidden, session }: DetectOutcome): Reason | null {
+  const facts = {
+    stage: session === undefined ? 'detect' : 'collect',
+    ...(requestId === null ? {} : { requestId }),
+  } as const;
+  if (decision === 'match' || decision === 'live')
     return frameHidden === true ? { code: CODES.REPLY_SHAPE, class: 'transient', ...facts } : null;
-  return { code: result === 'Success' ? CODES.BELOW_THRESHOLD : result, class: 'rejected', ...facts };
+  return { code: isSuccess(result) ? CODES.BELOW_THRESHOLD : result, class: 'rejected', ...facts };
 }
 
 /**
@@ -179,7 +196,7 @@ export interface Owner {
  */
 export function claimFields(
   id: string,
-  request: Verification,
+  request: Verification | Session,
   { mode, tenant, subject, traceparent = null }: Owner & { readonly traceparent?: string | null },
   sealer: Sealer,
 ): string[] {
@@ -187,7 +204,7 @@ export function claimFields(
   const { action, region, upload, lane, similarityThreshold, webhook } = request;
   const fields: Record<string, string> = {
     key: request.key,
-    src: JSON.stringify({ resources, frame, liveness }),
+    src: JSON.stringify({ resources, frame, liveness, session: 'session' in request ? request.session : undefined }),
   };
   if (request.metadata !== undefined) fields.meta = JSON.stringify(request.metadata);
   if (purpose !== undefined || consent !== undefined) fields.who = JSON.stringify({ purpose, consent });
@@ -211,7 +228,10 @@ export function claimFields(
 }
 
 /** Fields that are sealed when a key ring is configured. */
-const SEALED_FIELDS = ['key', 'src', 'meta', 'who', 's:upload', 's:detect', 'stored', 'legal'] as const;
+const SEALED_FIELDS = [
+  ...(['key', 'src', 'meta', 'who', 's:start', 's:upload', 's:detect', 'ses'] as const),
+  ...(['stored', 'media', 'legal'] as const),
+];
 
 /**
  * @returns null if there is no journal, or only a tombstone.
@@ -245,6 +265,10 @@ export function readRecord(id: string, stored: Readonly<Record<string, string>>,
     similarity: number(hash.similarity),
     frame: (hash.frame as FrameState | undefined) ?? 'none',
     stored: json<StoredFrame>(hash.stored),
+    media: json<StoredMedium[]>(hash.media) ?? [],
+    session: json<SessionResult>(hash.ses),
+    isParked: hash.parked !== undefined,
+    toldAt: number(hash.toldAt),
     reason: json<Reason>(hash.reason),
     generation: number(hash.gen) ?? 0,
     freshFrom: number(hash.gen0) ?? 0,
@@ -277,6 +301,10 @@ export interface Tombstone {
   readonly stored: StoredFrame | null;
   /** Where the frame would have been stored. A worker may have stored it there just when the record was erased. */
   readonly target: FrameTarget | null;
+  /** What a session wanted besides the frame; it may be stored too. */
+  readonly media: readonly MediaName[];
+  /** What it had stored, if it had ended. */
+  readonly storedMedia: readonly StoredMedium[];
 }
 
 /** @returns null if nothing is left to delete. @throws Failure SEAL_KEY_MISSING */
@@ -287,8 +315,16 @@ export function readTombstone(id: string, hash: Readonly<Record<string, string>>
     return value === undefined ? undefined : sealer.open(id, field, value);
   };
   const { region, upload } = readRequest(hash.rq);
-  const order = json<Pick<Order, 'frame'>>(open('src'));
-  return { region, upload, stored: json<StoredFrame>(open('stored')), target: order?.frame ?? null };
+  const order = json<Pick<Order, 'frame' | 'session'>>(open('src'));
+  const media = json<StoredMedium[]>(open('media')) ?? [];
+  return {
+    region,
+    upload,
+    stored: json<StoredFrame>(open('stored')),
+    target: order?.frame ?? null,
+    media: order?.session?.media ?? [],
+    storedMedia: media,
+  };
 }
 
 function readPrice(packed: string | undefined): Price | null {
@@ -298,6 +334,8 @@ function readPrice(packed: string | undefined): Price | null {
 
 function readOutcomes(hash: Readonly<Record<string, string>>): StageOutcomes {
   const outcomes: StageOutcomes = {};
+  const start = json<StartOutcome>(hash['s:start']);
+  if (start !== null) outcomes.start = start;
   const upload = json<UploadOutcome>(hash['s:upload']);
   if (upload !== null) outcomes.upload = upload;
   const md5 = json<Md5Outcome>(hash['s:md5']);
@@ -313,7 +351,7 @@ function readAttempts(hash: Readonly<Record<string, string>>): Record<StageName,
 }
 
 function readOrder(hash: Readonly<Record<string, string>>, request: ReturnType<typeof readRequest>): Order | null {
-  const sources = json<Pick<Order, 'resources' | 'frame' | 'liveness'>>(hash.src);
+  const sources = json<Pick<Order, 'resources' | 'frame' | 'liveness' | 'session'>>(hash.src);
   if (sources === null) return null;
   const { action, region, upload } = request;
   return { action, region, upload, ...sources };
@@ -321,15 +359,44 @@ function readOrder(hash: Readonly<Record<string, string>>, request: ReturnType<t
 
 /** The first stage without an outcome. */
 export function currentStage(record: JournalRecord): StageName {
-  return STAGES.find((stage) => record.outcomes[stage] === undefined) ?? 'download';
+  return stagesOf(record.action).find((stage) => !isDone(record, stage)) ?? 'download';
+}
+
+/** Whether a stage has its outcome. A session has left `await` when it is being asked. */
+export function isDone(
+  { outcomes, isParked }: Pick<JournalRecord, 'outcomes' | 'isParked'>,
+  stage: StageName,
+): boolean {
+  switch (stage) {
+    case 'await':
+      return outcomes.start !== undefined && !isParked;
+    case 'collect':
+      return outcomes.detect !== undefined;
+    default:
+      return outcomes[stage] !== undefined;
+  }
+}
+
+/** The call that asks for the result of a session with a token; null: another record, or no token yet. */
+export function resultCallOf({ action, outcomes }: Pick<JournalRecord, 'action' | 'outcomes'>): ResultCall | null {
+  return isFlow(action) && outcomes.start !== undefined ? FLOWS[action].resultCall : null;
+}
+
+/** What a job is made of, from the packed request fields of a journal. */
+export function readQueued(packed: string): Pick<JournalRecord, 'action' | 'upload' | 'lane' | 'mode'> {
+  const { action, upload, lane, mode } = readRequest(packed);
+  return { action, upload, lane, mode };
 }
 
 /**
  * Attempts and total time of each stage, from the history. An entry with a duration ends an attempt. The entry of an unknown
  * outcome has no duration. If the entry of its late answer has a duration, the two count as one attempt.
  */
-export function stageTimes(history: readonly HistoryEntry[]): { name: StageName; attempts: number; ms: number }[] {
-  return STAGES.map((name) => {
+export function stageTimes(
+  action: ActionName,
+  history: readonly HistoryEntry[],
+): { name: StageName; attempts: number; ms: number }[] {
+  return stagesOf(action).map((name) => {
     const entries = history.filter(
       ({ stage, event, ms }) => stage === name && (ms !== undefined || event === 'unknown'),
     );

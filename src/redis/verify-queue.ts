@@ -1,11 +1,12 @@
 /** The verify queue of a region, as producers and the sweeper use it. */
 import { type JobsOptions, Queue } from 'bullmq';
 import type { ActionName, Region } from '../domain/verification/actions.ts';
+import type { ResultCall } from '../domain/verification/flows.ts';
 import type { Lane } from '../domain/verification/request.ts';
 import { bullmqOptions, type Deployment } from './deployment.ts';
 import { endOfPriority, jobOptions, priorityOf, RESUME_PRIORITY, type VerifyJob } from './job-options.ts';
 import { verifyQueue } from './names.ts';
-import type { JournalRecord } from './record.ts';
+import { type JournalRecord, resultCallOf } from './record.ts';
 
 /** BullMQ's events only serve dashboards. Without this limit, BullMQ would keep all of them. */
 const MAX_EVENTS = 1_000;
@@ -25,13 +26,23 @@ export function openVerifyQueue(deployment: Deployment, region: Region): Queue<V
 }
 
 /** Adds a job under the verification's id, so that a second call adds no second job. */
-export async function addVerifyJob(queue: Queue<VerifyJob>, record: Queued): Promise<void> {
-  const { name, data, opts } = verifyJob(record);
+export async function addVerifyJob(
+  queue: Queue<VerifyJob>,
+  record: Queued & Partial<Pick<JournalRecord, 'outcomes'>>,
+): Promise<void> {
+  const call = resultCallOf({ outcomes: {}, ...record });
+  const { name, data, opts } = call === null ? verifyJob(record) : resultJob(record, call);
   await queue.add(name, data, opts);
 }
 
+/** A job that asks for the result of a session. It is served before new work, because it is short and its media live for minutes. */
+export function resultJob(record: Queued, call: ResultCall): ReturnType<typeof verifyJob> {
+  const { data, opts } = verifyJob(record);
+  return { name: call, data, opts: { ...opts, priority: RESUME_PRIORITY } };
+}
+
 export function verifyJob({ id, action, upload: way, lane, mode, turn }: Queued): {
-  name: ActionName;
+  name: ActionName | ResultCall;
   data: VerifyJob;
   opts: JobsOptions & { jobId: string };
 } {

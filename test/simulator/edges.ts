@@ -189,6 +189,14 @@ export function openEdges(owner: Owner, machine: Machine, outside: Outside): Edg
       return parsed;
     },
 
+    startFlow() {
+      throw new Error('the simulation starts no sessions');
+    },
+
+    flowResult() {
+      throw new Error('the simulation starts no sessions');
+    },
+
     generateSequence() {
       throw new Error('the simulation makes no light sequences');
     },

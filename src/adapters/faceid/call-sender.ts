@@ -38,7 +38,7 @@ const SDK_MARGIN_S = 5;
 
 /** A turn together with the content of the request. The content is built only when the turn has come. */
 export interface TurnWithRequest extends Turn {
-  readonly parameters: Readonly<Record<string, string>>;
+  readonly parameters: Readonly<Record<string, unknown>>;
   /** Aborts the call after its turn has come. Before that, `Call.signal` aborts it. */
   readonly signal: AbortSignal;
 }
@@ -123,7 +123,7 @@ export class CallSender {
     });
     try {
       if (limit.signal.aborted) throw abortFailure(limit.signal, 'no');
-      return { reply: await client.request(name, parameters, { signal: limit.signal }), agent };
+      return { reply: await client.request(name, { ...parameters }, { signal: limit.signal }), agent };
     } catch (error) {
       if (agent.missedTurn) return 'missed_turn';
       throw callFailure(error, agent, limit.signal);

@@ -7,7 +7,7 @@ import { Failure } from '../../domain/errors/failure.ts';
 import type { DetectInput, FaceId, SequenceInput } from '../../domain/ports.ts';
 import {
   ACTIONS,
-  type ActionName,
+  type CheckName,
   type Region,
   resourcesOf,
   SEQUENCE,
@@ -16,6 +16,7 @@ import {
 import { withQuickRetries } from '../http/quick-retries.ts';
 import { replyShapeFailure } from './call-failures.ts';
 import { type AnswerHead, CallSender, type FaceIdOptions } from './call-sender.ts';
+import { flowCalls } from './flow-calls.ts';
 import { parseDetectReply, parseSequenceReply, parseUploadUrlReply } from './replies.ts';
 
 /** Everything about one call, for checks that must know more than whether the call succeeded. */
@@ -65,6 +66,8 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
       return answer;
     },
 
+    ...flowCalls(sender),
+
     async generateSequence(region, input, turn, signal) {
       const turnWithRequest = async () => ({ ...(await turn()), parameters: sequenceParameters(input), signal });
       const { reply, agent } = await sender.send({ name: SEQUENCE_CALL, region, turn: turnWithRequest, signal });
@@ -99,7 +102,7 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
   };
 }
 
-function detectParameters(action: ActionName, input: DetectInput): Record<string, string> {
+function detectParameters(action: CheckName, input: DetectInput): Record<string, string> {
   const parameters: Record<string, string> = {};
   for (const [name, rule] of resourcesOf(action)) {
     const resource = input.links[name];

@@ -1,6 +1,6 @@
 /** Parses the vendor's normal answers. Field names and shapes are the vendor's: `domain/verification/vendor-calls.ts`. */
 import type { DetectAnswer, SequenceLink, UploadLink } from '../../domain/ports.ts';
-import type { ActionName } from '../../domain/verification/actions.ts';
+import type { CheckName } from '../../domain/verification/actions.ts';
 import type { BestFrameLink } from '../../domain/verification/outcomes.ts';
 import { type CheckedReply, checkReply } from '../../domain/verification/reply-shape.ts';
 import { VENDOR_CALLS } from '../../domain/verification/vendor-calls.ts';
@@ -9,7 +9,7 @@ import { VENDOR_CALLS } from '../../domain/verification/vendor-calls.ts';
 const FRAME_LIFE_MS = 2 * 3_600_000;
 
 /** @returns null if the reply lacks a required field. */
-export function parseDetectReply(action: ActionName, reply: unknown, now: number): DetectAnswer | null {
+export function parseDetectReply(action: CheckName, reply: unknown, now: number): DetectAnswer | null {
   const checked = checkReply(action, reply);
   if (!checked.usable) return null;
   const { trouble, frameReadable } = checked;
@@ -23,7 +23,7 @@ export function parseDetectReply(action: ActionName, reply: unknown, now: number
   };
 }
 
-function frameLink(action: ActionName, checked: CheckedReply, now: number): BestFrameLink | null {
+function frameLink(action: CheckName, checked: CheckedReply, now: number): BestFrameLink | null {
   const { link, md5 } = VENDOR_CALLS[action].frame;
   const url = checked.text(link);
   return url === null ? null : { url, md5: checked.text(md5)?.toLowerCase() ?? null, expiresAt: now + FRAME_LIFE_MS };

@@ -7,7 +7,7 @@ import { formatTable } from '../../app/terminal-format.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import { computeStatus, type Status, statusWithoutRedis } from '../../domain/operations/status.ts';
 import { summarizeRecent, type Verdict } from '../../domain/operations/verdict.ts';
-import { DECISIONS } from '../../domain/verification/states.ts';
+import { listedDecisions } from '../../domain/verification/states.ts';
 import { writeAudit } from '../audit.ts';
 import type { Env } from '../env.ts';
 import { parseCount } from '../parse-options.ts';
@@ -103,7 +103,7 @@ function formatNumbers(
   const table = rows.length === 0 ? '' : formatTable(['region', 'waiting', 'running', 'delayed', 'workers'], rows);
   const lines = [];
   if (recent !== null) {
-    const decided = DECISIONS.map((each) => `${each} ${recent.decisions[each]}`);
+    const decided = listedDecisions(recent.decisions).map((each) => `${each} ${recent.decisions[each]}`);
     const ended = [...decided, `failed ${recent.failed}`, `cancelled ${recent.cancelled}`].join(', ');
     lines.push(`Ended in the last hour (of the newest ${SAMPLE}): ${ended}`);
     if (recent.interactiveP95Ms !== null)

@@ -17,6 +17,7 @@ import type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from '.
 import type { RetryRequest, RetryResult } from '../../domain/operations/retries.ts';
 import type { GatedAction, Region } from '../../domain/verification/actions.ts';
 import type { VerificationRequest } from '../../domain/verification/request.ts';
+import type { SessionRequest } from '../../domain/verification/session-request.ts';
 import { isTerminal, type State } from '../../domain/verification/states.ts';
 import type { AnswerWithHistory, VerificationAnswer } from '../../domain/verification/view.ts';
 import {
@@ -29,12 +30,15 @@ import {
   type Enqueued,
   type EnqueueManyOptions,
   type EnqueueResult,
+  type FinishStatus,
   type ListOptions,
   MAX_LISTED,
   MAX_PER_PAGE,
   type PageFilter,
   type PageOf,
   type RetryOptions,
+  type StartedSession,
+  type StartOptions,
   satisfiesWait,
   type TraceOptions,
   type VerifyOptions,
@@ -50,8 +54,8 @@ import {
 } from './answers.ts';
 import { hasCode, isNotFound, orNull } from './failures.ts';
 import { type HttpClientOptions, readApiAddress } from './options.ts';
-import { Submitter } from './submit.ts';
-import { type ApiRequest, ApiTransport, getRequest, postRequest } from './transport.ts';
+import { Submitter, traceHeaders } from './submit.ts';
+import { type ApiRequest, ApiTransport, getRequest, postRequest, RESPONSE_TIMEOUT_MS } from './transport.ts';
 import { watchVerification } from './watch.ts';
 
 /** A stored frame: its size and MD5, and the picture as a stream. */
@@ -102,6 +106,29 @@ export class BestframeHttpClient implements Bestframe {
     if (satisfiesWait(answer, 'decided') || leftMs <= 0) return answer;
     const more = { timeoutMs: leftMs, ...(signal === undefined ? {} : { signal }) };
     return this.#waitOn(answer, more);
+  }
+
+  /** Starts a session and waits for its token, at most 50 s in one request. Needs only scope `submit`. */
+  async startSession(
+    request: SessionRequest,
+    { timeoutMs = DEFAULT_WAIT_MS, signal, traceparent }: StartOptions = {},
+  ): Promise<StartedSession> {
+    const waitS = Math.min(MAX_WAIT_S, Math.ceil(timeoutMs / 1_000));
+    const headers = traceHeaders(traceparent);
+    const call = { ...postRequest('/sessions', { idempotent: true, json: request }), headers, signal };
+    const answer = await this.#transport.requestJson<StartedSession & { readonly enqueued: 'new' | 'same' }>({
+      ...call,
+      query: { wait: waitS },
+      timeoutMs: RESPONSE_TIMEOUT_MS + waitS * 1_000,
+    });
+    const { id, key, state, token, url, startBy, enqueued: status } = answer;
+    return { id, key, status, state, token, url, startBy };
+  }
+
+  async finishSession(id: string): Promise<FinishStatus> {
+    const request = postRequest(`/sessions/${encodeURIComponent(id)}/finished`, { idempotent: true });
+    const answer = await orNull(this.#transport.requestJson<{ status: FinishStatus }>(request));
+    return answer?.status ?? 'missing';
   }
 
   /** Continues to wait after the first answer. If the key lacks scope `read`, returns the first answer unchanged. */

@@ -102,7 +102,7 @@ export class Submitter {
 }
 
 /** An invalid `traceparent` is not sent: a line break in it would make the request fail. */
-function traceHeaders(traceparent: string | undefined): Readonly<Record<string, string>> {
+export function traceHeaders(traceparent: string | undefined): Readonly<Record<string, string>> {
   const valid = parseTraceparent(traceparent);
   return valid === null ? {} : { traceparent: valid };
 }

@@ -1,8 +1,11 @@
 /** Waits for changes of a verification: one subscription for all waiters, and a slow poll, since pub/sub may lose a message. */
+import { isTerminal } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
 import { type Deployment, subscribeToChanges } from '../../redis/deployment.ts';
 
 const POLL_MS = 2_000;
+/** How long a watch waits for a change before it reads the verification anyway. */
+const WATCH_MS = 60_000;
 
 /**
  * The part of a view whose change is reported to waiters. Two things are left out: the next free slot of the rate (calls of other
@@ -48,6 +51,27 @@ export class Changes {
         return value;
       }
       await changed.promise;
+    }
+  }
+
+  /** Yields the verification now and after each change, until it ends or is gone. */
+  async *watch(
+    id: string,
+    signal: AbortSignal,
+    read: () => Promise<VerificationView | null>,
+  ): AsyncGenerator<VerificationView> {
+    let seen = '';
+    for (;;) {
+      const view = await this.until(id, WATCH_MS, signal, async () => {
+        const now = await read();
+        return { done: now === null || lastingText(now) !== seen, value: now };
+      });
+      if (view === null) return;
+      const text = lastingText(view);
+      if (text === seen) continue;
+      seen = text;
+      yield view;
+      if (isTerminal(view.state)) return;
     }
   }
 

@@ -14,6 +14,7 @@ import {
   type Verification,
   type VerificationRequest,
 } from '../../domain/verification/request.ts';
+import { parseSession, type Session, type SessionRequest } from '../../domain/verification/session-request.ts';
 import { checkSources } from './check-sources.ts';
 import type { ClientOptions } from './options.ts';
 
@@ -35,13 +36,24 @@ export async function parseRequest(
   }
 }
 
+/** @throws Failure INVALID_VERIFICATION and the source codes, with `field` */
+export async function parseSessionRequest(
+  options: ClientOptions,
+  request: SessionRequest,
+  wall: TenantWall | null,
+): Promise<Session> {
+  const session = parseSession(withPolicyDefaults(wall, request), Date.now(), options.demands);
+  await checkRequest(options, session, wall);
+  return session;
+}
+
 /**
  * The policy is asked first: for a forbidden place, nothing is looked up, so the refusal says nothing about what is there.
  * @param except resources whose sources are already checked.
  */
 export async function checkRequest(
   options: ClientOptions,
-  verification: Verification,
+  verification: Verification | Session,
   wall: TenantWall | null,
   except: readonly ResourceName[] = [],
 ): Promise<void> {

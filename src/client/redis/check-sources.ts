@@ -9,7 +9,7 @@ import { publicHostProblem } from '../../domain/addresses.ts';
 import { inputFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import { type ResourceName, resourcesOf } from '../../domain/verification/actions.ts';
-import type { Verification } from '../../domain/verification/request.ts';
+import type { Order } from '../../domain/verification/request.ts';
 
 export interface SourceChecks {
   /** Folders in which files must lie. If absent, files are not checked. */
@@ -23,7 +23,10 @@ export interface SourceChecks {
 }
 
 /** @throws Failure with the source's `field` */
-export async function checkSources(verification: Verification, options: SourceChecks): Promise<void> {
+export async function checkSources(
+  verification: Pick<Order, 'action' | 'resources'>,
+  options: SourceChecks,
+): Promise<void> {
   for (const [name, rule] of resourcesOf(verification.action)) {
     const source = verification.resources[name];
     if (source === undefined || options.except?.includes(name)) continue;

@@ -11,13 +11,12 @@ import type { GatedAction, Region } from '../../domain/verification/actions.ts';
 import { describeFilter } from '../../domain/verification/filter.ts';
 import { fingerprint, subjectHash, tenantNamespace, verificationId } from '../../domain/verification/identity.ts';
 import type { Lane, Verification, VerificationRequest } from '../../domain/verification/request.ts';
-import { isTerminal } from '../../domain/verification/states.ts';
+import type { SessionRequest } from '../../domain/verification/session-request.ts';
 import { type SupportBundle, supportBundle } from '../../domain/verification/support.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
 import { askForRewrite, type RewriteAnswer } from '../../redis/append-only-file.ts';
 import { readBreakers } from '../../redis/breakers.ts';
 import { readGates } from '../../redis/gates.ts';
-import { newestIds } from '../../redis/indexes.ts';
 import { readMetrics } from '../../redis/read-metrics.ts';
 import { type Presence, readPresence, readSourceFiles } from '../../redis/read-records.ts';
 import { steerGate } from '../../redis/scripts/steer-gate.ts';
@@ -32,10 +31,13 @@ import {
   type Enqueued,
   type EnqueueManyOptions,
   type EnqueueResult,
+  type FinishStatus,
   type ListOptions,
   MAX_LISTED,
   type PageOf,
   type RetryOptions,
+  type StartedSession,
+  type StartOptions,
   satisfiesWait,
   type TraceOptions,
   type VerifyOptions,
@@ -44,22 +46,21 @@ import {
 import { type RetryPage, type RetryPageRequest, retryInPages } from '../retry-pages.ts';
 import { type ClientAct, ClientAudit, retryActs } from './audit.ts';
 import { cancelOne } from './cancel.ts';
-import { Changes, lastingText } from './changes.ts';
-import { checkRequest, defaultWebhookOf, parseRequest, withLane } from './check-request.ts';
+import { Changes } from './changes.ts';
+import { checkRequest, defaultWebhookOf, parseRequest, parseSessionRequest, withLane } from './check-request.ts';
 import { costSums } from './costs.ts';
 import { aheadOf, enqueueParsed, keyGone, onlyResult, type ParsedOptions, type ParsedOrRefused } from './enqueue.ts';
 import { acknowledge, changeLegalHold, eraseOne, receiptOf, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
 import { heldViews, resolve } from './held.ts';
-import { pageOf, type StoredPageFilter, tenantList } from './list.ts';
+import { newestViews, pageOf, type StoredPageFilter } from './list.ts';
 import { type ClientOptions, rootNamespace, storeOptions } from './options.ts';
 import { retryPage } from './retry.ts';
+import { finishOne, readToken } from './sessions.ts';
 import { Store } from './store.ts';
 import { Tenants } from './tenants.ts';
 import { Webhooks } from './webhooks.ts';
 
 const CHUNK = 500;
-/** How long a watch waits for a change before it reads the verification anyway. */
-const WATCH_MS = 60_000;
 
 export class BestframeClient implements Bestframe {
   /** Webhook endpoints and dead letters. */
@@ -149,6 +150,28 @@ export class BestframeClient implements Bestframe {
   }
 
   /**
+   * Starts a session, and waits until Tencent has issued its token. The same request returns the same token, as long as the session
+   * has not ended. Null instead of a token: `timeoutMs` is over, or the session has ended or is held; `get` says why.
+   * @throws Failure as `enqueue`
+   */
+  async startSession(
+    request: SessionRequest,
+    { timeoutMs = DEFAULT_WAIT_MS, signal, traceparent }: StartOptions = {},
+  ): Promise<StartedSession> {
+    await this.#requireNamespace();
+    const wall = await this.tenants.wall();
+    const session = await parseSessionRequest(this.#options, request, wall);
+    const enqueued = onlyResult(await this.#enqueue(wall, [session], traceparent));
+    return this.#changes.until(enqueued.id, timeoutMs, signal, () => readToken(this.#store, enqueued));
+  }
+
+  /** Reports that the person of a session has finished, so that its result is asked for at once. Idempotent. */
+  async finishSession(id: string): Promise<FinishStatus> {
+    await this.#store.ready();
+    return finishOne(this.#store, id);
+  }
+
+  /**
    * Checks that this client has the namespace of the deployment, as every call does that computes an id.
    * @throws Failure NAMESPACE_MISMATCH, INVALID_SETTINGS, REDIS_UNAVAILABLE
    */
@@ -219,19 +242,7 @@ export class BestframeClient implements Bestframe {
   async *watch(id: string, signal: AbortSignal): AsyncGenerator<VerificationView> {
     await this.#audited({ act: 'timeline.read', on: id });
     await this.#store.ready();
-    let seen = '';
-    for (;;) {
-      const view = await this.#changes.until(id, WATCH_MS, signal, async () => {
-        const now = await this.#store.view(id);
-        return { done: now === null || lastingText(now) !== seen, value: now };
-      });
-      if (view === null) return;
-      const text = lastingText(view);
-      if (text === seen) continue;
-      seen = text;
-      yield view;
-      if (isTerminal(view.state)) return;
-    }
+    yield* this.#changes.watch(id, signal, () => this.#store.view(id));
   }
 
   async cancel(id: string): Promise<Cancelled> {
@@ -244,14 +255,7 @@ export class BestframeClient implements Bestframe {
     const most = Math.min(limit, MAX_LISTED);
     const which = ended === undefined ? 'all' : ended ? 'ended' : 'live';
     await this.#audited({ act: 'verifications.list', what: which });
-    await this.#store.ready();
-    if (this.#store.tenant !== null) return tenantList(this.#store, ended, most);
-    const ids = await this.#store.command(newestIds(this.#store.deployment, which, most));
-    const views = await this.#store.views(ids);
-    return views
-      .flatMap((view) => view ?? [])
-      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
-      .slice(0, most);
+    return newestViews(this.#store, ended, most);
   }
 
   /**

@@ -9,7 +9,7 @@ import { CODES } from '../../domain/errors/index.ts';
 import { dependenciesOf, dependencyKind } from '../../domain/operations/breakers.ts';
 import type { TenantShare } from '../../domain/operations/tenants.ts';
 import { parseTraceparent } from '../../domain/operations/tracing.ts';
-import type { Region, ResourceName } from '../../domain/verification/actions.ts';
+import { type Region, type ResourceName, stagesOf } from '../../domain/verification/actions.ts';
 import { fingerprint, subjectHash } from '../../domain/verification/identity.ts';
 import { type Mode, modeMismatch } from '../../domain/verification/mode.ts';
 import {
@@ -18,7 +18,8 @@ import {
   MAX_DEADLINE_MS,
   type Verification,
 } from '../../domain/verification/request.ts';
-import { isTerminal, STAGES } from '../../domain/verification/states.ts';
+import { DEFAULT_SESSION_MS, type Session } from '../../domain/verification/session-request.ts';
+import { isTerminal } from '../../domain/verification/states.ts';
 import { redisFailure } from '../../redis/connection.ts';
 import { claimFields } from '../../redis/record.ts';
 import { type ClaimAnswer, type ClaimRequest, claimVerifications } from '../../redis/scripts/claim-verification.ts';
@@ -73,7 +74,7 @@ const DEFAULT_MODE: Mode = 'live';
  * @property fingerprint set if files were uploaded with the request. It replaces the computed fingerprint, which would change
  * with each repeat of the request: a repeat stages the files under new paths.
  */
-export type ParsedVerification = Verification & { readonly fingerprint?: string };
+export type ParsedVerification = (Verification | Session) & { readonly fingerprint?: string };
 
 /** A parsed verification, or the reason for its refusal. */
 export type ParsedOrRefused = ParsedVerification | { readonly key: string; readonly error: Failure };
@@ -229,10 +230,10 @@ function claimOf(
     lane,
     fingerprint: request.fingerprint ?? fingerprint(namespace, request),
     deadline: deadline === undefined ? null : Date.parse(deadline),
-    lifeMs: DEFAULT_DEADLINE_MS[lane],
+    lifeMs: 'session' in request ? DEFAULT_SESSION_MS : DEFAULT_DEADLINE_MS[lane],
     expressHoldMs: EXPRESS_HOLD_MS,
     subject,
-    needs: [...new Set(STAGES.flatMap((stage) => dependenciesOf(request, stage)))],
+    needs: [...new Set(stagesOf(action).flatMap((stage) => dependenciesOf(request, stage)))],
     subjectLifeMs: MAX_DEADLINE_MS + expiryMs,
     tenant,
     weight: share.weight,

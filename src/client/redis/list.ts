@@ -10,7 +10,7 @@ import { CODES } from '../../domain/errors/index.ts';
 import { matchesFilter } from '../../domain/verification/filter.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
-import { type IndexEntry, newestEntries, tenantEntries } from '../../redis/indexes.ts';
+import { type IndexEntry, newestEntries, newestIds, tenantEntries } from '../../redis/indexes.ts';
 import { type ListOptions, MAX_PER_PAGE, type PageFilter, type PageOf } from '../contract.ts';
 import type { Store } from './store.ts';
 
@@ -50,8 +50,21 @@ export async function pageOf(store: Store, filter: StoredPageFilter): Promise<Pa
   return { verifications: found, cursor: null };
 }
 
+/** The newest verifications: of one tenant, or the newest live and the newest ended ones of all. */
+export async function newestViews(store: Store, ended: boolean | undefined, most: number): Promise<VerificationView[]> {
+  await store.ready();
+  if (store.tenant !== null) return tenantList(store, ended, most);
+  const which = ended === undefined ? 'all' : ended ? 'ended' : 'live';
+  const ids = await store.command(newestIds(store.deployment, which, most));
+  const views = await store.views(ids);
+  return views
+    .flatMap((view) => view ?? [])
+    .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
+    .slice(0, most);
+}
+
 /** A tenant's newest verifications. Only the tenant's own index is read, so no other tenant's verifications displace them. */
-export async function tenantList(store: Store, ended: boolean | undefined, limit: number): Promise<VerificationView[]> {
+async function tenantList(store: Store, ended: boolean | undefined, limit: number): Promise<VerificationView[]> {
   const found: VerificationView[] = [];
   let read = 0;
   for await (const entries of entriesAfter(store, null)) {

@@ -19,7 +19,7 @@ export type Billed = 'yes' | 'no' | 'unknown';
  * Tencent lists DetectReflectLivenessAndCompare under "Other APIs", but its codes are only in the billing table of `pure-api`, so
  * we assume that table.
  */
-export type SubProduct = 'pure-api' | 'free';
+export type SubProduct = 'pure-api' | 'app-sdk' | 'h5' | 'free';
 
 interface BillingTable {
   readonly billed: readonly RegExp[];
@@ -70,8 +70,23 @@ const REFUSED_BEFORE: BillingTable = {
   ],
 };
 
+/**
+ * Results of the App SDKs and of H5, as the notice 100989 of 2026-03-03 and document 55390 list them. Bestframe writes the result
+ * 1002 as `Result.1002`.
+ */
+const APP_SDK: BillingTable = {
+  billed: [/^Result\.(?:0|1002|1005|1201|2017)$/],
+  notBilled: [/^Result\.(?:1001|2012)$/],
+};
+const H5: BillingTable = {
+  billed: [/^Result\.0$/],
+  notBilled: [/^Result\.(?:[1-4]|[89]|1[0-1]|1[4-6]|202|100[1-5]|110[1-9]|1201|1409|1410|2012)$/],
+};
+
 const TABLES: Readonly<Record<Exclude<SubProduct, 'free'>, readonly BillingTable[]>> = {
   'pure-api': [PURE_API, ALL_SERVICES, FACE_VERIFICATION, REFUSED_BEFORE],
+  'app-sdk': [APP_SDK, ALL_SERVICES, REFUSED_BEFORE],
+  h5: [H5, ALL_SERVICES, REFUSED_BEFORE],
 };
 
 /** Whether Tencent bills a call of the sub-product if the answer is `code`: a Result, or the code of an error. */

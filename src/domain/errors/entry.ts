@@ -20,7 +20,9 @@ export const ERROR_CLASSES = [
 export type ErrorClass = (typeof ERROR_CLASSES)[number];
 
 /** The decisions that can follow from an error answer. An error answer is never a match. */
-export type RejectedDecision = 'no_match' | 'not_live' | 'recapture';
+export type RejectedDecision =
+  | ('no_match' | 'not_live' | 'recapture')
+  | ('not_started' | 'abandoned' | 'expired' | 'retry_limit');
 
 /** Language of titles and advice. */
 export type Language = 'en' | 'zh';

@@ -14,6 +14,7 @@ import {
   type Retake,
   type Words,
 } from './entry.ts';
+import { RESULTS, type ResultHint } from './results.ts';
 
 interface Texts {
   readonly title: string;
@@ -197,6 +198,35 @@ function rejection(match: string, decision: RejectedDecision, texts: Texts, reta
   return { match, ...facts, decision, billed: documentedBilling(match, 'pure-api'), retake, ...texts, advice };
 }
 
+/** Texts of results that are not about one recording. */
+const RESULT_HINTS: Readonly<Record<'spoof' | 'different' | 'session', Omit<Texts, 'title'>>> = {
+  spoof: {
+    explanation: 'The recording does not show a live person but a picture, a screen, a mask or a fake video.',
+    advice:
+      'If real customers are refused often, compare your SDK version and capture settings with Tencent’s current ones.',
+  },
+  different: {
+    explanation: 'The recording shows a live person who is not the person in the photo or document.',
+    advice: LOW_SIMILARITY_HINT,
+  },
+  session: {
+    explanation: 'The person did not bring the session to its end.',
+    advice: { person: 'Please start again.' },
+  },
+};
+
+function hasOwnHint(hint: ResultHint): hint is keyof typeof RESULT_HINTS {
+  return hint in RESULT_HINTS;
+}
+
+/** Builds the entry of a result of a token flow. */
+function resultEntry([match, decision, hint, title]: (typeof RESULTS)[number]): ErrorEntry {
+  const { retake, ...texts } = hasOwnHint(hint)
+    ? { retake: hint === 'session' ? ('liveness' as const) : ('none' as const), ...RESULT_HINTS[hint] }
+    : HINTS[hint];
+  return { ...rejection(match, decision, { title, ...texts }, retake), billed: documentedBilling(match, 'app-sdk') };
+}
+
 /** Builds the entry of a problem that says nothing about the person. */
 function fault(match: string, kind: Exclude<ErrorClass, 'rejected'>, texts: Texts): ErrorEntry {
   const facts = { service: 'faceid', channel: 'both', decision: null, retry: RETRIES[kind], retake: 'none' } as const;
@@ -293,4 +323,5 @@ export const FACEID: readonly ErrorEntry[] = [
       advice: 'Give the RequestId to Tencent’s support.',
     }),
   ),
+  ...RESULTS.map(resultEntry),
 ];

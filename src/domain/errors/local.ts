@@ -1,6 +1,14 @@
 /** Errors that Bestframe itself reports. */
 import type { Code } from './codes.ts';
-import { type ErrorClass, type ErrorEntry, type Hint, hintWords, RETRIES, type Retake } from './entry.ts';
+import {
+  type ErrorClass,
+  type ErrorEntry,
+  type Hint,
+  hintWords,
+  RETRIES,
+  type RejectedDecision,
+  type Retake,
+} from './entry.ts';
 import { LOW_SIMILARITY_HINT } from './faceid.ts';
 
 type Row = readonly [kind: ErrorClass, title: string, explanation: string, advice: Hint, billed?: ErrorEntry['billed']];
@@ -8,7 +16,20 @@ type Row = readonly [kind: ErrorClass, title: string, explanation: string, advic
 /** Nobody needs to act: Bestframe recovers by itself, or there is nothing to fix. */
 const NOTHING = '';
 
-const RETAKE: Readonly<Partial<Record<string, Retake>>> = { REUSED_LIVE_DATA: 'liveness' };
+const RETAKE: Readonly<Partial<Record<string, Retake>>> = {
+  REUSED_LIVE_DATA: 'liveness',
+  SESSION_NOT_STARTED: 'liveness',
+  SESSION_ABANDONED: 'liveness',
+  SESSION_EXPIRED: 'liveness',
+};
+
+/** The decisions of Bestframe's own codes of class `rejected`. */
+const DECISIONS: Readonly<Partial<Record<string, RejectedDecision>>> = {
+  BELOW_THRESHOLD: 'no_match',
+  SESSION_NOT_STARTED: 'not_started',
+  SESSION_ABANDONED: 'abandoned',
+  SESSION_EXPIRED: 'expired',
+};
 
 /** The type requires every code, so the compiler rejects a code without an entry. */
 const ROWS: Readonly<Record<Code, Row>> = {
@@ -682,6 +703,26 @@ const ROWS: Readonly<Record<Code, Row>> = {
     LOW_SIMILARITY_HINT,
     'yes',
   ],
+  SESSION_NOT_STARTED: [
+    'rejected',
+    'The person never began',
+    'The session waited for the person until its deadline, and Tencent has no try of the person.',
+    { person: 'Please start again.', caller: 'Start a new session when the person is ready.' },
+  ],
+  SESSION_ABANDONED: [
+    'rejected',
+    'The person left before the end',
+    'The session waited for the person until its deadline. The person has tried, but Tencent has no result.',
+    { person: 'Please start again.' },
+    'unknown',
+  ],
+  SESSION_EXPIRED: [
+    'rejected',
+    'Tencent no longer has the result of the session',
+    'The token expired, or nobody asked for the result while Tencent kept it.',
+    { person: 'Please start again.' },
+    'unknown',
+  ],
   DEADLINE_EXCEEDED: [
     'caller',
     'The deadline passed before there was an answer',
@@ -765,7 +806,7 @@ export const LOCAL: readonly ErrorEntry[] = Object.entries(ROWS).map(
     service: 'bestframe',
     channel: 'local',
     class: kind,
-    decision: kind === 'rejected' ? 'no_match' : null,
+    decision: DECISIONS[match] ?? null,
     retry: RETRIES[kind],
     billed,
     retake: RETAKE[match] ?? 'none',

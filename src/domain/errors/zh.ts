@@ -4,6 +4,7 @@
  */
 import type { Code } from './codes.ts';
 import type { ErrorEntry, TranslatedWords } from './entry.ts';
+import { RESULTS, type ResultHint } from './results.ts';
 
 type Words = TranslatedWords;
 
@@ -281,6 +282,9 @@ const BESTFRAME: Readonly<Record<Code, Words>> = {
   ],
   BUDGET_SPENT: ['付费调用的预算已用完', '周期结束后闸门会打开。如需提前打开，参见 docs/costs.md。'],
   BELOW_THRESHOLD: ['相似度低于阈值', LOW_SIMILARITY],
+  SESSION_NOT_STARTED: ['用户始终没有开始', { person: '请重新开始。', caller: '请在用户准备好之后开始新的会话。' }],
+  SESSION_ABANDONED: ['用户中途离开', { person: '请重新开始。' }],
+  SESSION_EXPIRED: ['腾讯云已不再保留该会话的结果', { person: '请重新开始。' }],
   DEADLINE_EXCEEDED: [
     '在截止时间前没有得到结果',
     { caller: '如果仍需要结果，请留出更多时间。', operator: '请查明耗时过长的原因。' },
@@ -340,6 +344,12 @@ const HINTS = {
 } as const satisfies Record<string, TranslatedWords[1]>;
 
 const NOT_LIVE = '如果经常误拒真实客户，请对照腾讯云的最新版本检查 SDK 版本和采集设置。';
+const RESULT_HINTS: Readonly<Record<ResultHint, TranslatedWords[1]>> = {
+  ...HINTS,
+  spoof: NOT_LIVE,
+  different: LOW_SIMILARITY,
+  session: { person: '请重新开始。' },
+};
 const ARREARS = '请在腾讯云控制台缴清欠费。';
 const ACTIVATE = '请在腾讯云控制台开通服务。';
 const CREDENTIALS = '请修正密钥。密钥文件一旦更新，Bestframe 会立即重新读取。';
@@ -426,6 +436,8 @@ const FACEID: Readonly<Record<string, Words>> = {
   'FailedOperation.DetectEngineSystemError': ['腾讯云检测引擎出错', SUPPORT],
   'FailedOperation.LivessSystemError': ['腾讯云活体检测引擎出错', SUPPORT],
   'FailedOperation.UnKnown': ['腾讯云发生未知的内部错误', SUPPORT],
+
+  ...Object.fromEntries(RESULTS.map(([code, , hint, , title]) => [code, [title, RESULT_HINTS[hint]] as const])),
 
   RequestLimitExceeded: ['每秒请求次数过多', `${LOWER_QPS}，或向腾讯云申请更高的频率限制。`],
   'RequestLimitExceeded.*': ['每秒请求次数过多', `${LOWER_QPS}。`],

@@ -6,6 +6,7 @@
 import type { Failure } from '../errors/failure.ts';
 import { CODES } from '../errors/index.ts';
 import type { GatedAction, Region } from '../verification/actions.ts';
+import { FLOWS, isFlow } from '../verification/flows.ts';
 import type { Order } from '../verification/request.ts';
 import type { Source } from '../verification/sources.ts';
 import type { StageName } from '../verification/states.ts';
@@ -94,6 +95,14 @@ export function dependenciesOf(order: Order, stage: StageName, own?: { name: str
     }
     case 'md5':
       return [COS_GET];
+    case 'start': {
+      const hosts = sources.flatMap((source) => sourceDependency(source) ?? []);
+      return [...new Set(hosts), faceIdDependency(order.action)];
+    }
+    case 'await':
+      return [];
+    case 'collect':
+      return isFlow(order.action) ? [faceIdDependency(FLOWS[order.action].resultCall)] : [];
     case 'detect':
       return [faceIdDependency(order.action)];
     case 'download':

@@ -1,7 +1,7 @@
 /**
  * What paid calls cost: prices, budgets, and the ledger by day. Without prices, costs are counted in calls.
  */
-import { ACTION_NAMES, type ActionName, type Region } from '../verification/actions.ts';
+import { ACTION_NAMES, type ActionName, CHECK_NAMES, type Region } from '../verification/actions.ts';
 import { type Cost, MICROS } from '../verification/cost.ts';
 
 const HOUR_MS = 3_600_000;
@@ -174,7 +174,7 @@ export function parsePrices(text: string): Prices['perCall'] | string {
     const action = ACTION_NAMES.find((each) => each === name);
     const micros = parseAmount(written);
     if (action === undefined || micros === null || micros === 0 || micros > 1_000 * MICROS) {
-      return `is not action=price: write ${ACTION_NAMES.map((each) => `${each}=0.15`).join(',')}, each up to 1000`;
+      return `is not action=price: write ${CHECK_NAMES.map((each) => `${each}=0.15`).join(',')}, each up to 1000`;
     }
     if (prices[action] !== undefined) return `names ${action} twice: leave one`;
     prices[action] = micros;

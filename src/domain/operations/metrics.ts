@@ -67,8 +67,10 @@ export interface Metrics {
   /** Verifications that have not ended, including held ones. */
   readonly live: number;
   readonly held: number;
+  /** Sessions that wait for their person, without a job. Included in `live`. */
+  readonly waitingSessions: number;
   /**
-   * Age of the oldest verification that is neither ended nor held, ms. Null if there is none. Only the 1,000 oldest verifications
+   * Age of the oldest verification that is neither ended nor held, ms, without waiting sessions. Null if there is none. Only the 1,000 oldest verifications
    * are examined.
    */
   readonly oldestMs: number | null;

@@ -15,13 +15,7 @@ import { CODES } from '../errors/index.ts';
 import { REGIONS, RESOURCE_NAMES, type Region, type ResourceName } from '../verification/actions.ts';
 import { isStagedFile, isStagedObject, TENANT_PATTERN, WEBHOOK_NAME_PATTERN } from '../verification/names.ts';
 import { objectKeyProblem } from '../verification/object-key.ts';
-import {
-  describeInvalidField,
-  LANES,
-  type Order,
-  REQUIRABLE_FIELDS,
-  type VerificationRequest,
-} from '../verification/request.ts';
+import { describeInvalidField, LANES, type Order, REQUIRABLE_FIELDS } from '../verification/request.ts';
 import { bucketName, type Source } from '../verification/sources.ts';
 import { type Budget, parseBudgets } from './costs.ts';
 
@@ -275,7 +269,7 @@ export function checkDemands(
 }
 
 /** Fills in the policy's defaults, before the request is parsed. Anything but an object is returned unchanged. */
-export function withPolicyDefaults(wall: TenantWall | null, request: VerificationRequest): VerificationRequest {
+export function withPolicyDefaults<Request extends object>(wall: TenantWall | null, request: Request): Request {
   const threshold = wall?.policy.similarityThreshold;
   if (threshold === undefined || typeof request !== 'object' || request === null) return request;
   return { similarityThreshold: threshold, ...request };

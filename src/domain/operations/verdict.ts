@@ -101,7 +101,7 @@ export function summarizeRecent(ended: readonly VerificationView[], now: number)
 }
 
 export function computeVerdict({ metrics, recent, limits, now }: VerdictInput): Verdict {
-  const waiting = metrics.live - metrics.held;
+  const waiting = metrics.live - metrics.held - metrics.waitingSessions;
   if (waiting <= 0) return failingVerdict(recent, 0) ?? { kind: 'idle' };
   const busyRegions = new Set(
     metrics.queues.filter((each) => each.waiting + each.active + each.delayed > 0).map(({ region }) => region),

@@ -6,17 +6,24 @@
  * Tencent publishes image and video limits for VideoLivenessCompare only. The limits of the other calls are ours: they serve only
  * to catch a wrong file.
  */
+import type { SubProduct } from '../errors/index.ts';
+import { FLOW_NAMES, FLOWS, type FlowName, flowOf, isFlow, RESULT_CALLS, type ResultCall } from './flows.ts';
+import type { StageName } from './states.ts';
 import { bytesBeforeBase64, VENDOR_CALLS, type VendorCallName } from './vendor-calls.ts';
 
 export const REGIONS = VENDOR_CALLS.CreateUploadUrl.regions;
 /** Region of the FaceID API. The bucket must be in the same region. */
 export type Region = (typeof REGIONS)[number];
 
-export const ACTION_NAMES = ['DetectReflectLivenessAndCompare', 'VideoLivenessCompare'] as const;
-/** The paid FaceID call of a verification. */
-export type ActionName = (typeof ACTION_NAMES)[number];
+export const CHECK_NAMES = ['DetectReflectLivenessAndCompare', 'VideoLivenessCompare'] as const;
+/** The paid FaceID call of a verification whose files the caller has. */
+export type CheckName = (typeof CHECK_NAMES)[number];
 /** The action of a request that names no action. */
-export const DEFAULT_ACTION: ActionName = 'DetectReflectLivenessAndCompare';
+export const DEFAULT_ACTION: CheckName = 'DetectReflectLivenessAndCompare';
+
+export const ACTION_NAMES = [...CHECK_NAMES, ...FLOW_NAMES] as const;
+/** The action of a record: the paid call of a verification, or the start call of a session. */
+export type ActionName = CheckName | FlowName;
 
 export const RESOURCE_NAMES = ['liveData', 'video', 'image'] as const;
 /** A file of a verification: LiveData package, video, or photo to compare with. */
@@ -34,8 +41,10 @@ export interface ResourceRule {
   readonly maxBytes: number;
 }
 
-/** The resources and limits of one action. */
+/** The stages, resources and limits of one action. */
 export interface ActionRule {
+  /** The plan: the stages in their order. */
+  readonly stages: readonly StageName[];
   readonly resources: Readonly<Partial<Record<ResourceName, ResourceRule>>>;
   /** Whether the call accepts `LivenessType` and `ValidateData`. */
   readonly takesLiveness: boolean;
@@ -50,8 +59,14 @@ const image = {
   contentType: 'application/octet-stream',
 } as const;
 
+/** Files are uploaded to where Tencent can read them. */
+const BY_LINKS: readonly StageName[] = ['upload', 'md5', 'detect', 'download'];
+/** A phone or page does the check. */
+const BY_TOKEN: readonly StageName[] = ['start', 'await', 'collect', 'download'];
+
 export const ACTIONS: Readonly<Record<ActionName, ActionRule>> = {
   DetectReflectLivenessAndCompare: {
+    stages: BY_LINKS,
     resources: {
       liveData: {
         urlParameter: 'LiveDataUrl',
@@ -65,6 +80,7 @@ export const ACTIONS: Readonly<Record<ActionName, ActionRule>> = {
     takesLiveness: false,
   },
   VideoLivenessCompare: {
+    stages: BY_LINKS,
     resources: {
       video: {
         urlParameter: 'VideoUrl',
@@ -80,7 +96,27 @@ export const ACTIONS: Readonly<Record<ActionName, ActionRule>> = {
     },
     takesLiveness: true,
   },
+  ApplySdkVerificationToken: tokenFlow('ApplySdkVerificationToken'),
+  GetFaceIdTokenIntl: tokenFlow('GetFaceIdTokenIntl'),
+  ApplyLivenessToken: tokenFlow('ApplyLivenessToken'),
+  ApplyWebVerificationBizTokenIntl: tokenFlow('ApplyWebVerificationBizTokenIntl'),
 };
+
+/** The photo for the comparison is a parameter of the start call. */
+function tokenFlow(flow: FlowName): ActionRule {
+  const { photo } = FLOWS[flow];
+  const maxBytes = photo === null ? 0 : bytesBeforeBase64(photo.maxBase64Bytes);
+  return {
+    stages: BY_TOKEN,
+    resources: photo === null ? {} : { image: { ...image, urlParameter: photo.parameter, maxBytes } },
+    takesLiveness: false,
+  };
+}
+
+/** The stages of an action, in their order. A record of another version may name an unknown action. */
+export function stagesOf(action: ActionName): readonly StageName[] {
+  return ACTIONS[action]?.stages ?? BY_LINKS;
+}
 
 /** The call that turns device data into a light sequence, before a liveness check. It belongs to no verification. */
 export const SEQUENCE_CALL = 'GenerateReflectSequence';
@@ -100,19 +136,30 @@ export const SEQUENCE = {
 } as const;
 
 /** Calls that have a gate, which closes when the account has a problem. */
-export const GATED_ACTIONS = [...ACTION_NAMES, SEQUENCE_CALL] as const;
+export const GATED_ACTIONS = [...ACTION_NAMES, SEQUENCE_CALL, ...RESULT_CALLS] as const;
 export type GatedAction = (typeof GATED_ACTIONS)[number];
 /** Calls with a rate limit. */
-export type GatedCall = VendorCallName;
+export type GatedCall = VendorCallName | FlowName | ResultCall;
+
+/** The product as which the call of an action is sold. */
+export function subProductOf(action: ActionName): SubProduct {
+  return isFlow(action) ? FLOWS[action].subProduct : VENDOR_CALLS[action].subProduct;
+}
 
 /** Tencent's default limit of a call, in calls per second. */
 export function defaultQps(call: GatedCall): number {
-  return VENDOR_CALLS[call].qps;
+  if (isFlow(call)) return FLOWS[call].qps;
+  return isResultCall(call) ? FLOWS[flowOf(call)].qps : VENDOR_CALLS[call].qps;
+}
+
+export function isResultCall(call: string): call is ResultCall {
+  return (RESULT_CALLS as readonly string[]).includes(call);
 }
 
 /** Names of the objects that a call needs in the company's own bucket. */
 export function objectNames(action: GatedAction): readonly string[] {
-  return action === SEQUENCE_CALL ? [SEQUENCE.resource] : resourcesOf(action).map(([name]) => name);
+  if (action === SEQUENCE_CALL) return [SEQUENCE.resource];
+  return isFlow(action) || isResultCall(action) ? [] : resourcesOf(action).map(([name]) => name);
 }
 
 /** The resources of an action, in the order in which Tencent documents its parameters. */

@@ -7,6 +7,7 @@ import { Failure } from '../errors/failure.ts';
 import { CODES, classify } from '../errors/index.ts';
 import type { DetectAnswer } from '../ports.ts';
 import type { DetectOutcome } from './outcomes.ts';
+import { SUCCESS } from './session-result.ts';
 
 /**
  * @param threshold lowest similarity of a match, 0–100.
@@ -54,8 +55,13 @@ export function decideAgain(
   { decision, similarity, result }: Pick<DetectOutcome, 'decision' | 'similarity' | 'result'>,
   threshold: number,
 ): DetectOutcome['decision'] {
-  if (result !== 'Success' || similarity === null) return decision;
+  if (!isSuccess(result) || similarity === null) return decision;
   return similarity >= threshold ? 'match' : 'no_match';
+}
+
+/** Whether the vendor passed the person. The decision may still be `no_match`, by the caller's threshold. */
+export function isSuccess(result: string): boolean {
+  return result === 'Success' || result === SUCCESS;
 }
 
 /** @returns the outcome if the failure is an answer about the person; otherwise null. */

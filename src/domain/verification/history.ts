@@ -20,6 +20,8 @@ export type HistoryEvent =
   | 'unsent'
   /** The outcome of the paid call was never recorded. */
   | 'unknown'
+  /** The caller reported that the person of a session has finished. */
+  | 'told'
   | 'cancel'
   | 'ended'
   /** An answer came too late: the verification already had an answer, was rewound, or had ended. */

@@ -4,7 +4,8 @@
  * The fingerprint detects a different payload under the same key.
  */
 import { createHash, createHmac } from 'node:crypto';
-import type { Verification } from './request.ts';
+import type { Order, Verification } from './request.ts';
+import type { Session } from './session-request.ts';
 import { sourceIdentity } from './sources.ts';
 
 /** @returns `v` and 25 base-36 digits (128 bits). BullMQ accepts neither `:` nor an id of digits only. */
@@ -45,7 +46,7 @@ export function subjectHash(namespace: string, subject: string): string {
  * Keyed hash of the payload: nobody who reads Redis can guess a path, a subject or metadata and check the guess. It ignores the key,
  * the deadline and the query strings of URLs (signatures), because they may differ when a caller repeats a request.
  */
-export function fingerprint(namespace: string, request: Verification): string {
+export function fingerprint(namespace: string, request: Verification | Session): string {
   const { key: _key, deadline: _deadline, resources, ...rest } = request;
   const payload = JSON.stringify([sortKeys(rest), sourceIdentities(resources)]);
   return createHmac('sha256', `${namespace}/payload`).update(payload).digest('base64url').slice(0, 22);
@@ -59,8 +60,10 @@ export function questionFingerprint({
   action,
   resources,
   liveness,
-}: Pick<Verification, 'action' | 'resources' | 'liveness'>): string {
-  return shortHash(['question', action, sortKeys(liveness ?? null), sourceIdentities(resources)]);
+  session,
+}: Pick<Order, 'action' | 'resources' | 'liveness' | 'session'>): string {
+  const asked = session === undefined ? [] : [sortKeys(session.parameters)];
+  return shortHash(['question', action, sortKeys(liveness ?? null), sourceIdentities(resources), ...asked]);
 }
 
 function sourceIdentities(resources: Verification['resources']): string[][] {

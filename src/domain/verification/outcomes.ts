@@ -3,6 +3,7 @@
  * record lives. Links are kept for as long as a later stage needs them; the script that settles a verification drops them.
  */
 import type { ResourceName } from './actions.ts';
+import type { MediaName } from './flows.ts';
 import type { Decision, FrameState } from './states.ts';
 
 /** A resource that Tencent can fetch. */
@@ -38,7 +39,36 @@ export interface Md5Outcome {
   readonly checkedAt: number;
 }
 
-/** Outcome of `detect`: the vendor's answer about the person. */
+/** Outcome of `start`: the token of a session. It is a secret. */
+export interface StartOutcome {
+  readonly token: string;
+  /** Address of the page that checks the person, for flows with a page. */
+  readonly url?: string;
+  /** When the token was issued, ms since 1970. */
+  readonly at: number;
+  readonly requestId: string | null;
+  /** The price and the day and month under which the start call was booked. */
+  readonly charge: { readonly currency: string; readonly micros: number; readonly day: string; readonly month: string };
+}
+
+/** What the result of a session says besides the decision. */
+export interface SessionResult {
+  /** How many checks the vendor bills; null if its answer does not say. */
+  readonly chargeCount: number | null;
+  /** Tries of the person that the vendor lists. */
+  readonly tries: number;
+  /** Risk level of the device, `1` (secure) to `4` (high); null if the vendor gave none. */
+  readonly deviceRisk: string | null;
+  /** Tencent's reasons for a failed liveness check, e.g. `03`. */
+  readonly livenessTags: readonly string[];
+}
+
+/** A medium that a session has moved to the place of its frame. */
+export interface StoredMedium extends StoredFrame {
+  readonly name: MediaName;
+}
+
+/** Outcome of `detect` or `collect`: the vendor's answer about the person. */
 export interface DetectOutcome {
   readonly decision: Decision;
   /** 0–100; null if the vendor gave none. */
@@ -53,6 +83,10 @@ export interface DetectOutcome {
   readonly frameHidden?: true;
   /** Set if the decision was recovered from a receipt: the frame is stored already, and nothing is left to download. */
   readonly stored?: StoredFrame;
+  /** Only of a session. */
+  readonly session?: SessionResult;
+  /** Only of a session: the wanted media that the result has. Their links live for minutes, so they are asked for when needed. */
+  readonly media?: { readonly names: readonly MediaName[]; readonly until: number };
 }
 
 /** Tencent's link to the picture. */
@@ -69,6 +103,12 @@ export function frameWithoutDownload({ frameHidden }: Pick<DetectOutcome, 'frame
   return frameHidden === true ? 'unknown_shape' : 'none';
 }
 
+/** Until when the frame can be fetched, ms since 1970; null if there is no frame to fetch. */
+export function frameUntil({ bestFrame, media }: DetectOutcome): number | null {
+  if (bestFrame !== null) return bestFrame.expiresAt;
+  return media?.names.includes('bestFrame') === true ? media.until : null;
+}
+
 /** The picture after its download. */
 export interface StoredFrame {
   /** Location in the sink's notation. @example '/frames/v893….jpg' or 'cos:ap-singapore/faces-1250000000/v893….jpg' */
@@ -82,10 +122,13 @@ export interface StoredFrame {
 export interface DownloadOutcome {
   readonly frame: FrameState;
   readonly stored: StoredFrame | null;
+  /** Only of a session. */
+  readonly media?: readonly StoredMedium[];
 }
 
-/** Outcomes by stage; a stage that has not finished is absent. */
+/** Outcomes by stage; a stage that has not finished is absent. The outcome of `collect` is in `detect`, because both decide. */
 export interface StageOutcomes {
+  start?: StartOutcome;
   upload?: UploadOutcome;
   md5?: Md5Outcome;
   detect?: DetectOutcome;

@@ -65,6 +65,13 @@ export interface Policy {
    * @default 'retry'
    */
   readonly unknownOutcome: 'retry' | 'review';
+  /**
+   * When a session is asked for its result, ms: `first` after the start, and then less and less often, at least every `most`. Once
+   * the caller has reported the end, from `told` on.
+   *
+   * @default { first: 30_000, most: 300_000, told: 1_000 }
+   */
+  readonly askMs: { readonly first: number; readonly most: number; readonly told: number };
   /** How long a held verification waits for an operator before it fails, ms. @default 7 days */
   readonly holdMs: number;
   /** How many runs may crash while they are alone in their process before the verification fails as POISON. @default 3 */
@@ -81,9 +88,34 @@ export const DEFAULT_POLICY: Policy = {
   accountWaitMs: { interactive: 2_000, batch: 10_000 },
   maxPayments: 2,
   unknownOutcome: 'retry',
+  askMs: { first: 30_000, most: 300_000, told: 1_000 },
   holdMs: 7 * 24 * 3_600_000,
   crashBudget: 3,
 };
+
+/** Time limit of one attempt of a stage, ms. */
+export function stageLimitMs({ stageMs }: Policy, stage: StageName): number {
+  switch (stage) {
+    case 'start':
+      return stageMs.upload;
+    case 'upload':
+    case 'md5':
+    case 'download':
+      return stageMs[stage];
+    default:
+      return stageMs.md5;
+  }
+}
+
+/** When to ask again for the result of a session, ms: after half as long again as it has already taken. */
+export function askAgainMs(
+  { first, most, told }: Policy['askMs'],
+  { startedAt, toldAt }: { readonly startedAt: number; readonly toldAt: number | null },
+  now: number,
+): number {
+  const [since, least] = toldAt === null ? [startedAt, first] : [toldAt, told];
+  return Math.min(Math.max((now - since) / 2, least), most);
+}
 
 /** How many calls may be paid, or possibly paid, before an operator must agree to another one. */
 export function maxPaymentsWithoutReview({ unknownOutcome, maxPayments }: Policy, lane: Lane): number {
@@ -128,6 +160,7 @@ export function nextMove(failed: FailedAttempt, policy: Policy): NextMove {
   const backoff = (exponent: number) => jitter(Math.min(first * 2 ** exponent, most), failed.random);
   const requestedMs = failed.retryAfterMs ?? 0;
   if (stage === 'download') return nextDownload(failed, first);
+  if (stage === 'collect' && classified.class !== 'unknown') return nextDownload(failed, first);
   if (failed.outage !== undefined) {
     const delayMs = Math.max(
       requestedMs,
@@ -148,7 +181,7 @@ export function nextMove(failed: FailedAttempt, policy: Policy): NextMove {
     case 'transient':
     case 'machine': // the machine's probes found no fault, so this one file or folder is the problem
     case 'unknown': {
-      const maxAttempts = classified.class === 'unknown' ? policy.unknownAttempts : policy.attempts[stage];
+      const maxAttempts = classified.class === 'unknown' ? policy.unknownAttempts : policy.attempts[limitOf(stage)];
       if (attempts + 1 >= maxAttempts) return atLimit(classified.class);
       return { to: 'later', delayMs: Math.max(requestedMs, backoff(attempts)), counts: true };
     }
@@ -156,6 +189,11 @@ export function nextMove(failed: FailedAttempt, policy: Policy): NextMove {
     case 'caller':
       return { to: 'fail' };
   }
+}
+
+/** The limit of `detect` also holds for the start of a session, because both are paid calls. */
+function limitOf(stage: StageName): LimitedStage {
+  return LIMITED_STAGES.find((limited) => limited === stage) ?? 'detect';
 }
 
 /**

@@ -6,14 +6,16 @@ import { z } from 'zod';
 import { type Failure, inputFailure } from '../errors/failure.ts';
 import { CODES } from '../errors/index.ts';
 import {
-  ACTION_NAMES,
   ACTIONS,
+  type ActionName,
+  CHECK_NAMES,
   DEFAULT_ACTION,
   REGIONS,
   RESOURCE_NAMES,
   type ResourceName,
   resourcesOf,
 } from './actions.ts';
+import type { SessionOrder } from './flows.ts';
 import { RECEIPT_SUFFIX } from './frame-receipt.ts';
 import { ID_START, WEBHOOK_NAME_PATTERN } from './names.ts';
 import { objectKeySchema } from './object-key.ts';
@@ -22,7 +24,9 @@ import { VENDOR_CALLS } from './vendor-calls.ts';
 
 /** How resources reach Tencent: through a bucket of the company, or through links of CreateUploadUrl. */
 export const UPLOAD_WAYS = ['own-bucket', 'create-upload-url'] as const;
-export type UploadWay = (typeof UPLOAD_WAYS)[number];
+/** How the resources of a record reach Tencent. `in-request`: as part of the call itself. */
+export const RECORD_WAYS = [...UPLOAD_WAYS, 'in-request'] as const;
+export type UploadWay = (typeof RECORD_WAYS)[number];
 
 /** `interactive`: a person waits for the answer. `batch`: everything else. Batch verifications yield to interactive ones. */
 export const LANES = ['interactive', 'batch'] as const;
@@ -31,7 +35,8 @@ export type Lane = (typeof LANES)[number];
 /** Default deadline by lane, in ms after the request. */
 export const DEFAULT_DEADLINE_MS: Readonly<Record<Lane, number>> = { interactive: 60_000, batch: 24 * 3_600_000 };
 export const MIN_DEADLINE_MS = 1_000;
-export const MAX_DEADLINE_MS = 7 * 24 * 3_600_000;
+const DAY_MS = 24 * 3_600_000;
+export const MAX_DEADLINE_MS = 7 * DAY_MS;
 /** 0–100. */
 export const DEFAULT_SIMILARITY_THRESHOLD = 70;
 
@@ -92,14 +97,14 @@ const consent = z
 /** A reference to the person's consent, the version of its text, and when it was given (ISO 8601). */
 export type Consent = z.infer<typeof consent>;
 
-const requestFields = z.strictObject({
+export const requestFields = z.strictObject({
   key: z
     .string()
     .min(1, 'is empty: give a key of your own that names this check, e.g. your order or session id')
     .max(128, 'is longer than 128 characters: use a shorter id, or a hash of it')
     .regex(PRINTABLE_ASCII, FORBIDDEN_CHARACTER)
     .describe("The caller's own key. The same key with the same payload is always the same verification."),
-  action: z.enum(ACTION_NAMES).default(DEFAULT_ACTION).describe('The FaceID call.'),
+  action: z.enum(CHECK_NAMES).default(DEFAULT_ACTION).describe('The FaceID call.'),
   region: z.enum(REGIONS).describe('Region of the FaceID API.'),
   upload: z
     .enum(UPLOAD_WAYS)
@@ -224,7 +229,12 @@ export type VerificationRequest = z.input<typeof verificationRequest>;
 export type Verification = z.output<typeof verificationRequest>;
 
 /** The part of a verification that the stages need. The record drops it when the verification ends. */
-export type Order = Pick<Verification, 'action' | 'region' | 'upload' | 'resources' | 'liveness' | 'frame'>;
+export interface Order extends Pick<Verification, 'region' | 'resources' | 'liveness' | 'frame'> {
+  readonly action: ActionName;
+  readonly upload: UploadWay;
+  /** Only of a session. */
+  readonly session?: SessionOrder | undefined;
+}
 
 /** Optional fields that a deployment can require of every verification, see BESTFRAME_DEMANDS. */
 export const REQUIRABLE_FIELDS = ['subject', 'purpose', 'consent'] as const;
@@ -248,19 +258,31 @@ export function parseVerification(
   const parsed = verificationRequest.safeParse(input, { reportInput: true });
   if (!parsed.success) {
     const { field, problem } = describeInvalidField(parsed.error.issues[0]);
-    throw invalid(field, problem);
+    throw invalidRequest(field, problem);
   }
-  for (const field of required) {
-    if (parsed.data[field] === undefined) throw invalid(field, 'is missing: this deployment requires it');
-  }
-  const { deadline } = parsed.data;
-  if (deadline !== undefined) {
-    const ahead = Date.parse(deadline) - now;
-    if (ahead < MIN_DEADLINE_MS)
-      throw invalid('deadline', 'is in the past or too close: give a time at least 1 second ahead');
-    if (ahead > MAX_DEADLINE_MS) throw invalid('deadline', 'is more than 7 days ahead: give an earlier time');
-  }
+  checkRequired(parsed.data, required);
+  checkDeadline(parsed.data.deadline, now, MAX_DEADLINE_MS);
   return parsed.data;
+}
+
+/** @throws Failure INVALID_VERIFICATION if a field is missing that the deployment requires */
+export function checkRequired(
+  request: { readonly [Field in RequirableField]?: unknown },
+  required: readonly RequirableField[],
+): void {
+  const missing = required.find((field) => request[field] === undefined);
+  if (missing !== undefined) throw invalidRequest(missing, 'is missing: this deployment requires it');
+}
+
+/** @throws Failure INVALID_VERIFICATION unless the deadline is at least a second and at most `mostMs` ahead */
+export function checkDeadline(deadline: string | undefined, now: number, mostMs: number): void {
+  if (deadline === undefined) return;
+  const ahead = Date.parse(deadline) - now;
+  if (ahead < MIN_DEADLINE_MS)
+    throw invalidRequest('deadline', 'is in the past or too close: give a time at least 1 second ahead');
+  if (ahead <= mostMs) return;
+  const most = mostMs < DAY_MS ? `${mostMs / 3_600_000} hours` : `${mostMs / DAY_MS} days`;
+  throw invalidRequest('deadline', `is more than ${most} ahead: give an earlier time`);
 }
 
 /** @returns the deadline in ms since 1970. */
@@ -268,7 +290,7 @@ export function deadlineOf(request: Verification, now: number): number {
   return request.deadline === undefined ? now + DEFAULT_DEADLINE_MS[request.lane] : Date.parse(request.deadline);
 }
 
-function invalid(field: string, problem: string): Failure {
+export function invalidRequest(field: string, problem: string): Failure {
   return inputFailure(CODES.INVALID_VERIFICATION, field, `${field === '' ? 'the verification' : field} ${problem}`);
 }
 

@@ -7,9 +7,30 @@ export const STATES = ['queued', 'active', 'delayed', 'held', 'completed', 'fail
 /** Progress of a verification; docs/states.md explains each state. */
 export type State = (typeof STATES)[number];
 
-export const DECISIONS = ['match', 'no_match', 'not_live', 'recapture'] as const;
-/** Result of the check: the person matches, is another person, is not live, or must record again. */
+export const DECISIONS = [
+  'match',
+  'no_match',
+  'not_live',
+  'recapture',
+  'live',
+  'not_started',
+  'abandoned',
+  'expired',
+  'retry_limit',
+] as const;
+/**
+ * Result of the check: the person matches, is another person, is not live, or must record again. Only sessions have the others:
+ * the person is live (nothing was compared), never began, left before the end, or used up all tries; or Tencent no longer has the
+ * result.
+ */
 export type Decision = (typeof DECISIONS)[number];
+
+const OF_SESSIONS: ReadonlySet<Decision> = new Set(['live', 'not_started', 'abandoned', 'expired', 'retry_limit']);
+
+/** The decisions to list with their counts: those of sessions only if there are any. */
+export function listedDecisions(counts: Readonly<Record<Decision, number>>): Decision[] {
+  return DECISIONS.filter((each) => !OF_SESSIONS.has(each) || counts[each] > 0);
+}
 
 /**
  * `deleted`: the frame was stored; later its retention ended, or the caller acknowledged the frame. `unknown_shape`: in the
@@ -22,8 +43,8 @@ export type FrameState = (typeof FRAME_STATES)[number];
 export const NEXT_STEPS = ['accept', 'refuse', 'recapture', 'wait', 'investigate'] as const;
 export type NextStep = (typeof NEXT_STEPS)[number];
 
-export const STAGES = ['upload', 'md5', 'detect', 'download'] as const;
-/** Stages in their order. */
+export const STAGES = ['upload', 'md5', 'detect', 'start', 'await', 'collect', 'download'] as const;
+/** A stage of any plan. The stages of an action, in their order, are in its row of the table (`actions.ts`). */
 export type StageName = (typeof STAGES)[number];
 
 /** Whether the state is final. */
@@ -39,11 +60,16 @@ export function nextStep(state: State, decision: Decision | null): NextStep {
   if (state === 'failed' || state === 'cancelled' || state === 'held') return 'investigate';
   switch (decision) {
     case 'match':
+    case 'live':
       return 'accept';
     case 'no_match':
     case 'not_live':
+    case 'retry_limit':
       return 'refuse';
     case 'recapture':
+    case 'not_started':
+    case 'abandoned':
+    case 'expired':
       return 'recapture';
     case null:
       return 'wait';

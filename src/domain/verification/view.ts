@@ -3,6 +3,7 @@
 import type { Audience, Retake } from '../errors/index.ts';
 import type { ActionName, Region } from './actions.ts';
 import type { Cost } from './cost.ts';
+import type { MediaName } from './flows.ts';
 import type { HistoryEntry } from './history.ts';
 import type { LegalHold } from './legal-hold.ts';
 import type { Mode } from './mode.ts';
@@ -10,6 +11,30 @@ import type { StoredFrame } from './outcomes.ts';
 import type { PausedBy } from './pauses.ts';
 import type { Consent, Lane, UploadWay } from './request.ts';
 import type { Decision, FrameState, NextStep, StageName, State } from './states.ts';
+
+/** What only a session has. The token is not here: only the call that starts the session returns it. */
+export interface SessionView {
+  /** When Tencent issued the token, ISO 8601. Null before that, and after the end. */
+  readonly startedAt: string | null;
+  /** The person must begin by then. */
+  readonly startBy: string | null;
+  /** Tencent keeps the result until then. */
+  readonly resultUntil: string | null;
+  /** When your backend last reported that the person has finished. */
+  readonly toldAt: string | null;
+  /** How many checks Tencent bills; null if its result does not say. */
+  readonly chargeCount: number | null;
+  /** Tries of the person that Tencent lists. */
+  readonly tries: number;
+  /** `1` (secure) to `4` (high risk); null if Tencent gave none. */
+  readonly deviceRisk: string | null;
+  /** Tencent's reasons for a failed liveness check, e.g. `03`: photo replay. */
+  readonly livenessTags: readonly string[];
+  /** What is to be moved from Tencent; empty after the end. */
+  readonly wanted: readonly MediaName[];
+  /** What was stored besides the frame. */
+  readonly media: readonly { readonly name: MediaName; readonly bytes: number; readonly md5: string }[];
+}
 
 /** A verification with its history. */
 export interface VerificationView {
@@ -56,6 +81,8 @@ export interface VerificationView {
   readonly stage: StageName;
   /** Attempts and total duration in ms, by stage. */
   readonly stages: readonly { readonly name: StageName; readonly attempts: number; readonly ms: number }[];
+  /** Only of a session; null for a verification. */
+  readonly session: SessionView | null;
   /** ISO 8601, as all times here. */
   readonly createdAt: string;
   readonly deadline: string;

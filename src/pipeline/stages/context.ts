@@ -9,6 +9,7 @@ import type {
   DetectAnswer,
   DetectInput,
   FaceId,
+  FlowStart,
   FrameSink,
   LinkIo,
   PaidTurn,
@@ -16,8 +17,10 @@ import type {
   Turn,
 } from '../../domain/ports.ts';
 import type { Region } from '../../domain/verification/actions.ts';
-import type { DetectOutcome, StageOutcomes } from '../../domain/verification/outcomes.ts';
+import type { FlowParameters } from '../../domain/verification/flows.ts';
+import type { DetectOutcome, StageOutcomes, StartOutcome } from '../../domain/verification/outcomes.ts';
 import type { Order } from '../../domain/verification/request.ts';
+import type { FlowResult } from '../../domain/verification/session-result.ts';
 
 /** The ports that stages use. */
 export interface Edges {
@@ -64,4 +67,15 @@ export interface StageContext {
     prepare: (callMs: number) => Promise<DetectInput>,
     call: (turn: () => Promise<PaidTurn>, signal: AbortSignal) => Promise<DetectAnswer>,
   ): Promise<DetectOutcome>;
+  /** The only way to start a session. Like `pay`. */
+  payStart(
+    prepare: () => Promise<FlowParameters>,
+    call: (turn: () => Promise<PaidTurn<FlowParameters>>, signal: AbortSignal) => Promise<FlowStart>,
+  ): Promise<StartOutcome>;
+  /** Waits for the rate-limit slot of a result call. */
+  resultTurn(): Promise<Turn>;
+  /** The media of the session, from a result that this attempt has just got. */
+  freshMedia(): Promise<FlowResult['media']>;
+  /** Whether media other than the frame may be given up, because they have failed often enough. */
+  readonly mayLeaveMedia: boolean;
 }

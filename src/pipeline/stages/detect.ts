@@ -5,6 +5,7 @@
 import { Failure } from '../../domain/errors/failure.ts';
 import { failureCode } from '../../domain/errors/index.ts';
 import { faceIdDependency } from '../../domain/operations/breakers.ts';
+import type { CheckName } from '../../domain/verification/actions.ts';
 import type { DetectOutcome } from '../../domain/verification/outcomes.ts';
 import type { StageContext, StageInput } from './context.ts';
 import { concerning } from './evidence.ts';
@@ -14,7 +15,8 @@ import { isStaged, readyLinks } from './links.ts';
 const BAD_LINK = 'invalid resourceUrl';
 
 export function detect(input: StageInput, context: StageContext): Promise<DetectOutcome> {
-  const { action, region, liveness } = input.order;
+  const { region, liveness } = input.order;
+  const action = input.order.action as CheckName;
   const faceId = { about: 'deployment', dependency: faceIdDependency(action) } as const;
   return context.pay(
     async (callMs) => {

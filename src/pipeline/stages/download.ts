@@ -9,10 +9,13 @@ import { COS_GET, COS_PUT } from '../../domain/operations/breakers.ts';
 import { type DownloadOutcome, frameWithoutDownload } from '../../domain/verification/outcomes.ts';
 import type { StageContext, StageInput } from './context.ts';
 import { concerning, streamConcerning } from './evidence.ts';
+import { downloadMedia } from './media.ts';
+import { receiptOf } from './receipt.ts';
 
 /** Whether there is a frame to download: the vendor returned one, the caller wants it, and it is not stored yet. */
 export function hasFrameToFetch({ order, outcomes: { detect } }: StageInput): boolean {
-  return detect?.bestFrame != null && detect.stored === undefined && order.frame.to !== 'none';
+  const has = detect?.bestFrame != null || detect?.media !== undefined;
+  return has && detect.stored === undefined && order.frame.to !== 'none';
 }
 
 export async function download(input: StageInput, context: StageContext): Promise<DownloadOutcome> {
@@ -20,24 +23,13 @@ export async function download(input: StageInput, context: StageContext): Promis
   if (detect?.stored !== undefined) return { frame: 'stored', stored: detect.stored };
   const frame = detect?.bestFrame ?? null;
   if (detect === undefined || input.order.frame.to === 'none') return { frame: 'none', stored: null };
+  if (detect.media !== undefined) return downloadMedia(input, context, detect);
   if (frame === null) return { frame: frameWithoutDownload(detect), stored: null };
   if (frame.expiresAt <= context.now()) {
     const message = 'the BestFrame link has expired: the vendor no longer has the picture';
     throw localFailure(CODES.FRAME_EXPIRED, message);
   }
-  const { decision, similarity, result, requestId, billed: paid } = detect;
-  const proof = context.proofOf(input.order, detect);
-  const receipt = {
-    id: input.id,
-    decision,
-    similarity,
-    result,
-    requestId,
-    decidedAt: context.now(),
-    proof,
-    owner: context.receiptOwner,
-    paid,
-  };
+  const receipt = receiptOf(input, context, detect);
   // The vendor made the link. So if the link cannot be read, this is evidence about COS, and not about the account.
   const bytes = streamConcerning(
     { dependency: COS_GET },

@@ -11,7 +11,13 @@ import { CODES } from '../../domain/errors/index.ts';
 import { COS_PUT, CREATE_UPLOAD_URL, sourceDependency } from '../../domain/operations/breakers.ts';
 import { isHostAllowed, stagedResources, type TenantWall } from '../../domain/operations/tenants.ts';
 import type { OpenSource, SourceLimits, Turn } from '../../domain/ports.ts';
-import { type ResourceName, type ResourceRule, resourcesOf } from '../../domain/verification/actions.ts';
+import {
+  type CheckName,
+  type ResourceName,
+  type ResourceRule,
+  resourcesOf,
+} from '../../domain/verification/actions.ts';
+import { isFlow } from '../../domain/verification/flows.ts';
 import { objectKey } from '../../domain/verification/identity.ts';
 import type { UploadedResource, UploadOutcome } from '../../domain/verification/outcomes.ts';
 import { PUT_LINK_MS } from '../../domain/verification/policy.ts';
@@ -62,7 +68,10 @@ export async function openResources(
   { edges, signal, wall }: StageContext,
 ): Promise<OpenedResource[]> {
   const staged = stagedResources(id, order);
-  const wanted = resourcesOf(order.action);
+  // A flow that compares with a document takes no photo.
+  const wanted = resourcesOf(order.action).filter(
+    ([name]) => !isFlow(order.action) || order.resources[name] !== undefined,
+  );
   const results = await Promise.allSettled(
     wanted.map(async ([name, rule]) => {
       const from = order.resources[name];
@@ -131,7 +140,7 @@ const toOwnBucket: UploadOne = async ({ name, rule, source, origin }, input, con
 function viaUploadUrl(turn: () => Promise<Turn>): UploadOne {
   return async ({ rule, source, origin }, { order }, { edges, signal }) => {
     const pair = await concerning({ about: 'deployment', dependency: CREATE_UPLOAD_URL }, () =>
-      edges.faceId.createUploadUrl(order.action, order.region, turn, signal),
+      edges.faceId.createUploadUrl(order.action as CheckName, order.region, turn, signal),
     );
     await concerning(PUT, () =>
       edges.links.put(pair.putLink, () => streamConcerning(origin, source.stream()), putHeaders(rule, source), signal),

@@ -1,6 +1,6 @@
 import type { Lane } from '../../domain/verification/request.ts';
 import type { Deployment } from '../deployment.ts';
-import type { AttemptRef } from './attempt-ref.ts';
+import { type AttemptRef, gateKeys } from './attempt-ref.ts';
 import { runScript } from './run.ts';
 
 export interface Admission {
@@ -13,11 +13,12 @@ export interface Admission {
 /** @returns `waitMs` before asking again (0 = admitted), and the epoch of the gate. */
 export async function askAdmission(
   { redis, names }: Deployment,
-  { id, region, action }: AttemptRef,
+  attempt: AttemptRef,
   lane: Lane,
   { capacity, holdMs }: Admission,
 ): Promise<{ waitMs: number; epoch: string }> {
-  const { gate, admitted, express, sharing } = names.gate(region, action);
+  const { id } = attempt;
+  const { gate, admitted, express, sharing } = gateKeys({ names }, attempt);
   const keys = { journal: names.journal(id), gate, admitted, express, sharing };
   const reply = await runScript(redis, 'ask-admission', keys, { id, lane, capacity, holdMs });
   const [waitMs, epoch] = reply as [number, string];

@@ -1,6 +1,7 @@
 /** Identifies one attempt at a verification: the values that the fence checks, and the Redis keys that its scripts share. */
-import type { ActionName, Region } from '../../domain/verification/actions.ts';
+import type { ActionName, GatedAction, Region } from '../../domain/verification/actions.ts';
 import type { Deployment } from '../deployment.ts';
+import type { GateKeys } from '../names.ts';
 
 /** Proves that an attempt owns its job. */
 export interface Fence {
@@ -14,6 +15,8 @@ export interface AttemptRef extends Fence {
   readonly id: string;
   readonly region: Region;
   readonly action: ActionName;
+  /** The call whose gate the attempt passes: for a session with a token, the result call. Default: the action. */
+  readonly call?: GatedAction;
 }
 
 /**
@@ -21,6 +24,14 @@ export interface AttemptRef extends Fence {
  * attempt must then end it, whether or not the write took place.
  */
 export type WriteAnswer = 'ok' | 'lost' | 'ended' | 'cancel';
+
+/** The keys of the gate that the attempt passes. */
+export function gateKeys(
+  { names }: Pick<Deployment, 'names'>,
+  { region, action, call = action }: Pick<AttemptRef, 'region' | 'action' | 'call'>,
+): GateKeys {
+  return names.gate(region, call);
+}
 
 export function fencedKeys({ names }: Deployment, { id, region }: AttemptRef) {
   const { job, lock } = names.job(region, id);

@@ -15,9 +15,9 @@
 --@include turn
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', 0, 0, {}, '0', '0', '' } end
 local now = clock()
-local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText, turn, tenant, weight =
+local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText, turn, tenant, weight, started =
   unpack(redis.call('HMGET', journalKey, 'state', 'notBefore', 'begun', 's:detect', 'deadline', 'cancel',
-    'open', 'heldUntil', 'alone', 'crashed', 'turn', 'tn', 'weight'))
+    'open', 'heldUntil', 'alone', 'crashed', 'turn', 'tn', 'weight', 's:start'))
 if not state then return { 'missing', now, 0, {}, '0', '0', '' } end -- expired, or a tombstone
 -- `held` depends on heldUntil, not on the state: a run with the verdict `hold_expired` sets the state to `active`, and may die
 -- before it ends the verification. The next run must then get the same verdict.
@@ -45,9 +45,11 @@ else
   end
   if held then verdict = 'hold_expired' end -- no operator decided in time, or the caller cancelled the verification
   redis.call('HSET', journalKey, 'state', 'active')
+  redis.call('HDEL', journalKey, 'parked')
   if verdict == 'go' and crashed >= tonumber(crashBudget) then
     verdict = 'poison'
-  elseif verdict == 'go' and not decided and tonumber(deadline) <= now and not open then
+  elseif verdict == 'go' and not decided and not started and tonumber(deadline) <= now and not open then
+    -- A session with a token is never expired here: its result is asked for once more, and then decided.
     verdict = 'expired'
   elseif verdict == 'go' and not decided and not cancelled then
     wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, id,

@@ -3,7 +3,7 @@ import type { Lane } from '../../domain/verification/request.ts';
 import type { Deployment } from '../deployment.ts';
 import { type JournalRecord, readRecord } from '../record.ts';
 import type { Admission } from './ask-admission.ts';
-import { type AttemptRef, fencedKeys } from './attempt-ref.ts';
+import { type AttemptRef, fencedKeys, gateKeys } from './attempt-ref.ts';
 import { runScript } from './run.ts';
 
 /** What the attempt may do, see begin-attempt.lua. `sealed`: the record is sealed with a key that this process does not have. */
@@ -46,9 +46,9 @@ export async function beginAttempt(
   { lane, crashBudget, admission }: { lane: Lane; crashBudget: number; admission: Admission },
 ): Promise<AttemptStart> {
   const { redis, names, sealer } = deployment;
-  const { id, region, action, token, ats } = attempt;
+  const { id, region, token, ats } = attempt;
   const { journal, lock, job } = fencedKeys(deployment, attempt);
-  const { gate, admitted, express, sharing } = names.gate(region, action);
+  const { gate, admitted, express, sharing } = gateKeys(deployment, attempt);
   const reply = await runScript(
     redis,
     'begin-attempt',

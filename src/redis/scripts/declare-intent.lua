@@ -2,7 +2,7 @@
 -- `maxPayments` calls that were or may have been paid.
 --   KEYS  journal lock job history gate admitted reserved answered breakers counters costsDay costsMonth budget
 --   ARGV  token ats generation id intentId preflight entry callMs slotLane slotAt maxPayments lanes laneMs soonMs aheadMs packageDigest packageTtlMs photoRetries dependency mayProbe passed windowMs place charge budgets
---         preflight: outcome of the md5 stage, JSON; entry: its history entry, or ''
+--         preflight: outcome of the md5 stage, JSON, or '' if the plan has no such stage; entry: its history entry, or ''
 --         slotLane, slotAt: from an earlier answer `slot`, or '' and 0; see includes/reserved
 --         lanes, laneMs, soonMs: see includes/slot; aheadMs: the intent is declared at most this long before its slot
 --         packageDigest: of the liveness package, or '' to allow reuse of the package; photoRetries: see includes/answered
@@ -36,13 +36,13 @@
 local now = clock()
 local rate = readRate(gateKey, now, lanes, laneMs, soonMs)
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', now, 0 } end
-local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight =
+local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight, started =
   unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5',
-    'allowed', 'tn', 'weight'))
+    'allowed', 'tn', 'weight', 's:start'))
 local tenant = ownTenant or ''
 if not state or isTerminal(state) then return { 'ended', now, 0 } end
 if currentGeneration ~= generation then return { 'lost', now, 0 } end
-if decided then return { 'decided', now, 0 } end
+if decided or started then return { 'decided', now, 0 } end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 
 local function declare(intent, warning)
@@ -96,7 +96,7 @@ slot = movedSlot(gateKey, now, rate, lane, slot)
 if slot > now + tonumber(aheadMs) then return { 'slot', now, slot, lane } end
 redis.call('HDEL', reservedKey, id)
 
-if not checked then
+if not checked and preflight ~= '' then
   redis.call('HSET', journalKey, 's:md5', preflight)
   remember(historyKey, entry)
 end

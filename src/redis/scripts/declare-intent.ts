@@ -13,7 +13,8 @@ export interface IntentRequest {
   /** Id of this intent. A repeated script call has the same id. */
   readonly intentId: string;
   readonly generation: number;
-  readonly preflight: Md5Outcome;
+  /** Null if the plan has no stage md5. */
+  readonly preflight: Md5Outcome | null;
   readonly preflightEntry: HistoryEntry | null;
   /** Time limit of the call, counted from its slot. */
   readonly callMs: number;
@@ -100,7 +101,7 @@ export async function declareIntent(
       generation: request.generation,
       id,
       intentId: request.intentId,
-      preflight: JSON.stringify(request.preflight),
+      preflight: request.preflight === null ? '' : JSON.stringify(request.preflight),
       callMs: request.callMs,
       slotLane: known?.lane ?? '',
       slotAt: known?.at ?? 0,

@@ -11,8 +11,8 @@
 --@include now
 --@include terminal
 --@include live
-local state, erased, legalHold, endedAt, request, stored, sources, tenant =
-  unpack(redis.call('HMGET', journalKey, 'state', 'erased', 'legal', 'endedAt', 'rq', 'stored', 'src', 'tn'))
+local state, erased, legalHold, endedAt, request, stored, sources, tenant, media =
+  unpack(redis.call('HMGET', journalKey, 'state', 'erased', 'legal', 'endedAt', 'rq', 'stored', 'src', 'tn', 'media'))
 if erased then return { 'gone', 0 } end
 if not state then return { 'missing', 0 } end
 if legalHold then return { 'legal_hold', 0 } end
@@ -31,6 +31,7 @@ end
 if receipt ~= '' then
   redis.call('HSET', journalKey, 'rq', request, 'pending', 1)
   if stored then redis.call('HSET', journalKey, 'stored', stored) end
+  if media then redis.call('HSET', journalKey, 'media', media) end
   if sources then redis.call('HSET', journalKey, 'src', sources) end
   redis.call('SET', receiptKey, receipt, 'PX', tombstoneTtlMs)
   redis.call('HSET', outboxKey, outboxField, outboxEntry)

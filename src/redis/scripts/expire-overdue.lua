@@ -3,15 +3,15 @@
 --   KEYS  journal lock history live ended outbox held admitted express kept
 --   ARGV  id channel outboxEntry expiryMs entry reason keepMs maxPayments
 --         outboxEntry: JSON, or ''; reason: JSON; keepMs, maxPayments: see settle
---   →     expired | unchanged (ended, held, decided, not overdue, or a worker is running it)
+--   →     expired | unchanged (ended, held, decided, a session with a token, not overdue, or a worker is running it)
 --@include now
 --@include terminal
 --@include history
 --@include live
 --@include finish
-local state, deadline, decided, open, cancelled =
-  unpack(redis.call('HMGET', journalKey, 'state', 'deadline', 's:detect', 'open', 'cancel'))
-if not state or isTerminal(state) or state == 'held' or decided or open then return 'unchanged' end
+local state, deadline, decided, open, cancelled, started =
+  unpack(redis.call('HMGET', journalKey, 'state', 'deadline', 's:detect', 'open', 'cancel', 's:start'))
+if not state or isTerminal(state) or state == 'held' or decided or open or started then return 'unchanged' end
 local now = clock()
 if tonumber(deadline) > now or redis.call('EXISTS', lockKey) == 1 then return 'unchanged' end
 local last, lastReason = 'failed', reason

@@ -3,7 +3,7 @@ import type { Deployment } from '../deployment.ts';
 import type { NotifyJob } from '../notify-queue.ts';
 import { outboxArgs } from '../outbox.ts';
 import type { Reason } from '../record.ts';
-import { type AttemptRef, fencedKeys, type WriteAnswer } from './attempt-ref.ts';
+import { type AttemptRef, fencedKeys, gateKeys, type WriteAnswer } from './attempt-ref.ts';
 import { runWithEntry } from './run-with-entry.ts';
 
 export interface HoldRequest {
@@ -20,8 +20,8 @@ export async function holdForReview(
   { generation, reason, holdMs, entry, notify }: HoldRequest,
 ): Promise<WriteAnswer> {
   const { names } = deployment;
-  const { id, region, action, token, ats } = attempt;
-  const { admitted, gate } = names.gate(region, action);
+  const { id, token, ats } = attempt;
+  const { admitted, gate } = gateKeys(deployment, attempt);
   const reply = await runWithEntry(
     { deployment, id, entry },
     'hold-for-review',

@@ -237,8 +237,8 @@ local function finish(keys, id, now, fields, outboxEntry, recordTtlMs, keep)
     end
   end
   redis.call('HSET', keys.journal, 'endedAt', now, unpack(fields))
-  redis.call('HDEL', keys.journal, 'src', 's:upload', 's:md5', 's:detect', 'notBefore', 'begun', 'op', 'late', 'gen0',
-    'allowed', 'starts', 'yields', 'alone', 'crashed', 'turn')
+  redis.call('HDEL', keys.journal, 'src', 's:start', 's:upload', 's:md5', 's:detect', 'notBefore', 'begun', 'op', 'late', 'gen0',
+    'parked', 'toldAt', 'allowed', 'starts', 'yields', 'alone', 'crashed', 'turn')
   if redis.call('HEXISTS', keys.journal, 'legal') == 0 then
     redis.call('PEXPIRE', keys.journal, recordTtlMs)
     redis.call('PEXPIRE', keys.history, recordTtlMs)
@@ -388,7 +388,8 @@ local function release(journalKey, heldKey, id, now, leastMs)
   local deadline, generation = unpack(redis.call('HMGET', journalKey, 'deadline', 'gen'))
   redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now,
     'deadline', math.max(tonumber(deadline), now + leastMs), 'gen0', generation)
-  redis.call('HDEL', journalKey, 'heldUntil', 'reason', 'a:upload', 'a:md5', 'a:detect', 'a:download')
+  redis.call('HDEL', journalKey, 'heldUntil', 'reason', 'a:upload', 'a:md5', 'a:detect', 'a:download', 'a:start',
+    'a:collect')
   redis.call('ZREM', heldKey, id)
 end
 `,
@@ -608,9 +609,9 @@ return reply
     text: `
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', 0, 0, {}, '0', '0', '' } end
 local now = clock()
-local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText, turn, tenant, weight =
+local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText, turn, tenant, weight, started =
   unpack(redis.call('HMGET', journalKey, 'state', 'notBefore', 'begun', 's:detect', 'deadline', 'cancel',
-    'open', 'heldUntil', 'alone', 'crashed', 'turn', 'tn', 'weight'))
+    'open', 'heldUntil', 'alone', 'crashed', 'turn', 'tn', 'weight', 's:start'))
 if not state then return { 'missing', now, 0, {}, '0', '0', '' } end -- expired, or a tombstone
 local held = heldUntil and not decided
 local verdict, wait = 'go', 0
@@ -636,9 +637,11 @@ else
   end
   if held then verdict = 'hold_expired' end -- no operator decided in time, or the caller cancelled the verification
   redis.call('HSET', journalKey, 'state', 'active')
+  redis.call('HDEL', journalKey, 'parked')
   if verdict == 'go' and crashed >= tonumber(crashBudget) then
     verdict = 'poison'
-  elseif verdict == 'go' and not decided and tonumber(deadline) <= now and not open then
+  elseif verdict == 'go' and not decided and not started and tonumber(deadline) <= now and not open then
+    -- A session with a token is never expired here: its result is asked for once more, and then decided.
     verdict = 'expired'
   elseif verdict == 'go' and not decided and not cancelled then
     wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, id,
@@ -746,13 +749,13 @@ return cancelled and 'cancel' or 'ok'
 local now = clock()
 local rate = readRate(gateKey, now, lanes, laneMs, soonMs)
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', now, 0 } end
-local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight =
+local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight, started =
   unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5',
-    'allowed', 'tn', 'weight'))
+    'allowed', 'tn', 'weight', 's:start'))
 local tenant = ownTenant or ''
 if not state or isTerminal(state) then return { 'ended', now, 0 } end
 if currentGeneration ~= generation then return { 'lost', now, 0 } end
-if decided then return { 'decided', now, 0 } end
+if decided or started then return { 'decided', now, 0 } end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 local function declare(intent, warning)
   settleSlot(gateKey, rate, intent.lane, intent.at)
@@ -799,7 +802,7 @@ end
 slot = movedSlot(gateKey, now, rate, lane, slot)
 if slot > now + tonumber(aheadMs) then return { 'slot', now, slot, lane } end
 redis.call('HDEL', reservedKey, id)
-if not checked then
+if not checked and preflight ~= '' then
   redis.call('HSET', journalKey, 's:md5', preflight)
   remember(historyKey, entry)
 end
@@ -837,8 +840,8 @@ return 'ok'
     rest: null,
     includes: ['now', 'terminal', 'live'],
     text: `
-local state, erased, legalHold, endedAt, request, stored, sources, tenant =
-  unpack(redis.call('HMGET', journalKey, 'state', 'erased', 'legal', 'endedAt', 'rq', 'stored', 'src', 'tn'))
+local state, erased, legalHold, endedAt, request, stored, sources, tenant, media =
+  unpack(redis.call('HMGET', journalKey, 'state', 'erased', 'legal', 'endedAt', 'rq', 'stored', 'src', 'tn', 'media'))
 if erased then return { 'gone', 0 } end
 if not state then return { 'missing', 0 } end
 if legalHold then return { 'legal_hold', 0 } end
@@ -857,6 +860,7 @@ end
 if receipt ~= '' then
   redis.call('HSET', journalKey, 'rq', request, 'pending', 1)
   if stored then redis.call('HSET', journalKey, 'stored', stored) end
+  if media then redis.call('HSET', journalKey, 'media', media) end
   if sources then redis.call('HSET', journalKey, 'src', sources) end
   redis.call('SET', receiptKey, receipt, 'PX', tombstoneTtlMs)
   redis.call('HSET', outboxKey, outboxField, outboxEntry)
@@ -871,9 +875,9 @@ return { 'erased', redis.call('EXISTS', lockKey) }
     rest: null,
     includes: ['now', 'terminal', 'history', 'live', 'finish'],
     text: `
-local state, deadline, decided, open, cancelled =
-  unpack(redis.call('HMGET', journalKey, 'state', 'deadline', 's:detect', 'open', 'cancel'))
-if not state or isTerminal(state) or state == 'held' or decided or open then return 'unchanged' end
+local state, deadline, decided, open, cancelled, started =
+  unpack(redis.call('HMGET', journalKey, 'state', 'deadline', 's:detect', 'open', 'cancel', 's:start'))
+if not state or isTerminal(state) or state == 'held' or decided or open or started then return 'unchanged' end
 local now = clock()
 if tonumber(deadline) > now or redis.call('EXISTS', lockKey) == 1 then return 'unchanged' end
 local last, lastReason = 'failed', reason
@@ -887,6 +891,36 @@ finish({ journal = journalKey, history = historyKey, live = liveKey, ended = end
 return 'expired'
 `,
   },
+  'feed-sessions': {
+    keys: ['due', 'ripe', 'resuming'],
+    args: ['most', 'only', 'journals', 'jobs'],
+    rest: null,
+    includes: ['now', 'terminal'],
+    text: `
+local MOVED = 500 -- how many sessions become ripe at a time
+local now = clock()
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', dueKey, '-inf', now, 'LIMIT', 0, MOVED)) do
+  local deadline = redis.call('HGET', journals .. id, 'deadline')
+  redis.call('ZREM', dueKey, id)
+  if deadline then redis.call('ZADD', ripeKey, deadline, id) end
+end
+local room = tonumber(most) - redis.call('LLEN', resumingKey)
+local ids = only == '' and (room > 0 and redis.call('ZRANGE', ripeKey, 0, room - 1) or {}) or { only }
+local taken = {}
+for _, id in ipairs(ids) do
+  local state, parked, request, turn = unpack(redis.call('HMGET', journals .. id, 'state', 'parked', 'rq', 'turn'))
+  if not state or not parked or state ~= 'delayed' then
+    redis.call('ZREM', ripeKey, id) -- it has ended, or a worker is already asking
+  elseif redis.call('ZSCORE', ripeKey, id) and redis.call('EXISTS', jobs .. id) == 0 then
+    redis.call('ZREM', ripeKey, id)
+    redis.call('HSET', journals .. id, 'state', 'queued', 'notBefore', now)
+    redis.call('HDEL', journals .. id, 'parked')
+    for _, field in ipairs({ id, request, turn or '0' }) do taken[#taken + 1] = field end
+  end
+end
+return taken
+`,
+  },
   'forget-frame': {
     keys: ['journal', 'history', 'frames'],
     args: ['id', 'entry'],
@@ -894,9 +928,10 @@ return 'expired'
     includes: ['history'],
     text: `
 redis.call('ZREM', framesKey, id)
-if redis.call('HGET', journalKey, 'frame') ~= 'stored' then return 'missing' end
-redis.call('HSET', journalKey, 'frame', 'deleted')
-redis.call('HDEL', journalKey, 'stored')
+local frame, media = unpack(redis.call('HMGET', journalKey, 'frame', 'media'))
+if frame ~= 'stored' and not media then return 'missing' end
+if frame == 'stored' then redis.call('HSET', journalKey, 'frame', 'deleted') end
+redis.call('HDEL', journalKey, 'stored', 'media')
 remember(historyKey, entry)
 return 'ok'
 `,
@@ -990,6 +1025,41 @@ redis.call('HSET', endpointKey, 'prober', deliveryId, 'proberUntil', now + tonum
 return { 'go', 0 }
 `,
   },
+  'park-session': {
+    keys: ['journal', 'lock', 'job', 'history', 'admitted', 'gate', 'due', 'ripe'],
+    args: ['token', 'ats', 'generation', 'id', 'operationId', 'delayMs', 'soonMs', 'askedFrom', 'countAttempt', 'reason', 'entry'],
+    rest: null,
+    includes: ['now', 'fence', 'terminal', 'history', 'gate'],
+    text: `
+if not ownsJob(lockKey, jobKey, token, ats) then return 'lost' end
+local state, currentGeneration, cancelled, lastOperation, decided, told =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 'op', 's:detect', 'toldAt'))
+if lastOperation == operationId then return 'ok' end
+if not state or isTerminal(state) then return 'ended' end
+if currentGeneration ~= generation or decided then return 'lost' end
+if cancelled then return 'cancel' end
+local now = clock()
+local wait = tonumber(delayMs)
+if told and tonumber(told) >= tonumber(askedFrom) then wait = math.min(wait, tonumber(soonMs)) end
+local due = now + wait
+local next = redis.call('HINCRBY', journalKey, 'gen', 1)
+redis.call('HSET', journalKey, 'op', operationId, 'state', 'delayed', 'notBefore', due, 'parked', 1, 'gen0', next)
+redis.call('HINCRBY', journalKey, 'yields', 1)
+redis.call('HDEL', journalKey, 'alone', 'begun', 'reason')
+if reason ~= '' then redis.call('HSET', journalKey, 'reason', reason) end
+if countAttempt == '1' then
+  redis.call('HINCRBY', journalKey, 'a:collect', 1)
+else
+  redis.call('HDEL', journalKey, 'a:collect')
+end
+remember(historyKey, entry)
+redis.call('ZREM', admittedKey, id)
+redis.call('ZREM', ripeKey, id)
+redis.call('ZADD', dueKey, due, id)
+releaseProbe(gateKey, id)
+return 'ok'
+`,
+  },
   'put-tenant': {
     keys: ['tenants', 'versions'],
     args: ['tenant', 'expected', 'record'],
@@ -1045,8 +1115,8 @@ return 'rests'
     text: `
 local TOLD_KEPT = 8 -- how many ids of recorded intents are kept, newest first, to recognise a repeated report
 local now = clock()
-local state, currentGeneration, decided, open, told, unknown = unpack(redis.call('HMGET', journalKey,
-  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId))
+local state, currentGeneration, decided, open, told, unknown, started = unpack(redis.call('HMGET', journalKey,
+  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start'))
 told = told or ''
 if string.find(' ' .. told .. ' ', ' ' .. intentId .. ' ', 1, true) then return 'again' end
 breakersPassed(breakersKey, id, passed, windowMs, now)
@@ -1076,19 +1146,23 @@ bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. 
 if billed == 'yes' then redis.call('HINCRBY', journalKey, 'paid', 1) end
 if billed == 'unknown' then redis.call('HINCRBY', journalKey, 'maybe', 1) end
 remember(historyKey, entry)
-if kind ~= 'decision' then return 'closed' end
-if not declared or isTerminal(state) or currentGeneration ~= generation or decided then
+if kind ~= 'decision' and kind ~= 'started' then return 'closed' end
+if not declared or isTerminal(state) or currentGeneration ~= generation or decided or started then
   redis.call('HINCRBY', countersKey, 'lateOutcomes', 1)
-  if not isTerminal(state) and not decided then -- an operator may accept this late answer
+  if kind == 'decision' and not isTerminal(state) and not decided then -- an operator may accept this late answer
     redis.call('HSET', journalKey, 'late',
       cjson.encode({ outcome = outcome, decision = decision, similarity = similarity, frame = frame }))
   end
   return 'late'
 end
-redis.call('HSET', journalKey, 's:detect', outcome, 'decision', decision, 'similarity', similarity, 'frame', frame,
-  'decidedAt', now)
-redis.call('ZREMRANGEBYSCORE', answeredKey, '-inf', now - tonumber(packageTtlMs))
-rememberAnswer(answeredKey, packageDigest, photoOnly == '1', tonumber(photoRetries), now)
+if kind == 'started' then
+  redis.call('HSET', journalKey, 's:start', outcome)
+else
+  redis.call('HSET', journalKey, 's:detect', outcome, 'decision', decision, 'similarity', similarity, 'frame', frame,
+    'decidedAt', now)
+  redis.call('ZREMRANGEBYSCORE', answeredKey, '-inf', now - tonumber(packageTtlMs))
+  rememberAnswer(answeredKey, packageDigest, photoOnly == '1', tonumber(photoRetries), now)
+end
 redis.call('HDEL', journalKey, 'reason') -- the reason for an earlier wait no longer applies
 if reason ~= '' then redis.call('HSET', journalKey, 'reason', reason) end
 if state == 'held' then
@@ -1099,6 +1173,40 @@ end
 if outboxEntry ~= '' then redis.call('HSET', outboxKey, outboxField, outboxEntry) end
 redis.call('PUBLISH', channel, id)
 return 'committed'
+`,
+  },
+  'record-result': {
+    keys: ['journal', 'lock', 'job', 'history', 'outbox', 'breakers', 'costsDay', 'costsMonth'],
+    args: ['token', 'ats', 'generation', 'id', 'outcome', 'facts', 'decision', 'similarity', 'frame', 'reason', 'paid', 'settles', 'channel', 'outboxField', 'outboxEntry', 'entry', 'passed', 'windowMs', 'place', 'currency', 'micros'],
+    rest: null,
+    includes: ['now', 'fence', 'terminal', 'history', 'breaker', 'ledger'],
+    text: `
+if not ownsJob(lockKey, jobKey, token, ats) then return 'lost' end
+local state, currentGeneration, decided = unpack(redis.call('HMGET', journalKey, 'state', 'gen', 's:detect'))
+if not state or isTerminal(state) then return 'ended' end
+if decided then return decided == outcome and 'ok' or 'lost' end
+if currentGeneration ~= generation then return 'lost' end
+local now = clock()
+breakersPassed(breakersKey, id, passed, windowMs, now)
+if settles == '1' then
+  local tenant = redis.call('HGET', journalKey, 'tn') or ''
+  local ledger = { day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant,
+    currency = currency, micros = tonumber(micros) }
+  book(ledger, 'maybe', -1)
+  redis.call('HINCRBY', journalKey, 'maybe', -1)
+  if tonumber(paid) > 0 then
+    book(ledger, 'paid', tonumber(paid))
+    redis.call('HINCRBY', journalKey, 'paid', paid)
+  end
+end
+redis.call('HSET', journalKey, 's:detect', outcome, 'ses', facts, 'decision', decision, 'similarity', similarity, 'frame', frame,
+  'decidedAt', now)
+redis.call('HDEL', journalKey, 'reason', 'a:collect')
+if reason ~= '' then redis.call('HSET', journalKey, 'reason', reason) end
+remember(historyKey, entry)
+if outboxEntry ~= '' then redis.call('HSET', outboxKey, outboxField, outboxEntry) end
+redis.call('PUBLISH', channel, id)
+return 'ok'
 `,
   },
   'release-probe': {
@@ -1139,6 +1247,30 @@ redis.call('HSET', gateKey, 'state', 'open', 'epoch', tonumber(epoch) + 1, 'by',
 redis.call('HDEL', gateKey, 'code', 'since', 'nextProbe', 'probes', 'prober', 'proberUntil', 'why', 'budget')
 redis.call('HINCRBY', countersKey, 'gateOpened', 1)
 return 'opened'
+`,
+  },
+  'report-finished': {
+    keys: ['journal', 'due', 'ripe', 'history'],
+    args: ['id', 'entry'],
+    rest: null,
+    includes: ['now', 'terminal', 'history'],
+    text: `
+local state, started, decided, parked, told = unpack(redis.call('HMGET', journalKey, 'state', 's:start', 's:detect', 'parked', 'toldAt'))
+if not state then return { 'missing', '' } end
+if isTerminal(state) then return { 'ended', state } end
+if decided then return { 'decided', state } end
+if not started then
+  local request = redis.call('HGET', journalKey, 'rq') or ''
+  return { string.find(request, '|in-request|', 1, true) and 'early' or 'no_session', state }
+end
+local now = clock()
+redis.call('HSET', journalKey, 'toldAt', now)
+if not told then remember(historyKey, entry) end
+if not parked then return { 'running', state } end
+redis.call('HSET', journalKey, 'notBefore', now)
+redis.call('ZREM', ripeKey, id)
+redis.call('ZADD', dueKey, now, id)
+return { 'waiting', state }
 `,
   },
   'report-trouble': {
@@ -1215,7 +1347,7 @@ redis.call('HSET', journalKey, 'op', operationId, 'state', 'delayed', 'notBefore
 redis.call('HINCRBY', journalKey, 'yields', 1)
 redis.call('HDEL', journalKey, 'alone')
 if countAttempt == '1' then redis.call('HINCRBY', journalKey, 'a:' .. stage, 1) end
-if forgive == '1' then redis.call('HDEL', journalKey, 'a:upload', 'a:md5', 'a:detect', 'a:download') end
+if forgive == '1' then redis.call('HDEL', journalKey, 'a:upload', 'a:md5', 'a:detect', 'a:download', 'a:start') end
 if rewind == '1' then
   redis.call('HINCRBY', journalKey, 'gen', 1)
   redis.call('HDEL', journalKey, 's:upload', 's:md5', 'a:upload', 'a:md5')
@@ -1379,7 +1511,7 @@ return 'ok'
   },
   'settle': {
     keys: ['journal', 'lock', 'job', 'history', 'live', 'ended', 'outbox', 'admitted', 'gate', 'held', 'frames', 'breakers', 'kept'],
-    args: ['token', 'ats', 'generation', 'id', 'channel', 'state', 'reason', 'outboxEntry', 'expiryMs', 'entry', 'frame', 'stored', 'keepFrameMs', 'passed', 'windowMs', 'keepMs', 'maxPayments'],
+    args: ['token', 'ats', 'generation', 'id', 'channel', 'state', 'reason', 'outboxEntry', 'expiryMs', 'entry', 'frame', 'stored', 'media', 'keepFrameMs', 'passed', 'windowMs', 'keepMs', 'maxPayments'],
     rest: null,
     includes: ['now', 'fence', 'terminal', 'history', 'gate', 'live', 'finish', 'breaker'],
     text: `
@@ -1400,6 +1532,7 @@ local function put(name, value)
 end
 put('frame', frame)
 put('stored', stored)
+put('media', media)
 redis.call('HDEL', journalKey, 'reason')
 put('reason', last == state and reason or CANCELLED)
 remember(historyKey, entry)
@@ -1411,7 +1544,7 @@ local now = clock()
 breakersPassed(breakersKey, id, passed, windowMs, now)
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
   id, now, fields, outboxEntry, expiryMs, { key = keptKey, ms = last == state and keepMs or 0, maxPayments = maxPayments })
-if stored ~= '' and tonumber(keepFrameMs) > 0 then redis.call('ZADD', framesKey, now + tonumber(keepFrameMs), id) end
+if (stored ~= '' or media ~= '') and tonumber(keepFrameMs) > 0 then redis.call('ZADD', framesKey, now + tonumber(keepFrameMs), id) end
 return { 'ok', last }
 `,
   },

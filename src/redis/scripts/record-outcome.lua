@@ -1,14 +1,14 @@
 -- Records the outcome of an intent. Needs no lock: a paid answer is never thrown away.
 --   KEYS  journal history gate counters held answered outbox breakers costsDay costsMonth
 --   ARGV  id intentId generation kind outcome decision similarity frame unknownShape billed entry restMs channel reason packageDigest packageTtlMs photoRetries photoOnly outboxField outboxEntry passed windowMs place currency micros
---         kind: decision | error | unsent; outcome: JSON of a decision, else ''
+--         kind: decision | started | error | unsent; outcome: JSON of a decision or of a session's start, else ''
 --         billed: yes | no | unknown (counts as possibly paid); restMs: > 0 if the vendor throttled the call; reason: JSON, or ''
 --         unknownShape: 1 if documented fields of the answer do not have the documented shape, else 0
 --         passed, windowMs: dependencies that worked, see includes/breaker
 --         packageDigest: of the liveness package, remembered as answered for packageTtlMs
 --         photoOnly: 1 if the answer is about the photo alone; photoRetries: see includes/answered
 --         place: 'region|action'; currency, micros: the price that was recorded when the intent was declared
---   →     committed (the decision stands) | closed (an error answer; nothing decided) | late (history only)
+--   →     committed (the decision or start stands) | closed (an error answer; nothing decided) | late (history only)
 --         | again (this outcome was recorded before) | orphan (no journal: counted, nothing written)
 -- The first decision wins. An outcome never changes a terminal record or an earlier decision, and an outcome of an older
 -- generation decides nothing. A decision also releases a held verification.
@@ -21,8 +21,8 @@
 --@include answered
 local TOLD_KEPT = 8 -- how many ids of recorded intents are kept, newest first, to recognise a repeated report
 local now = clock()
-local state, currentGeneration, decided, open, told, unknown = unpack(redis.call('HMGET', journalKey,
-  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId))
+local state, currentGeneration, decided, open, told, unknown, started = unpack(redis.call('HMGET', journalKey,
+  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start'))
 told = told or ''
 if string.find(' ' .. told .. ' ', ' ' .. intentId .. ' ', 1, true) then return 'again' end
 breakersPassed(breakersKey, id, passed, windowMs, now)
@@ -53,20 +53,24 @@ bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. 
 if billed == 'yes' then redis.call('HINCRBY', journalKey, 'paid', 1) end
 if billed == 'unknown' then redis.call('HINCRBY', journalKey, 'maybe', 1) end
 remember(historyKey, entry)
-if kind ~= 'decision' then return 'closed' end
+if kind ~= 'decision' and kind ~= 'started' then return 'closed' end
 
-if not declared or isTerminal(state) or currentGeneration ~= generation or decided then
+if not declared or isTerminal(state) or currentGeneration ~= generation or decided or started then
   redis.call('HINCRBY', countersKey, 'lateOutcomes', 1)
-  if not isTerminal(state) and not decided then -- an operator may accept this late answer
+  if kind == 'decision' and not isTerminal(state) and not decided then -- an operator may accept this late answer
     redis.call('HSET', journalKey, 'late',
       cjson.encode({ outcome = outcome, decision = decision, similarity = similarity, frame = frame }))
   end
   return 'late'
 end
-redis.call('HSET', journalKey, 's:detect', outcome, 'decision', decision, 'similarity', similarity, 'frame', frame,
-  'decidedAt', now)
-redis.call('ZREMRANGEBYSCORE', answeredKey, '-inf', now - tonumber(packageTtlMs))
-rememberAnswer(answeredKey, packageDigest, photoOnly == '1', tonumber(photoRetries), now)
+if kind == 'started' then
+  redis.call('HSET', journalKey, 's:start', outcome)
+else
+  redis.call('HSET', journalKey, 's:detect', outcome, 'decision', decision, 'similarity', similarity, 'frame', frame,
+    'decidedAt', now)
+  redis.call('ZREMRANGEBYSCORE', answeredKey, '-inf', now - tonumber(packageTtlMs))
+  rememberAnswer(answeredKey, packageDigest, photoOnly == '1', tonumber(photoRetries), now)
+end
 redis.call('HDEL', journalKey, 'reason') -- the reason for an earlier wait no longer applies
 if reason ~= '' then redis.call('HSET', journalKey, 'reason', reason) end
 if state == 'held' then

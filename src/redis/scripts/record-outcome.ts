@@ -1,7 +1,7 @@
 import { type Billed, explain } from '../../domain/errors/index.ts';
 import type { Charge } from '../../domain/operations/costs.ts';
 import type { HistoryEntry } from '../../domain/verification/history.ts';
-import type { DetectOutcome } from '../../domain/verification/outcomes.ts';
+import type { DetectOutcome, StartOutcome } from '../../domain/verification/outcomes.ts';
 import type { FrameState } from '../../domain/verification/states.ts';
 import type { Deployment } from '../deployment.ts';
 import type { NotifyJob } from '../notify-queue.ts';
@@ -17,6 +17,8 @@ export interface OutcomeReport {
   readonly generation: number;
   /** The decision. Null if the call was answered with an error, or was not sent. */
   readonly decided: DetectOutcome | null;
+  /** The token of a session, if the call started one. Default: none. */
+  readonly started?: StartOutcome | null;
   /** The reason for the decision, if the vendor reports the decision as a code; otherwise null. */
   readonly reason: Reason | null;
   readonly frame: FrameState;
@@ -48,7 +50,7 @@ export async function recordOutcome(
   report: OutcomeReport,
 ): Promise<OutcomeAnswer> {
   const { names, sealer } = deployment;
-  const { decided } = report;
+  const { decided, started = null } = report;
   const reply = await runWithEntry(
     { deployment, id, entry: report.entry },
     'record-outcome',
@@ -68,8 +70,13 @@ export async function recordOutcome(
       id,
       intentId: report.intentId,
       generation: report.generation,
-      kind: decided !== null ? 'decision' : report.sent ? 'error' : 'unsent',
-      outcome: decided === null ? '' : sealer.seal(id, 's:detect', JSON.stringify(decided)),
+      kind: started !== null ? 'started' : decided !== null ? 'decision' : report.sent ? 'error' : 'unsent',
+      outcome:
+        started !== null
+          ? sealer.seal(id, 's:start', JSON.stringify(started))
+          : decided === null
+            ? ''
+            : sealer.seal(id, 's:detect', JSON.stringify(decided)),
       decision: decided?.decision ?? '',
       similarity: decided?.similarity ?? '',
       frame: report.frame,

@@ -1,7 +1,7 @@
 -- Ends a verification: writes the terminal state and the outbox entry in one step.
 --   KEYS  journal lock job history live ended outbox admitted gate held frames breakers kept
---   ARGV  token ats generation id channel state reason outboxEntry expiryMs entry frame stored keepFrameMs passed windowMs keepMs maxPayments
---         reason, outboxEntry, stored: JSON, or ''; keepFrameMs: how long the frame is kept; 0 if it must not be deleted
+--   ARGV  token ats generation id channel state reason outboxEntry expiryMs entry frame stored media keepFrameMs passed windowMs keepMs maxPayments
+--         reason, outboxEntry, stored, media: JSON, or ''; media: what a session stored besides its frame; keepFrameMs: how long the frame is kept; 0 if it must not be deleted
 --         passed, windowMs: dependencies that worked, see includes/breaker
 --         keepMs: how long sources and answer are kept for a retry, or 0; maxPayments: the limit of paid calls for a retry
 --   →     { 'ok' | 'ended', state } | { 'lost', '' }
@@ -32,6 +32,7 @@ local function put(name, value)
 end
 put('frame', frame)
 put('stored', stored)
+put('media', media)
 redis.call('HDEL', journalKey, 'reason')
 put('reason', last == state and reason or CANCELLED)
 remember(historyKey, entry)
@@ -43,5 +44,5 @@ local now = clock()
 breakersPassed(breakersKey, id, passed, windowMs, now)
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
   id, now, fields, outboxEntry, expiryMs, { key = keptKey, ms = last == state and keepMs or 0, maxPayments = maxPayments })
-if stored ~= '' and tonumber(keepFrameMs) > 0 then redis.call('ZADD', framesKey, now + tonumber(keepFrameMs), id) end
+if (stored ~= '' or media ~= '') and tonumber(keepFrameMs) > 0 then redis.call('ZADD', framesKey, now + tonumber(keepFrameMs), id) end
 return { 'ok', last }

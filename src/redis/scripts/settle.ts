@@ -1,11 +1,11 @@
 import type { HistoryEntry } from '../../domain/verification/history.ts';
-import type { StoredFrame } from '../../domain/verification/outcomes.ts';
+import type { StoredFrame, StoredMedium } from '../../domain/verification/outcomes.ts';
 import type { FrameState, State } from '../../domain/verification/states.ts';
 import type { Deployment } from '../deployment.ts';
 import { type FollowUps, followUpsText } from '../outbox.ts';
 import type { Reason } from '../record.ts';
 import { type Passed, passedArgs } from './ask-breakers.ts';
-import { type AttemptRef, fencedKeys } from './attempt-ref.ts';
+import { type AttemptRef, fencedKeys, gateKeys } from './attempt-ref.ts';
 import { runWithEntry } from './run-with-entry.ts';
 
 /** What a retry of an ended verification needs: its sources and, for a lost frame, the answer with the frame's link. */
@@ -24,6 +24,8 @@ export interface Ending {
   readonly entry: HistoryEntry | null;
   readonly frame: FrameState;
   readonly stored: StoredFrame | null;
+  /** What a session stored besides its frame. Default: nothing. */
+  readonly media?: readonly StoredMedium[];
   /** How long Bestframe keeps the frame, ms. 0: Bestframe never deletes it. */
   readonly keepFrameMs: number;
   /** How long the record is kept, ms. */
@@ -42,9 +44,9 @@ export type SettleAnswer =
 
 export async function settle(deployment: Deployment, attempt: AttemptRef, ending: Ending): Promise<SettleAnswer> {
   const { names, sealer } = deployment;
-  const { id, region, action, token, ats } = attempt;
+  const { id, region, token, ats } = attempt;
   const { live, ended, outbox, held, frames, channel } = names;
-  const { admitted, gate } = names.gate(region, action);
+  const { admitted, gate } = gateKeys(deployment, attempt);
   const reply = await runWithEntry(
     { deployment, id, entry: ending.entry },
     'settle',
@@ -72,6 +74,7 @@ export async function settle(deployment: Deployment, attempt: AttemptRef, ending
       expiryMs: ending.expiryMs,
       frame: ending.frame,
       stored: ending.stored === null ? '' : sealer.seal(id, 'stored', JSON.stringify(ending.stored)),
+      media: (ending.media ?? []).length === 0 ? '' : sealer.seal(id, 'media', JSON.stringify(ending.media)),
       keepFrameMs: ending.keepFrameMs,
       ...passedArgs(ending.passed),
       ...keepArgs(ending.keep),

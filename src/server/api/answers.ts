@@ -9,11 +9,20 @@ import type { VerificationView } from '../../domain/verification/view.ts';
 import type { historyEntry, receipt, verification } from './schemas.ts';
 
 export function verificationAnswer(view: VerificationView): z.infer<typeof verification> {
-  const { history: _history, bestFrame, reason: viewReason, stages, requestIds, ...rest } = view;
+  const { history: _history, bestFrame, reason: viewReason, stages, requestIds, session, ...rest } = view;
   return {
     ...rest,
     requestIds: [...requestIds],
     stages: [...stages],
+    session:
+      session === null
+        ? null
+        : {
+            ...session,
+            livenessTags: [...session.livenessTags],
+            wanted: [...session.wanted],
+            media: [...session.media],
+          },
     bestFrame: bestFrame === null ? null : { bytes: bestFrame.bytes, md5: bestFrame.md5 },
     reason:
       viewReason === null

@@ -151,6 +151,7 @@ function addWorkers(registry: Registry, workers: Metrics['workers']): void {
 function addTotals(registry: Registry, metrics: Metrics): void {
   const totals: readonly (readonly [name: string, help: string, value: number])[] = [
     ['bestframe_live', 'Verifications that have not ended, including held ones', metrics.live],
+    ['bestframe_sessions_waiting', 'Sessions that wait for their person, without a job', metrics.waitingSessions],
     ['bestframe_held', 'Verifications that wait for an operator', metrics.held],
     ['bestframe_outbox', 'Ended verifications whose follow-ups are not yet in their queues', metrics.outbox],
     ['bestframe_to_erase', 'Deletions that are not confirmed, or wait for their second check', metrics.toErase],

@@ -54,6 +54,7 @@ export async function registerOpenApi(app: FastifyInstance, { basePath }: Edge):
       servers: [{ url: basePath === '' ? '/' : basePath, description: 'This deployment.' }],
       tags: [
         { name: 'verifications', description: 'Submit verifications and read their results.' },
+        { name: 'sessions', description: 'Let Tencent’s SDK or page check a person.' },
         { name: 'frames', description: 'Read and acknowledge BestFrames.' },
         { name: 'erasing', description: 'Erase verifications and read the receipts.' },
         { name: 'operating', description: 'Gates, webhooks, health and metrics.' },

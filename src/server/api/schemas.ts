@@ -16,8 +16,9 @@ import { WEBHOOK_EVENTS } from '../../domain/operations/webhooks.ts';
 import { ACTION_NAMES, GATED_ACTIONS, REGIONS } from '../../domain/verification/actions.ts';
 import { MODES } from '../../domain/verification/mode.ts';
 import { PAUSES } from '../../domain/verification/pauses.ts';
-import { LANES, UPLOAD_WAYS } from '../../domain/verification/request.ts';
+import { LANES, RECORD_WAYS } from '../../domain/verification/request.ts';
 import { DECISIONS, FRAME_STATES, NEXT_STEPS, STAGES, STATES } from '../../domain/verification/states.ts';
+import { sessionView } from './session-schemas.ts';
 
 const MAX_BATCH = 1_000;
 const MAX_WAIT_S = 60;
@@ -140,7 +141,7 @@ export const verification = z
     mode: z.enum(MODES),
     action: z.enum(ACTION_NAMES),
     region: z.enum(REGIONS),
-    upload: z.enum(UPLOAD_WAYS),
+    upload: z.enum(RECORD_WAYS).describe('`in-request`: the photo of a session is part of its start call.'),
     lane: z.enum(LANES),
     state: z.enum(STATES),
     next: z.enum(NEXT_STEPS).describe('What to do now. Branch on this field.'),
@@ -163,6 +164,7 @@ export const verification = z
     requestIds: z.array(text).describe('RequestIds of Tencent Cloud.'),
     stage: z.enum(STAGES),
     stages: z.array(z.object({ name: z.enum(STAGES), attempts: z.int(), ms: z.number() })),
+    session: sessionView.nullable().describe('Only of a session. The token is not in it.'),
     createdAt: time,
     deadline: time,
     decidedAt: time.nullable(),

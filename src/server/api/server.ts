@@ -35,6 +35,7 @@ import { gateRoutes } from './routes/gates.ts';
 import { healthRoutes } from './routes/health.ts';
 import { retryRoutes } from './routes/retries.ts';
 import { sequenceRoutes } from './routes/sequences.ts';
+import { sessionRoutes } from './routes/sessions.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { verificationRoutes } from './routes/verifications.ts';
 import { webhookRoutes } from './routes/webhook-endpoints.ts';
@@ -187,6 +188,7 @@ async function registerRoutes(app: Api, tools: RouteTools): Promise<void> {
       costRoutes(v1, tools);
       retryRoutes(v1, tools);
       sequenceRoutes(v1, tools);
+      sessionRoutes(v1, tools);
       webhookRoutes(v1, tools);
       deadNotificationRoutes(v1, tools);
     },

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { documentedBilling, ERROR_TABLE, type SubProduct } from '../../../src/domain/errors/index.ts';
-import { ACTION_NAMES } from '../../../src/domain/verification/actions.ts';
+import { CHECK_NAMES } from '../../../src/domain/verification/actions.ts';
 import { VENDOR_CALLS, type VendorCallName } from '../../../src/domain/verification/vendor-calls.ts';
 import { isAttemptBilled, isBilled } from '../../../src/emulator/billing.ts';
 import { VENDOR_FIXTURES } from '../../support/vendor-facts.ts';
@@ -23,7 +23,7 @@ function readFixture<T>(name: string): T {
 const TABLES = readFixture<readonly Table[]>('billing.json');
 const { calls: ERROR_CODES } = readFixture<{ calls: Record<string, readonly string[]> }>('error-codes.json');
 const CALLS = Object.keys(VENDOR_CALLS) as VendorCallName[];
-const FREE_CALLS = CALLS.filter((call) => !(ACTION_NAMES as readonly string[]).includes(call));
+const FREE_CALLS = CALLS.filter((call) => !(CHECK_NAMES as readonly string[]).includes(call));
 const subProductOf = (call: VendorCallName): SubProduct => VENDOR_CALLS[call].subProduct;
 /** Error codes with which Tencent's gateway refuses a request before the request reaches a service that bills. */
 const REFUSED = /^(?:InvalidParameter|UnauthorizedOperation|RequestLimitExceeded|UnsupportedOperation)/;
@@ -36,7 +36,7 @@ function listed(call: string, code: string): 'yes' | 'no' | undefined {
   return tables.map(({ codes }) => codes[code] ?? codes[twinOf(code)]).find((billed) => billed !== undefined);
 }
 
-describe.each(ACTION_NAMES)('%s', (action) => {
+describe.each(CHECK_NAMES)('%s', (action) => {
   const codes = [
     ...new Set([...DOCUMENTED.map(([code]) => code), ...TABLES.flatMap((table) => Object.keys(table.codes))]),
   ];

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { parseDetectReply } from '../../../src/adapters/faceid/replies.ts';
 import { Failure, type FailureFacts } from '../../../src/domain/errors/failure.ts';
 import { classify, ERROR_CLASSES, ERROR_TABLE, explain, failureCode } from '../../../src/domain/errors/index.ts';
-import { ACTION_NAMES } from '../../../src/domain/verification/actions.ts';
+import { CHECK_NAMES } from '../../../src/domain/verification/actions.ts';
 import { decideFromAnswer, decideFromFailure } from '../../../src/domain/verification/decision.ts';
 import type { DetectOutcome } from '../../../src/domain/verification/outcomes.ts';
 import {
@@ -157,7 +157,7 @@ describe('any reply', () => {
         anyReply,
         fc.double({ min: 0, max: 100, noNaN: true }),
         anyCircumstances,
-        fc.constantFrom(...ACTION_NAMES),
+        fc.constantFrom(...CHECK_NAMES),
         (reply, threshold, circumstances, action) => {
           const answer = parseDetectReply(action, reply, 0);
           if (answer === null) return;

@@ -28,7 +28,17 @@ const BREAKER: BreakerView = {
 const FINE: Metrics = {
   ...{ gates: [GATE], breakers: [BREAKER], workers: [READY], counters: {} as Metrics['counters'] },
   queues: [{ region: 'ap-singapore', waiting: 3, active: 1, delayed: 0 }],
-  ...{ live: 4, held: 0, oldestMs: 1_000, outbox: 0, toErase: 0, toNotify: 0, deadNotifications: 0, tenants: [] },
+  ...{
+    live: 4,
+    held: 0,
+    waitingSessions: 0,
+    oldestMs: 1_000,
+    outbox: 0,
+    toErase: 0,
+    toNotify: 0,
+    deadNotifications: 0,
+    tenants: [],
+  },
   ...{ oldest: [], redis: {} as Metrics['redis'] },
   costs: { today: { paidCalls: 1, possiblyPaidCalls: 0, costs: [] }, budgets: [] },
 };

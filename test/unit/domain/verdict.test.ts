@@ -50,6 +50,7 @@ function metrics(more: Partial<Metrics> = {}): Metrics {
     counters,
     live: 12,
     held: 0,
+    waitingSessions: 0,
     oldestMs: 1_000,
     oldest: [],
     redis: {

@@ -21,8 +21,8 @@ local function finish(keys, id, now, fields, outboxEntry, recordTtlMs, keep)
     end
   end
   redis.call('HSET', keys.journal, 'endedAt', now, unpack(fields))
-  redis.call('HDEL', keys.journal, 'src', 's:upload', 's:md5', 's:detect', 'notBefore', 'begun', 'op', 'late', 'gen0',
-    'allowed', 'starts', 'yields', 'alone', 'crashed', 'turn')
+  redis.call('HDEL', keys.journal, 'src', 's:start', 's:upload', 's:md5', 's:detect', 'notBefore', 'begun', 'op', 'late', 'gen0',
+    'parked', 'toldAt', 'allowed', 'starts', 'yields', 'alone', 'crashed', 'turn')
   if redis.call('HEXISTS', keys.journal, 'legal') == 0 then
     redis.call('PEXPIRE', keys.journal, recordTtlMs)
     redis.call('PEXPIRE', keys.history, recordTtlMs)

@@ -4,6 +4,7 @@ local function release(journalKey, heldKey, id, now, leastMs)
   local deadline, generation = unpack(redis.call('HMGET', journalKey, 'deadline', 'gen'))
   redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now,
     'deadline', math.max(tonumber(deadline), now + leastMs), 'gen0', generation)
-  redis.call('HDEL', journalKey, 'heldUntil', 'reason', 'a:upload', 'a:md5', 'a:detect', 'a:download')
+  redis.call('HDEL', journalKey, 'heldUntil', 'reason', 'a:upload', 'a:md5', 'a:detect', 'a:download', 'a:start',
+    'a:collect')
   redis.call('ZREM', heldKey, id)
 end

@@ -3,7 +3,7 @@ import type { BreakerView } from '../../../domain/operations/breakers.ts';
 import { GATE_COMMANDS, type GateCommand, type GateView } from '../../../domain/operations/gates.ts';
 import type { Metrics } from '../../../domain/operations/metrics.ts';
 import type { RecentActivity, Verdict } from '../../../domain/operations/verdict.ts';
-import { DECISIONS } from '../../../domain/verification/states.ts';
+import { listedDecisions } from '../../../domain/verification/states.ts';
 import type { VerificationView } from '../../../domain/verification/view.ts';
 import { type Html, html, type Part } from '../html.ts';
 import type { Words } from '../words/en.ts';
@@ -100,7 +100,7 @@ function workerList({ language }: Reader, workers: Metrics['workers'], now: numb
 function factList(words: Words, { metrics, recent }: Overview): Html {
   const { interactiveP95Ms: p95, interactive, count } = recent;
   const ended: Part[] = [
-    ...DECISIONS.map((each) => `${words.decisions[each]} ${recent.decisions[each]}`),
+    ...listedDecisions(recent.decisions).map((each) => `${words.decisions[each]} ${recent.decisions[each]}`),
     `${words.failed} ${recent.failed}`,
     `${words.cancelled} ${recent.cancelled}`,
   ].map((text, index) => [index > 0 && ', ', text]);

@@ -91,7 +91,17 @@ export const en = {
   heldNow: 'Held for an operator',
   endedLastHour: 'Ended in the last hour',
   sampleSize: (count: number) => `sample of ${count}`,
-  decisions: { match: 'match', no_match: 'no match', not_live: 'not live', recapture: 'recapture' },
+  decisions: {
+    match: 'match',
+    no_match: 'no match',
+    not_live: 'not live',
+    recapture: 'recapture',
+    live: 'live',
+    not_started: 'not started',
+    abandoned: 'abandoned',
+    expired: 'expired',
+    retry_limit: 'no tries left',
+  },
   failed: 'failed',
   cancelled: 'cancelled',
 

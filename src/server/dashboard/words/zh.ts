@@ -87,7 +87,17 @@ export const zh: Words = {
   heldNow: '待人工处理',
   endedLastHour: '最近一小时结束',
   sampleSize: (count) => `共统计 ${count} 条`,
-  decisions: { match: '比对通过', no_match: '比对不通过', not_live: '非活体', recapture: '需重新采集' },
+  decisions: {
+    match: '比对通过',
+    no_match: '比对不通过',
+    not_live: '非活体',
+    recapture: '需重新采集',
+    live: '活体通过',
+    not_started: '未开始',
+    abandoned: '中途离开',
+    expired: '已过期',
+    retry_limit: '次数用尽',
+  },
   failed: '失败',
   cancelled: '已取消',
 

@@ -71,6 +71,8 @@ function run({
           return { putLink: 'https://put', getLink, expiresAt: 0, requestId: 'r-0' };
         },
         detect: () => expect.fail('detect must not be called'),
+        startFlow: () => expect.fail('no session must be started'),
+        flowResult: () => expect.fail('no result must be asked for'),
         async generateSequence(region, input, granted, stop) {
           step('generateSequence', region);
           expect([granted, stop]).toEqual([turn, signal]);

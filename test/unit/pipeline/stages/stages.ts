@@ -65,6 +65,10 @@ export function stageContext(stubs: Stubs = {}, more: Partial<StageContext> = {}
     proofOf: () => 'proof',
     uploadUrlTurns: () => expect.fail('no slot of CreateUploadUrl is needed'),
     pay: () => expect.fail('no paid call must be made'),
+    payStart: () => expect.fail('no session must be started'),
+    resultTurn: () => expect.fail('no slot of a result call is needed'),
+    freshMedia: () => expect.fail('no media are needed'),
+    mayLeaveMedia: false,
     ...more,
   };
 }

@@ -1,0 +1,33 @@
+import type { Region } from '../../domain/verification/actions.ts';
+import type { ResultCall } from '../../domain/verification/flows.ts';
+import type { Deployment } from '../deployment.ts';
+import { type JournalRecord, readQueued } from '../record.ts';
+import { runScriptMany } from './run.ts';
+
+export interface Feed {
+  readonly region: Region;
+  readonly call: ResultCall;
+  /** At most this many sessions are taken, and only as many as the jobs that resume work leave room for. */
+  readonly most: number;
+  /** Takes only this session, whatever its deadline. Default: all that are due. */
+  readonly only?: string;
+}
+
+/** A session whose job is to be added. */
+export type FedSession = Pick<JournalRecord, 'id' | 'action' | 'upload' | 'lane' | 'mode' | 'turn'>;
+
+/** Takes sessions that are due. @returns those of each feed, in order. */
+export async function feedSessions({ redis, names }: Deployment, feeds: readonly Feed[]): Promise<FedSession[][]> {
+  const calls = feeds.map(({ region, call, most, only = '' }) => {
+    const { due, ripe, resuming, journals, jobs } = names.waits(region, call);
+    return { keys: { due, ripe, resuming }, args: { most: Math.floor(most), only, journals, jobs } };
+  });
+  const replies = await runScriptMany(redis, 'feed-sessions', calls);
+  return replies.map((reply) => {
+    if (reply instanceof Error) throw reply;
+    const flat = reply as string[];
+    return flat.flatMap((id, index) =>
+      index % 3 === 0 ? [{ id, ...readQueued(flat[index + 1] ?? ''), turn: Number(flat[index + 2]) }] : [],
+    );
+  });
+}
