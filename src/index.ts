@@ -8,10 +8,13 @@ export type {
   Enqueued,
   EnqueueManyOptions,
   EnqueueResult,
+  FinishStatus,
   ListOptions,
   PageFilter,
   PageOf,
   RetryOptions,
+  StartedSession,
+  StartOptions,
   Until,
   VerifyOptions,
   WaitOptions,
@@ -45,13 +48,20 @@ export type {
   WebhookMessage,
   WebhookView,
 } from './domain/operations/webhooks.ts';
-export type { ActionName, Region, ResourceName } from './domain/verification/actions.ts';
+export type { ActionName, CheckName, Region, ResourceName } from './domain/verification/actions.ts';
 export { type Advice, advise, type Situation } from './domain/verification/advice.ts';
 export type { Cost } from './domain/verification/cost.ts';
+export type { FlowName, MediaName } from './domain/verification/flows.ts';
 export type { PausedBy } from './domain/verification/pauses.ts';
 export { type VerificationRequest, verificationJsonSchema } from './domain/verification/request.ts';
+export type { SessionRequest } from './domain/verification/session-request.ts';
 export type { Source } from './domain/verification/sources.ts';
 export type { Decision, FrameState, NextStep, StageName, State } from './domain/verification/states.ts';
 export type { SupportBundle } from './domain/verification/support.ts';
-export type { AnswerWithHistory, VerificationAnswer, VerificationView } from './domain/verification/view.ts';
+export type {
+  AnswerWithHistory,
+  SessionView,
+  VerificationAnswer,
+  VerificationView,
+} from './domain/verification/view.ts';
 export type { Presence } from './redis/read-records.ts';

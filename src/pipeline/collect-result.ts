@@ -33,7 +33,7 @@ export async function collectResult(
 ): Promise<{ readonly decided: DetectOutcome; readonly result: FlowResult | null }> {
   const { start } = outcomes;
   if (start === undefined || order?.session === undefined || !isFlow(action)) throw new Error('no session to collect');
-  const { resultMs, resultCall, subProduct } = FLOWS[action];
+  const { resultMs, resultCall } = FLOWS[action];
   const result = Date.now() < start.at + resultMs ? await askUnlessGone(ask) : null;
   breakers.pass([faceIdDependency(resultCall)]);
   const { parameters, media } = order.session;
@@ -42,7 +42,7 @@ export async function collectResult(
   const decided = result === null ? expiredSession() : judgeResult(result, session, Date.now());
   if (decided === null)
     throw new SessionUnfinished(askAgainMs(policy.askMs, { startedAt: start.at, toldAt }, Date.now()));
-  const billedChecks = billedChecksOf(decided, subProduct);
+  const billedChecks = billedChecksOf(decided, session, Date.now());
   const { requestId, result: code } = decided;
   const entry: HistoryEntry = {
     ...{ at: Date.now(), event: 'done', stage: 'collect', code, ms: tookMs() },

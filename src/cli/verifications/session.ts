@@ -12,11 +12,15 @@ import { printResult } from '../print.ts';
 import { withClient } from '../with-client.ts';
 
 export function sessionCommand(env: Env): Command {
-  return new Command('session').addCommand(startCommand(env)).addCommand(finishedCommand(env));
+  const command = new Command('session');
+  addStart(command, env);
+  addFinished(command, env);
+  return command;
 }
 
-function startCommand(env: Env): Command {
-  return new Command('start')
+function addStart(parent: Command, env: Env): void {
+  parent
+    .command('start')
     .summary('start a session, and print its token')
     .argument('<file>', 'the request as JSON, as POST /v1/sessions accepts it; - reads it from standard input')
     .option('--wait <seconds>', 'how long to wait for the token', parseSeconds, 30)
@@ -49,8 +53,9 @@ const TEXTS = {
   missing: NOT_FOUND,
 } as const;
 
-function finishedCommand(env: Env): Command {
-  return new Command('finished')
+function addFinished(parent: Command, env: Env): void {
+  parent
+    .command('finished')
     .summary('report that the person has finished')
     .argument('<id>', 'id of the session')
     .option('--json', 'print JSON: {id, status}')

@@ -7,6 +7,7 @@ export type { GateCommand, GateView } from '../../domain/operations/gates.ts';
 export type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from '../../domain/operations/held.ts';
 export type { RetryRequest, RetryResult, RetrySelection, RetryStatus } from '../../domain/operations/retries.ts';
 export type { VerificationRequest } from '../../domain/verification/request.ts';
+export type { SessionRequest } from '../../domain/verification/session-request.ts';
 export type { Source } from '../../domain/verification/sources.ts';
 export type { Decision, FrameState, NextStep, StageName, State } from '../../domain/verification/states.ts';
 export type { AnswerWithHistory, VerificationAnswer } from '../../domain/verification/view.ts';
@@ -18,10 +19,13 @@ export type {
   Enqueued,
   EnqueueManyOptions,
   EnqueueResult,
+  FinishStatus,
   ListOptions,
   PageFilter,
   PageOf,
   RetryOptions,
+  StartedSession,
+  StartOptions,
   Until,
   VerifyOptions,
   WaitOptions,

@@ -222,7 +222,10 @@ function hasOwnHint(hint: ResultHint): hint is keyof typeof RESULT_HINTS {
 /** Builds the entry of a result of a token flow. */
 function resultEntry([match, decision, hint, title]: (typeof RESULTS)[number]): ErrorEntry {
   const { retake, ...texts } = hasOwnHint(hint)
-    ? { retake: hint === 'session' ? ('liveness' as const) : ('none' as const), ...RESULT_HINTS[hint] }
+    ? {
+        retake: hint === 'session' && decision !== 'retry_limit' ? ('liveness' as const) : ('none' as const),
+        ...RESULT_HINTS[hint],
+      }
     : HINTS[hint];
   return { ...rejection(match, decision, { title, ...texts }, retake), billed: documentedBilling(match, 'app-sdk') };
 }

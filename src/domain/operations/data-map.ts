@@ -79,7 +79,13 @@ const RULES = {
     note: 'the picture in the bucket that you named',
   },
   frameReceipt: { row: 'Receipts of frames', fate: frame, note: 'beside the picture, and deleted with it' },
+  sessionMedia: {
+    row: 'Media of sessions',
+    fate: frame,
+    note: 'beside the frame, and deleted with it',
+  },
   frameAtVendor: { row: 'BestFrames at Tencent', fate: 'expires', note: 'Tencent keeps it for two hours' },
+  sessionTokens: { row: 'Tokens of sessions', fate: 'deleted', note: 'with the record' },
   locations: { row: 'Locations of sources, links', fate: 'deleted', note: 'with the record' },
   keptSources: { row: 'Locations of the sources of a `failed` verification', fate: 'deleted', note: 'with the record' },
   lostFrame: { row: 'If the frame of a verification was lost', fate: 'deleted', note: 'with the record' },

@@ -26,6 +26,8 @@ export interface Phrases {
     /** If the decision stands, but there is no frame. */
     readonly decided: string;
     readonly retake: Readonly<Record<Retake, string>>;
+    /** What the caller should do if the person must be checked again by Tencent's SDK or page. */
+    readonly newSession: string;
     /** What the caller should do after a decision. */
     readonly next: Readonly<Record<NextStep, string>>;
   };
@@ -70,6 +72,7 @@ export const PHRASES: Readonly<Record<Language, Phrases>> = {
         liveness: LIVENESS,
         both: 'Take a new recording and a new photo, and enqueue them under a new key.',
       },
+      newSession: 'Start a new session under a new key.',
       next: {
         accept: 'Let the person in: the decision counts.',
         refuse: 'Refuse the person.',
@@ -115,6 +118,7 @@ export const PHRASES: Readonly<Record<Language, Phrases>> = {
         liveness: LIVENESS_ZH,
         both: '请重新采集活体数据和照片，并使用新的 key 提交。',
       },
+      newSession: '请使用新的 key 开始新的会话。',
       next: {
         accept: '请放行该用户：结论有效。',
         refuse: '请拒绝该用户。',

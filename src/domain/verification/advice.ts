@@ -60,6 +60,8 @@ interface Case {
   readonly decision: Decision | null;
   /** Whether the code is about the frame, and not about the decision. */
   readonly aboutFrame: boolean;
+  /** Whether the code belongs to a session, in which the person is checked by Tencent's SDK or page. */
+  readonly ofSession: boolean;
 }
 
 export function advise(situation: Situation, language: Language = 'en'): Advice {
@@ -72,7 +74,8 @@ export function advise(situation: Situation, language: Language = 'en'): Advice 
   const isDecided = outlook === 'frame' || outlook === 'decided';
   const retake = retakeOf(outlook, decision, entry?.retake ?? 'none', kind);
   const aboutFrame = isDecided && kind !== 'rejected' && (stage === 'download' || decision !== 'recapture');
-  const facts: Case = { outlook, kind, hints, retake, decision, aboutFrame };
+  const ofSession = /^(?:Result\.|SESSION_)/.test(code);
+  const facts: Case = { outlook, kind, hints, retake, decision, aboutFrame, ofSession };
   return {
     audience: audienceOf(facts),
     retake,
@@ -95,7 +98,7 @@ export function adviseOn(
 function retakeOf(outlook: Outlook, decision: Decision | null, byCode: Retake, kind: ErrorClass): Retake {
   if (outlook === 'failed' && kind === 'caller') return byCode; // a reused package: no decision, but a retake
   if (outlook !== 'frame' && outlook !== 'decided') return 'none';
-  if (decision !== 'recapture') return 'none';
+  if (nextStep('completed', decision) !== 'recapture') return 'none';
   return kind === 'rejected' && byCode !== 'none' ? byCode : 'liveness';
 }
 
@@ -106,7 +109,10 @@ function audienceOf({ outlook, kind, retake }: Case): Audience {
   return isOperators(kind) ? 'operator' : 'caller';
 }
 
-function callerWords({ outlook, kind, hints, retake, decision, aboutFrame }: Case, phrases: Phrases): string {
+function callerWords(
+  { outlook, kind, hints, retake, decision, aboutFrame, ofSession }: Case,
+  phrases: Phrases,
+): string {
   const { caller } = phrases;
   switch (outlook) {
     case 'again':
@@ -127,6 +133,7 @@ function callerWords({ outlook, kind, hints, retake, decision, aboutFrame }: Cas
     case 'frame':
     case 'decided':
       if (aboutFrame) return join(phrases, caller.next[nextStep('completed', decision)], caller[outlook]);
+      if (ofSession && retake !== 'none') return join(phrases, caller.newSession, hints.caller);
       return decision === 'recapture'
         ? join(phrases, caller.retake[retake], hints.caller)
         : join(phrases, caller.next[nextStep('completed', decision)], hints.caller);

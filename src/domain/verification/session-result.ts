@@ -3,7 +3,7 @@
  * So a result is final only if nothing better can follow.
  */
 import { Failure } from '../errors/failure.ts';
-import { CODES, classify, documentedBilling, type SubProduct } from '../errors/index.ts';
+import { CODES, classify, documentedBilling } from '../errors/index.ts';
 import { FLOWS, type FlowName, type FlowParameters, type MediaName } from './flows.ts';
 import type { DetectOutcome } from './outcomes.ts';
 import type { Decision } from './states.ts';
@@ -45,6 +45,9 @@ export interface JudgedSession {
 }
 
 export const SUCCESS = 'Result.0';
+
+/** No check takes longer than this from its begin, ms. */
+const LONGEST_CHECK_MS = 20 * 60_000;
 
 /**
  * @param now ms since 1970.
@@ -94,9 +97,17 @@ export function judgeResult(result: FlowResult, session: JudgedSession, now: num
 }
 
 /** How many checks the vendor bills for a session; null if nothing says it. */
-export function billedChecksOf({ result, session, decision }: DetectOutcome, subProduct: SubProduct): number | null {
+export function billedChecksOf(
+  { result, session, decision }: DetectOutcome,
+  { action, startedAt }: Pick<JudgedSession, 'action' | 'startedAt'>,
+  now: number,
+): number | null {
+  const { subProduct, startMs } = FLOWS[action];
+  const isUnfinished = result === CODES.SESSION_NOT_STARTED || result === CODES.SESSION_ABANDONED;
+  // The person may still be checked, or be in the middle of it. Then the bill may still grow.
+  if (isUnfinished && now < startedAt + startMs + LONGEST_CHECK_MS) return null;
   if (session?.chargeCount != null) return session.chargeCount;
-  if (decision === 'not_started') return 0;
+  if (decision === 'not_started' && subProduct === 'h5') return 0; // H5 bills only what succeeds
   const billed = documentedBilling(result, subProduct);
   return billed === 'unknown' ? null : billed === 'yes' ? 1 : 0;
 }

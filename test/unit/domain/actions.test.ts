@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import {
   ACTIONS,
+  CHECK_NAMES,
   callsPerSecond,
   defaultQps,
   GATED_ACTIONS,
@@ -28,11 +29,12 @@ it('an action takes its resources in the order of the vendor’s parameters', ()
     ['image', 2.25 * MIB],
   ]);
   expect(bytesBeforeBase64(4)).toBe(3);
-  expect(Object.values(ACTIONS).map(({ takesLiveness }) => takesLiveness)).toEqual([false, true]);
+  expect(CHECK_NAMES.map((name) => ACTIONS[name].takesLiveness)).toEqual([false, true]);
 });
 
 it('an action has an object for each resource, and a sequence has one for its device data', () => {
-  expect(GATED_ACTIONS.map(objectNames)).toEqual([['liveData', 'image'], ['video', 'image'], ['deviceData']]);
+  const named = GATED_ACTIONS.map(objectNames).filter((names) => names.length > 0);
+  expect(named).toEqual([['liveData', 'image'], ['video', 'image'], ['deviceData']]);
   expect([SEQUENCE.maxBytes, SEQUENCE.maxSequenceBytes]).toEqual([MIB, MIB]);
 });
 

@@ -306,7 +306,8 @@ describe('the table', () => {
       expect(explanation).toMatch(/[.!]$/);
       for (const text of Object.values(advice)) expect(text).toMatch(/^$|[.!]$/);
       expect(RETAKES).toContain(retake);
-      expect(retake !== 'none').toBe(decision === 'recapture' || entry.match === CODES.REUSED_LIVE_DATA);
+      const again = ['recapture', 'not_started', 'abandoned', 'expired'].includes(decision ?? '');
+      expect(retake !== 'none').toBe(again || entry.match === CODES.REUSED_LIVE_DATA);
       expect(ERROR_CLASSES).toContain(entry.class);
       expect(['error', 'both', 'local']).toContain(channel);
       expect(['yes', 'no', 'unknown']).toContain(billed);
@@ -328,6 +329,7 @@ describe('the table', () => {
     expect(ERROR_TABLE.filter(({ billed }) => billed === 'yes').map(({ match }) => match)).toEqual([
       'FailedOperation.CompareLowSimilarity',
       'InternalError.CompareLowSimilarity',
+      ...['Result.1002', 'Result.1005', 'Result.1201', 'Result.2017'], // of the App SDKs
       CODES.BELOW_THRESHOLD, // Tencent answered Success
     ]);
   });

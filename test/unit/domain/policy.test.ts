@@ -228,6 +228,7 @@ describe('the policy', () => {
       accountWaitMs: { interactive: 2_000, batch: 10_000 },
       maxPayments: 2,
       unknownOutcome: 'retry',
+      askMs: { first: 30_000, most: 300_000, told: 1_000 },
       holdMs: 604_800_000,
       crashBudget: 3,
     });

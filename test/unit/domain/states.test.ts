@@ -10,9 +10,15 @@ import {
   STATES,
 } from '../../../src/domain/verification/states.ts';
 
-/** The next step for each decision, in the order: no decision, match, no_match, not_live, recapture. */
-const BY_DECISION = ['wait', 'accept', 'refuse', 'refuse', 'recapture'] as const;
-const INVESTIGATE = ['investigate', 'investigate', 'investigate', 'investigate', 'investigate'] as const;
+/**
+ * The next step for each decision, in the order: no decision, match, no_match, not_live, recapture; and of sessions live,
+ * not_started, abandoned, expired, retry_limit.
+ */
+const BY_DECISION = [
+  ...(['wait', 'accept', 'refuse', 'refuse', 'recapture'] as const),
+  ...(['accept', 'recapture', 'recapture', 'recapture', 'refuse'] as const),
+];
+const INVESTIGATE = BY_DECISION.map(() => 'investigate' as const);
 const TABLE = {
   queued: BY_DECISION,
   active: BY_DECISION,
@@ -33,12 +39,13 @@ describe('nextStep', () => {
   });
 
   it('covers every state, decision and step', () => {
-    expect(CASES).toHaveLength(7 * 5);
+    expect(CASES).toHaveLength(7 * 10);
     expect([...new Set(CASES.map(([, , next]) => next))].sort()).toEqual([...NEXT_STEPS].sort());
   });
 
-  it('accepts nothing but a match', () => {
-    expect(CASES.filter(([, , next]) => next === 'accept').every(([, decision]) => decision === 'match')).toBe(true);
+  it('accepts nothing but a match, or a live person where nothing is compared', () => {
+    const accepted = CASES.filter(([, , next]) => next === 'accept').map(([, decision]) => decision);
+    expect([...new Set(accepted)]).toEqual(['match', 'live']);
   });
 });
 

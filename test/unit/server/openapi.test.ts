@@ -77,6 +77,8 @@ it('every route is listed with its problem responses', () => {
     'post /v1/gate',
     'post /v1/retries',
     'post /v1/sequences',
+    'post /v1/sessions',
+    'post /v1/sessions/{id}/finished',
     'post /v1/verifications',
     'post /v1/verifications/{id}/acknowledge',
     'post /v1/verifications/{id}/cancel',

@@ -1,0 +1,182 @@
+/** Sessions that nobody finishes, that lose their worker or their links, and that wait in large numbers. */
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Running } from '../../src/app/running.ts';
+import { Feeder } from '../../src/background/feeder.ts';
+import type { StartedSession } from '../../src/client/contract.ts';
+import { REGIONS } from '../../src/domain/verification/actions.ts';
+import type { SessionRequest } from '../../src/domain/verification/session-request.ts';
+import { openVerifyQueue } from '../../src/redis/verify-queue.ts';
+import { createRig, type Rig } from '../support/rig.ts';
+
+const SDK = 'ApplySdkVerificationToken';
+const WEB = 'ApplyWebVerificationBizTokenIntl';
+const CALL = 'GetSdkVerificationResult';
+const REGION = 'ap-singapore';
+
+let rig: Rig;
+let worker: Running | null = null;
+let count = 0;
+
+beforeAll(async () => {
+  rig = await createRig({ emulator: { qps: {} } });
+});
+afterEach(async () => {
+  await worker?.stop(0);
+  worker = null;
+  await rig.control.clearFaults();
+  await rig.control.settings({ mediaTtlMs: 600_000, tokenTtlMs: 600_000, resultTtlMs: { [SDK]: 259_200_000 } });
+});
+afterAll(() => rig.dispose());
+
+async function start(
+  action: SessionRequest['action'] = SDK,
+  more: object | (() => object) = {},
+): Promise<StartedSession & { token: string }> {
+  worker ??= await rig.openWorker();
+  count += 1;
+  const parameters =
+    action === WEB ? { RedirectURL: 'https://shop.example/{id}', Config: { CheckMode: 3 } } : { CheckMode: 3 };
+  const request = {
+    key: `durable-${count}`,
+    action,
+    region: REGION,
+    parameters,
+    ...(typeof more === 'function' ? more() : more),
+  };
+  const started = await rig.client.startSession(request as SessionRequest);
+  return { ...started, token: started.token ?? '' };
+}
+
+/** A deadline soon after the start. */
+const soon = () => ({ deadline: new Date(Date.now() + 2_000).toISOString() });
+const ended = (id: string) => rig.client.wait(id, { until: 'ended', timeoutMs: 20_000 });
+
+describe('a session that nobody finishes', () => {
+  it('is not_started at its deadline; the person may still begin, so the bill stays open', async () => {
+    const { id } = await start(SDK, soon);
+    expect(await rig.client.get(id)).toMatchObject({ paidCalls: 0, possiblyPaidCalls: 1 });
+    const view = await ended(id);
+    expect(view).toMatchObject({ state: 'completed', decision: 'not_started', next: 'recapture', frame: 'none' });
+    expect(view).toMatchObject({ paidCalls: 0, possiblyPaidCalls: 1, reason: { code: 'SESSION_NOT_STARTED' } });
+    expect(view?.reason?.advice).toContain('Start a new session');
+  });
+
+  it.each([
+    ['leave', 'Result.1410'],
+    ['timeout', 'Result.1409'],
+  ] as const)('is abandoned if the page reports %s', async (step, code) => {
+    const { id, token } = await start(WEB);
+    await rig.control.play({ token, step: 'try', card: 'badLight' });
+    await rig.control.play({ token, step });
+    await rig.client.finishSession(id);
+    expect(await ended(id)).toMatchObject({ decision: 'abandoned', next: 'recapture', reason: { code } });
+  });
+
+  it('is expired if the person came too late, or Tencent no longer has the result', async () => {
+    const late = await start(WEB);
+    const forgotten = await start(SDK);
+    await rig.control.settings({ tokenTtlMs: 1, resultTtlMs: { [SDK]: 1 } });
+    for (const { id } of [late, forgotten]) await rig.client.finishSession(id);
+    expect(await ended(late.id)).toMatchObject({
+      decision: 'expired',
+      next: 'recapture',
+      reason: { code: 'Result.15' },
+    });
+    expect(await ended(forgotten.id)).toMatchObject({ decision: 'expired', reason: { code: 'SESSION_EXPIRED' } });
+  });
+
+  it('ends as cancelled if it is cancelled while it waits', async () => {
+    const { id } = await start();
+    expect(await rig.client.cancel(id)).toMatchObject({ status: 'cancelled' });
+    expect(await rig.client.finishSession(id)).toBe('ended');
+    expect(await rig.client.get(id)).toMatchObject({ state: 'cancelled', decision: null, next: 'investigate' });
+  });
+});
+
+it('collects the result without being told, when it is due', async () => {
+  const { id, token } = await start();
+  await rig.control.play({ token, step: 'finish' });
+  await rig.redis.zadd(rig.names.waits(REGION, CALL).due, 1, id);
+  await rig.redis.hset(rig.names.journal(id), 'notBefore', 1);
+  expect(await ended(id)).toMatchObject({ decision: 'live', paidCalls: 1 });
+});
+
+it('asks again if the person was not finished after all', async () => {
+  const { id, token } = await start();
+  expect(await rig.client.finishSession(id)).toBe('asked');
+  await rig.control.waitFor({ event: 'answered', action: CALL } as never, 1).catch(() => undefined);
+  await rig.control.play({ token, step: 'finish' });
+  expect(await ended(id)).toMatchObject({ decision: 'live' });
+});
+
+it('moves the media although their links died while no worker was there', async () => {
+  const { id, token } = await start(SDK, { media: ['bestFrame', 'liveVideo', 'liveData'] });
+  await rig.control.settings({ mediaTtlMs: 700 });
+  await rig.control.play({ token, step: 'finish' });
+  await rig.control.fault({ kind: 'hold', service: 'cos', action: 'GetObject', times: null } as never);
+  await rig.client.finishSession(id);
+  expect(await rig.client.wait(id, { timeoutMs: 20_000 })).toMatchObject({ decision: 'live', frame: 'pending' });
+  await worker?.stop(0);
+  worker = null;
+  await new Promise((resolve) => setTimeout(resolve, 1_000)); // longer than the links live
+  await rig.control.clearFaults();
+  worker = await rig.openWorker();
+  const view = await ended(id);
+  expect(view).toMatchObject({ state: 'completed', frame: 'stored', paidCalls: 1 });
+  expect(view?.session?.media.map(({ name }) => name)).toEqual(['liveVideo', 'liveData']);
+});
+
+it('erases the media with the session', async () => {
+  const { id, token } = await start(SDK, { media: ['bestFrame', 'liveVideo'] });
+  await rig.control.play({ token, step: 'finish' });
+  await rig.client.finishSession(id);
+  await ended(id);
+  const stored = JSON.parse((await rig.redis.hget(rig.names.journal(id), 'media')) ?? '[]') as { path: string }[];
+  expect(stored).toHaveLength(1);
+  const erasing = await rig.openErase();
+  await rig.client.erase(id, { by: 'test', why: 'test' });
+  await expect
+    .poll(async () => (await rig.client.receipt(id))?.complete, { timeout: 20_000, interval: 100 })
+    .toBe(true);
+  const { access } = await import('node:fs/promises');
+  await expect(access(stored[0]?.path ?? '')).rejects.toThrow();
+  await erasing.stop(0);
+});
+
+it('lets ten thousand wait without a job, and asks those with the earliest deadline first', async () => {
+  const MANY = 10_000;
+  const { id } = await start(SDK, { media: ['bestFrame', 'liveVideo'], subject: 's-1', metadata: { order: '1042' } });
+  await worker?.stop(0);
+  worker = null;
+  const { redis, names } = rig;
+  const { due, ripe, resuming, jobs } = names.waits(REGION, CALL);
+  expect(await redis.exists(`${jobs}${id}`)).toBe(0);
+  const [journal, history] = [await redis.hgetall(names.journal(id)), await redis.lrange(names.history(id), 0, -1)];
+  const before = Number((await redis.info('memory')).match(/used_memory:(\d+)/)?.[1]);
+  const ids = Array.from({ length: MANY }, (_, index) => `v${String(index).padStart(25, '0')}`);
+  for (let from = 0; from < MANY; from += 500) {
+    const pipeline = redis.pipeline();
+    for (const [offset, each] of ids.slice(from, from + 500).entries()) {
+      const deadline = Date.now() + 1_000_000 + (((from + offset) * 7_919) % MANY);
+      pipeline.hset(names.journal(each), { ...journal, deadline });
+      pipeline.rpush(names.history(each), ...history);
+      pipeline.zadd(names.live, '1', each).zadd(due, '1', each);
+    }
+    await pipeline.exec();
+  }
+  const after = Number((await redis.info('memory')).match(/used_memory:(\d+)/)?.[1]);
+  expect((after - before) / MANY).toBeLessThan(3_000);
+  const queues = new Map(REGIONS.map((region) => [region, openVerifyQueue(rig.deployment, region)] as const));
+  const feeder = new Feeder({ deployment: rig.deployment, queues, limits: {}, log: pino({ level: 'silent' }) });
+  for (let passes = 0; passes < MANY / 500; passes++) await feeder.feed();
+  // 20 calls per second: what one pass adds, as long as no worker takes it.
+  expect(await redis.llen(resuming)).toBe(20);
+  const deadlines = await redis.zrange(ripe, '0', '0', 'WITHSCORES');
+  const asked = await Promise.all(
+    (await redis.lrange(resuming, 0, -1)).map((each) => redis.hget(names.journal(each), 'deadline')),
+  );
+  expect(Math.max(...asked.map(Number))).toBeLessThanOrEqual(Number(deadlines[1]));
+  expect(await redis.zcard(ripe)).toBeGreaterThan(MANY - 100);
+  await Promise.all([...queues.values()].map((queue) => queue.close()));
+}, 120_000);
