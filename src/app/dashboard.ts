@@ -1,4 +1,7 @@
 /** Starts the operators' site. */
+import { createReadStream } from 'node:fs';
+import { basename } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { Logger } from 'pino';
 import { openAudit } from '../adapters/audit.ts';
 import { OperatorsFile } from '../adapters/operators-file.ts';
@@ -7,6 +10,7 @@ import { LoginLimiter } from '../client/redis/login-limiter.ts';
 import { SiteSessions } from '../client/redis/site-sessions.ts';
 import { inputFailure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
+import type { PlacedLine } from '../domain/operations/audit-report.ts';
 import { hashPassword, type Operator } from '../domain/operations/operators.ts';
 import { NO_OBSERVER } from '../domain/operations/process-metrics.ts';
 import { openEraseQueue } from '../redis/erase-queue.ts';
@@ -18,6 +22,9 @@ import type { SiteOptions } from '../server/dashboard/site-tools.ts';
 import { openStorage } from './adapters.ts';
 import { openClient } from './client.ts';
 import type { Config } from './config.ts';
+import { diagnose } from './doctor/diagnose.ts';
+import type { Report } from './doctor/report.ts';
+import { openDoctorTools } from './doctor-tools.ts';
 import { openRedis } from './redis.ts';
 import { type Running, stopOnce } from './running.ts';
 
@@ -54,6 +61,9 @@ export async function openDashboard(
     limits: config.limits,
     sink,
     observer,
+    prices: config.costs.prices,
+    auditLines: isFile(config.audit) ? () => readAuditLines(config.audit) : undefined,
+    diagnose: () => runDoctor(config),
   };
   const site = await openSite(options, { host, port });
   log.info({ event: 'ready', address: site.url }, `dashboard ready at ${site.url}`);
@@ -73,6 +83,30 @@ export async function openDashboard(
       return true;
     }),
   };
+}
+
+function isFile(audit: string): boolean {
+  return audit !== 'stdout' && audit !== 'stderr';
+}
+
+/** The lines of the audit log, oldest first. A log without a file has none yet. */
+async function* readAuditLines(file: string): AsyncGenerator<PlacedLine> {
+  let number = 0;
+  const input = createReadStream(file);
+  for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    number += 1;
+    yield { at: `${basename(file)}:${number}`, text };
+  }
+}
+
+/** The checks of `bestframe doctor` that only read. */
+async function runDoctor(config: Config): Promise<Report> {
+  const tools = openDoctorTools(config);
+  try {
+    return await diagnose(config, tools, { live: false });
+  } finally {
+    await tools.close();
+  }
 }
 
 /**

@@ -29,6 +29,7 @@ import { openEraseQueue } from '../redis/erase-queue.ts';
 import { recordExpiryMs } from '../redis/job-options.ts';
 import { openNotifyQueue } from '../redis/notify-queue.ts';
 import { Outbox } from '../redis/outbox.ts';
+import { SeriesObserver } from '../redis/series.ts';
 import { areGatesOpen, hasTakeableJob } from '../redis/takeable.ts';
 import { TenantPolicies } from '../redis/tenant-policies.ts';
 import { openVerifyQueue } from '../redis/verify-queue.ts';
@@ -89,10 +90,11 @@ export async function startVerify(
     edges: unobserved,
     machine,
     serve,
-    observer = NO_OBSERVER,
+    observer: given = NO_OBSERVER,
   }: Opened & Pick<OpenMachine, 'machine' | 'serve'>,
   log: Logger,
 ): Promise<Running> {
+  const observer = new SeriesObserver(deployment, given);
   const edges = { ...unobserved, faceId: observeVendor(unobserved.faceId, observer, openTelemetry) };
   const lease = leaseTimes(config);
   const gate = new Gate(deployment, config.limits, lease.leaseMs);
@@ -133,6 +135,7 @@ export async function startVerify(
       const drained = await Promise.all([...workers.values()].map((worker) => worker.drain(drainMs)));
       await cleanUp({ deployment }, async () => {
         await swept;
+        await observer.stop();
         await Promise.all([...queues.values(), eraseQueue, notifyQueue].map((queue) => queue.close()));
       });
       return drained.every(Boolean);

@@ -16,6 +16,7 @@ import { journalExists, readJournal } from '../redis/read-records.ts';
 import type { JournalRecord } from '../redis/record.ts';
 import { expireOverdue } from '../redis/scripts/expire-overdue.ts';
 import type { KeptSources } from '../redis/scripts/settle.ts';
+import { countEnd, noteAges } from '../redis/series.ts';
 import { addVerifyJob } from '../redis/verify-queue.ts';
 import { dropSilentWorkers } from '../redis/workers.ts';
 import { Periodic } from './periodic.ts';
@@ -73,15 +74,20 @@ export class Sweeper {
   async #requeueLost(settledMs: number): Promise<number> {
     const { deployment } = this.#options;
     let requeued = 0;
+    const ages = new Map<Region, number>();
     for await (const entries of scanLive(deployment, BATCH)) {
       for (const { id, at } of entries) {
         if (at > Date.now() - settledMs) continue;
         const record = await readJournal(deployment, id);
         if (record === null) await removeFromLive(deployment, id);
         // Leave an ended record alone: its index entry is gone already or, if the verification was retried, is needed again.
-        else if (!isTerminal(record.state) && (await this.#repair(record))) requeued += 1;
+        else if (!isTerminal(record.state)) {
+          if (record.state !== 'held') ages.set(record.region, Math.max(ages.get(record.region) ?? 0, Date.now() - at));
+          if (await this.#repair(record)) requeued += 1;
+        }
       }
     }
+    await noteAges(deployment, ages);
     return requeued;
   }
 
@@ -113,7 +119,13 @@ export class Sweeper {
     const hasToken = record.outcomes.start !== undefined;
     if (record.deadline > Date.now() || record.state === 'active' || hasToken) return false;
     const { deployment, expiryMs, keep = null } = this.#options;
-    return expireOverdue(deployment, record, { followUps: followUpsOf(record, 'outside'), expiryMs, keep });
+    const ended = await expireOverdue(deployment, record, {
+      followUps: followUpsOf(record, 'outside'),
+      expiryMs,
+      keep,
+    });
+    if (ended) await countEnd(deployment, 'failed');
+    return ended;
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import type { Env } from './env.ts';
+import { takeTenant } from './tenant-option.ts';
 
 export interface CommandEntry {
   readonly summary: string;
@@ -164,6 +165,13 @@ const DIAGNOSTICS: CommandGroup = {
     summary: 'explain an error code and what to do, or list all codes',
     load: async () => (await import('./diagnostics/errors.ts')).errorsCommand,
   },
+  completion: {
+    summary: 'print a script with which your shell completes commands, options and values',
+    load: async () => {
+      const { completionCommand } = await import('./diagnostics/completion.ts');
+      return () => completionCommand(loadCommands);
+    },
+  },
 };
 
 /** Commands that work with the verifications or endpoints of one tenant, and so take `--tenant`. */
@@ -180,3 +188,16 @@ export const COMMAND_GROUPS: Readonly<Record<string, CommandGroup>> = {
   'Privacy:': PRIVACY,
   'Diagnostics:': DIAGNOSTICS,
 };
+
+/** Loads every command, with its options. @returns them in the order of `--help` */
+async function loadCommands(): Promise<Command[]> {
+  const commands: Command[] = [];
+  for (const group of Object.values(COMMAND_GROUPS)) {
+    for (const [name, { summary, load }] of Object.entries(group)) {
+      const command = (await load())({}).description(summary);
+      if (TENANT_COMMANDS.has(name)) takeTenant(command, {});
+      commands.push(command);
+    }
+  }
+  return commands;
+}

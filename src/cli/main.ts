@@ -7,6 +7,7 @@ import { Failure } from '../domain/errors/failure.ts';
 import { COMMAND_GROUPS, TENANT_COMMANDS } from './commands.ts';
 import { formatFailure } from './format-failure.ts';
 import { version } from './package-info.ts';
+import { takeTenant } from './tenant-option.ts';
 
 endOnClosedOutput();
 const program = new Command('bestframe')
@@ -45,15 +46,6 @@ try {
   if (!(error instanceof Failure)) throw error;
   process.stderr.write(formatFailure(error, { json: process.argv.includes('--json') }));
   process.exitCode = EXIT.badInput;
-}
-
-/** The option replaces the setting for this command alone. */
-function takeTenant(command: Command, env: Record<string, string | undefined>): void {
-  command.option('--tenant <name>', 'tenant to work with (default: BESTFRAME_TENANT)');
-  command.hook('preAction', (_program, acting) => {
-    const { tenant } = acting.optsWithGlobals<{ tenant?: string }>();
-    if (tenant !== undefined) env.BESTFRAME_TENANT = tenant;
-  });
 }
 
 /**

@@ -185,6 +185,13 @@ export interface FaceId {
    * @param signal aborts the call as long as it has no slot. Once it has a slot, only the signal of the `PaidTurn` aborts it.
    */
   detect(action: CheckName, region: Region, turn: () => Promise<PaidTurn>, signal: AbortSignal): Promise<DetectAnswer>;
+  /**
+   * Opens the connection of the paid call that will be made with this signal, so that the call does not wait for it. Returns at
+   * once. A second use opens a new connection if the first one has become too old.
+   */
+  prepareCall(signal: AbortSignal): void;
+  /** Closes the prepared connection, if no call took it. */
+  forgetCall(signal: AbortSignal): void;
   /** The call that returns the token of a session, and may be billed: made like `detect`. */
   startFlow(
     flow: FlowName,

@@ -113,6 +113,7 @@ export class AfterFailure {
         rewinds: this.#record.generation - this.#record.freshFrom,
         retryAfterMs: failure.retryAfterMs,
         about: failure.about,
+        renewable: this.#isRenewable(stage, failure),
         outage: outage && { waitMs: outage.waitMs, runs: Math.max(0, this.#record.starts - 1) },
         random: Math.random(),
       },
@@ -165,6 +166,12 @@ export class AfterFailure {
     const { detect } = this.#record.outcomes;
     const expiresAt = detect?.bestFrame?.expiresAt ?? detect?.media?.until ?? 0;
     return Math.max(0, expiresAt - Date.now());
+  }
+
+  /** Whether a fresh link to the media of a session can be had instead of the dead one. */
+  #isRenewable(stage: StageName, { code }: Failure): boolean {
+    const isDead = code === CODES.FRAME_EXPIRED || code === CODES.FRAME_MISSING;
+    return stage === 'download' && isDead && this.#record.outcomes.detect?.media !== undefined && this.#linkLeftMs > 0;
   }
 
   /** Whether the history omits this retry: the same failure may repeat for hours, and its first entries suffice. */

@@ -47,9 +47,10 @@ export class Attempt {
   readonly #start: AttemptStart;
   readonly #ends: AttemptEnds;
   /**
-   * Fires at the verification's deadline. If there is no decision by then, all work stops. If there is one, the download goes on.
+   * Stops the work before the decision: at the verification's deadline, at a stage's time limit, and when the lease ends. The
+   * download after a decision goes on.
    */
-  readonly #deadline = new AbortController();
+  readonly #untilDecision: AbortController;
   /** The gate's epoch when this attempt was admitted. */
   #epoch: string;
   /** The preflight's history entry. It waits here until the intent is written: writing both together saves a script call. */
@@ -70,6 +71,7 @@ export class Attempt {
     this.#start = start;
     this.#epoch = start.epoch;
     this.#record = record;
+    this.#untilDecision = lease.link();
     this.#ends = new AttemptEnds(tools, lease, start, record);
   }
 
@@ -104,7 +106,7 @@ export class Attempt {
     const hasToken = this.#record.outcomes.start !== undefined;
     const timer = hasToken
       ? undefined
-      : setTimeout(() => this.#deadline.abort(deadlinePassed()), Math.min(leftMs, MAX_TIMER_MS));
+      : setTimeout(() => this.#untilDecision.abort(deadlinePassed()), Math.min(leftMs, MAX_TIMER_MS));
     try {
       if (!(await this.#adoptReceipt())) {
         const waiting = await resolveOpenIntent(this.#tools, this.#lease, this.#record, this.#ends);
@@ -127,6 +129,7 @@ export class Attempt {
       return await new AfterFailure(this.#tools, this.#lease, this.#record, this.#ends).handle(error, this.#epoch);
     } finally {
       clearTimeout(timer);
+      this.#tools.edges.faceId.forgetCall(this.#untilDecision.signal);
       await this.#tools.breakers.end();
       await closeResources(this.#spooled ?? []);
     }
@@ -143,7 +146,7 @@ export class Attempt {
 
   /** @returns whether a receipt was found and adopted. See adopt-receipt.ts. */
   async #adoptReceipt(): Promise<boolean> {
-    const [notify, signal] = [this.#decisionNotice, this.#untilDecision];
+    const [notify, { signal }] = [this.#decisionNotice, this.#untilDecision];
     const decided = await adoptReceipt(this.#record, this.#tools, { lease: this.#lease, notify, signal });
     if (decided !== null) this.#record.outcomes.detect = decided;
     return decided !== null;
@@ -228,7 +231,7 @@ export class Attempt {
     const admission = this.#tools.gate.admission(region, action);
     let waitMs = firstWaitMs;
     while (waitMs > 0) {
-      await sleep(waitMs, this.#untilDecision);
+      await sleep(waitMs, this.#untilDecision.signal);
       const answer = await this.#lease.guard(this.#tools.journal.askAdmission(lane, admission));
       waitMs = answer.waitMs;
       this.#epoch = answer.epoch;
@@ -261,27 +264,30 @@ export class Attempt {
 
   async #work(stage: StageName, input: StageInput, tookMs: () => number): Promise<void> {
     const { outcomes } = this.#record;
-    const { breakers } = this.#tools;
+    const { breakers, edges } = this.#tools;
+    const { faceId } = edges;
     switch (stage) {
       case 'upload':
+        faceId.prepareCall(this.#untilDecision.signal);
         outcomes.upload = await this.#within(stage, (context) => stages.upload(input, context, this.#spooled));
         breakers.pass(this.#dependencies(input.order, stage));
         await this.#commitUpload(this.#spoolMs + tookMs());
         this.#tools.log.moved('uploaded', uploadedBytes(outcomes.upload));
         break;
       case 'md5':
+        faceId.prepareCall(this.#untilDecision.signal); // again, in case the upload took long
         outcomes.md5 = await this.#within(stage, (context) => stages.md5(input, context));
         breakers.pass(this.#dependencies(input.order, stage));
         this.#preflightEntry = { at: Date.now(), event: 'done', stage, ms: tookMs() };
         break;
       case 'detect':
-        outcomes.detect = await stages.detect(input, this.#context(this.#untilDecision));
+        outcomes.detect = await stages.detect(input, this.#context(this.#untilDecision.signal));
         this.#tools.log.decided(outcomes.detect);
         await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
         break;
       case 'start':
         this.#spooled ??= await this.#within(stage, (context) => openResources(input, context));
-        outcomes.start = await stages.start(input, this.#context(this.#untilDecision), this.#spooled);
+        outcomes.start = await stages.start(input, this.#context(this.#untilDecision.signal), this.#spooled);
         this.#spooled = null;
         this.#hasStarted = true;
         break;
@@ -319,11 +325,10 @@ export class Attempt {
    * yet.
    */
   async #within<T>(stage: StageName, run: (context: StageContext) => Promise<T>): Promise<T> {
-    const limit = new AbortController();
+    const limit = stage === 'download' ? this.#lease.link() : this.#untilDecision;
     const timer = setTimeout(() => limit.abort(stageTimeout(stage)), stageLimitMs(this.#tools.policy, stage));
-    const outer = stage === 'download' ? this.#lease.signal : this.#untilDecision;
     try {
-      return await run(this.#context(AbortSignal.any([outer, limit.signal])));
+      return await run(this.#context(limit.signal));
     } finally {
       clearTimeout(timer);
     }
@@ -397,10 +402,6 @@ export class Attempt {
 
   get #decisionNotice(): NotifyJob | undefined {
     return notification(this.#record, 'decided').notify;
-  }
-
-  get #untilDecision(): AbortSignal {
-    return AbortSignal.any([this.#lease.signal, this.#deadline.signal]);
   }
 }
 

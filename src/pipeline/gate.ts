@@ -36,7 +36,7 @@ const MAX_LATE_MS = 20;
 /**
  * The earliest slot is this far ahead, so that the script's answer arrives before the slot. Every call waits at least this long.
  */
-const MIN_LEAD_MS = 10;
+export const MIN_LEAD_MS = 1;
 /** The intent is declared this long before its slot: a busy machine may need the time to get ready. The call is not delayed. */
 const AHEAD_MS = 100;
 /** Upper limit for the measured round trip to Redis. A longer round trip means a stall, not network latency. */

@@ -6,7 +6,7 @@
  *    never be thrown away.
  * 2. Every write is idempotent: if a write is repeated because its reply was lost, it takes effect only once.
  */
-import pRetry from 'p-retry';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Counter } from '../domain/operations/metrics.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import type { Lane } from '../domain/verification/request.ts';
@@ -30,13 +30,9 @@ import { type Renewal, renewLease } from '../redis/scripts/renew-lease.ts';
 import { type RequeueStep, requeue } from '../redis/scripts/requeue.ts';
 import { type Ending, type SettleAnswer, settle } from '../redis/scripts/settle.ts';
 
-/** While Redis answers that it cannot run the command now, retries without limit, until this process ends. */
-const UNTIL_ACCEPTED = {
-  retries: Number.POSITIVE_INFINITY,
-  minTimeout: 100,
-  maxTimeout: 2_000,
-  shouldRetry: ({ error }: { error: Error }) => isNotNow(error),
-};
+/** Pauses between two tries of a write that Redis cannot accept now. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2_000;
 
 export class Journal {
   readonly #deployment: Deployment;
@@ -79,13 +75,16 @@ export class Journal {
    * journal, the call would be made again.
    * @param onWait called once, when Redis first answers that it cannot run the command now.
    */
-  recordOutcome(report: OutcomeReport, onWait: () => void = () => undefined): Promise<OutcomeAnswer> {
-    return pRetry(() => recordOutcome(this.#deployment, this.#attempt, report), {
-      ...UNTIL_ACCEPTED,
-      onFailedAttempt: ({ attemptNumber, error }) => {
-        if (attemptNumber === 1 && isNotNow(error)) onWait();
-      },
-    });
+  async recordOutcome(report: OutcomeReport, onWait: () => void = () => undefined): Promise<OutcomeAnswer> {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      try {
+        return await recordOutcome(this.#deployment, this.#attempt, report);
+      } catch (error) {
+        if (!isNotNow(error)) throw error;
+        if (pauseMs === FIRST_PAUSE_MS) onWait();
+      }
+      await wait(pauseMs);
+    }
   }
 
   markOutcomeUnknown(entry: HistoryEntry): Promise<UnknownAnswer> {

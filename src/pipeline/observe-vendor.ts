@@ -58,6 +58,8 @@ export function observeVendor(faceId: FaceId, observer: Observer, tracer = NO_TR
       measured({ region: session.region, action: FLOWS[session.flow].resultCall }, turn, (noted) =>
         faceId.flowResult(session, noted, signal),
       ),
+    prepareCall: (signal) => faceId.prepareCall(signal),
+    forgetCall: (signal) => faceId.forgetCall(signal),
     generateSequence: (region, input, turn, signal) =>
       measured({ region, action: 'GenerateReflectSequence' }, turn, (noted) =>
         faceId.generateSequence(region, input, noted, signal),

@@ -75,7 +75,8 @@ function fieldsOf({ tenant, mode, scopes, name, perSecond, createdAt, expiresAt 
   };
 }
 
-function parseKey(id: string, fields: Readonly<Record<string, string>>): StoredKey | null {
+/** @param fields as Redis stores them. @returns null if there is no such key. */
+export function parseKey(id: string, fields: Readonly<Record<string, string>>): StoredKey | null {
   const { hash, tenant, mode, scopes = '', name = '', perSecond, createdAt, expiresAt, revokedAt, usedAt } = fields;
   if (hash === undefined || tenant === undefined || createdAt === undefined) return null;
   const key: ApiKey = {

@@ -1,4 +1,5 @@
 /** The indexes over verifications: sorted sets of ids by a time in ms since 1970. */
+import { repliesOf } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 
 type Indexes = Pick<Deployment, 'redis' | 'names'>;
@@ -61,6 +62,26 @@ export async function endedSince(
   { offset, limit }: { offset: number; limit: number },
 ): Promise<IndexEntry[]> {
   return entriesOf(await redis.zrangebyscore(names.ended, from, until, 'WITHSCORES', 'LIMIT', offset, limit));
+}
+
+/** How many verifications ended within each of the given times, and when the last one ended (ms since 1970). */
+export async function countEnded(
+  { redis, names }: Indexes,
+  spansMs: readonly number[],
+  now: number = Date.now(),
+): Promise<{ counts: number[]; lastEndedAt: number | null }> {
+  const pipeline = redis.pipeline();
+  for (const ms of spansMs) pipeline.zcount(names.ended, now - ms, '+inf');
+  pipeline.zrevrange(names.ended, 0, 0, 'WITHSCORES');
+  const replies = await repliesOf(pipeline.exec());
+  const [, last] = (replies.at(-1) ?? []) as string[];
+  return { counts: replies.slice(0, -1).map(Number), lastEndedAt: last === undefined ? null : Number(last) };
+}
+
+/** How many verifications are live, and how many records of ended ones are kept. */
+export async function countIndexed({ redis, names }: Indexes): Promise<{ live: number; ended: number }> {
+  const [live, ended] = await Promise.all([redis.zcard(names.live), redis.zcard(names.ended)]);
+  return { live, ended };
 }
 
 export async function removeFromEnded({ redis, names }: Indexes, id: string): Promise<void> {

@@ -12,7 +12,7 @@ export const RESUME_PRIORITY = 0;
  * BullMQ's highest priority is 2 097 152. Of a lane's turns, those after the last one share its priority, and are served in the
  * order in which they were queued.
  */
-const LAST_TURN = 1_000_000;
+export const LAST_TURN = 1_000_000;
 
 /** Priority of a job that has not begun: lower numbers are served first. @param turn see includes/turn.lua */
 export function priorityOf(lane: Lane, turn: number): number {

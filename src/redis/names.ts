@@ -74,6 +74,8 @@ export interface Names {
   readonly mode: string;
   /** Pub/sub: the id of a verification that was decided or ended. */
   readonly channel: string;
+  /** What the deployment did in one minute. @param at ms since 1970. */
+  minute(at: number): string;
   /** Regions that workers serve, by the time of the last heartbeat. */
   readonly regions: string;
   /** Verifications with a stored frame, by the time at which the frame is deleted. */
@@ -100,6 +102,8 @@ export interface Names {
   readonly tenants: string;
   /** The last version of each tenant's policy. */
   readonly tenantVersions: string;
+  /** BullMQ's jobs of a region that continue. They are served before those in `waiting`. */
+  resuming(region: Region): string;
   receipt(id: string): string;
   /** A light sequence that was generated under a caller's key, or is being generated. */
   sequence(id: string): string;
@@ -150,6 +154,7 @@ export function createNames(prefix: string): Names {
     aofAsked: `${prefix}:aof:asked`,
     workers: `${prefix}:workers`,
     channel: `${prefix}:changed`,
+    minute: (at) => `${prefix}:minute:${Math.floor(at / 60_000)}`,
     regions: `${prefix}:regions`,
     frames: `${prefix}:frames`,
     webhooks: `${prefix}:webhooks`,
@@ -163,6 +168,7 @@ export function createNames(prefix: string): Names {
     use: (name) => `${prefix}:use:${name}`,
     turns: (region) => `${prefix}:turns:${region}`,
     waiting: (region) => `${prefix}:${verifyQueue(region)}:prioritized`,
+    resuming: (region) => `${prefix}:${verifyQueue(region)}:wait`,
     receipt: (id) => `${prefix}:receipt:${id}`,
     sequence: (id) => `${prefix}:sequence:${id}`,
     webhook: (name) => `${prefix}:webhook:${name}`,

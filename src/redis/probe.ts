@@ -42,7 +42,7 @@ export class RedisProbe {
     const late = new Promise<string>((resolve) => {
       timer = setTimeout(() => resolve(this.#silence(redis)), LIMIT_MS);
     });
-    const asked = this.#exchange(redis).catch((error: unknown) => redisTrouble(error));
+    const asked = this.#exchange(redis).catch((error: unknown) => redisTrouble(this.#reasonOf(error)));
     const trouble = await Promise.race([asked, late]);
     clearTimeout(timer);
     if (trouble === REPLICA) {
@@ -62,6 +62,12 @@ export class RedisProbe {
       this.#lastError = undefined;
     });
     return redis;
+  }
+
+  /** After several tries, ioredis reports only their number. */
+  #reasonOf(error: unknown): unknown {
+    const isGivenUp = error instanceof Error && error.name === 'MaxRetriesPerRequestError';
+    return isGivenUp ? (this.#lastError ?? error) : error;
   }
 
   /** The run may end between two tries to connect. Then the last try shows the reason. */

@@ -6,6 +6,9 @@ import { Failure } from '../domain/errors/failure.ts';
 
 export const REPLICA = 'Redis is a replica and refuses writes: check the address, or the failover';
 const UNREACHABLE = 'Redis cannot be reached: check that it runs and that the Redis URL is correct';
+/** A Redis in protected mode closes each connection so early that a client rarely gets to read why. */
+const CLOSES =
+  'Redis cannot be reached: it closes connections. Check that it runs, and if it has no password, whether it is in protected mode';
 
 const TROUBLES: readonly (readonly [answer: RegExp, words: string])[] = [
   [/\bOOM\b/, 'Redis is out of memory and refuses writes: raise maxmemory, or free memory'],
@@ -19,6 +22,10 @@ const TROUBLES: readonly (readonly [answer: RegExp, words: string])[] = [
     /\b(?:NOAUTH|WRONGPASS|NOPERM)\b/,
     'Redis refuses the user, the password or the command: check the Redis URL and the rights',
   ],
+  [
+    /\bDENIED\b/,
+    'Redis is in protected mode and refuses other machines: give its user a password and put it into the Redis URL',
+  ],
   [/\bmax number of clients\b/, 'Redis accepts no more connections: raise maxclients'],
 ];
 
@@ -28,8 +35,10 @@ const DISCONNECTED =
 
 /** @param error an error of a command or of a connection to Redis. */
 export function redisTrouble(error: unknown): string {
-  const message = causeOf(error)?.message ?? '';
-  return TROUBLES.find(([answer]) => answer.test(message))?.[1] ?? UNREACHABLE;
+  const cause = causeOf(error);
+  const named = TROUBLES.find(([answer]) => answer.test(cause?.message ?? ''))?.[1];
+  const isClosed = cause !== undefined && 'code' in cause && (cause.code === 'EPIPE' || cause.code === 'ECONNRESET');
+  return named ?? (isClosed ? CLOSES : UNREACHABLE);
 }
 
 /** @param error any error. @returns null if it does not come from Redis, or is a mistake in a command. */

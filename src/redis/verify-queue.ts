@@ -2,9 +2,8 @@
 import { type JobsOptions, Queue } from 'bullmq';
 import type { ActionName, Region } from '../domain/verification/actions.ts';
 import type { ResultCall } from '../domain/verification/flows.ts';
-import type { Lane } from '../domain/verification/request.ts';
 import { bullmqOptions, type Deployment } from './deployment.ts';
-import { endOfPriority, jobOptions, priorityOf, RESUME_PRIORITY, type VerifyJob } from './job-options.ts';
+import { jobOptions, RESUME_PRIORITY, type VerifyJob } from './job-options.ts';
 import { verifyQueue } from './names.ts';
 import { type JournalRecord, resultCallOf } from './record.ts';
 
@@ -47,20 +46,4 @@ export function verifyJob({ id, action, upload: way, lane, mode, turn }: Queued)
   opts: JobsOptions & { jobId: string };
 } {
   return { name: action, data: { way, lane, mode }, opts: { ...jobOptions.verify(lane, turn), jobId: id } };
-}
-
-/** Counts the jobs that are served before the next job of this lane and tenant, which takes its turn as in includes/turn.lua. */
-export async function countAhead(
-  queue: Queue<VerifyJob>,
-  { redis, names }: Deployment,
-  { region, lane, tenant, weight }: { region: Region; lane: Lane; tenant: string | null; weight: number },
-): Promise<number> {
-  const [began, latest] = await redis.hmget(names.turns(region), lane, `${lane}|${tenant ?? ''}`);
-  const turn = Math.max(Number(began ?? 0), Number(latest ?? 0) + 1 / weight);
-  const end = endOfPriority(priorityOf(lane, turn));
-  const [resuming = {}, queued] = await Promise.all([
-    queue.getCountsPerPriority([RESUME_PRIORITY]),
-    redis.zcount(names.waiting(region), '-inf', `(${end}`),
-  ]);
-  return (resuming[RESUME_PRIORITY] ?? 0) + queued;
 }

@@ -67,6 +67,7 @@ const AT_REST: readonly (readonly [RegExp, number | null])[] = [
     /^(counters|sweeper|retention|webhooks|budget|mode|namespace|aof(:asked)?|workers|turns:[\w-]+|probe|feeder)$/,
     null,
   ],
+  [/^minute:\d+$/, null], // the counts of a minute; Redis expires them after a day
   [/^costs:\d{4}-\d\d(-\d\d)?$/, null],
   [/^gate:[\w-]+:\w+$/, null],
   [/^(breakers:[\w-]+|regions)$/, 210],

@@ -168,7 +168,7 @@ export const PROTECTIONS: readonly Protection[] = [
   },
   {
     name: 'the fence',
-    changes: [lua('return redis.call', 'return true or redis.call')],
+    changes: [lua("return redis.call('GET', lockKey)", "return true or redis.call('GET', lockKey)")],
     breaks: 'I4',
     exposedBy: stoppedAt('script:renew-lease:before', 3),
   },

@@ -269,9 +269,9 @@ export function hashOf(value: Value | undefined): Readonly<Record<string, string
 /** The state as text, with times relative to its clock. Two states with the same text have the same future. */
 export function describe(state: State, names: Names): string {
   const { counters } = names;
-  const history = names.history('');
+  const [history, minutes] = [names.history(''), names.minute(0).slice(0, -1)];
   const keys = Object.keys(state.snapshot)
-    .filter((key) => key !== counters && !key.startsWith(history)) // no script reads them
+    .filter((key) => key !== counters && !key.startsWith(history) && !key.startsWith(minutes)) // no script reads them
     .sort()
     .map((key) => `${key} ${state.snapshot[key]?.text} ${state.snapshot[key]?.expires}`);
   const { facts, actors, left, clock } = state;

@@ -112,19 +112,29 @@ it('asks again if the person was not finished after all', async () => {
 
 it('moves the media although their links died while no worker was there', async () => {
   const { id, token } = await start(SDK, { media: ['bestFrame', 'liveVideo', 'liveData'] });
-  await rig.control.settings({ mediaTtlMs: 700 });
+  await rig.control.settings({ mediaTtlMs: 2_000 });
   await rig.control.play({ token, step: 'finish' });
   await rig.control.fault({ kind: 'hold', service: 'cos', action: 'GetObject', times: null } as never);
   await rig.client.finishSession(id);
   expect(await rig.client.wait(id, { timeoutMs: 20_000 })).toMatchObject({ decision: 'live', frame: 'pending' });
   await worker?.stop(0);
   worker = null;
-  await new Promise((resolve) => setTimeout(resolve, 1_000)); // longer than the links live
+  await new Promise((resolve) => setTimeout(resolve, 2_500)); // longer than the links live
   await rig.control.clearFaults();
   worker = await rig.openWorker();
   const view = await ended(id);
   expect(view).toMatchObject({ state: 'completed', frame: 'stored', paidCalls: 1 });
   expect(view?.session?.media.map(({ name }) => name)).toEqual(['liveVideo', 'liveData']);
+});
+
+it('asks for fresh links if they die before they are read', async () => {
+  const { id, token } = await start(SDK, { media: ['bestFrame', 'liveVideo'] });
+  await rig.control.settings({ mediaTtlMs: 1 });
+  await rig.control.play({ token, step: 'finish' });
+  await rig.client.finishSession(id);
+  await expect.poll(async () => (await rig.client.get(id))?.reason?.code, { timeout: 10_000 }).toBe('FRAME_EXPIRED');
+  await rig.control.settings({ mediaTtlMs: 600_000 });
+  expect(await ended(id)).toMatchObject({ state: 'completed', frame: 'stored', paidCalls: 1 });
 });
 
 it('erases the media with the session', async () => {

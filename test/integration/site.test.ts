@@ -180,10 +180,21 @@ describe('a page', () => {
     expect(looks).toEqual([expect.objectContaining({ actor: 'ana', on: id })]);
   });
 
-  it('runs no script and loads nothing from outside', async () => {
+  it('runs no script but its own file, and loads nothing from outside', async () => {
     const answer = await get('/');
-    expect(answer.headers.get('content-security-policy')).toMatch(/^default-src 'none'; style-src 'self'; img-src/);
-    expect(await answer.text()).not.toMatch(/<script|style="|https?:/);
+    expect(answer.headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src/,
+    );
+    const page = await answer.text();
+    expect(page.match(/<script[^>]*>/g)).toEqual([
+      expect.stringMatching(/^<script src="\/site\.js\?v=[\w-]+" defer>$/),
+    ]);
+    expect(page).not.toMatch(/style="|https?:|\son\w+="/);
+    for (const path of ['/style.css', '/site.js']) {
+      const file = await get(path, '');
+      expect(file.headers.get('cache-control')).toMatch(/immutable/);
+      expect(await file.text()).not.toMatch(/https?:\/\/|\beval\b|innerHTML =/);
+    }
   });
 
   it('is in Chinese if the browser prefers it, or if the reader chose it', async () => {

@@ -196,6 +196,8 @@ export function openEdges(owner: Owner, machine: Machine, outside: Outside): Edg
     flowResult() {
       throw new Error('the simulation starts no sessions');
     },
+    prepareCall: () => undefined, // connections open in no time here
+    forgetCall: () => undefined,
 
     generateSequence() {
       throw new Error('the simulation makes no light sequences');

@@ -44,6 +44,8 @@ export interface Rig {
   readonly dir: string;
   /** The parsed log lines of this rig's processes. */
   readonly lines: LogLine[];
+  /** Called with each log line. */
+  onLine: (line: LogLine) => void;
   openWorker(settings?: Record<string, string>): Promise<Running>;
   openErase(): Promise<Running>;
   /** Opens the HTTP API on a free port. */
@@ -106,7 +108,12 @@ export async function createRig(
   const deployment = createDeployment(redis, config.prefix, config.keyRing);
   const client = openClient(config);
   const lines: LogLine[] = [];
-  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) });
+  const write = (text: string) => {
+    const line = JSON.parse(text) as LogLine;
+    lines.push(line);
+    rig.onLine(line);
+  };
+  const log = pino({ level: 'debug' }, { write });
   const opened: Running[] = [];
   const bucket = config.buckets.get('ap-singapore') ?? '';
 
@@ -115,7 +122,7 @@ export async function createRig(
     return running;
   }
 
-  return {
+  const rig: Rig = {
     env,
     config,
     redis,
@@ -127,6 +134,7 @@ export async function createRig(
     bucket,
     dir,
     lines,
+    onLine: () => undefined,
     openWorker: (settings = {}) => keep(openVerify(readConfig({ ...env, ...settings }), log)),
     openErase: () => keep(openErase(config, log)),
     openApi: (settings = {}) =>
@@ -163,4 +171,5 @@ export async function createRig(
       await rm(dir, { recursive: true, force: true });
     },
   };
+  return rig;
 }

@@ -23,6 +23,14 @@ export interface ScriptRun {
   readonly keys: readonly string[];
   readonly args: readonly string[];
   readonly writes: readonly ScriptWrite[];
+  /** How many commands it ran. */
+  readonly commands: number;
+}
+
+/** A command outside a script. */
+export interface PlainCommand {
+  readonly command: string;
+  readonly args: readonly string[];
 }
 
 const READS =
@@ -43,7 +51,8 @@ const NAME_BY_TEXT = new Map(SCRIPTS.map(({ name, text }) => [withoutWhitespace(
 export class ScriptTrace {
   readonly #redis: Redis;
   readonly #monitor: Redis;
-  #runs: (ScriptRun & { readonly writes: ScriptWrite[] })[] = [];
+  #runs: (ScriptRun & { readonly writes: ScriptWrite[]; commands: number })[] = [];
+  #plain: PlainCommand[] = [];
   #closed = false;
 
   private constructor(redis: Redis, monitor: Redis) {
@@ -69,12 +78,19 @@ export class ScriptTrace {
   async clear(): Promise<void> {
     await this.#catchUp();
     this.#runs = [];
+    this.#plain = [];
   }
 
   /** @returns the runs that Redis finished before this call, since the start or the last `clear`. */
   async read(): Promise<readonly ScriptRun[]> {
     await this.#catchUp();
     return [...this.#runs];
+  }
+
+  /** @returns the commands that ran outside scripts, in the same period as `read`. */
+  async readPlain(): Promise<readonly PlainCommand[]> {
+    await this.#catchUp();
+    return [...this.#plain];
   }
 
   stop(): void {
@@ -104,21 +120,29 @@ export class ScriptTrace {
 
   #record(at: number, [command = '', first = '', ...rest]: readonly string[], source: string): void {
     if (source === 'lua') {
+      const running = this.#runs.at(-1);
+      if (running !== undefined) running.commands += 1;
       if (!READS.test(command))
         this.#runs.at(-1)?.writes.push({ command: command.toLowerCase(), key: first, args: rest });
       return;
     }
     const isEval = /^eval$/i.test(command);
-    if (!isEval && !/^evalsha$/i.test(command)) return;
+    if (!isEval && !/^evalsha$/i.test(command)) {
+      this.#plain.push({ command: command.toLowerCase(), args: [first, ...rest] });
+      return;
+    }
     const name = isEval ? NAME_BY_TEXT.get(withoutWhitespace(first)) : NAME_BY_DIGEST.get(first);
     const keyCount = Number(rest[0]);
     const [keys, args] = [rest.slice(1, 1 + keyCount), rest.slice(1 + keyCount)];
-    this.#runs.push({ name: name ?? 'unknown', at, keys, args, writes: [] });
+    this.#runs.push({ name: name ?? 'unknown', at, keys, args, writes: [], commands: 0 });
   }
 }
 
-/** @returns the verification of a run, which is the first id in its keys and arguments. */
-export function verificationOf({ keys, args }: ScriptRun): string | null {
+/** @returns the verification of a run or a command, which is the first id in its keys and arguments. */
+export function verificationOf({
+  keys = [],
+  args,
+}: Pick<PlainCommand, 'args'> & Partial<Pick<ScriptRun, 'keys'>>): string | null {
   return [...keys, ...args].map((text) => ID.exec(text)?.[0]).find((id) => id !== undefined) ?? null;
 }
 

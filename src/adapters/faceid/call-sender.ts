@@ -3,8 +3,8 @@
  *
  * What must hold:
  * 1. A call is one request on a connection that was never used. No redirect is followed.
- * 2. The connection is opened before the call waits for its turn (its rate-limit slot). If the connection breaks during the wait,
- *    nothing was sent. If the turn is missed when the request is about to leave, the call waits for another turn.
+ * 2. The connection is opened before the call waits for its turn (its rate-limit slot), or earlier (`SpareConnection`). If the
+ *    connection breaks during the wait, nothing was sent. If the turn is missed when the request is about to leave, the call waits for another turn.
  * 3. A signal destroys the connection and ends the call at once, at every stage: opening, waiting for the turn, writing, reading.
  * 4. The SDK always gets an agent. Without one, it would take a proxy from the environment (`http_proxy`).
  */
@@ -22,6 +22,7 @@ import { type ConnectorOptions, createConnector } from '../http/connector.ts';
 import { limitSignal } from '../http/limit-signal.ts';
 import { CallAgent } from './call-agent.ts';
 import { callFailure } from './call-failures.ts';
+import { SpareConnection } from './spare-connection.ts';
 
 export interface FaceIdOptions extends ConnectorOptions {
   readonly credentials: CredentialsProvider;
@@ -72,6 +73,8 @@ export class CallSender {
   readonly #limitMs: number;
   readonly #connector: ReturnType<typeof createConnector>;
   readonly #closed = new AbortController();
+  /** Connections that were opened ahead, by the signal of their call. */
+  readonly #spares = new WeakMap<AbortSignal, SpareConnection>();
 
   constructor(options: FaceIdOptions) {
     this.#options = options;
@@ -86,7 +89,8 @@ export class CallSender {
   /** @throws Failure */
   async send(call: Call): Promise<CallAnswer> {
     await this.#options.credentials.get(this.#limitMs); // before the turn: a renewal during the turn might outlast it
-    const socket = await this.#connector.connect(this.#target, call.signal);
+    const socket =
+      (await this.#spares.get(call.signal)?.take()) ?? (await this.#connector.connect(this.#target, call.signal));
     socket.on('error', () => undefined); // the check of `destroyed` below finds a connection that broke while waiting
     try {
       for (;;) {
@@ -99,6 +103,17 @@ export class CallSender {
     } finally {
       socket.destroy();
     }
+  }
+
+  /** See `FaceId.prepareCall`. */
+  prepare(signal: AbortSignal): void {
+    const spare = this.#spares.get(signal) ?? new SpareConnection(() => this.#connector.connect(this.#target, signal));
+    this.#spares.set(signal, spare);
+    spare.open();
+  }
+
+  forget(signal: AbortSignal): void {
+    this.#spares.get(signal)?.close();
   }
 
   close(): void {

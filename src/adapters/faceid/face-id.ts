@@ -67,6 +67,8 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
     },
 
     ...flowCalls(sender),
+    prepareCall: (signal) => sender.prepare(signal),
+    forgetCall: (signal) => sender.forget(signal),
 
     async generateSequence(region, input, turn, signal) {
       const turnWithRequest = async () => ({ ...(await turn()), parameters: sequenceParameters(input), signal });

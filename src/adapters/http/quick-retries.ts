@@ -22,8 +22,14 @@ const HICCUPS: ReadonlySet<string> = new Set([
 /** @param signal ends the operation and the wait between two tries. */
 export async function withQuickRetries<T>(operation: () => Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) throw abortFailure(signal, 'no');
+  let first: unknown;
   try {
-    return await pRetry(operation, {
+    return await operation(); // outside p-retry, whose listeners and timers cost more than a quick request
+  } catch (error) {
+    first = error;
+  }
+  try {
+    return await pRetry(async (attempt) => (attempt === 1 ? Promise.reject(first) : operation()), {
       retries: RETRIES,
       minTimeout: FIRST_WAIT_MS,
       factor: FACTOR,

@@ -1,11 +1,11 @@
 /** Creates, lists, revokes and checks the API keys of the HTTP API. */
-import { type ApiKey, createToken, hashesMatch, isUsable, type Token } from '../../domain/operations/api-keys.ts';
+import { type ApiKey, createToken, isUsable, type Token } from '../../domain/operations/api-keys.ts';
 import type { Mode } from '../../domain/verification/mode.ts';
 import { hasNoKeys, markRevoked, readKey, readKeys, setExpiry, writeKey } from '../../redis/api-key-store.ts';
 import { subscribeToKeys } from '../../redis/deployment.ts';
 import { DEFAULT_PREFIX } from '../../redis/names.ts';
 import type { RedisSettings } from '../../redis/redis-url.ts';
-import { takeRequestToken } from '../../redis/scripts/take-request-token.ts';
+import { admitRequest } from '../../redis/scripts/admit-request.ts';
 import { Store } from './store.ts';
 
 export type NewKey = Pick<ApiKey, 'tenant' | 'mode' | 'scopes' | 'name' | 'perSecond'> & {
@@ -18,9 +18,6 @@ export interface CreatedKey {
   /** The secret is shown only once, because Redis keeps only its hash. */
   readonly secret: string;
 }
-
-/** Size of a burst of requests: as many as the rate allows in this many seconds. */
-const BURST_S = 2;
 
 export class ApiKeys {
   readonly #store: Store;
@@ -106,28 +103,21 @@ export class ApiKeys {
     return (await this.list()).some((key) => key.mode === mode && isUsable(key, now));
   }
 
-  /** @returns null if the key is unknown, revoked or expired, or if the secret is wrong. */
-  async find({ id, hash }: Token): Promise<ApiKey | null> {
-    await this.#store.ready();
-    const stored = await this.#store.command(readKey(this.#store.deployment, id));
-    if (stored === null || !hashesMatch(hash, stored.hash) || !isUsable(stored.key, Date.now())) return null;
-    return stored.key;
-  }
-
   /**
-   * Takes a token from the key's rate limit. @returns 0 to go ahead, or ms until the next token; null if the key no longer
-   * exists.
+   * Finds the key of a request and takes a token from its rate, in one round trip. A key of another mode takes no token.
+   * @returns `waitMs`: 0 to go ahead, or ms until the next token. Null if the key is unknown, revoked or expired, or if the secret
+   * is wrong.
    */
-  takeToken({ id, perSecond }: ApiKey): Promise<number | null> {
-    const burst = Math.max(1, Math.round(perSecond * BURST_S));
-    return this.#store.command(takeRequestToken(this.#store.deployment, id, { perSecond, burst, tokens: 1 }));
+  async admit({ id, hash }: Token, mode: Mode): Promise<{ readonly key: ApiKey; readonly waitMs: number } | null> {
+    await this.#store.ready();
+    const admitted = await this.#store.command(admitRequest(this.#store.deployment, id, { hash, mode, tokens: 1 }));
+    return admitted === null ? null : { key: admitted.stored.key, waitMs: admitted.waitMs };
   }
 
   /** Charges an admitted request for more tokens, so that later requests wait longer. The request itself is not refused any more. */
-  async charge({ id, perSecond }: ApiKey, tokens: number): Promise<void> {
+  async charge({ id, mode }: ApiKey, tokens: number): Promise<void> {
     if (tokens <= 0) return;
-    const burst = Number.MAX_SAFE_INTEGER;
-    await this.#store.command(takeRequestToken(this.#store.deployment, id, { perSecond, burst, tokens }));
+    await this.#store.command(admitRequest(this.#store.deployment, id, { hash: null, mode, tokens }));
   }
 
   /** Idempotent. */

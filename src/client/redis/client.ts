@@ -113,7 +113,7 @@ export class BestframeClient implements Bestframe {
       const wall = await this.tenants.wall();
       const chunked = requests.slice(start, start + chunk);
       const parsed = await Promise.all(chunked.map((request) => parseRequest(this.#options, request, wall)));
-      results.push(...(await this.#enqueue(wall, parsed, traceparent)));
+      results.push(...(await this.#enqueue(wall, parsed, { traceparent })));
       onProgress?.(results.length);
     }
     return results;
@@ -130,12 +130,13 @@ export class BestframeClient implements Bestframe {
    * checked here, except those that `staged` names.
    * @throws Failure as `enqueue`
    */
-  async enqueueParsed(verification: Verification, { staged, traceparent }: ParsedOptions = {}): Promise<Enqueued> {
+  async enqueueParsed(verification: Verification, options: ParsedOptions = {}): Promise<Enqueued> {
+    const { staged } = options;
     await this.#requireNamespace();
     const wall = await this.tenants.wall();
     await checkRequest(this.#options, verification, wall, staged?.names);
     const parsed = { ...verification, ...(staged === undefined ? {} : { fingerprint: staged.fingerprint }) };
-    return onlyResult(await this.#enqueue(wall, [parsed], traceparent));
+    return onlyResult(await this.#enqueue(wall, [parsed], options));
   }
 
   /**
@@ -161,7 +162,7 @@ export class BestframeClient implements Bestframe {
     await this.#requireNamespace();
     const wall = await this.tenants.wall();
     const session = await parseSessionRequest(this.#options, request, wall);
-    const enqueued = onlyResult(await this.#enqueue(wall, [session], traceparent));
+    const enqueued = onlyResult(await this.#enqueue(wall, [session], { traceparent }));
     return this.#changes.until(enqueued.id, timeoutMs, signal, () => readToken(this.#store, enqueued));
   }
 
@@ -435,10 +436,11 @@ export class BestframeClient implements Bestframe {
   }
 
   /** Adds verifications to the queue. A key that is known already gives its state away, which is audited. */
-  async #enqueue(wall: TenantWall | null, parsed: readonly ParsedOrRefused[], traceparent: string | undefined) {
+  async #enqueue(wall: TenantWall | null, parsed: readonly ParsedOrRefused[], options: ParsedOptions) {
+    const { traceparent, onAdding } = options;
     const defaultWebhook = defaultWebhookOf(this.#options, this.#store.tenant, wall);
     const [{ mode }, share] = [this.#options, shareOf(wall)];
-    const own = { store: this.#store, webhooks: this.webhooks, namespace: this.#namespace, traceparent };
+    const own = { store: this.#store, webhooks: this.webhooks, namespace: this.#namespace, traceparent, onAdding };
     const results = await enqueueParsed({ ...own, mode, defaultWebhook, share }, parsed, (key) => this.idOf(key));
     const known = results.flatMap((result) => (result.status === 'same' ? result.id : []));
     await this.#audited(...known.map((on) => ({ act: 'verification.resubmit' as const, on })));

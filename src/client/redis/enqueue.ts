@@ -23,7 +23,8 @@ import { isTerminal } from '../../domain/verification/states.ts';
 import { redisFailure } from '../../redis/connection.ts';
 import { claimFields } from '../../redis/record.ts';
 import { type ClaimAnswer, type ClaimRequest, claimVerifications } from '../../redis/scripts/claim-verification.ts';
-import { countAhead, verifyJob } from '../../redis/verify-queue.ts';
+import { countAhead } from '../../redis/scripts/count-ahead.ts';
+import { verifyJob } from '../../redis/verify-queue.ts';
 import type { Enqueued, EnqueueResult, TraceOptions } from '../contract.ts';
 import type { Store } from './store.ts';
 import { unknownWebhook, type Webhooks } from './webhooks.ts';
@@ -45,6 +46,11 @@ export interface StagedSources {
 /** How a parsed verification is enqueued. */
 export interface ParsedOptions extends TraceOptions {
   readonly staged?: StagedSources;
+  /**
+   * Called with the id of each job while it is being added. What is read now shares the round trip of the job, and counts only if
+   * the verification is accepted.
+   */
+  readonly onAdding?: ((id: string) => void) | undefined;
 }
 
 export interface EnqueueContext {
@@ -59,6 +65,7 @@ export interface EnqueueContext {
   readonly share: TenantShare;
   /** As the caller gave it. If it is absent or invalid, the active span of OpenTelemetry is the parent. */
   readonly traceparent: string | undefined;
+  readonly onAdding: ParsedOptions['onAdding'];
 }
 
 interface ResolvedContext extends Omit<EnqueueContext, 'traceparent'> {
@@ -183,7 +190,7 @@ async function claimAll(
  * safely try again with the same key.
  */
 async function addJobs(
-  { store, mode }: ResolvedContext,
+  { store, mode, onAdding }: ResolvedContext,
   items: readonly ClaimedItem[],
   results: EnqueueResult[],
 ): Promise<void> {
@@ -196,7 +203,9 @@ async function addJobs(
     [...byRegion].map(async ([region, group]) => {
       const jobs = group.map(({ id, request, turn }) => verifyJob({ ...request, id, mode, turn }));
       try {
-        await store.queue(region).addBulk(jobs);
+        const adding = store.queue(region).addBulk(jobs);
+        for (const { id } of group) onAdding?.(id);
+        await adding;
       } catch (error) {
         for (const { index, request } of group) results[index] = refusal(request.key, redisFailure(error));
       }
@@ -209,9 +218,8 @@ export function aheadOf(
   store: Store,
   { region, lane, share }: { readonly region: Region; readonly lane: Lane; readonly share: TenantShare },
 ): Promise<number> {
-  const { tenant } = store;
-  const next = { region, lane, tenant, weight: share.weight };
-  return store.command(countAhead(store.queue(region), store.deployment, next));
+  const { deployment, tenant } = store;
+  return store.command(countAhead(deployment, { region, lane, tenant, weight: share.weight }));
 }
 
 function claimOf(

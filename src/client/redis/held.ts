@@ -9,6 +9,7 @@ import { notification } from '../../redis/notify-queue.ts';
 import { followUpsOf, runsOf } from '../../redis/outbox.ts';
 import { readJournal } from '../../redis/read-records.ts';
 import { resolveHeld } from '../../redis/scripts/resolve-held.ts';
+import { countEnd } from '../../redis/series.ts';
 import { MAX_LISTED } from '../contract.ts';
 import type { Store } from './store.ts';
 
@@ -59,6 +60,8 @@ export async function resolve(
   if (status === 'stale') return resolve(store, id, choice, decide); // a run began since the record was read
   const resolved = { status, state };
   if (resolved.status === 'ok') await wakeJob(store, view.region, id, resolved);
+  if (resolved.status === 'ok' && ends)
+    await store.command(countEnd(deployment, choice === 'fail' ? 'failed' : choice));
   return resolved;
 }
 

@@ -2,7 +2,7 @@
  * Keys for the HTTP API. A key has 256 random bits and cannot be guessed, so a plain SHA-256 is enough to store it. A slow,
  * salted hash is for passwords that people choose, and would slow down every request.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { MODES, type Mode } from '../verification/mode.ts';
 
 /**
@@ -54,12 +54,6 @@ export function parseToken(secret: string): Token | null {
   const [, modeText, id] = TOKEN.exec(secret) ?? [];
   const mode = MODES.find((each) => each === modeText);
   return mode === undefined || id === undefined ? null : { id, mode, hash: hashSecret(secret) };
-}
-
-/** Compares two SHA-256 hashes in constant time. */
-export function hashesMatch(a: string, b: string): boolean {
-  const [left, right] = [Buffer.from(a, 'hex'), Buffer.from(b, 'hex')];
-  return left.length === 32 && left.length === right.length && timingSafeEqual(left, right);
 }
 
 /** Whether the key is neither revoked nor expired. @param now ms since 1970. */

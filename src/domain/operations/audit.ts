@@ -38,6 +38,7 @@ export const ACTS = [
   'login',
   'login.refused',
   'session.end',
+  'audit.read',
   'audit.close',
 ] as const;
 

@@ -7,6 +7,7 @@ import { DECISIONS, type Decision } from '../verification/states.ts';
 import type { VerificationView } from '../verification/view.ts';
 import type { GateView } from './gates.ts';
 import type { Metrics } from './metrics.ts';
+import { type MinuteCounts, sumPoint } from './series.ts';
 
 /** The condition of a deployment. */
 export type Verdict =
@@ -97,6 +98,38 @@ export function summarizeRecent(ended: readonly VerificationView[], now: number)
     lately: { ended: latest.length, failed: latest.filter(({ state }) => state === 'failed').length },
     interactive: waits.length,
     lastEndedAt: times.length === 0 ? null : Math.max(...times),
+  };
+}
+
+/** Exact counts of ended verifications, from the index of ended ones. */
+export interface EndedCounts {
+  readonly withinPace: number;
+  readonly lately: number;
+  readonly lastHour: number;
+  /** ms since 1970; null if none has ended. */
+  readonly lastEndedAt: number | null;
+}
+
+/** The times over which `EndedCounts` are counted, ms. */
+export const ENDED_SPANS = { withinPace: PACE_MS, lately: LATELY_MS, lastHour: HOUR_MS } as const;
+
+/**
+ * The same summary from counts instead of a sample.
+ * @param minutes the last hour, oldest first
+ */
+export function activityOf(minutes: readonly MinuteCounts[], ended: EndedCounts): RecentActivity {
+  const { ends, waits } = sumPoint(minutes.slice(-60));
+  const { failed, cancelled, ...decisions } = ends;
+  return {
+    count: ended.lastHour,
+    perSecond: (ended.withinPace * 1_000) / PACE_MS,
+    decisions,
+    failed,
+    cancelled,
+    interactiveP95Ms: waits.interactive.p95,
+    lately: { ended: ended.lately, failed: sumPoint(minutes.slice(-LATELY_MS / MINUTE_MS)).ends.failed },
+    interactive: waits.interactive.count,
+    lastEndedAt: ended.lastEndedAt,
   };
 }
 

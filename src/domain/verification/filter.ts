@@ -1,7 +1,7 @@
 /** Which verifications a list shows. A field that is absent selects everything. */
 import type { ErrorClass } from '../errors/index.ts';
-import type { Region } from './actions.ts';
-import type { Lane } from './request.ts';
+import type { ActionName, Region } from './actions.ts';
+import type { Lane, UploadWay } from './request.ts';
 import type { Decision, State } from './states.ts';
 import type { VerificationView } from './view.ts';
 
@@ -14,17 +14,19 @@ export interface VerificationFilter {
   readonly class?: ErrorClass | undefined;
   readonly region?: Region | undefined;
   readonly lane?: Lane | undefined;
+  readonly action?: ActionName | undefined;
+  readonly upload?: UploadWay | undefined;
   /** Only verifications that were enqueued since this time, ISO 8601. */
   readonly since?: string | undefined;
 }
 
-type Filtered = Pick<VerificationView, 'state' | 'decision' | 'region' | 'lane' | 'createdAt'> & {
+type Filtered = Pick<VerificationView, 'state' | 'decision' | 'region' | 'lane' | 'action' | 'upload' | 'createdAt'> & {
   readonly reason: Pick<NonNullable<VerificationView['reason']>, 'code' | 'class'> | null;
 };
 
 export function matchesFilter(view: Filtered, filter: VerificationFilter): boolean {
-  const { state, decision, region, lane, reason, createdAt } = view;
-  const facts = { state, decision, region, lane, code: reason?.code, class: reason?.class };
+  const { state, decision, region, lane, action, upload, reason, createdAt } = view;
+  const facts = { state, decision, region, lane, action, upload, code: reason?.code, class: reason?.class };
   if (filter.since !== undefined && !(Date.parse(createdAt) >= Date.parse(filter.since))) return false;
   return Object.entries(facts).every(([name, value]) => {
     const wanted = filter[name as keyof typeof facts];

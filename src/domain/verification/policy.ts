@@ -149,6 +149,8 @@ export interface FailedAttempt {
    * earlier runs of this verification.
    */
   readonly outage?: { readonly waitMs: number; readonly runs: number } | undefined;
+  /** The link that failed can be replaced by a fresh one, as long as the vendor keeps the result of a session. */
+  readonly renewable?: boolean;
   /** Source of jitter, from 0 to 1; 0.5 means no jitter. */
   readonly random: number;
 }
@@ -208,10 +210,12 @@ function atLimit(kind: ErrorClass): NextMove {
 }
 
 /**
- * A failed download is retried until its link expires. An expired link is a failure of class `caller`, which ends the retries.
+ * A failed download is retried until its link expires. An expired link is a failure of class `caller`, which ends the retries,
+ * unless a fresh link can be had.
  */
-function nextDownload({ classified, attempts, retryAfterMs = 0, random }: FailedAttempt, firstMs: number): NextMove {
-  if (classified.class === 'rejected' || classified.class === 'caller') return { to: 'fail' };
+function nextDownload(failed: FailedAttempt, firstMs: number): NextMove {
+  const { classified, attempts, retryAfterMs = 0, renewable = false, random } = failed;
+  if (classified.class === 'rejected' || (classified.class === 'caller' && !renewable)) return { to: 'fail' };
   const mostMs = Math.min(DOWNLOAD_BACKOFF.mostMs, firstMs * DOWNLOAD_BACKOFF.timesFirst);
   const backoffMs = jitter(Math.min(firstMs * 2 ** attempts, mostMs), random);
   return { to: 'later', delayMs: Math.max(retryAfterMs, backoffMs), counts: true };

@@ -1,10 +1,11 @@
 -- Claims an id for a verification: creates the journal, or reports what exists under this id.
---   KEYS  journal live express subjectIndex tenantIndex breakers regions turns waiting use budget
---   ARGV  id fingerprint deadline lifeMs lane expressHoldMs subjectLifeMs region needs tenant weight quotas ...fields
+--   KEYS  journal live express subjectIndex tenantIndex breakers regions turns waiting use budget minute
+--   ARGV  id fingerprint deadline lifeMs lane expressHoldMs subjectLifeMs region needs tenant weight quotas minuteKeptMs ...fields
 --         subjectIndex, tenantIndex: the journal's key if the verification has no subject or tenant
 --         deadline: ms since 1970; 0 means `lifeMs` from now
 --         needs: dependencies of the verification, separated by spaces
 --         waiting: the region's waiting jobs; use, budget, tenant, weight, quotas: see includes/turn and includes/quota
+--         minuteKeptMs: how long the counts of this minute are kept
 --         fields: field, value, … of the journal
 --   →     { 'new' | 'same' | 'conflict' | 'gone', state, starts, turn }
 --         | { 'unserved', '', 0 } (no worker serves the region)
@@ -53,4 +54,5 @@ if subjectIndexKey ~= journalKey then
   end
 end
 if tenantIndexKey ~= journalKey then redis.call('ZADD', tenantIndexKey, now, id) end
+if redis.call('HINCRBY', minuteKey, 'accepted', 1) == 1 then redis.call('PEXPIRE', minuteKey, minuteKeptMs) end
 return { 'new', 'queued', 0, turn }

@@ -1,3 +1,4 @@
+import { SERIES_KEPT_MS } from '../../domain/operations/series.ts';
 import type { TenantShare } from '../../domain/operations/tenants.ts';
 import type { GatedCall, Region } from '../../domain/verification/actions.ts';
 import type { Lane } from '../../domain/verification/request.ts';
@@ -51,6 +52,7 @@ export type ClaimAnswer =
  * @returns an answer for each request, in order. If Redis refused a claim, its answer is a Failure REDIS_UNAVAILABLE.
  */
 export async function claimVerifications({ redis, names }: Deployment, requests: readonly ClaimRequest[]) {
+  const now = Date.now();
   const calls = requests.map((request) => {
     const { id, region, action, subject, tenant, fields, deadline, lane } = request;
     const journal = names.journal(id);
@@ -67,6 +69,7 @@ export async function claimVerifications({ redis, names }: Deployment, requests:
         waiting: names.waiting(region),
         use: tenant === null ? journal : names.use(tenant),
         budget: names.budget,
+        minute: names.minute(now),
       },
       args: {
         id,
@@ -81,6 +84,7 @@ export async function claimVerifications({ redis, names }: Deployment, requests:
         tenant: tenant ?? '',
         weight: request.weight,
         quotas: request.quotas === null ? '' : JSON.stringify(request.quotas),
+        minuteKeptMs: SERIES_KEPT_MS,
         fields,
       },
     };

@@ -525,6 +525,31 @@ end
 return { 'go', now, epoch or '0', state == 'closed' and 1 or 0, slot }
 `,
   },
+  'admit-request': {
+    keys: ['apiKey'],
+    args: ['step', 'hash', 'mode', 'burstSeconds', 'tokens'],
+    rest: null,
+    includes: ['now'],
+    text: `
+local stored = redis.call('HGETALL', apiKeyKey)
+local key = {}
+for i = 1, #stored, 2 do key[stored[i]] = stored[i + 1] end
+if not key.hash then return { -1 } end
+local now = clock()
+if step == 'admit' then
+  local expired = key.expiresAt and tonumber(key.expiresAt) <= now
+  if key.hash ~= hash or key.revokedAt or expired then return { -1 } end
+  if key.mode ~= mode then return { 0, unpack(stored) } end
+end
+local spacing = 1000 / tonumber(key.perSecond)
+local tat = math.max(now, tonumber(key.tat or '0'))
+local burst = math.max(1, math.floor(tonumber(key.perSecond) * tonumber(burstSeconds) + 0.5))
+local wait = tat - (burst - 1) * spacing - now
+if step == 'admit' and wait > 0 then return { math.ceil(wait), unpack(stored) } end
+redis.call('HSET', apiKeyKey, 'tat', tostring(tat + tonumber(tokens) * spacing), 'usedAt', now)
+return { 0, unpack(stored) }
+`,
+  },
   'adopt-decision': {
     keys: ['journal', 'lock', 'job', 'history', 'outbox', 'costsDay', 'costsMonth'],
     args: ['token', 'ats', 'generation', 'outcome', 'decision', 'similarity', 'decidedAt', 'billed', 'reason', 'entry', 'outboxField', 'outboxEntry', 'place', 'currency', 'micros'],
@@ -679,8 +704,8 @@ return { 'cancelled', 'cancelled' }
 `,
   },
   'claim-verification': {
-    keys: ['journal', 'live', 'express', 'subjectIndex', 'tenantIndex', 'breakers', 'regions', 'turns', 'waiting', 'use', 'budget'],
-    args: ['id', 'fingerprint', 'deadline', 'lifeMs', 'lane', 'expressHoldMs', 'subjectLifeMs', 'region', 'needs', 'tenant', 'weight', 'quotas'],
+    keys: ['journal', 'live', 'express', 'subjectIndex', 'tenantIndex', 'breakers', 'regions', 'turns', 'waiting', 'use', 'budget', 'minute'],
+    args: ['id', 'fingerprint', 'deadline', 'lifeMs', 'lane', 'expressHoldMs', 'subjectLifeMs', 'region', 'needs', 'tenant', 'weight', 'quotas', 'minuteKeptMs'],
     rest: 'fields',
     includes: ['now', 'breaker', 'door', 'live', 'quota', 'turn'],
     text: `
@@ -718,6 +743,7 @@ if subjectIndexKey ~= journalKey then
   end
 end
 if tenantIndexKey ~= journalKey then redis.call('ZADD', tenantIndexKey, now, id) end
+if redis.call('HINCRBY', minuteKey, 'accepted', 1) == 1 then redis.call('PEXPIRE', minuteKey, minuteKeptMs) end
 return { 'new', 'queued', 0, turn }
 `,
   },
@@ -738,6 +764,19 @@ if committed ~= outcome then
   breakersPassed(breakersKey, id, passed, windowMs, clock())
 end
 return cancelled and 'cancel' or 'ok'
+`,
+  },
+  'count-ahead': {
+    keys: ['turns', 'waiting', 'resuming'],
+    args: ['lane', 'tenant', 'weight', 'firstPriority', 'turnsPerLane'],
+    rest: null,
+    includes: [],
+    text: `
+local began, latest = unpack(redis.call('HMGET', turnsKey, lane, lane .. '|' .. tenant))
+local turn = math.max(tonumber(began or '0'), tonumber(latest or '0') + 1 / tonumber(weight))
+local priority = tonumber(firstPriority) + math.min(math.max(1, math.ceil(turn)), tonumber(turnsPerLane))
+local past = string.format('(%.0f', (priority + 1) * 2 ^ 32) -- BullMQ's score is priority × 2^32 + a counter
+return redis.call('LLEN', resumingKey) + redis.call('ZCOUNT', waitingKey, '-inf', past)
 `,
   },
   'declare-intent': {
@@ -1604,21 +1643,6 @@ if wait > 0 then return wait end
 for _, count in ipairs(counts) do
   if redis.call('INCR', count[1]) == 1 then redis.call('PEXPIRE', count[1], windowMs) end
 end
-return 0
-`,
-  },
-  'take-request-token': {
-    keys: ['apiKey'],
-    args: ['perSecond', 'burst', 'tokens'],
-    rest: null,
-    includes: ['now'],
-    text: `
-if redis.call('EXISTS', apiKeyKey) == 0 then return -1 end
-local now, spacing = clock(), 1000 / tonumber(perSecond)
-local tat = math.max(now, tonumber(redis.call('HGET', apiKeyKey, 'tat') or '0'))
-local wait = tat - (tonumber(burst) - 1) * spacing - now
-if wait > 0 then return math.ceil(wait) end
-redis.call('HSET', apiKeyKey, 'tat', tostring(tat + tonumber(tokens) * spacing), 'usedAt', now)
 return 0
 `,
   },

@@ -61,12 +61,12 @@ export function authenticate(options: AuthOptions) {
     if (scope === undefined) return;
     const secret = /^Bearer ([^\s]+)$/i.exec(request.headers.authorization ?? '')?.[1];
     const token = secret === undefined ? null : parseToken(secret);
-    const key = token === null ? null : await keys.find(token);
-    if (key === null && token !== null && (await keys.areLost())) {
+    const admitted = token === null ? null : await keys.admit(token, mode);
+    if (admitted === null && token !== null && (await keys.areLost())) {
       await recordRefusal(request, token.id, 'no_keys');
       throw ourFailure('API_KEYS_LOST', KEYS_LOST, { retryAfterMs: LOST_RETRY_MS });
     }
-    if (key === null) {
+    if (admitted === null) {
       // A right key is never refused because of other failures: unlike a password, it cannot be guessed.
       const waitMs = secret === undefined ? 0 : await limiter.take({ user: token?.id ?? null, address: request.ip });
       const why = secret === undefined ? 'missing' : waitMs > 0 ? 'limited' : 'invalid';
@@ -77,14 +77,10 @@ export function authenticate(options: AuthOptions) {
         secret === undefined ? 'the request has no API key: send Authorization: Bearer <key>' : INVALID_KEY;
       throw ourFailure('UNAUTHENTICATED', detail);
     }
+    const { key, waitMs } = admitted;
     if (key.mode !== mode) {
       await recordRefusal(request, key.id, 'wrong_mode');
       throw ourFailure('WRONG_MODE', `the API key is for mode ${key.mode}, and this deployment runs in mode ${mode}`);
-    }
-    const waitMs = await keys.takeToken(key);
-    if (waitMs === null) {
-      await recordRefusal(request, key.id, 'invalid'); // the key was revoked or expired after `find`
-      throw ourFailure('UNAUTHENTICATED', INVALID_KEY);
     }
     if (waitMs > 0) {
       const detail = `the API key allows ${key.perSecond} requests a second: send fewer`;

@@ -13,6 +13,7 @@ import type { FastifyRequest } from 'fastify';
 import { type KeptFile, refuseStaged, type Staging, type StagingOwner } from '../../adapters/storage/staging.ts';
 import type { Enqueued } from '../../client/contract.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
+import type { ParsedOptions } from '../../client/redis/enqueue.ts';
 import { Failure } from '../../domain/errors/failure.ts';
 import {
   callsPerSecond,
@@ -30,6 +31,7 @@ import {
 } from '../../domain/verification/request.ts';
 import type { Source } from '../../domain/verification/sources.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
+import type { VerificationView } from '../../domain/verification/view.ts';
 import { malformed, ourFailure, statusOf } from './problems.ts';
 import { isObject, type RouteTools, withKey } from './route-tools.ts';
 import { readUpload, type Upload } from './uploads.ts';
@@ -45,20 +47,40 @@ export interface Submission {
 
 const MAX_RETRY_AFTER_MS = 60_000;
 
+export interface Submitted extends Enqueued {
+  /** The verification as it was when its job was added; absent if no job was added. */
+  readonly view?: VerificationView | null;
+}
+
 /** @throws the same Failures as `BestframeClient.enqueue`; MALFORMED_REQUEST, BACKLOG */
-export async function enqueueBody(submission: Submission, body: unknown): Promise<Enqueued> {
+export async function enqueueBody(submission: Submission, body: unknown): Promise<Submitted> {
   const { client, headerKey, traceparent, tools } = submission;
   const request = await client.withDefaults(refuseStagedSources(withKey(body, headerKey), tools.staging));
   const verification = parseVerification(request, Date.now(), tools.demands);
   await new Backlog(client, tools.limits).admit(verification);
-  return client.enqueueParsed(verification, { traceparent });
+  return enqueueAndRead(client, verification, { traceparent });
+}
+
+/** Reads the verification together with its job, in one round trip. */
+async function enqueueAndRead(
+  client: BestframeClient,
+  verification: Verification,
+  options: ParsedOptions,
+): Promise<Submitted> {
+  let reading: Promise<VerificationView | null> | undefined;
+  const onAdding = (id: string) => {
+    reading = client.get(id);
+    reading.catch(() => undefined); // if the verification is refused, nobody awaits this
+  };
+  const enqueued = await client.enqueueParsed(verification, { ...options, onAdding });
+  return reading === undefined ? enqueued : { ...enqueued, view: await reading };
 }
 
 /**
  * Stages the files of a multipart request and enqueues the verification.
  * @throws the same Failures as `enqueueBody`; UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE and the failures of staging
  */
-export async function enqueueUpload(submission: Submission, request: FastifyRequest): Promise<Enqueued> {
+export async function enqueueUpload(submission: Submission, request: FastifyRequest): Promise<Submitted> {
   const { staging } = submission.tools;
   if (staging === null) {
     const message = 'this deployment accepts no files: send sources that its workers can read';
@@ -76,7 +98,7 @@ export async function enqueueUpload(submission: Submission, request: FastifyRequ
     const owner = { id: client.idOf(verification.key), region: verification.region, tenant: submission.tenant };
     for (const name of names) kept.push(await keepFile(upload, name, owner, payload));
     const withKept = (sources: readonly Source[]) => withFiles(verification, names, sources);
-    const enqueued = await client.enqueueParsed(withKept(kept.map(({ source }) => source)), {
+    const enqueued = await enqueueAndRead(client, withKept(kept.map(({ source }) => source)), {
       staged: { names, fingerprint: client.fingerprintOf(withKept(kept.map(({ replaySource }) => replaySource))) },
       traceparent: submission.traceparent,
     });

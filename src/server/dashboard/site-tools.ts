@@ -7,6 +7,8 @@ import type { BestframeClient } from '../../client/redis/client.ts';
 import type { LoginLimiter } from '../../client/redis/login-limiter.ts';
 import type { SiteSessions } from '../../client/redis/site-sessions.ts';
 import type { AuditEntry } from '../../domain/operations/audit.ts';
+import type { PlacedLine } from '../../domain/operations/audit-report.ts';
+import type { Prices } from '../../domain/operations/costs.ts';
 import type { Operator } from '../../domain/operations/operators.ts';
 import type { Observer } from '../../domain/operations/process-metrics.ts';
 import type { SessionLimits } from '../../domain/operations/sessions.ts';
@@ -15,8 +17,10 @@ import type { Limits, Region } from '../../domain/verification/actions.ts';
 import type { Mode } from '../../domain/verification/mode.ts';
 import type { Deployment } from '../../redis/deployment.ts';
 import type { Edge } from '../edge.ts';
+import type { BulkRuns } from './bulk-runs.ts';
 import { html } from './html.ts';
-import { layout, type Reader } from './pages/layout.ts';
+import type { DoctorReport } from './pages/doctor.ts';
+import { isZone, layout, type Reader } from './pages/layout.ts';
 import type { PasswordLogin } from './password-login.ts';
 import { acceptsPage, wantsPage } from './request-kind.ts';
 import type { IdentityProxy, OpenSession, Sessions } from './session.ts';
@@ -45,11 +49,18 @@ export interface SiteOptions {
   readonly limits: Limits;
   readonly sink: Pick<FrameSink, 'open'>;
   readonly observer?: Observer;
+  /** Prices of calls, to say what an act costs. Default: none. */
+  readonly prices?: Prices | null;
+  /** Reads the lines of the audit log, oldest first. Default: the log is not a file. */
+  readonly auditLines?: (() => AsyncIterable<PlacedLine>) | undefined;
+  /** Runs the checks of `bestframe doctor`. Default: not available. */
+  readonly diagnose?: (() => Promise<DoctorReport>) | undefined;
 }
 
 export interface SiteTools extends SiteOptions {
   readonly sessions: Sessions;
   readonly passwords: PasswordLogin;
+  readonly bulk: BulkRuns;
 }
 
 declare module 'fastify' {
@@ -65,6 +76,13 @@ declare module 'fastify' {
 export type Fields = Readonly<Record<string, string | undefined>>;
 
 export const LANGUAGE_COOKIE = 'bestframe-language';
+/** The site's script sets it. */
+const ZONE_COOKIE = 'bestframe-zone';
+
+function zoneOf({ cookies }: FastifyRequest): string {
+  const zone = cookies[ZONE_COOKIE];
+  return zone !== undefined && zone.length < 50 && isZone(zone) ? zone : 'UTC';
+}
 
 export function languageOf(request: FastifyRequest): Language {
   // An address that cannot be routed is answered before any hook, so its cookies are not parsed.
@@ -85,7 +103,7 @@ export function operatorOf({ operator }: FastifyRequest): Operator {
 export function readerOf({ edge, mode }: SiteTools, request: FastifyRequest): Reader {
   const formToken = request.session?.formToken ?? null;
   const operator = operatorOf(request);
-  return { language: languageOf(request), mode, base: edge.basePath, operator, formToken };
+  return { language: languageOf(request), mode, base: edge.basePath, operator, formToken, zone: zoneOf(request) };
 }
 
 export function sendPage(reply: FastifyReply, page: string): FastifyReply {
@@ -134,6 +152,26 @@ export function refuseLogin(tools: SiteTools, request: FastifyRequest, reply: Fa
   if (wantsPage(request)) return redirectTo(tools, reply, `/login?to=${encodeURIComponent(request.url)}`);
   reply.header('www-authenticate', 'Basic realm="Bestframe"');
   return sendMessage(tools, request, reply, { status: 401, text: wordsFor(request).loginRequired });
+}
+
+/** Whether the site's script asks for a page again, to update it. */
+export function isUpdate({ headers }: FastifyRequest): boolean {
+  return headers['x-bestframe-live'] === '1';
+}
+
+const auditedUntil = new Map<string, number>();
+
+/**
+ * Audits the view of a list. The site's script asks for a page again whenever something changes, so an operator's updates of one list
+ * share a line in a minute.
+ */
+export async function auditView(tools: SiteTools, request: FastifyRequest, what: string): Promise<void> {
+  const key = `${request.operator?.name ?? ''} ${what}`;
+  const now = Date.now();
+  if (isUpdate(request) && (auditedUntil.get(key) ?? 0) > now) return;
+  await auditAct(tools, request, { act: 'verifications.list', what });
+  for (const [known, until] of auditedUntil) if (until <= now) auditedUntil.delete(known);
+  auditedUntil.set(key, now + 60_000);
 }
 
 /** Writes an action of the request's operator to the audit log. Call it before the action. */

@@ -1,20 +1,20 @@
 /**
- * The operators' site: the overview at `/`, a page for each verification, the forms of operators, the Bull dashboard under
- * `/dashboard`, and `/metrics` for Prometheus.
+ * The operators' site: the overview at `/`, lists and a page for each verification, a page for each part of the deployment, the
+ * forms of operators, the Bull dashboard under `/dashboard`, and `/metrics` for Prometheus.
  *
  * What must hold:
- * 1. Without a login, only the login page, the language links and the style sheet are visible.
+ * 1. Without a login, only the login page, the language links, the style sheet and the script are visible.
  * 2. Every change comes from a form of the operator's session (token, same site), needs a role, and is in the audit log before it
  *    is made.
  * 3. No page shows a key, metadata, link or path. A frame is visible only with the role `frames`, and each view is audited.
- * 4. Pages have no script, no inline style and no content from other hosts (strict CSP; the page of bull-board has its own
- *    policy).
+ * 4. Pages have one script of their own, and no inline script, inline style or content from other hosts (strict CSP; the page of
+ *    bull-board has its own policy). Every page works without the script.
  */
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Failure } from '../../domain/errors/failure.ts';
-import { CODES } from '../../domain/errors/index.ts';
+import { CODES, explain } from '../../domain/errors/index.ts';
 import { METRICS_TYPE, metricsText } from '../api/metrics.ts';
 import { edgeOptions, transportHeaders } from '../edge.ts';
 import { observeRequests } from '../observe-requests.ts';
@@ -22,13 +22,18 @@ import { Refusals } from '../refusals.ts';
 import { recordRoutes } from '../route-table.ts';
 import { addAccessHooks } from './access.ts';
 import { serveBoard } from './board.ts';
+import { BulkRuns } from './bulk-runs.ts';
 import { titleIn } from './pages/error-words.ts';
 import { PasswordLogin } from './password-login.ts';
 import { actionRoutes } from './routes/actions.ts';
+import { liveRoute } from './routes/live.ts';
 import { loginRoutes } from './routes/login.ts';
 import { pageRoutes } from './routes/pages.ts';
+import { partRoutes } from './routes/parts.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { tenantRoutes } from './routes/tenants.ts';
+import { verificationRoutes } from './routes/verification.ts';
+import { verificationsRoutes } from './routes/verifications.ts';
 import { Sessions } from './session.ts';
 import {
   auditAct,
@@ -53,6 +58,8 @@ const REQUEST_MS = 30_000;
 const HEADERS = {
   'content-security-policy': [
     "default-src 'none'",
+    "script-src 'self'",
+    "connect-src 'self'",
     "style-src 'self'",
     "img-src 'self' data:",
     "form-action 'self'",
@@ -89,6 +96,7 @@ export async function buildSite(options: SiteOptions): Promise<FastifyInstance> 
     ...options,
     sessions: new Sessions({ operators, store, limits, identityProxy }),
     passwords: new PasswordLogin({ operators, limiter, refusals }),
+    bulk: new BulkRuns(client),
   };
   const app = fastify({
     routerOptions: { querystringParser: parseFields },
@@ -112,6 +120,10 @@ export async function buildSite(options: SiteOptions): Promise<FastifyInstance> 
   addAccessHooks(app, tools);
   loginRoutes(app, tools);
   pageRoutes(app, tools);
+  verificationRoutes(app, tools);
+  verificationsRoutes(app, tools);
+  partRoutes(app, tools);
+  liveRoute(app, tools);
   actionRoutes(app, tools);
   sessionRoutes(app, tools);
   tenantRoutes(app, tools);
@@ -120,7 +132,10 @@ export async function buildSite(options: SiteOptions): Promise<FastifyInstance> 
   );
   auditBoard(app, tools);
   await serveBoard(app, tools);
-  app.addHook('onClose', () => refusals.close());
+  app.addHook('onClose', () => {
+    tools.bulk.close();
+    return refusals.close();
+  });
   await app.ready();
   return app;
 }
@@ -155,6 +170,9 @@ function addErrorHandlers(app: FastifyInstance, tools: SiteTools): void {
       reply.header('retry-after', Math.ceil((error.retryAfterMs ?? 0) / 1_000));
       return sendMessage(tools, request, reply, { status: 429, text: words.tooManyAttempts });
     }
+    if (error instanceof Failure && error.code === CODES.WEBHOOK_UNKNOWN) return sendNotFound(tools, request, reply);
+    if (error instanceof Failure && explain(error.code)?.class === 'caller')
+      return sendMessage(tools, request, reply, { status: 400, text: errorText(request, error) ?? '' });
     const status = error.statusCode !== undefined && error.statusCode < 500 ? error.statusCode : 500;
     return sendMessage(tools, request, reply, { status, text: errorText(request, error) ?? String(status) });
   });

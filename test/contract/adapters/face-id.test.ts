@@ -318,6 +318,46 @@ describe('calls that provably were not sent', () => {
   });
 });
 
+describe('a prepared call', () => {
+  test('is sent on the connection that was opened before it', async () => {
+    const server = await startServer((_request, response) => answer(response, { Result: 'Success' }));
+    const client = clientThrough(server);
+    const { signal } = new AbortController();
+    client.prepareCall(signal);
+    await expect.poll(() => server.tunnelled.length).toBe(1);
+    expect(server.requests).toHaveLength(0);
+    await client.detect(ACTION, REGION, anyTime, signal);
+    expect(server.requests).toHaveLength(1);
+    expect(server.tunnelled).toHaveLength(1);
+    await client.detect(ACTION, REGION, anyTime, signal); // a connection serves one call
+    expect(server.tunnelled).toHaveLength(2);
+  });
+
+  test('opens another connection if the prepared one was closed meanwhile', async () => {
+    const server = await startServer((_request, response) => answer(response, { Result: 'Success' }));
+    const client = clientThrough(server);
+    const { signal } = new AbortController();
+    client.prepareCall(signal);
+    await expect.poll(() => server.tunnelled.length).toBe(1);
+    server.tunnelled[0]?.destroy();
+    await once(server.tunnelled[0] ?? expect.fail(), 'close');
+    await client.detect(ACTION, REGION, anyTime, signal);
+    expect(server.requests).toHaveLength(1);
+    expect(server.tunnelled).toHaveLength(2);
+  });
+
+  test('closes its connection if it is not made', async () => {
+    const server = await startServer((_request, response) => answer(response, { Result: 'Success' }));
+    const client = clientThrough(server);
+    const { signal } = new AbortController();
+    client.prepareCall(signal);
+    await expect.poll(() => server.tunnelled.length).toBe(1);
+    const torn = once(server.tunnelled[0] ?? expect.fail(), 'close');
+    client.forgetCall(signal);
+    await torn;
+  });
+});
+
 describe('calls that may have been sent', () => {
   test.each(['before', 'after'] as const)('the connection drops %s the call is executed', async (when) => {
     await bench.control.fault({ kind: 'drop', action: ACTION, when });

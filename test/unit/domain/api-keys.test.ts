@@ -1,13 +1,7 @@
 /** Tests the format of API keys and when a key is usable. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import {
-  type ApiKey,
-  createToken,
-  hashesMatch,
-  isUsable,
-  parseToken,
-} from '../../../src/domain/operations/api-keys.ts';
+import { type ApiKey, createToken, isUsable, parseToken } from '../../../src/domain/operations/api-keys.ts';
 
 describe('an API key', () => {
   it('can be parsed, and differs each time', () => {
@@ -39,11 +33,7 @@ describe('an API key', () => {
   ])('does not have the form %j', (text) => expect(parseToken(text)).toBeNull());
 
   it('has its own hash', () => {
-    const [a, b] = [createToken('test').token.hash, createToken('test').token.hash];
-    expect(hashesMatch(a, a)).toBe(true);
-    expect(hashesMatch(a, b)).toBe(false);
-    for (const wrong of ['', 'zz', a.slice(2), `${a}00`]) expect(hashesMatch(a, wrong)).toBe(false);
-    expect(hashesMatch('', '')).toBe(false);
+    expect(createToken('test').token.hash).not.toBe(createToken('test').token.hash);
   });
 });
 

@@ -78,6 +78,9 @@ describe('a download', () => {
   );
 
   it('fails if the picture is gone', () => expect(move('caller', { stage: 'download' })).toEqual({ to: 'fail' }));
+
+  it('goes on if a dead link can be replaced', () =>
+    expect(move('caller', { stage: 'download', renewable: true })).toMatchObject({ to: 'later', counts: true }));
 });
 
 describe('reupload', () => {

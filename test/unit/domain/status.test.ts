@@ -127,5 +127,8 @@ it('repeats what is wrong with Redis, and what to do', () => {
     'Redis is out of memory: raise maxmemory: or free memory',
   );
   expect({ condition, verdict }).toEqual({ condition: 'down', verdict: null });
-  expect(findings).toEqual([{ level: 'down', what: 'Redis is out of memory', act: 'raise maxmemory: or free memory' }]);
+  const trouble = { kind: 'redis' };
+  expect(findings).toEqual([
+    { level: 'down', what: 'Redis is out of memory', act: 'raise maxmemory: or free memory', trouble },
+  ]);
 });

@@ -41,17 +41,17 @@ describe('the rate', () => {
 
   it('plans twice the round trip to Redis ahead of a slot', () => {
     const { gate } = createGate();
-    expect(gate.rate(REGION, DETECT)).toMatchObject({ soonMs: 10, aheadMs: 100 });
+    expect(gate.rate(REGION, DETECT)).toMatchObject({ soonMs: 1, aheadMs: 100 });
     learnRoundTrip(gate, 50);
     const { soonMs, aheadMs } = gate.rate(REGION, DETECT);
-    expect(soonMs).toBe(10 + 2 * gate.clock.roundTripMs);
+    expect(soonMs).toBe(1 + 2 * gate.clock.roundTripMs);
     expect(aheadMs).toBe(100 + 2 * gate.clock.roundTripMs);
   });
 
   it('plans at most half a second ahead, because a longer round trip is a stall', () => {
     const { gate } = createGate();
     learnRoundTrip(gate, 60_000);
-    expect(gate.rate(REGION, DETECT)).toMatchObject({ soonMs: 510, aheadMs: 600 });
+    expect(gate.rate(REGION, DETECT)).toMatchObject({ soonMs: 501, aheadMs: 600 });
   });
 });
 
@@ -154,7 +154,7 @@ describe('a call outside any verification', () => {
     const redisNow = Date.now() + 500_000;
     const { entry, gate, calls } = enter(['go', redisNow, '7', 1, 99]);
     expect(await entry).toEqual({ epoch: '7', probe: true, slot: 99 });
-    expect(calls[0]?.args).toMatchObject({ id: 'call-1', mostWaitMs: 250, lanes: 5, laneMs: 1_080, soonMs: 10 });
+    expect(calls[0]?.args).toMatchObject({ id: 'call-1', mostWaitMs: 250, lanes: 5, laneMs: 1_080, soonMs: 1 });
     expect(Math.abs(gate.clock.until(redisNow))).toBeLessThan(60_000);
   });
 

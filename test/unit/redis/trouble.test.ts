@@ -17,6 +17,7 @@ const ANSWERS = [
   ['MISCONF Redis is configured to save RDB snapshots, but it is unable to persist to disk.', 'its disk'],
   ['ERR max number of clients reached', 'no more connections'],
   ['NOAUTH Authentication required.', 'the password'],
+  ['DENIED Redis is running in protected mode because protected mode is enabled', 'in protected mode'],
   ['WRONGPASS invalid username-password pair or user is disabled.', 'the password'],
 ] as const;
 
@@ -46,6 +47,11 @@ it.each([
 ])('$message means that Redis cannot be reached, and the address is not shown', (thrown) => {
   expect(redisTroubleOf(thrown)).toContain('cannot be reached');
   expect(redisTroubleOf(thrown)).not.toContain('10.0.0.7');
+});
+
+it('a Redis that closes connections may be in protected mode', () => {
+  for (const code of ['EPIPE', 'ECONNRESET'])
+    expect(redisTroubleOf(error(`write ${code}`, 'Error', { syscall: 'write', code }))).toContain('protected mode');
 });
 
 it.each([

@@ -65,13 +65,20 @@ function submitRoute(app: Api, tools: RouteTools): void {
         traceparent: traceparentOf(request),
       };
       const submission = { ...of, tools };
-      const { id, status } = request.isMultipart()
+      const {
+        id,
+        status,
+        view: first,
+      } = request.isMultipart()
         ? await enqueueUpload(submission, request)
         : await enqueueBody(submission, request.body);
       if (status === 'same')
         await tools.audit.write({ act: 'verification.resubmit', ...auditActor(caller, request.id), on: id });
       const { wait: seconds } = request.query;
-      const view = await waitForDecision(client, id, { seconds, reply, closing: tools.closing });
+      const view =
+        seconds === 0 && first !== undefined
+          ? first
+          : await waitForDecision(client, id, { seconds, reply, closing: tools.closing });
       if (view === null) {
         throw inputFailure(
           CODES.KEY_GONE,

@@ -22,7 +22,7 @@ ${noticeLine(notice)}
 <input type="hidden" name="to" value="${to}">
 <label>${words.userName}<input name="name" autocomplete="username" required autofocus></label>
 <label>${words.password}<input name="password" type="password" autocomplete="current-password" required></label>
-<button>${words.login}</button>
+<div><button class="main">${words.login}</button></div>
 </form>`;
   return layout({ title: words.login, language, mode, base, reader: null, body });
 }

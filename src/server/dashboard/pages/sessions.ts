@@ -23,12 +23,12 @@ export function sessionsPage(reader: Reader, { sessions, own, notice }: Sessions
       html`<form class="row" method="post" action="${base}/sessions/${id}/end">${tokenField(reader)}<button aria-label="${words.endSession}: ${operator}, ${address}">${words.endSession}</button></form>`
     }</td>
 <td>${words.sessionWays[way]}<br><code>${address}</code></td>
-<td><small>${timestamp(startedAt)}</small></td><td><small>${timestamp(lastSeenAt)}</small></td><td><small>${timestamp(endsAt)}</small></td></tr>`,
+<td><small>${timestamp(reader, startedAt)}</small></td><td><small>${timestamp(reader, lastSeenAt)}</small></td><td><small>${timestamp(reader, endsAt)}</small></td></tr>`,
   );
   const body = html`${noticeLine(notice)}
 <h1>${words.sessions}</h1>
-<div class="wide"><table>
+<div class="wide"><table class="stack">
 <thead><tr><th scope="col">${words.userName}</th><td></td><th scope="col">${words.loggedInBy}</th><th scope="col">${words.since}</th><th scope="col">${words.lastSeen}</th><th scope="col">${words.endsAt}</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`;
-  return layout({ title: words.sessions, language, mode, base, reader, body });
+  return layout({ title: words.sessions, language, mode, base, reader, current: 'sessions', body });
 }

@@ -27,25 +27,25 @@ export function tenantsPage(reader: Reader, tenants: readonly TenantRow[]): stri
   const words = WORDS[language];
   const rows = tenants.map(
     ({ tenant, record, keys, live, records }) => html`<tr>
-<th scope="row"><a href="${base}/?tenant=${tenant}">${tenant}</a></th>
+<th scope="row"><a href="${base}/verifications?tenant=${tenant}">${tenant}</a></th>
 <td>${
       record === null
         ? words.noPolicy
-        : html`${record.version}<br><small>${timestamp(record.changedAt)}<br>${record.by}</small>`
+        : html`${record.version}<br><small>${timestamp(reader, record.changedAt)}<br>${record.by}</small>`
     }</td>
 <td>${grants(words, tenant, record).map((grant) => html`<div>${grant}</div>`)}</td>
-<td>${live}</td><td>${records}</td><td>${keys}</td></tr>`,
+<td class="number" data-name="${words.waitingNow}">${live}</td><td class="number" data-name="${words.records}">${records}</td><td class="number" data-name="${words.apiKeys}">${keys}</td></tr>`,
   );
   const body = html`<h1>${words.tenants}</h1>
 ${
   tenants.length === 0
-    ? html`<p>${words.noTenants}</p>`
-    : html`<div class="wide"><table>
-<thead><tr><th scope="col">${words.tenantName}</th><th scope="col">${words.policyVersion}</th><th scope="col">${words.mayUse}</th><th scope="col">${words.waitingNow}</th><th scope="col">${words.records}</th><th scope="col">${words.apiKeys}</th></tr></thead>
+    ? html`<p class="empty">${words.noTenants}</p>`
+    : html`<div class="wide"><table class="stack">
+<thead><tr><th scope="col">${words.tenantName}</th><th scope="col">${words.policyVersion}</th><th scope="col">${words.mayUse}</th><th scope="col" class="number">${words.waitingNow}</th><th scope="col" class="number">${words.records}</th><th scope="col" class="number">${words.apiKeys}</th></tr></thead>
 <tbody>${rows}</tbody></table></div>`
 }
 <p class="dim">${words.tenantsAdvice}</p>`;
-  return layout({ title: words.tenants, language, mode, base, reader, body });
+  return layout({ title: words.tenants, language, mode, base, reader, current: 'tenants', body });
 }
 
 /** What the tenant may use, one line for each kind. */

@@ -1,65 +1,107 @@
 /**
- * The page of one verification: its facts, its timeline, and the decision that an operator may make. It shows no key and no
- * metadata.
+ * The page of one verification: its facts, its story as a picture, what can be done now, its notifications and related ones. It
+ * shows no key and no metadata.
  */
 import { HELD_CHOICES } from '../../../domain/operations/held.ts';
+import type { RetryStatus } from '../../../domain/operations/retries.ts';
 import { adviseOn } from '../../../domain/verification/advice.ts';
 import type { Cost } from '../../../domain/verification/cost.ts';
 import type { HistoryEntry } from '../../../domain/verification/history.ts';
+import { isTerminal } from '../../../domain/verification/states.ts';
+import { supportBundle } from '../../../domain/verification/support.ts';
 import type { VerificationView } from '../../../domain/verification/view.ts';
-import { type Html, html } from '../html.ts';
+import { type Html, html, type Part } from '../html.ts';
 import type { Words } from '../words/en.ts';
-import { formatDuration, WORDS } from '../words/language.ts';
+import { WORDS } from '../words/language.ts';
 import { titleIn } from './error-words.ts';
-import { layout, mayOperate, noticeLine, type Reader, timestamp, tokenField } from './layout.ts';
+import {
+  dataTable,
+  emptyState,
+  layout,
+  live,
+  mayOperate,
+  noticeLine,
+  type Reader,
+  timestamp,
+  tokenField,
+  withCode,
+} from './layout.ts';
+import { decisionBadge, stateBadge, verificationTable } from './verification-table.ts';
+import { milliseconds, waterfall } from './waterfall.ts';
+
+/** A notification about the verification. */
+export interface Delivery {
+  readonly event: string;
+  readonly endpoint: string;
+  /** State of the delivery: waiting, delayed, completed, failed. */
+  readonly state: string;
+  readonly tries: number;
+  readonly code: string | null;
+}
 
 export interface VerificationPage {
   readonly view: VerificationView;
   readonly notice: string | null;
   /** Whether the reader asked for the frame. */
   readonly showFrame: boolean;
+  /** What a retry would do now; null if the verification has not ended. */
+  readonly retry: RetryStatus | null;
+  /** The price of one call, as text; null without prices. */
+  readonly price: string | null;
+  readonly deliveries: readonly Delivery[];
+  /** Other verifications about the same subject, newest first. */
+  readonly related: readonly VerificationView[];
+  /** ms since 1970. */
+  readonly now: number;
 }
 
 export function verificationPage(reader: Reader, page: VerificationPage): string {
   const { base, language, mode } = reader;
   const words = WORDS[language];
-  const { view } = page;
-  const { id, state, reason } = view;
-  const mayDecide = state === 'held' && mayOperate(reader);
+  const { view, now, deliveries, related } = page;
+  const { id, reason, webhook, subject } = view;
   const body = html`${noticeLine(page.notice)}
 <h1>${words.verification} <code>${id}</code></h1>
-${factList(words, view)}
+${live(
+  'facts',
+  html`${factList(reader, view)}
 ${
   reason !== null &&
-  html`<h2>${words.reason}</h2>
+  html`<div class="card"><h2>${words.reason}</h2>
 <p><code>${reason.code}</code> ${titleIn(language, reason)}</p>
-<p>${words.advice}: ${adviseOn(view, reason, language).operator}</p>`
-}
-${mayDecide && decisionForm(reader, view)}
+<p><strong>${words.advice}:</strong> ${withCode(adviseOn(view, reason, language).operator || words.nothingToDo)}</p></div>`
+}`,
+)}
+${acts(reader, page)}
 ${frameSection(reader, page)}
-<h2>${words.timeline}</h2>
-${timelineTable(words, view)}
-<h2>${words.stages}</h2>
-${stageTable(words, view)}`;
-  return layout({ title: id, language, mode, base, reader, body });
+${live('story', html`<h2>${words.story}</h2>${waterfall(reader, view, now)}`)}
+${live('timeline', html`<h2>${words.timeline}</h2>${timelineTable(reader, view)}`)}
+${webhook !== null && html`<h2>${words.deliveries}</h2>${deliveryTable(words, deliveries)}`}
+${subject !== null && html`<h2>${words.related}</h2>${verificationTable(reader, related, { empty: words.noneRelated })}`}
+<h2>${words.support}</h2>
+<details class="card"><summary>${words.supportText}</summary><button type="button" hidden data-needs-script data-copy="support" data-done="${words.copied}">${words.copy}</button><pre id="support" tabindex="0">${supportText(view)}</pre></details>`;
+  return layout({ title: id, language, mode, base, reader, current: 'verifications', body });
 }
 
-function factList(words: Words, view: VerificationView): Html {
+function factList(reader: Reader, view: VerificationView): Html {
+  const words = WORDS[reader.language];
   const { state, next, decision, similarity, similarityThreshold, paidCalls, possiblyPaidCalls, cost, endedAt } = view;
+  const fact = (name: string, value: Part) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
   return html`<dl class="facts">
-<div><dt>${words.state}</dt><dd>${state}</dd></div>
-<div><dt>${words.next}</dt><dd>${next}</dd></div>
+${fact(words.state, stateBadge(state))}
+<div><dt>${words.next}</dt><dd>${words.nexts[next]}</dd></div>
 ${view.pausedBy !== null && html`<div><dt>${words.pausedBy}</dt><dd>${words.pauses[view.pausedBy]}</dd></div>`}
-${view.retryAfter !== null && html`<div><dt>${words.nextTry}</dt><dd><small>${timestamp(view.retryAfter)}</small></dd></div>`}
-<div><dt>${words.decision}</dt><dd>${decision === null ? '–' : words.decisions[decision]}</dd></div>
-<div><dt>${words.similarity}</dt><dd>${similarity === null ? '–' : `${similarity} / ${similarityThreshold}`}</dd></div>
-<div><dt>${words.paidCalls}</dt><dd>${paidCalls}${possiblyPaidCalls > 0 && words.possiblyPaid(possiblyPaidCalls)}</dd></div>
-${cost !== null && html`<div><dt>${words.cost}</dt><dd>${costText(cost)}</dd></div>`}
-<div><dt>${words.frame}</dt><dd>${view.frame}</dd></div>
-<div><dt>${words.region}</dt><dd><small>${view.region}<br>${view.action}<br>${view.upload}, ${view.lane}</small></dd></div>
-${view.traceId !== null && html`<div><dt>${words.trace}</dt><dd><small><code>${view.traceId}</code></small></dd></div>`}
-<div><dt>${words.acceptedAt}</dt><dd><small>${timestamp(view.createdAt)}</small></dd></div>
-<div><dt>${endedAt === null ? words.deadline : words.endedAt}</dt><dd><small>${timestamp(endedAt ?? view.deadline)}</small></dd></div>
+${view.retryAfter !== null && fact(words.nextTry, html`<small>${timestamp(reader, view.retryAfter)}</small>`)}
+${fact(words.decision, decision === null ? '–' : decisionBadge(reader, { ...view, similarity: null }))}
+${fact(words.similarity, similarity === null ? '–' : html`${similarity} <small class="dim">/ ${similarityThreshold}</small>`)}
+${fact(words.paidCalls, html`${paidCalls}${possiblyPaidCalls > 0 && html`<small>${words.possiblyPaid(possiblyPaidCalls)}</small>`}`)}
+${cost !== null && fact(words.cost, costText(cost))}
+${fact(words.frame, view.frame)}
+${fact(words.region, html`<small>${view.region}<br>${words.calls[view.action]}<br>${view.upload}, ${words.lanesOf[view.lane]}</small>`)}
+${view.tenant !== null && fact(words.tenantName, view.tenant)}
+${view.traceId !== null && fact(words.trace, html`<small><code>${view.traceId}</code></small>`)}
+${fact(words.acceptedAt, html`<small>${timestamp(reader, view.createdAt)}</small>`)}
+${fact(endedAt === null ? words.deadline : words.endedAt, html`<small>${timestamp(reader, endedAt ?? view.deadline)}</small>`)}
 </dl>`;
 }
 
@@ -69,57 +111,149 @@ function costText({ currency, paid, possiblyPaid }: Cost): string {
   return `${paid}${most} ${currency}`;
 }
 
-function decisionForm(reader: Reader, { id, paidCalls, possiblyPaidCalls, lateAnswer }: VerificationView): Html {
+// ── acts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What can be done now. Each act says what it does and what it costs. */
+function acts(reader: Reader, page: VerificationPage): Part {
+  if (!mayOperate(reader)) return null;
+  const words = WORDS[reader.language];
+  const { view, retry, price } = page;
+  const cost = price === null ? words.costsOneCall : words.costsUpTo(price);
+  const forms: Part[] = [];
+  if (view.state === 'held') forms.push(decisionForm(reader, view, cost));
+  if (retry === 'run' || retry === 'frame')
+    forms.push(
+      actForm(reader, `v/${view.id}/retry`, {
+        title: words.retryAct,
+        means: retry === 'run' ? `${words.retryRuns} ${cost}` : words.retryFrame,
+        label: words.whyPrompt,
+      }),
+    );
+  else if (retry !== null && retry !== 'answered' && retry !== 'cancelled')
+    forms.push(html`<div class="card"><h3>${words.retryAct}</h3><p>${words.retryRefusals[retry]}</p></div>`);
+  if (!isTerminal(view.state))
+    forms.push(
+      actForm(reader, `v/${view.id}/cancel`, {
+        title: words.cancelAct,
+        means: words.cancelMeans,
+        label: words.whyPrompt,
+      }),
+    );
+  const more = html`<details class="card"><summary>${words.eraseAct}</summary>${
+    view.legalHold === null
+      ? actForm(reader, `v/${view.id}/erase`, {
+          title: words.eraseAct,
+          means: words.eraseMeans,
+          label: words.whyPrompt,
+          confirm: true,
+        })
+      : html`<p>${words.refusals.legal_hold}</p>`
+  }</details>`;
+  return html`<h2>${words.acts}</h2><div class="tiles">${forms}${more}</div>`;
+}
+
+interface ActForm {
+  readonly title: string;
+  readonly means: string;
+  readonly label: string;
+  /** Whether the reader must type the id. */
+  readonly confirm?: boolean;
+}
+
+function actForm(reader: Reader, path: string, { title, means, label, confirm = false }: ActForm): Html {
+  const words = WORDS[reader.language];
+  return html`<form class="act card" method="post" action="${reader.base}/${path}">${tokenField(reader)}
+<h3>${title}</h3><p>${means}</p>
+${confirm && html`<label>${words.typeId}<input name="confirm" required autocomplete="off"></label>`}
+<label>${label}<input name="why" required maxlength="200" aria-label="${title}: ${label}"></label>
+<div><button${confirm ? html` class="danger"` : html` class="main"`}>${title}</button></div></form>`;
+}
+
+function decisionForm(
+  reader: Reader,
+  { id, paidCalls, possiblyPaidCalls, lateAnswer }: VerificationView,
+  cost: string,
+): Html {
   const words = WORDS[reader.language];
   const { base } = reader;
   const choices = HELD_CHOICES.filter((choice) => lateAnswer || choice !== 'accept-late');
-  return html`<h2>${words.decide}</h2>
-<form class="act" method="post" action="${base}/v/${id}/decide">${tokenField(reader)}
+  const pays = (choice: string) => choice === 'retry' || choice === 'rewind';
+  return html`<form class="act card" method="post" action="${base}/v/${id}/decide">${tokenField(reader)}
+<h3>${words.decide}</h3>
 <fieldset><legend>${words.heldVerifications}</legend>
-${choices.map((choice) => html`<label><input type="radio" name="choice" value="${choice}" required> ${words.choices[choice]}</label>`)}
+${choices.map((choice) => html`<label class="choice"><input type="radio" name="choice" value="${choice}" required> ${words.choices[choice]} <small class="dim">${pays(choice) ? cost : words.costsNothing}</small></label>`)}
 </fieldset>
-${paidCalls + possiblyPaidCalls > 0 && html`<label><input type="checkbox" name="payAgain" value="1"> ${words.payAgain}</label>`}
+${paidCalls + possiblyPaidCalls > 0 && html`<label class="choice"><input type="checkbox" name="payAgain" value="1"> ${words.payAgain}</label>`}
 <label>${words.whyPrompt}<input name="why" required maxlength="200"></label>
-<button>${words.submitDecision}</button>
+<div><button class="main">${words.submitDecision}</button></div>
 </form>`;
 }
 
 function frameSection(
   { base, language, operator }: Reader,
   { view: { id, frame }, showFrame }: VerificationPage,
-): Html | null {
+): Part {
   const words = WORDS[language];
   if (frame !== 'stored' || !operator.roles.includes('frames')) return null;
   return showFrame
     ? html`<h2>${words.frame}</h2><img class="frame" src="${base}/v/${id}/frame" alt="${words.frame}">`
-    : html`<p><a href="${base}/v/${id}?frame=1">${words.showFrame}</a></p>`;
+    : html`<p><a class="button" href="${base}/v/${id}?frame=1">${words.showFrame}</a></p>`;
 }
 
-function timelineTable(words: Words, { createdAt, history }: VerificationView): Html {
-  return html`<div class="wide"><table>
-<thead><tr><th scope="col">${words.time}</th><th scope="col">${words.stage}</th><th scope="col">${words.event}</th><th scope="col">${words.code}</th><th scope="col">${words.duration}</th><th scope="col">RequestId</th><th scope="col">${words.by}</th></tr></thead>
-<tbody><tr><td>${timestamp(createdAt)}</td><td></td><td>${words.acceptedAt}</td><td></td><td></td><td></td><td></td></tr>
-${history.map((entry) => timelineRow(words, entry))}</tbody></table></div>`;
+// ── tables ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function timelineTable(reader: Reader, { createdAt, history }: VerificationView): Html {
+  const words = WORDS[reader.language];
+  const columns = [
+    words.time,
+    words.stage,
+    words.event,
+    words.code,
+    { name: words.duration, number: true },
+    'RequestId',
+    words.by,
+  ];
+  return dataTable(columns, [
+    [timestamp(reader, createdAt), '', words.acceptedAt, '', '', '', ''],
+    ...history.map((entry) => timelineRow(reader, entry)),
+  ]);
 }
 
 function timelineRow(
-  words: Words,
+  reader: Reader,
   { at, stage, event, code, ms, requestId, billed, possiblyBilled, by, why, sent }: HistoryEntry,
-): Html {
+): Part[] {
   const requestIds = [requestId, ...(sent?.resources ?? []).map((each) => each.requestId)].flatMap(
     (each) => each ?? [],
   );
-  return html`<tr><td>${timestamp(new Date(at).toISOString())}</td><td>${stage ?? ''}</td><td>${event}${billed === true && ' ¥'}${possiblyBilled === true && ' ¥?'}</td>
-<td><code>${code ?? ''}</code></td><td class="duration">${ms === undefined ? '' : formatDuration(ms, words)}</td>
-<td>${requestIds.map((each) => html`<code>${each}</code> `)}</td><td>${[by, why].flatMap((each) => each ?? []).join(': ')}</td></tr>`;
+  return [
+    timestamp(reader, new Date(at).toISOString()),
+    stage ?? '',
+    html`${event}${billed === true && ' ¥'}${possiblyBilled === true && ' ¥?'}`,
+    code === undefined ? '' : html`<code>${code}</code>`,
+    ms === undefined ? '' : milliseconds(ms),
+    requestIds.map((each) => html`<code>${each}</code> `),
+    [by, why].flatMap((each) => each ?? []).join(': '),
+  ];
 }
 
-function stageTable(words: Words, { stages }: VerificationView): Html {
-  const rows = stages.map(
-    ({ name, attempts, ms }) =>
-      html`<tr><th scope="row">${name}</th><td>${attempts}</td><td>${formatDuration(ms, words)}</td></tr>`,
+function deliveryTable(words: Words, deliveries: readonly Delivery[]): Html {
+  if (deliveries.length === 0) return emptyState(words.noDeliveries);
+  return dataTable(
+    [words.event, words.endpoint, words.state, { name: words.attempts, number: true }, words.code],
+    deliveries.map(({ event, endpoint, state, tries, code }) => [
+      event,
+      endpoint,
+      state,
+      tries,
+      code === null ? '' : html`<code>${code}</code>`,
+    ]),
   );
-  return html`<div class="wide"><table>
-<thead><tr><th scope="col">${words.stage}</th><th scope="col">${words.attempts}</th><th scope="col">${words.duration}</th></tr></thead>
-<tbody>${rows}</tbody></table></div>`;
+}
+
+/** What the vendor's support asks for, without links: their places would show the bucket. */
+function supportText(view: VerificationView): string {
+  const { calls, history, ...facts } = supportBundle(view);
+  const plain = calls.map(({ parameters: _parameters, ...call }) => call);
+  return JSON.stringify({ ...facts, calls: plain, history }, null, 1);
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { localPath } from '../../edge.ts';
 import { startSession } from '../access.ts';
 import { loginPage } from '../pages/login.ts';
+import { SCRIPT } from '../script.ts';
 import {
   cookieOptions,
   type Fields,
@@ -48,7 +49,14 @@ export function loginRoutes(app: FastifyInstance, tools: SiteTools): void {
     return redirectTo(tools, reply, previousPath(request, base));
   });
 
-  app.get('/style.css', { config }, async (_request, reply) => reply.type('text/css; charset=utf-8').send(STYLE));
+  // The address contains a hash of the content, so a browser may keep it.
+  const kept = 'public, max-age=31536000, immutable';
+  app.get('/style.css', { config }, async (_request, reply) =>
+    reply.header('cache-control', kept).type('text/css; charset=utf-8').send(STYLE),
+  );
+  app.get('/site.js', { config }, async (_request, reply) =>
+    reply.header('cache-control', kept).type('text/javascript; charset=utf-8').send(SCRIPT),
+  );
 }
 
 /** The page from which the reader came, if it belongs to this site. */

@@ -3,7 +3,12 @@
  *
  * Identifiers (states, stages, events, codes) are not translated in any language: operators search logs and docs for them.
  */
+import { enActs } from './en-acts.ts';
+import { enSite } from './en-site.ts';
+
 export const en = {
+  ...enSite,
+  ...enActs,
   lang: 'en',
   otherLanguage: '中文',
   units: { ms: ' ms', s: ' s', min: ' min', h: ' h', d: ' d' },
@@ -11,7 +16,7 @@ export const en = {
   skipToContent: 'Skip to content',
   overview: 'Overview',
   queues: 'Queues',
-  testMode: 'TEST: no real person is verified here',
+  testMode: ': no real person is verified here',
   liveMode: 'LIVE',
 
   login: 'Log in',
@@ -54,6 +59,7 @@ export const en = {
   tenantsAdvice: 'Policies are changed with: bestframe tenants',
 
   done: 'Done.',
+  tooManyReaders: 'Too many pages are open. Close one, or reload by hand.',
   notFound: 'There is nothing here. The record of a verification may have expired or been erased.',
   malformed: 'The address of this page is not valid.',
   loginRequired: 'Log in first.',
@@ -165,6 +171,8 @@ export const en = {
     not_held: 'Nothing was done: the verification is no longer held.',
     pay_again: 'Nothing was done: a call may already have been paid. Tick the box to allow another one.',
     nothing_late: 'Nothing was done: there is no late answer to accept.',
+    legal_hold: 'Nothing was done: it is under a legal hold.',
+    refused: 'Nothing was done: look below why.',
   },
 
   timeline: 'Timeline',

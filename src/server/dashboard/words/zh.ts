@@ -1,7 +1,11 @@
 /** The texts of the pages in Simplified Chinese. */
 import type { Words } from './en.ts';
+import { zhActs } from './zh-acts.ts';
+import { zhSite } from './zh-site.ts';
 
 export const zh: Words = {
+  ...zhSite,
+  ...zhActs,
   lang: 'zh-CN',
   otherLanguage: 'English',
   units: { ms: ' 毫秒', s: ' 秒', min: ' 分钟', h: ' 小时', d: ' 天' },
@@ -9,7 +13,7 @@ export const zh: Words = {
   skipToContent: '跳转到正文',
   overview: '概览',
   queues: '队列',
-  testMode: '测试环境：不核验真人',
+  testMode: '：测试环境，不核验真人',
   liveMode: '生产环境',
 
   login: '登录',
@@ -52,6 +56,7 @@ export const zh: Words = {
   tenantsAdvice: '修改策略请使用：bestframe tenants',
 
   done: '操作成功。',
+  tooManyReaders: '打开的页面过多。请关闭一些页面，或手动刷新。',
   notFound: '此处没有内容。核验记录可能已过期或已被删除。',
   malformed: '页面地址无效。',
   loginRequired: '请先登录。',
@@ -161,6 +166,8 @@ export const zh: Words = {
     not_held: '操作未执行：该核验已不在待人工处理状态。',
     pay_again: '操作未执行：之前的调用可能已经计费。如允许再次调用，请勾选对应选项。',
     nothing_late: '操作未执行：没有可采纳的迟到结果。',
+    legal_hold: '操作未执行：处于法律保留状态。',
+    refused: '操作未执行：原因见下方。',
   },
 
   timeline: '时间线',

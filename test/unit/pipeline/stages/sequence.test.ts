@@ -73,6 +73,8 @@ function run({
         detect: () => expect.fail('detect must not be called'),
         startFlow: () => expect.fail('no session must be started'),
         flowResult: () => expect.fail('no result must be asked for'),
+        prepareCall: () => expect.fail('no call is prepared'),
+        forgetCall: () => expect.fail('no call is prepared'),
         async generateSequence(region, input, granted, stop) {
           step('generateSequence', region);
           expect([granted, stop]).toEqual([turn, signal]);
