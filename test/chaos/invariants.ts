@@ -63,7 +63,10 @@ const AT_REST: readonly (readonly [RegExp, number | null])[] = [
   [/^kept:v\w+$/, null], // the sources of a failed verification; Redis expires them
   [/^(ended|answered|frames)$/, null],
   [/^subject:/, null],
-  [/^(counters|sweeper|retention|webhooks|budget|mode|namespace|aof(:asked)?|workers|turns:[\w-]+|probe)$/, null],
+  [
+    /^(counters|sweeper|retention|webhooks|budget|mode|namespace|aof(:asked)?|workers|turns:[\w-]+|probe|feeder)$/,
+    null,
+  ],
   [/^minute:\d+$/, null], // the counts of a minute; Redis expires them after a day
   [/^costs:\d{4}-\d\d(-\d\d)?$/, null],
   [/^gate:[\w-]+:\w+$/, null],
@@ -292,7 +295,9 @@ const judges: Readonly<Record<Invariant, Judge>> = {
     const yields = countBy(
       executed
         .flatMap(({ script, writes }) =>
-          script === 'requeue' || script === 'hold-for-review' ? journalWrites(writes, prefix) : [],
+          script === 'requeue' || script === 'hold-for-review' || script === 'park-session'
+            ? journalWrites(writes, prefix)
+            : [],
         )
         .filter(({ fields }) => fields.state !== undefined),
       ({ id }) => id,
@@ -399,12 +404,16 @@ const judges: Readonly<Record<Invariant, Judge>> = {
     return [...blamed, ...gates, ...delayed];
   },
 
-  /** The ledger contains each billed call and each call that a verification reports. Every call booked as paid was billed. */
+  /**
+   * The ledger contains each billed call, each billed attempt of a session, and what a verification reports. Everything booked as
+   * paid was billed.
+   */
   I17: ({ calls, ledger, views, lossy }) => {
     if (lossy) return [];
     const { paidCalls, possiblyPaidCalls } = ledger;
     const billed = calls.filter(
-      ({ event, action, billed: is }) => event === 'call' && is === true && DETECT.test(action),
+      ({ event, action, billed: is }) =>
+        is === true && (event === 'attempt' || (event === 'call' && DETECT.test(action))),
     );
     const told = (kind: 'paidCalls' | 'possiblyPaidCalls') =>
       [...views.values()].reduce((sum, view) => sum + (view?.[kind] ?? 0), 0);

@@ -87,6 +87,12 @@ const SHORTER_UPLOAD_AGE: Change = {
   find: 'MAX_UPLOAD_AGE_MS = 2 * PUT_LINK_MS',
   put: 'MAX_UPLOAD_AGE_MS = 4_000',
 };
+/** The product first asks for a session's result after half a minute. */
+const EARLIER_ASKING: Change = {
+  file: 'domain/verification/policy.js',
+  find: 'askMs: { first: 30_000,',
+  put: 'askMs: { first: 1_000,',
+};
 const POLL_MS = 50;
 /** If more verifications than this are live and not held, the run has not settled, so they are not read one by one. */
 const FEW = 20;
@@ -153,7 +159,7 @@ export class ChaosWorld {
       redisPort: redis.port,
       env,
       workersDir: options.place.workersDir,
-      changes: [SHORTER_UPLOAD_AGE, ...(options.changes ?? [])],
+      changes: [SHORTER_UPLOAD_AGE, EARLIER_ASKING, ...(options.changes ?? [])],
       onLog: (line) => this.log.push(line),
     });
   }

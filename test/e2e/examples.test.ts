@@ -14,7 +14,15 @@ import { type RunningCli, startCli } from '../support/cli.ts';
 import { HOME } from '../support/rig.ts';
 import { ROOT } from '../support/world.ts';
 
-const EXAMPLES = ['enqueue-and-wait', 'http-upload', 'webhook-receiver', 'batch-manifest', 'own-ci'];
+const EXAMPLES = [
+  'enqueue-and-wait',
+  'http-upload',
+  'webhook-receiver',
+  'batch-manifest',
+  'app-session',
+  'web-session',
+  'own-ci',
+];
 
 interface Section {
   /** The shell blocks of the section, joined in order. */
@@ -35,10 +43,23 @@ beforeAll(async () => {
   await symlink(join(ROOT, 'examples'), join(dir, 'examples'));
   dev = startCli(['dev', '--json']);
   const [line = ''] = await dev.stdoutWith(/^\{.*\}\n/);
-  const world = JSON.parse(line) as { api: string; key: string; env: Record<string, string> };
+  const world = JSON.parse(line) as {
+    api: string;
+    key: string;
+    emulator: string;
+    env: Record<string, string>;
+  };
   const { PATH = '', HOME: home } = process.env;
   const path = [join(dir, 'examples', 'checkout'), PATH].join(delimiter);
-  env = { ...world.env, PATH: path, HOME: home, API: world.api, KEY: world.key, NO_COLOR: '1' };
+  env = {
+    ...world.env,
+    PATH: path,
+    HOME: home,
+    API: world.api,
+    KEY: world.key,
+    EMULATOR: world.emulator,
+    NO_COLOR: '1',
+  };
   const samples = section('Before you start');
   expect(await shell(samples.script)).toMatch(pattern(samples.output));
 });
@@ -144,6 +165,19 @@ it('http-upload saves the frame', async () => {
   expect(await shell(script)).toMatch(pattern(output));
   expect((await readFile(join(dir, '.bestframe', 'frame.jpg'))).subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
   expect(await shell(script.replaceAll('match.', 'badLight.'))).toMatch(/^next: recapture \(.+\)\nno frame\n$/);
+});
+
+it('app-session prints next for a person and for a spoof', async () => {
+  const { script, output } = section('app-session');
+  expect(await shell(script)).toMatch(pattern(output));
+});
+
+it('web-session sends the browser to the page and back', async () => {
+  const { script, output } = section('web-session');
+  const port = String(await freePort());
+  const started = startShell(script.replaceAll('8090', port), { ...env, PORT: port });
+  expect(await started.ended, started.stderr()).toBe(0);
+  expect(started.stdout()).toMatch(pattern(output.replaceAll('8090', port)));
 });
 
 describe('webhook-receiver', () => {

@@ -58,6 +58,7 @@ ${pc.bold('Ready.')} Settings to copy:
 ${exports.join('')}
 export API='${api?.url}'
 export KEY='${api?.key}'
+export EMULATOR='${emulator.controlUrl}'
 
 The key belongs to tenant default. With BESTFRAME_TENANT=default, the command line sees the same verifications.
 Dashboard  ${dashboard?.url}  (${dashboard?.user} / ${dashboard?.password})

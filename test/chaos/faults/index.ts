@@ -5,6 +5,7 @@ import { day } from './day.ts';
 import { badMount, slowHost } from './neighbours.ts';
 import { buttons, erasure, oneKey } from './producers.ts';
 import { busy, clients, everysec, failover, full, outages, redisKill, replies, wiped } from './redis.ts';
+import { sessions } from './sessions.ts';
 import { account, cosOutage, expiry, expiryLong, forged, vendor, vendorOutage, vendorOutageLong } from './vendor.ts';
 import { block, eraserKill, freeze, kill, poison, rolling, sinkFull, stop } from './workers.ts';
 
@@ -20,6 +21,7 @@ export const FAULTS: readonly Fault[] = [
   account,
   expiry,
   forged,
+  sessions,
   redisKill,
   everysec,
   wiped,
