@@ -240,7 +240,7 @@ export const PROTECTIONS: readonly Protection[] = [
   },
   {
     name: 'removing ended verifications from the index',
-    changes: [lua("leaveIndex(keys.live, redis.call('HGET', keys.journal, 'tn'), id)", '')],
+    changes: [lua('leaveIndex(keys.live, tenant, id)', '')],
     breaks: 'I13',
     exposedBy: plain,
   },
@@ -288,7 +288,7 @@ export const PROTECTIONS: readonly Protection[] = [
   },
   {
     name: 'booking a call before it is made',
-    changes: [lua("book(ledger, 'maybe', 1)\nshowPeriods", 'showPeriods')],
+    changes: [lua("bookNew(ledger, 'maybe')\nshowPeriods", 'showPeriods')],
     breaks: 'I17',
     exposedBy: plain,
   },

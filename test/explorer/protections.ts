@@ -40,7 +40,7 @@ export const PROTECTIONS: readonly Protection[] = [
   protection('the end of a hold', ['tonumber(heldUntil) > now then', 'true then'], 'I1', 'a hold, and the operator'),
   protection(
     'removing ended verifications from the index',
-    ["leaveIndex(keys.live, redis.call('HGET', keys.journal, 'tn'), id)", ''],
+    ['leaveIndex(keys.live, tenant, id)', ''],
     'I1',
     'a cancel beside a run',
   ),
@@ -52,7 +52,7 @@ export const PROTECTIONS: readonly Protection[] = [
   ),
   protection(
     'booking a call before it is made',
-    ["book(ledger, 'maybe', 1)\nshowPeriods", 'showPeriods'],
+    ["bookNew(ledger, 'maybe')\nshowPeriods", 'showPeriods'],
     'I2',
     'every answer is lost',
   ),
