@@ -101,6 +101,8 @@ export interface StartedSession extends Enqueued {
   readonly token: string | null;
   /** Address of Tencent's page, for the flow with a page. */
   readonly url: string | null;
+  /** Tencent's `ServerParamInfo`, which its SDK takes with the token; null if Tencent gave none. A secret, like the token. */
+  readonly serverParamInfo: string | null;
   /** The person must begin by then, ISO 8601. */
   readonly startBy: string | null;
 }

@@ -150,6 +150,8 @@ export interface FlowStart {
   readonly token: string;
   /** Address of the page; null for flows with an SDK. */
   readonly url: string | null;
+  /** What the phone's SDK needs besides the token; null if the vendor gave nothing. A secret, like the token. */
+  readonly serverParamInfo: string | null;
   readonly requestId: string | null;
 }
 

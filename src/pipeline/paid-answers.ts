@@ -55,10 +55,11 @@ export const DETECT: Meaning<DetectAnswer, DetectOutcome> = {
 /** A started session counts as possibly paid until its result says what the vendor bills. */
 export const START: Meaning<FlowStart, StartOutcome> = {
   stage: 'start',
-  outcomeOf({ token, url, requestId }, _asked, { currency, micros, day, month }) {
+  outcomeOf({ token, url, serverParamInfo, requestId }, _asked, { currency, micros, day, month }) {
     return {
       token,
       ...(url === null ? {} : { url }),
+      ...(serverParamInfo === null ? {} : { serverParamInfo }),
       at: Date.now(),
       requestId,
       charge: { currency, micros, day, month },

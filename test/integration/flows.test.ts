@@ -58,9 +58,11 @@ describe.each(ACTIONS)('a session of %s', (action) => {
   const compares = action !== 'ApplyLivenessToken';
 
   it('gives the token, waits, and ends with the decision and its media', async () => {
-    const { id, token, url } = await start(action, { media: ['bestFrame', 'liveVideo'] });
+    const { id, token, url, serverParamInfo } = await start(action, { media: ['bestFrame', 'liveVideo'] });
     expect(url === null).toBe(action !== 'ApplyWebVerificationBizTokenIntl');
+    expect(serverParamInfo === null).toBe(action !== 'ApplySdkVerificationToken');
     const waiting = await rig.client.get(id);
+    expect(JSON.stringify(waiting)).not.toContain(serverParamInfo ?? token);
     expect(waiting).toMatchObject({ state: 'delayed', stage: 'await', next: 'wait', decision: null, reason: null });
     expect(JSON.stringify(waiting)).not.toContain(token);
     await rig.control.play({ token, step: 'finish' });

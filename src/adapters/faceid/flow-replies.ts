@@ -80,7 +80,12 @@ export function parseStartReply(flow: FlowName, reply: unknown): FlowStart | nul
   const token = text.parse(fields[field]);
   const address = url === null ? null : (text.parse(fields[url]) ?? null);
   if (token == null || (url !== null && address === null)) return null;
-  return { token, url: address, requestId: text.parse(fields.RequestId) ?? null };
+  return {
+    token,
+    url: address,
+    serverParamInfo: text.parse(fields.ServerParamInfo) ?? null,
+    requestId: text.parse(fields.RequestId) ?? null,
+  };
 }
 
 /** @returns null if the result cannot be read. */

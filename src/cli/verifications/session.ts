@@ -24,7 +24,7 @@ function addStart(parent: Command, env: Env): void {
     .summary('start a session, and print its token')
     .argument('<file>', 'the request as JSON, as POST /v1/sessions accepts it; - reads it from standard input')
     .option('--wait <seconds>', 'how long to wait for the token', parseSeconds, 30)
-    .option('--json', 'print JSON: {id, key, status, state, token, url, startBy}')
+    .option('--json', 'print JSON: {id, key, status, state, token, url, serverParamInfo, startBy}')
     .addHelpText(
       'after',
       `
@@ -34,9 +34,15 @@ says why.`,
     .action((file: string, options: { wait: number; json?: boolean }) =>
       withClient(env, async (client) => {
         const started = await client.startSession(await readRequest(file), { timeoutMs: options.wait * 1_000 });
-        const { id, state, token, url, startBy } = started;
+        const { id, state, token, url, serverParamInfo, startBy } = started;
         const lines =
-          token === null ? ['no token'] : [`token    ${token}`, ...(url === null ? [] : [`page     ${url}`])];
+          token === null
+            ? ['no token']
+            : [
+                `token    ${token}`,
+                ...(url === null ? [] : [`page     ${url}`]),
+                ...(serverParamInfo === null ? [] : [`server   ${serverParamInfo}`]),
+              ];
         const until = startBy === null ? [] : [`start by ${startBy}`];
         printResult(started, `${[`${id}  ${state}`, ...lines, ...until].join('\n')}\n`, options);
         if (token === null) process.exitCode = EXIT.failed;

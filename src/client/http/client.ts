@@ -121,8 +121,8 @@ export class BestframeHttpClient implements Bestframe {
       query: { wait: waitS },
       timeoutMs: RESPONSE_TIMEOUT_MS + waitS * 1_000,
     });
-    const { id, key, state, token, url, startBy, enqueued: status } = answer;
-    return { id, key, status, state, token, url, startBy };
+    const { id, key, state, token, url, serverParamInfo, startBy, enqueued: status } = answer;
+    return { id, key, status, state, token, url, serverParamInfo, startBy };
   }
 
   async finishSession(id: string): Promise<FinishStatus> {

@@ -8,7 +8,7 @@ import { resultJob } from '../../redis/verify-queue.ts';
 import type { Enqueued, FinishStatus, StartedSession } from '../contract.ts';
 import type { Store } from './store.ts';
 
-const NO_TOKEN = { token: null, url: null, startBy: null } as const;
+const NO_TOKEN = { token: null, url: null, serverParamInfo: null, startBy: null } as const;
 
 /** Reads the token of a session. @returns `done` if there is one, or there will be none. */
 export async function readToken(
@@ -24,7 +24,8 @@ export async function readToken(
     return { done: isTerminal(state) || state === 'held', value };
   }
   const startBy = new Date(start.at + FLOWS[action].startMs).toISOString();
-  return { done: true, value: { ...enqueued, state, token: start.token, url: start.url ?? null, startBy } };
+  const { token, url = null, serverParamInfo = null } = start;
+  return { done: true, value: { ...enqueued, state, token, url, serverParamInfo, startBy } };
 }
 
 /** Notes that the person has finished, and adds the job that asks for the result. If this process dies first, the feeder adds it. */

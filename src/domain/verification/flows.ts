@@ -76,7 +76,8 @@ export interface SessionOrder {
 }
 
 const webMode = ({ Config }: FlowParameters) => ((Config ?? {}) as { CheckMode?: number }).CheckMode ?? 2;
-const retryLimit = ({ RetryLimit }: FlowParameters) => Number(RetryLimit ?? 1);
+/** Tencent's default is 5, as the models of its SDK for Go say. */
+const retryLimit = ({ RetryLimit }: FlowParameters) => Number(RetryLimit ?? 5);
 const ocrMedia = ['profileImage', 'cardImage', 'cardVideo', 'ocr'] as const;
 
 export const FLOWS: Readonly<Record<FlowName, FlowRule>> = {

@@ -44,6 +44,8 @@ export interface StartOutcome {
   readonly token: string;
   /** Address of the page that checks the person, for flows with a page. */
   readonly url?: string;
+  /** See `FlowStart`. */
+  readonly serverParamInfo?: string;
   /** When the token was issued, ms since 1970. */
   readonly at: number;
   readonly requestId: string | null;

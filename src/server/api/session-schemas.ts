@@ -29,6 +29,10 @@ export const session = z
       .nullable()
       .describe('For Tencent’s SDK or page. A secret: give it only to the phone or browser of this person.'),
     url: z.string().nullable().describe('Address of Tencent’s page, for the flow with a page.'),
+    serverParamInfo: z
+      .string()
+      .nullable()
+      .describe('What Tencent’s SDK takes with the token, for ApplySdkVerificationToken. A secret, like the token.'),
     startBy: z.iso.datetime().nullable().describe('The person must begin by then.'),
   })
   .meta({ id: 'Session' });

@@ -59,11 +59,12 @@ function startRoute(app: Api, { edge, staging, audit, closing }: RouteTools): vo
         signal: AbortSignal.any([closing, disconnectSignal(reply)]),
         traceparent: traceparentOf(request),
       });
-      const { id, key, status, state, token, url, startBy } = started;
-      if (status === 'same')
+      const { status: enqueued, ...session } = started;
+      const { id, token } = session;
+      if (enqueued === 'same')
         await audit.write({ act: 'verification.resubmit', ...auditActor(caller, request.id), on: id });
       reply.header('location', `${edge.basePath}/v1/verifications/${id}`);
-      return reply.code(token === null ? 202 : 200).send({ id, key, enqueued: status, state, token, url, startBy });
+      return reply.code(token === null ? 202 : 200).send({ ...session, enqueued });
     },
   });
 }
