@@ -20,6 +20,7 @@ import { loggedIn } from '../support/site.ts';
 
 const GATE = { region: 'ap-bangkok', action: 'VideoLivenessCompare' } as const;
 const HOOK = { url: 'https://receiver.example/hook' };
+const SESSION = { key: 'session-of-maria', action: 'ApplyLivenessToken', region: 'ap-singapore' } as const;
 const ASKED = { by: 'officer', why: 'asked by letter' };
 const CANARY = 'maria-lopez';
 
@@ -38,6 +39,7 @@ beforeAll(async () => {
   body = await rig.request(CANARY, { card: 'match' }, { subject: `${CANARY}-subject` });
   ({ id } = await rig.client.forTenant('acme').enqueue(body as never));
   await rig.client.wait(id, { until: 'ended', timeoutMs: 50_000 });
+  await rig.client.forTenant('acme').startSession(SESSION);
 });
 afterAll(async () => {
   await http.close();
@@ -82,6 +84,8 @@ const ROUTES: Readonly<Record<string, readonly [readonly Act[], () => Call]>> = 
   'get /healthz': [[], () => ['GET', '/healthz']],
   'get /readyz': [[], () => ['GET', '/readyz']],
   'post /v1/sequences': [[], () => ['POST', '/v1/sequences', { json: {} }]],
+  'post /v1/sessions': [['verification.resubmit'], () => ['POST', '/v1/sessions?wait=0', { json: SESSION }]],
+  'post /v1/sessions/{id}/finished': [[], () => ['POST', `/v1/sessions/${id}/finished`]],
   'get /v1/webhook-endpoints': [['webhook.list'], () => ['GET', '/v1/webhook-endpoints']],
   'put /v1/webhook-endpoints/{name}': [['webhook.change'], () => ['PUT', '/v1/webhook-endpoints/shop', { json: HOOK }]],
   'post /v1/webhook-endpoints/{name}/rotate': [

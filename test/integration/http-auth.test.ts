@@ -42,6 +42,8 @@ const ROUTES: readonly (readonly [method: string, path: string, scope: Scope])[]
   ['GET', '/v1/gate', 'operate'],
   ['POST', '/v1/gate', 'operate'],
   ['POST', '/v1/sequences', 'submit'],
+  ['POST', '/v1/sessions', 'submit'],
+  ['POST', '/v1/sessions/ID/finished', 'submit'],
   ['GET', '/v1/webhook-endpoints', 'operate'],
   ['PUT', '/v1/webhook-endpoints/shop', 'operate'],
   ['DELETE', '/v1/webhook-endpoints/shop', 'operate'],
