@@ -12,7 +12,7 @@ import { callsPerSecond, type Limits, REGIONS, type Region } from '../domain/ver
 import { RESULT_CALLS } from '../domain/verification/flows.ts';
 import type { Deployment } from '../redis/deployment.ts';
 import type { VerifyJob } from '../redis/job-options.ts';
-import { feedSessions } from '../redis/scripts/feed-sessions.ts';
+import { feedSessions, hasWaiting } from '../redis/scripts/feed-sessions.ts';
 import { resultJob } from '../redis/verify-queue.ts';
 import { Periodic } from './periodic.ts';
 
@@ -51,13 +51,18 @@ export class Feeder {
     const feeds = REGIONS.flatMap((region) =>
       RESULT_CALLS.map((call) => ({ region, call, most: Math.max(1, callsPerSecond(limits, region, call)) })),
     );
+    if (!(await hasWaiting(deployment, feeds))) return 0;
     let added = 0;
-    for (const [index, sessions] of (await feedSessions(deployment, feeds)).entries()) {
-      const feed = feeds[index];
-      const queue = feed && queues.get(feed.region);
-      if (feed === undefined || queue === undefined || sessions.length === 0) continue;
-      await queue.addBulk(sessions.map((session) => resultJob(session, feed.call)));
-      added += sessions.length;
+    for (let open = feeds; open.length > 0; ) {
+      const answers = await feedSessions(deployment, open);
+      for (const [index, { sessions }] of answers.entries()) {
+        const feed = open[index];
+        const queue = feed && queues.get(feed.region);
+        if (feed === undefined || queue === undefined || sessions.length === 0) continue;
+        await queue.addBulk(sessions.map((session) => resultJob(session, feed.call)));
+        added += sessions.length;
+      }
+      open = open.filter((_, index) => answers[index]?.more);
     }
     return added;
   }

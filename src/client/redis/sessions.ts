@@ -38,8 +38,8 @@ export async function finishOne(store: Store, id: string): Promise<FinishStatus>
   const { deployment } = store;
   const { status } = await store.command(reportFinished(deployment, { id, region, call }));
   if (status === 'waiting') {
-    const [sessions = []] = await store.command(feedSessions(deployment, [{ region, call, most: 0, only: id }]));
-    for (const session of sessions) {
+    const [fed] = await store.command(feedSessions(deployment, [{ region, call, most: 0, only: id }]));
+    for (const session of fed?.sessions ?? []) {
       const { name, data, opts } = resultJob(session, call);
       await store.command(store.queue(region).add(name, data, opts));
     }

@@ -16,8 +16,23 @@ export interface Feed {
 /** A session whose job is to be added. */
 export type FedSession = Pick<JournalRecord, 'id' | 'action' | 'upload' | 'lane' | 'mode' | 'turn'>;
 
-/** Takes sessions that are due. @returns those of each feed, in order. */
-export async function feedSessions({ redis, names }: Deployment, feeds: readonly Feed[]): Promise<FedSession[][]> {
+/** Whether any session waits: one command, for deployments without sessions. */
+export async function hasWaiting({ redis, names }: Deployment, feeds: readonly Feed[]): Promise<boolean> {
+  const keys = feeds.flatMap(({ region, call }) => {
+    const { due, ripe } = names.waits(region, call);
+    return [due, ripe];
+  });
+  return (await redis.exists(...keys)) > 0;
+}
+
+export interface Fed {
+  /** So many sessions are due that none was taken yet: call again. */
+  readonly more: boolean;
+  readonly sessions: readonly FedSession[];
+}
+
+/** Takes sessions that are due, those with the earliest deadline first. @returns an answer to each feed, in order. */
+export async function feedSessions({ redis, names }: Deployment, feeds: readonly Feed[]): Promise<Fed[]> {
   const calls = feeds.map(({ region, call, most, only = '' }) => {
     const { due, ripe, resuming, journals, jobs } = names.waits(region, call);
     return { keys: { due, ripe, resuming }, args: { most: Math.floor(most), only, journals, jobs } };
@@ -25,9 +40,10 @@ export async function feedSessions({ redis, names }: Deployment, feeds: readonly
   const replies = await runScriptMany(redis, 'feed-sessions', calls);
   return replies.map((reply) => {
     if (reply instanceof Error) throw reply;
-    const flat = reply as string[];
-    return flat.flatMap((id, index) =>
+    const [more, ...flat] = reply as string[];
+    const sessions = flat.flatMap((id, index) =>
       index % 3 === 0 ? [{ id, ...readQueued(flat[index + 1] ?? ''), turn: Number(flat[index + 2]) }] : [],
     );
+    return { more: Number(more) === 1, sessions };
   });
 }

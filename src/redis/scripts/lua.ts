@@ -935,16 +935,18 @@ return 'expired'
     rest: null,
     includes: ['now', 'terminal'],
     text: `
-local MOVED = 500 -- how many sessions become ripe at a time
+local MOVED = 1000 -- how many sessions become ripe at a time, so that a script takes few milliseconds
 local now = clock()
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', dueKey, '-inf', now, 'LIMIT', 0, MOVED)) do
+local moving = redis.call('ZRANGEBYSCORE', dueKey, '-inf', now, 'LIMIT', 0, MOVED)
+for _, id in ipairs(moving) do
   local deadline = redis.call('HGET', journals .. id, 'deadline')
   redis.call('ZREM', dueKey, id)
   if deadline then redis.call('ZADD', ripeKey, deadline, id) end
 end
+if #moving == MOVED and only == '' then return { 1 } end -- one that is not ripe yet may have an earlier deadline
 local room = tonumber(most) - redis.call('LLEN', resumingKey)
 local ids = only == '' and (room > 0 and redis.call('ZRANGE', ripeKey, 0, room - 1) or {}) or { only }
-local taken = {}
+local taken = { 0 }
 for _, id in ipairs(ids) do
   local state, parked, request, turn = unpack(redis.call('HMGET', journals .. id, 'state', 'parked', 'rq', 'turn'))
   if not state or not parked or state ~= 'delayed' then
