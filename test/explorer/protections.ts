@@ -71,12 +71,7 @@ export const PROTECTIONS: readonly Protection[] = [
     'I2',
     'two replies of Redis that are lost',
   ),
-  protection(
-    'the first decision wins',
-    ['or currentGeneration ~= generation or decided then', 'or currentGeneration ~= generation then'],
-    'I3',
-    'a late answer',
-  ),
+  protection('the first decision wins', ['or decided or started then', 'or started then'], 'I3', 'a late answer'),
   protection(
     'no decision after the end',
     ['if not declared or isTerminal(state) or', 'if not declared or'],
