@@ -32,6 +32,7 @@ export const SERIES = {
   wait: (lane: Lane, bucket: number) => `wait|${lane}|${bucket}`,
   /** Calls to FaceID. @param result `ok`, or the class of the failure. */
   call: (region: string, action: string, result: string) => `call|${region}|${action}|${result}`,
+  /** Paid and possibly paid calls, as in the cost. */
   paidCalls: 'paid',
   /** In millionths. */
   cost: (currency: string) => `cost|${currency}`,

@@ -99,7 +99,7 @@ export const enSite = {
     noCalls: 'No calls.',
     noErrors: 'No call failed.',
     cost: 'Cost',
-    paid: (count: number) => `${count} paid calls`,
+    paid: (count: number) => `${count} calls, paid or possibly paid`,
     nothingPaid: 'Nothing was paid.',
   },
   gatesAndServices: 'Gates and services',

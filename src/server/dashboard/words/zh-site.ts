@@ -95,7 +95,7 @@ export const zhSite: typeof enSite = {
     noCalls: '没有调用。',
     noErrors: '没有失败的调用。',
     cost: '费用',
-    paid: (count) => `${count} 次计费调用`,
+    paid: (count) => `${count} 次已计费或可能计费的调用`,
     nothingPaid: '没有计费。',
   },
   gatesAndServices: '闸门和服务',
