@@ -44,9 +44,10 @@ async function until(what, probe) {
   throw new Error(`${what} did not happen within a minute`);
 }
 
-/** Waits for the network, which the parent configures once the namespaces exist. */
+/** Waits for the network, which the parent configures once the namespaces exist. Keeps /tmp if the program itself is in it. */
 const IN_HOST = `
-  mount -t tmpfs none "$DISK" && mount -t tmpfs none /tmp && cp "$CA" "$DISK/ca.pem" && echo "$NAME" > "$DISK/host"
+  case "$PROGRAM" in /tmp/*) ;; *) mount -t tmpfs none /tmp ;; esac
+  mount -t tmpfs none "$DISK" && cp "$CA" "$DISK/ca.pem" && echo "$NAME" > "$DISK/host"
   echo isolated
   until ip link show eth0 > /dev/null 2>&1; do sleep 0.05; done
   ip link set lo up && ip addr add "$ADDRESS/24" dev eth0 && ip link set eth0 up && exec "$@"`;
@@ -54,7 +55,7 @@ const IN_HOST = `
 async function startHost(name, number, args, env) {
   const address = `10.77.${number}.2`;
   const shell = ['--net', '--mount', '--', 'sh', '-ec', IN_HOST, 'sh', process.execPath, CLI, ...args];
-  const host = start('unshare', shell, { ...env, NAME: name, ADDRESS: address, DISK: disk });
+  const host = start('unshare', shell, { ...env, NAME: name, ADDRESS: address, DISK: disk, PROGRAM: CLI });
   await host.line(/^isolated$/);
   ip('link', 'add', `host${number}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(host.child.pid));
   ip('addr', 'add', `10.77.${number}.1/24`, 'dev', `host${number}`);
