@@ -24,7 +24,9 @@ interface Report {
   }[];
 }
 
-it('the benchmarks measure the chosen figures and write a complete report and a chart', async () => {
+it('the benchmarks measure the chosen figures and write a complete report and a chart', {
+  timeout: 600_000,
+}, async () => {
   const dir = await mkdtemp(join(HOME, 'bench-test-'));
   try {
     const [json, chart] = [join(dir, 'report.json'), join(dir, 'chart.svg')];
