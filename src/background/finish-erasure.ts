@@ -81,12 +81,13 @@ async function deleteFrame(
   const beside =
     target === null ? [] : media.map((name) => sink.pathFor({ id, tenant, target: mediumTarget(id, target, name) }));
   const paths = new Set([path, ...beside, ...storedMedia.map((medium) => medium.path)].flatMap((each) => each ?? []));
-  if (path === null) return 'none';
+  const [first] = paths; // a session may have stored media and no frame
+  if (first === undefined) return 'none';
   for (const each of paths) {
     await sink.remove({ path: each }, id, signal);
     await sink.removeParts({ path: each });
   }
-  return confirmedBy(path.startsWith('cos:') ? 'COS' : 'file system');
+  return confirmedBy(first.startsWith('cos:') ? 'COS' : 'file system');
 }
 
 async function removeJob(id: string, { region }: Tombstone, { queues }: ErasureTools): Promise<Confirmation> {

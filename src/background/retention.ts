@@ -7,6 +7,7 @@
 import type { Logger } from 'pino';
 import { Failure } from '../domain/errors/failure.ts';
 import type { FrameSink } from '../domain/ports.ts';
+import { keptFiles } from '../domain/verification/media.ts';
 import { isTerminal } from '../domain/verification/states.ts';
 import { askForRewrite, observeAof } from '../redis/append-only-file.ts';
 import { readClock } from '../redis/clock.ts';
@@ -102,7 +103,7 @@ export class Retention {
     let deleted = 0;
     for (const id of await framesDue(deployment, now, BATCH)) {
       const record = await readJournal(deployment, id);
-      const kept = record === null ? [] : [...(record.stored === null ? [] : [record.stored]), ...record.media];
+      const kept = record === null ? [] : keptFiles(record);
       if (record === null || kept.length === 0) {
         await removeFrame(deployment, id);
         continue;

@@ -137,21 +137,34 @@ it('asks for fresh links if they die before they are read', async () => {
   expect(await ended(id)).toMatchObject({ state: 'completed', frame: 'stored', paidCalls: 1 });
 });
 
-it('erases the media with the session', async () => {
-  const { id, token } = await start(SDK, { media: ['bestFrame', 'liveVideo'] });
+it.each([[['bestFrame', 'liveVideo']], [['liveVideo']]] as const)(
+  'erases the media with the session: %j',
+  async (media) => {
+    const { id, token } = await start(SDK, { media });
+    await rig.control.play({ token, step: 'finish' });
+    await rig.client.finishSession(id);
+    await ended(id);
+    const stored = JSON.parse((await rig.redis.hget(rig.names.journal(id), 'media')) ?? '[]') as { path: string }[];
+    expect(stored).toHaveLength(1);
+    const erasing = await rig.openErase();
+    await rig.client.erase(id, { by: 'test', why: 'test' });
+    await expect
+      .poll(async () => (await rig.client.receipt(id))?.complete, { timeout: 20_000, interval: 100 })
+      .toBe(true);
+    const { access } = await import('node:fs/promises');
+    await expect(access(stored[0]?.path ?? '')).rejects.toThrow();
+    await erasing.stop(0);
+  },
+);
+
+it('deletes media without a frame once the caller has acknowledged them', async () => {
+  const { id, token } = await start(SDK, { media: ['liveVideo'] });
   await rig.control.play({ token, step: 'finish' });
   await rig.client.finishSession(id);
   await ended(id);
-  const stored = JSON.parse((await rig.redis.hget(rig.names.journal(id), 'media')) ?? '[]') as { path: string }[];
-  expect(stored).toHaveLength(1);
-  const erasing = await rig.openErase();
-  await rig.client.erase(id, { by: 'test', why: 'test' });
-  await expect
-    .poll(async () => (await rig.client.receipt(id))?.complete, { timeout: 20_000, interval: 100 })
-    .toBe(true);
-  const { access } = await import('node:fs/promises');
-  await expect(access(stored[0]?.path ?? '')).rejects.toThrow();
-  await erasing.stop(0);
+  const before = await rig.redis.zscore(rig.names.frames, id);
+  expect(await rig.client.acknowledge(id)).toBe('ok');
+  expect(Number(await rig.redis.zscore(rig.names.frames, id))).toBeLessThan(Number(before));
 });
 
 it('lets ten thousand wait without a job, and asks those with the earliest deadline first', async () => {

@@ -11,6 +11,7 @@ import {
   type StoredReceipt,
 } from '../../domain/operations/erasure.ts';
 import type { LegalHold } from '../../domain/verification/legal-hold.ts';
+import { keptFiles } from '../../domain/verification/media.ts';
 import { MAX_UPLOAD_AGE_MS } from '../../domain/verification/policy.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
 import { readAofState } from '../../redis/append-only-file.ts';
@@ -18,6 +19,7 @@ import { readReceipt } from '../../redis/erasures.ts';
 import { endedBefore, expireFrameNow, subjectIds } from '../../redis/indexes.ts';
 import { notification } from '../../redis/notify-queue.ts';
 import { erasureField, Outbox } from '../../redis/outbox.ts';
+import { readJournal } from '../../redis/read-records.ts';
 import { eraseRecord } from '../../redis/scripts/erase-record.ts';
 import { setLegalHold } from '../../redis/scripts/set-legal-hold.ts';
 import type { Acknowledged } from '../contract.ts';
@@ -97,9 +99,10 @@ export async function changeLegalHold(
 
 /** Records that the caller has its copy of the frame. Retention then deletes the frame within seconds. */
 export async function acknowledge(store: Store, id: string): Promise<Acknowledged> {
-  const view = await store.view(id);
-  if (view === null) return 'missing';
-  if (view.frame !== 'stored' || view.bestFrame === null || view.bestFrame.path.startsWith('cos:')) return 'not_kept';
+  if ((await store.view(id)) === null) return 'missing';
+  const record = await store.command(readJournal(store.deployment, id));
+  const kept = record === null ? [] : keptFiles(record);
+  if (!kept.some(({ path }) => !path.startsWith('cos:'))) return 'not_kept';
   await store.command(expireFrameNow(store.deployment, id));
   return 'ok';
 }
