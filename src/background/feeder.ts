@@ -8,7 +8,7 @@
  */
 import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
-import { callsPerSecond, type Limits, REGIONS, type Region } from '../domain/verification/actions.ts';
+import { callsPerSecond, type Limits, type Region } from '../domain/verification/actions.ts';
 import { RESULT_CALLS } from '../domain/verification/flows.ts';
 import type { Deployment } from '../redis/deployment.ts';
 import type { VerifyJob } from '../redis/job-options.ts';
@@ -48,18 +48,17 @@ export class Feeder {
   /** Runs one pass now. @returns how many jobs were added. */
   async feed(): Promise<number> {
     const { deployment, queues, limits } = this.#options;
-    const feeds = REGIONS.flatMap((region) =>
-      RESULT_CALLS.map((call) => ({ region, call, most: Math.max(1, callsPerSecond(limits, region, call)) })),
+    const feeds = [...queues].flatMap(([region, queue]) =>
+      RESULT_CALLS.map((call) => ({ region, queue, call, most: Math.max(1, callsPerSecond(limits, region, call)) })),
     );
     if (!(await hasWaiting(deployment, feeds))) return 0;
     let added = 0;
     for (let open = feeds; open.length > 0; ) {
       const answers = await feedSessions(deployment, open);
-      for (const [index, { sessions }] of answers.entries()) {
-        const feed = open[index];
-        const queue = feed && queues.get(feed.region);
-        if (feed === undefined || queue === undefined || sessions.length === 0) continue;
-        await queue.addBulk(sessions.map((session) => resultJob(session, feed.call)));
+      for (const [index, { queue, call }] of open.entries()) {
+        const { sessions = [] } = answers[index] ?? {};
+        if (sessions.length === 0) continue;
+        await queue.addBulk(sessions.map((session) => resultJob(session, call)));
         added += sessions.length;
       }
       open = open.filter((_, index) => answers[index]?.more);
