@@ -260,50 +260,24 @@ const WEB_NAMES = new Map(
 );
 export const WEB_DOCUMENT_TYPES: readonly string[] = [...WEB_NAMES.keys()];
 
-/** The documents of CardInfo and of NormalCardInfo. All but the one that was read are null. */
+/** The documents of both CardInfo and NormalCardInfo. All but the one that was read are null. */
+const BOTH = [
+  ...(['HKIDCard', 'MLIDCard', 'PhilippinesVoteID', 'IndonesiaIDCard', 'PhilippinesDrivingLicense'] as const),
+  ...(['PhilippinesTinID', 'PhilippinesSSSID', 'PhilippinesUMID', 'InternationalIDPassport', 'GeneralCard'] as const),
+  ...(['IndonesiaDrivingLicense', 'ThailandIDCard', 'SingaporeIDCard', 'MacaoIDCard'] as const),
+  ...(['TaiWanIDCard', 'JapanIDCard'] as const),
+];
 const CARD_INFO = [
-  'HKIDCard',
-  'MLIDCard',
-  'PhilippinesVoteID',
-  'IndonesiaIDCard',
-  'PhilippinesDrivingLicense',
-  'PhilippinesTinID',
-  'PhilippinesSSSID',
-  'PhilippinesUMID',
-  'InternationalIDPassport',
-  'GeneralCard',
-  'IndonesiaDrivingLicense',
-  'ThailandIDCard',
-  'SingaporeIDCard',
-  'MacaoIDCard',
-  'TaiWanIDCard',
-  'JapanIDCard',
-  'BangladeshIDCard',
-  'NigeriaIDCard',
-  'NigeriaDrivingLicense',
-  'PakistanIDCard',
-  'PakistanDrivingLicense',
+  ...BOTH,
+  ...([
+    'BangladeshIDCard',
+    'NigeriaIDCard',
+    'NigeriaDrivingLicense',
+    'PakistanIDCard',
+    'PakistanDrivingLicense',
+  ] as const),
 ];
-const NORMAL_CARD_INFO = [
-  'HKIDCard',
-  'MLIDCard',
-  'PhilippinesVoteID',
-  'IndonesiaIDCard',
-  'PhilippinesDrivingLicense',
-  'PhilippinesTinID',
-  'PhilippinesSSSID',
-  'PhilippinesUMID',
-  'InternationalIDPassport',
-  'GeneralCard',
-  'IndonesiaDrivingLicense',
-  'ThailandIDCard',
-  'SingaporeIDCard',
-  'MacaoIDCard',
-  'MainlandIDCard',
-  'JapanIDCard',
-  'TaiWanIDCard',
-  'HMTPermitCard',
-];
+const NORMAL_CARD_INFO = [...BOTH, 'MainlandIDCard', 'HMTPermitCard'];
 
 export interface ReadDocument {
   readonly cardInfo: object;

@@ -221,9 +221,9 @@ it('five questions of an operator are answered with at most four clicks each, fr
   const main = () => page.getByRole('main').textContent();
   await rig.client.steerGate({ region: 'ap-singapore', action: DETECT }, 'pause', { by: 'ana', why: 'five questions' });
   const { id } = await rig.client.enqueue(await rig.request('waits-longest', { card: 'match' }));
-  // Why is nothing decided?
+  // The overview says why nothing is decided.
   await ask(async () => expect(await main()).toMatch(/Stopped: paused by ana since/));
-  // Who waits longest?
+  // The list of waiting verifications says which one waits longest.
   await ask(async () => {
     clicks += 1;
     await page.locator('a[href="/waiting"]').click();
@@ -241,13 +241,13 @@ it('five questions of an operator are answered with at most four clicks each, fr
     expect(await main()).toMatch(/What would happen.*has an answer/s);
     clicks += 1; // to confirm
   });
-  // What did a tenant cost this month?
+  // The page of costs says what a tenant cost this month.
   await ask(async () => {
     await click('Costs');
     await click('This month by tenant');
     expect(await main()).toMatch(/the deployment itself\d/);
   });
-  // Who has looked at this face?
+  // The audit page says who has looked at this face.
   await ask(async () => {
     await page.getByLabel('Find by id or key').fill(face);
     await page.keyboard.press('Enter');

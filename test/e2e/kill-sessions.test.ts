@@ -4,10 +4,10 @@
  * with the worker.
  */
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { startWorker, type WorkerProcess } from '../../src/dev/worker-process.ts';
+import type { WorkerProcess } from '../../src/dev/worker-process.ts';
 import type { SessionRequest } from '../../src/domain/verification/session-request.ts';
 import type { Fault } from '../../src/emulator/control.ts';
-import { createWorld, DIST, type TestWorld } from '../support/world.ts';
+import { createWorld, startKillableWorker, type TestWorld } from '../support/world.ts';
 
 const MANY = 4;
 const SDK = 'ApplySdkVerificationToken';
@@ -27,13 +27,7 @@ afterEach(async () => {
 afterAll(() => world.dispose());
 
 async function openWorker(): Promise<WorkerProcess> {
-  const env = {
-    ...world.env,
-    BESTFRAME_LOG: 'json',
-    BESTFRAME_LEASE_MS: '3000',
-    NODE_EXTRA_CA_CERTS: world.emulator.caFile,
-  };
-  const worker = await startWorker('verify', { dir: `${DIST}/workers/`, env });
+  const worker = await startKillableWorker(world);
   workers.push(worker);
   return worker;
 }

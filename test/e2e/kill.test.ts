@@ -4,9 +4,9 @@
  * uploading or paying twice.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { startWorker, type WorkerProcess } from '../../src/dev/worker-process.ts';
+import type { WorkerProcess } from '../../src/dev/worker-process.ts';
 import type { Fault } from '../../src/emulator/control.ts';
-import { createWorld, DIST, type TestWorld } from '../support/world.ts';
+import { createWorld, startKillableWorker, type TestWorld } from '../support/world.ts';
 
 const MANY = 4;
 const DETECT = 'DetectReflectLivenessAndCompare';
@@ -26,13 +26,7 @@ afterEach(async () => {
 afterAll(() => world.dispose());
 
 async function openWorker(): Promise<WorkerProcess> {
-  const env = {
-    ...world.env,
-    BESTFRAME_LOG: 'json',
-    BESTFRAME_LEASE_MS: '3000',
-    NODE_EXTRA_CA_CERTS: world.emulator.caFile,
-  };
-  const worker = await startWorker('verify', { dir: `${DIST}/workers/`, env });
+  const worker = await startKillableWorker(world);
   workers.push(worker);
   return worker;
 }

@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openClient } from '../../src/app/client.ts';
 import { type LocalWorld, type LocalWorldOptions, startLocalWorld } from '../../src/dev/local-world.ts';
+import { startWorker, type WorkerProcess } from '../../src/dev/worker-process.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
 import { type MakeRequest, requestsIn } from './inputs.ts';
 import { HOME } from './rig.ts';
@@ -45,4 +46,15 @@ export async function createWorld(options: Partial<LocalWorldOptions> = {}): Pro
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Starts a verify worker for a test that kills it: its lease is short, so that another worker takes over soon. */
+export function startKillableWorker(world: TestWorld): Promise<WorkerProcess> {
+  const env = {
+    ...world.env,
+    BESTFRAME_LOG: 'json',
+    BESTFRAME_LEASE_MS: '3000',
+    NODE_EXTRA_CA_CERTS: world.emulator.caFile,
+  };
+  return startWorker('verify', { dir: `${DIST}/workers/`, env });
 }
