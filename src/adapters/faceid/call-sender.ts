@@ -4,7 +4,8 @@
  * What must hold:
  * 1. A call is one request on a connection that was never used. No redirect is followed.
  * 2. The connection is opened before the call waits for its turn (its rate-limit slot), or earlier (`SpareConnection`). If the
- *    connection breaks during the wait, nothing was sent. If the turn is missed when the request is about to leave, the call waits for another turn.
+ *    connection breaks during the wait, nothing was sent. If the turn is missed when the request is about to leave, the call waits
+ *    for another turn.
  * 3. A signal destroys the connection and ends the call at once, at every stage: opening, waiting for the turn, writing, reading.
  * 4. The SDK always gets an agent. Without one, it would take a proxy from the environment (`http_proxy`).
  */

@@ -210,8 +210,8 @@ function atLimit(kind: ErrorClass): NextMove {
 }
 
 /**
- * A failed download is retried until its link expires. An expired link is a failure of class `caller`, which ends the retries,
- * unless a fresh link can be had.
+ * A failed download is retried until its link expires. An expired link is a failure of class `caller`, which ends the retries. A
+ * session is the exception: the vendor gives it a fresh link.
  */
 function nextDownload(failed: FailedAttempt, firstMs: number): NextMove {
   const { classified, attempts, retryAfterMs = 0, renewable = false, random } = failed;

@@ -1,7 +1,8 @@
 -- The ledger of paid calls: one hash for each day and one for each month. Fields: `<region>|<action>|<tenant>|paid` and `…|maybe`
 -- count calls; `…|paid|USD` and `…|maybe|USD` are amounts in millionths. `all|paid` and so on are sums over all regions, actions
--- and tenants, and `of:<tenant>|paid` of one tenant. The hash of a month has only these sums. A call is booked as `maybe` when its intent is declared, before any
--- byte is sent. The outcome moves the booking to `paid`, removes it, or leaves it as `maybe` if the billing is unknown.
+-- and tenants, and `of:<tenant>|paid` of one tenant. The hash of a month has only these sums. A call is booked as `maybe` when its
+-- intent is declared, before any byte is sent. The outcome moves the booking to `paid`, removes it, or leaves it as `maybe` if the
+-- billing is unknown.
 -- ledger: { day, month: keys; place: 'region|action|tenant'; tenant: or ''; currency: '' without prices; micros: price of one call }
 local LEDGER_TTL_MS = 34560000000 -- 400 days
 
