@@ -8,6 +8,7 @@ import type { VerificationView } from '../../../domain/verification/view.ts';
 import { countIndexed, longestWaiting } from '../../../redis/indexes.ts';
 import { readViews } from '../../../redis/read-view.ts';
 import { BULK_ACTS, type BulkPlan, MAX_BULK } from '../bulk-runs.ts';
+import { csvLine } from '../csv.ts';
 import { type FilterFields, type ListFilter, queryOf, readFilter } from '../filter.ts';
 import { bulkPage } from '../pages/bulk.ts';
 import { COLUMNS, type ColumnName, DEFAULT_COLUMNS } from '../pages/verification-table.ts';
@@ -170,7 +171,7 @@ function csvRoute(app: FastifyInstance, tools: SiteTools): void {
     await auditAct(tools, request, { act: 'export', what: `csv: ${wordsOf(list)}` });
     async function* lines() {
       yield 'id,state,decision,similarity,code,region,action,paid_calls,possibly_paid_calls,accepted_at,decided_at,ended_at\n';
-      for await (const view of everyView(tools, list, MAX_CSV)) yield csvLine(view);
+      for await (const view of everyView(tools, list, MAX_CSV)) yield lineOf(view);
     }
     const name = `verifications-${new Date().toISOString().slice(0, 10)}.csv`;
     reply.header('content-disposition', `attachment; filename="${name}"`);
@@ -178,25 +179,10 @@ function csvRoute(app: FastifyInstance, tools: SiteTools): void {
   });
 }
 
-/** Ids, codes, numbers and times only, none of which contains a comma or a quote. */
-function csvLine(view: VerificationView): string {
+function lineOf(view: VerificationView): string {
   const { id, state, decision, similarity, reason, region, action, paidCalls, possiblyPaidCalls } = view;
-  const { createdAt, decidedAt, endedAt } = view;
-  const cells = [
-    id,
-    state,
-    decision,
-    similarity,
-    reason?.code,
-    region,
-    action,
-    paidCalls,
-    possiblyPaidCalls,
-    createdAt,
-    decidedAt,
-    endedAt,
-  ];
-  return `${cells.map((cell) => cell ?? '').join(',')}\n`;
+  const outcome = [id, state, decision, similarity, reason?.code, region, action];
+  return csvLine([...outcome, paidCalls, possiblyPaidCalls, view.createdAt, view.decidedAt, view.endedAt]);
 }
 
 // ── acts on many ───────────────────────────────────────────────────────────────────────────────────────────────────
