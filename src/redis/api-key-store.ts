@@ -1,6 +1,6 @@
 /** API keys in Redis: a hash of each secret, never the secret. A revoked or expired key stays listed for 90 days. */
 import { type ApiKey, SCOPES } from '../domain/operations/api-keys.ts';
-import { repliesOf } from './connection.ts';
+import { openPipeline, repliesOf } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 
 const KEPT_MS = 90 * 24 * 3_600_000;
@@ -41,7 +41,7 @@ export async function readKeys(deployment: Deployment): Promise<ApiKey[]> {
 export async function readStoredKeys({ redis, names }: Deployment): Promise<StoredKey[]> {
   const ids = await redis.zrange(names.apiKeys, '0', '-1');
   if (ids.length === 0) return [];
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   for (const id of ids) pipeline.hgetall(names.apiKey(id));
   const hashes = await repliesOf(pipeline.exec());
   return ids.flatMap((id, index) => parseKey(id, hashes[index] as Record<string, string>) ?? []);

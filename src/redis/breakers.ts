@@ -1,6 +1,8 @@
 /** Reads the current state of the breakers, for operators. Only the scripts change the breakers. */
+
 import type { BreakerView } from '../domain/operations/breakers.ts';
 import { REGIONS, type Region } from '../domain/verification/actions.ts';
+import { openPipeline } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 
 /** The state of one breaker as scripts/includes/breaker.lua stores it. */
@@ -17,7 +19,7 @@ interface Kept {
 }
 
 export async function readBreakers({ redis, names }: Pick<Deployment, 'redis' | 'names'>): Promise<BreakerView[]> {
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   for (const region of REGIONS) pipeline.hgetall(names.breakers(region));
   const replies = (await pipeline.exec()) ?? [];
   return REGIONS.flatMap((region, index) => {

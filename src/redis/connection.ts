@@ -7,7 +7,7 @@
  * 2. After a failover, the client drops its connection to the old primary and looks up the new primary.
  */
 import { readFileSync } from 'node:fs';
-import { Cluster, Redis } from 'ioredis';
+import { type ChainableCommander, Cluster, Redis } from 'ioredis';
 import { Failure, inputFailure, localFailure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import type { RedisSettings } from './redis-url.ts';
@@ -149,6 +149,15 @@ export function createSubscriber(redis: RedisClient): RedisClient {
   return redis instanceof Cluster ? redis.duplicate() : redis.duplicate({ enableOfflineQueue: true });
 }
 
+/**
+ * Opens a pipeline of plain commands. ioredis copies every script that is defined on the connection into each new pipeline, and BullMQ
+ * defines dozens: 55 scripts make a pipeline cost 54 µs instead of 6 µs.
+ */
+export function openPipeline(redis: RedisClient): ChainableCommander {
+  const pipeline = (Object.create(redis, { scriptsSet: { value: {} } }) as RedisClient).pipeline();
+  return Object.assign(pipeline, { redis }); // a property of ioredis: the connection that the commands are sent on
+}
+
 /** The primaries of a Cluster; otherwise the one server. */
 export function primaryNodes(redis: RedisClient): Redis[] {
   return redis instanceof Cluster ? redis.nodes('master') : [redis];
@@ -159,7 +168,7 @@ export function primaryNodes(redis: RedisClient): Redis[] {
  * any node.
  */
 export async function queryKeyOwner(redis: RedisClient, key: string, command: 'info' | 'ping'): Promise<unknown> {
-  const replies = (await redis.pipeline().exists(key)[command]().exec()) ?? [];
+  const replies = (await openPipeline(redis).exists(key)[command]().exec()) ?? [];
   for (const [error] of replies) if (error !== null) throw error;
   return replies[1]?.[1];
 }

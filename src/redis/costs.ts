@@ -1,8 +1,10 @@
 /** Reads the ledger of paid calls. The scripts declare-intent and record-outcome write it. */
+
 import type { CostEntry } from '../domain/operations/costs.ts';
 import type { BudgetStatus, CostMetrics } from '../domain/operations/metrics.ts';
 import type { ActionName, Region } from '../domain/verification/actions.ts';
 import { MICROS } from '../domain/verification/cost.ts';
+import { openPipeline } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 
 type Hash = Readonly<Record<string, string>>;
@@ -14,7 +16,7 @@ export async function readCosts(
   days: readonly string[],
   tenant: string | undefined,
 ): Promise<CostEntry[]> {
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   for (const day of days) pipeline.hgetall(names.costs(day));
   const replies = (await pipeline.exec()) ?? [];
   return days.flatMap((day, index) => {

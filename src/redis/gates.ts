@@ -1,12 +1,14 @@
 /** Reads the current state of the gates, for operators. Only the scripts change the gates. */
+
 import { explain } from '../domain/errors/index.ts';
 import type { GateView } from '../domain/operations/gates.ts';
 import { GATED_ACTIONS, type GatedAction, REGIONS, type Region } from '../domain/verification/actions.ts';
+import { openPipeline } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 
 export async function readGates({ redis, names }: Deployment, now: number): Promise<GateView[]> {
   const all = REGIONS.flatMap((region) => GATED_ACTIONS.map((action) => ({ region, action })));
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   for (const { region, action } of all) {
     const { gate, admitted } = names.gate(region, action);
     pipeline.hgetall(gate).zcount(admitted, now, '+inf');

@@ -1,5 +1,5 @@
 /** The indexes over verifications: sorted sets of ids by a time in ms since 1970. */
-import { repliesOf } from './connection.ts';
+import { openPipeline, repliesOf } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 
 type Indexes = Pick<Deployment, 'redis' | 'names'>;
@@ -80,7 +80,7 @@ export async function countEnded(
   spansMs: readonly number[],
   now: number = Date.now(),
 ): Promise<{ counts: number[]; lastEndedAt: number | null }> {
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   for (const ms of spansMs) pipeline.zcount(names.ended, now - ms, '+inf');
   pipeline.zrevrange(names.ended, 0, 0, 'WITHSCORES');
   const replies = await repliesOf(pipeline.exec());

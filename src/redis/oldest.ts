@@ -2,7 +2,7 @@
 import type { OldestView } from '../domain/operations/metrics.ts';
 import type { Region } from '../domain/verification/actions.ts';
 import { LANES } from '../domain/verification/request.ts';
-import { repliesOf } from './connection.ts';
+import { openPipeline, repliesOf } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 import { laneScores } from './job-options.ts';
 import { readPlace } from './record.ts';
@@ -18,7 +18,7 @@ export async function readOldest(
   regions: readonly Region[],
   { oldest, held, now }: { oldest: readonly string[]; held: ReadonlySet<string>; now: number },
 ): Promise<OldestView[]> {
-  const heads = redis.pipeline();
+  const heads = openPipeline(redis);
   for (const region of regions) {
     for (const lane of LANES) {
       const { from, end } = laneScores(lane);
@@ -27,7 +27,7 @@ export async function readOldest(
   }
   const first = (await repliesOf(heads.exec())).flat() as string[];
   const ids = [...new Set([...oldest, ...first])].filter((id) => !held.has(id));
-  const read = redis.pipeline();
+  const read = openPipeline(redis);
   for (const id of ids) read.hmget(names.journal(id), 'rq', 'parked').zscore(names.live, id);
   const replies = await repliesOf(read.exec());
   const found = new Map<string, OldestView>();

@@ -6,7 +6,7 @@ import { COUNTERS, type Metrics, type TenantCounts } from '../domain/operations/
 import { REGIONS, type Region } from '../domain/verification/actions.ts';
 import { RESULT_CALLS } from '../domain/verification/flows.ts';
 import { readBreakers } from './breakers.ts';
-import { repliesOf } from './connection.ts';
+import { openPipeline, repliesOf } from './connection.ts';
 import { readCostMetrics, readCosts, readLedgerDay } from './costs.ts';
 import type { Deployment } from './deployment.ts';
 import { readGates } from './gates.ts';
@@ -85,7 +85,7 @@ export async function readMetrics(
 
 /** Sessions that wait without a job, of all regions. */
 async function countWaitingSessions({ redis, names }: Deployment): Promise<number> {
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   for (const region of REGIONS) {
     for (const call of RESULT_CALLS) {
       const { due, ripe } = names.waits(region, call);

@@ -5,7 +5,7 @@ import { parseTraceparent } from '../domain/operations/tracing.ts';
 import type { Order } from '../domain/verification/request.ts';
 import { sourceIdentity } from '../domain/verification/sources.ts';
 import type { State } from '../domain/verification/states.ts';
-import { redisFailure } from './connection.ts';
+import { openPipeline, redisFailure } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 import { type JournalRecord, readRecord } from './record.ts';
 
@@ -23,7 +23,7 @@ export async function readSourceFiles(
   ids: readonly string[],
 ): Promise<(readonly string[] | null)[]> {
   if (ids.length === 0) return [];
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   for (const id of ids) pipeline.hget(names.journal(id), 'src').hget(names.kept(id), 'src');
   const replies = (await pipeline.exec()) ?? [];
   for (const [error] of replies) if (error !== null) throw redisFailure(error);
@@ -68,7 +68,7 @@ export type Presence =
 /** Reads the presence of many ids in one round trip, in the order of the ids. */
 export async function readPresence({ redis, names }: Deployment, ids: readonly string[]): Promise<Presence[]> {
   if (ids.length === 0) return [];
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   for (const id of ids) pipeline.hmget(names.journal(id), 'state', 'erased').exists(names.kept(id));
   const replies = (await pipeline.exec()) ?? [];
   return ids.map((_, index) => {

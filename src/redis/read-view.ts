@@ -2,6 +2,7 @@
  * Builds the view of a verification for callers, from its journal, its history, and the gates and breakers that it shares with
  * others.
  */
+
 import { explain } from '../domain/errors/index.ts';
 import { dependenciesOf } from '../domain/operations/breakers.ts';
 import { traceIdOf } from '../domain/operations/tracing.ts';
@@ -13,6 +14,7 @@ import type { HistoryEntry } from '../domain/verification/history.ts';
 import { type Pause, pauseOf, type Surroundings } from '../domain/verification/pauses.ts';
 import { isTerminal, nextStep, type StageName } from '../domain/verification/states.ts';
 import type { SessionView, VerificationView, ViewReason } from '../domain/verification/view.ts';
+import { openPipeline } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 import { openHistory } from './history.ts';
 import { askSurroundings, SURROUNDING_REPLIES, surroundingsFrom } from './read-surroundings.ts';
@@ -33,7 +35,7 @@ export async function readViews(
   ids: readonly string[],
 ): Promise<(VerificationView | null)[]> {
   if (ids.length === 0) return [];
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   askSurroundings(pipeline, names);
   for (const id of ids) pipeline.hgetall(names.journal(id)).lrange(names.history(id), 0, -1);
   const all = (await pipeline.exec()) ?? [];

@@ -18,7 +18,7 @@ import {
 import type { Region } from '../domain/verification/actions.ts';
 import { MICROS } from '../domain/verification/cost.ts';
 import { LANES } from '../domain/verification/request.ts';
-import { repliesOf } from './connection.ts';
+import { openPipeline, repliesOf } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 
 type Minutes = Pick<Deployment, 'redis' | 'names'>;
@@ -33,7 +33,7 @@ export async function addCounts(
 ): Promise<void> {
   if (counts.size === 0) return;
   const key = names.minute(now);
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   for (const [name, by] of counts) pipeline.hincrby(key, name, by);
   pipeline.pexpire(key, SERIES_KEPT_MS);
   await repliesOf(pipeline.exec());
@@ -79,7 +79,7 @@ export class MinuteReader {
     const last = minuteOf(now);
     const times = Array.from({ length: count }, (_, index) => last - (count - 1 - index) * MINUTE_MS);
     const unknown = times.filter((at) => !this.#settled.has(at));
-    const pipeline = redis.pipeline();
+    const pipeline = openPipeline(redis);
     for (const at of unknown) pipeline.hgetall(names.minute(at));
     const replies = (await repliesOf(pipeline.exec())) as Record<string, string>[];
     const found = new Map(unknown.map((at, index) => [at, countsOf(at, replies[index] ?? {})]));

@@ -1,6 +1,6 @@
 /** Sessions of the operators' site in Redis. Keys expire by themselves; the index is cleaned when a session starts. */
 import { SESSION_WAYS, type SessionLimits, type SiteSession } from '../domain/operations/sessions.ts';
-import { repliesOf } from './connection.ts';
+import { openPipeline, repliesOf } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 import { touchSession } from './scripts/touch-session.ts';
 
@@ -34,7 +34,7 @@ export async function useSession(
 export async function readSessions({ redis, names }: Deployment): Promise<SiteSession[]> {
   const ids = await redis.zrange(names.sessions, '0', '-1');
   if (ids.length === 0) return [];
-  const pipeline = redis.pipeline();
+  const pipeline = openPipeline(redis);
   for (const id of ids) pipeline.hgetall(names.session(id));
   const found = await repliesOf(pipeline.exec());
   return ids.flatMap((id, index) => parseSession(id, found[index] as Record<string, string>) ?? []);

@@ -7,7 +7,7 @@
  * 2. Scripts run by EVALSHA, and by EVAL if Redis does not have them in its cache.
  */
 import { createHash } from 'node:crypto';
-import type { RedisClient } from '../connection.ts';
+import { openPipeline, type RedisClient } from '../connection.ts';
 import { INCLUDES, LUA } from './lua.ts';
 
 export type ScriptName = keyof typeof LUA;
@@ -63,7 +63,7 @@ export async function runScriptMany<Name extends ScriptName>(
   if (calls.length === 0) return [];
   const { text, sha } = loadScript(name);
   const send = async (first: 'evalsha' | 'eval') => {
-    const pipeline = redis.pipeline();
+    const pipeline = openPipeline(redis);
     for (const [index, call] of calls.entries()) {
       const [count, ...rest] = positional(name, call);
       if (index === 0 && first === 'eval') pipeline.eval(text, count, ...rest);
