@@ -5,6 +5,7 @@
 import { createSubscriber, type RedisClient } from './connection.ts';
 import { NextPositions } from './history.ts';
 import { createNames, type Names } from './names.ts';
+import { Places } from './read-surroundings.ts';
 import { type KeyRing, Sealer } from './sealer.ts';
 
 export interface Deployment {
@@ -12,11 +13,18 @@ export interface Deployment {
   readonly names: Names;
   readonly sealer: Sealer;
   readonly positions: NextPositions;
+  readonly places: Places;
 }
 
 /** @param keyRing the keys that seal values. Without them, nothing is sealed. */
 export function createDeployment(redis: RedisClient, prefix: string, keyRing?: KeyRing): Deployment {
-  return { redis, names: createNames(prefix), sealer: new Sealer(keyRing), positions: new NextPositions() };
+  return {
+    redis,
+    names: createNames(prefix),
+    sealer: new Sealer(keyRing),
+    positions: new NextPositions(),
+    places: new Places(),
+  };
 }
 
 /** Whether commands can be sent now. While they cannot, those of a worker wait for the connection. */

@@ -17,7 +17,7 @@ import type { SessionView, VerificationView, ViewReason } from '../domain/verifi
 import { openPipeline } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 import { openHistory } from './history.ts';
-import { askSurroundings, SURROUNDING_REPLIES, surroundingsFrom } from './read-surroundings.ts';
+import { askSurroundings, type SurroundingsOf } from './read-surroundings.ts';
 import {
   currentStage,
   decisionReason,
@@ -29,19 +29,18 @@ import {
 } from './record.ts';
 import { isSealed } from './sealer.ts';
 
-/** Reads many views in one round trip, in the order of the ids. A view is null if there is no record. */
-export async function readViews(
-  { redis, names, sealer }: Deployment,
-  ids: readonly string[],
-): Promise<(VerificationView | null)[]> {
+/**
+ * Reads many views, in the order of the ids. A view is null if there is no record. Takes one round trip; a second one if a waiting
+ * verification is the first of its region and action that this process reads.
+ */
+export async function readViews(deployment: Deployment, ids: readonly string[]): Promise<(VerificationView | null)[]> {
   if (ids.length === 0) return [];
+  const { redis, names, sealer, places } = deployment;
   const pipeline = openPipeline(redis);
-  askSurroundings(pipeline, names);
   for (const id of ids) pipeline.hgetall(names.journal(id)).lrange(names.history(id), 0, -1);
-  const all = (await pipeline.exec()) ?? [];
-  const around = surroundingsFrom(all.slice(0, SURROUNDING_REPLIES), Date.now());
-  const replies = all.slice(SURROUNDING_REPLIES);
-  return ids.map((id, index) => {
+  const readSurroundings = askSurroundings(pipeline, names, places.all);
+  const replies = (await pipeline.exec()) ?? [];
+  const found = ids.map((id, index) => {
     const [journalError, hash] = replies[index * 2] ?? [null, {}];
     const [historyError, entries] = replies[index * 2 + 1] ?? [null, []];
     if (journalError !== null) throw journalError;
@@ -49,12 +48,18 @@ export async function readViews(
     const record = readRecord(id, hash as Record<string, string>, sealer);
     if (record === null) return null;
     const { key = '' } = hash as Record<string, string>;
-    const history = openHistory(sealer, id, entries as string[], {
-      isSealed: isSealed(key),
-      createdAt: record.createdAt,
-    });
-    return viewOf(record, history, around(record.region, record.action));
+    const { createdAt } = record;
+    return { record, history: openHistory(sealer, id, entries as string[], { isSealed: isSealed(key), createdAt }) };
   });
+  const waiting = found.flatMap((each) => (each !== null && outlookOf(each.record) === 'again' ? [each.record] : []));
+  const around = places.add(waiting) ? await surroundingsOf(deployment) : readSurroundings(replies, Date.now());
+  return found.map((each) => (each === null ? null : viewOf(each.record, each.history, around(each.record))));
+}
+
+async function surroundingsOf({ redis, names, places }: Deployment): Promise<SurroundingsOf> {
+  const pipeline = openPipeline(redis);
+  const read = askSurroundings(pipeline, names, places.all);
+  return read((await pipeline.exec()) ?? [], Date.now());
 }
 
 function viewOf(record: JournalRecord, history: readonly HistoryEntry[], surroundings: Surroundings): VerificationView {

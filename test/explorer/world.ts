@@ -9,6 +9,7 @@ import { NextPositions } from '../../src/redis/history.ts';
 import { createNames, type Names } from '../../src/redis/names.ts';
 import { occasionOf } from '../../src/redis/notify-queue.ts';
 import type { FollowUps } from '../../src/redis/outbox.ts';
+import { Places } from '../../src/redis/read-surroundings.ts';
 import { type JournalRecord, readRecord } from '../../src/redis/record.ts';
 import { Sealer } from '../../src/redis/sealer.ts';
 import {
@@ -116,7 +117,7 @@ export class World {
     this.names = createNames(prefix);
     this.deployment = {
       ...{ redis: redis as unknown as Deployment['redis'], names: this.names },
-      ...{ sealer: this.#sealer, positions: new NextPositions() },
+      ...{ sealer: this.#sealer, positions: new NextPositions(), places: new Places() },
     };
   }
 

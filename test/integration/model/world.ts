@@ -14,6 +14,7 @@ import { entryText, NextPositions, openHistory } from '../../../src/redis/histor
 import type { Names } from '../../../src/redis/names.ts';
 import { notification } from '../../../src/redis/notify-queue.ts';
 import { endField } from '../../../src/redis/outbox.ts';
+import { Places } from '../../../src/redis/read-surroundings.ts';
 import { type JournalRecord, readRecord } from '../../../src/redis/record.ts';
 import type { Fence } from '../../../src/redis/scripts/attempt-ref.ts';
 import { expireOverdue } from '../../../src/redis/scripts/expire-overdue.ts';
@@ -140,7 +141,7 @@ export class World {
 
   #through(twice: boolean) {
     const positions = this.#positions;
-    return { redis: this.#connection(twice), names: this.#names, sealer: SEALER, positions };
+    return { redis: this.#connection(twice), names: this.#names, sealer: SEALER, positions, places: new Places() };
   }
 
   #connection(twice: boolean): Redis {

@@ -1,28 +1,39 @@
 /** Tests that replies of Redis are read correctly: they tell what blocks a waiting verification. */
+import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
-import { ACTION_NAMES, REGIONS, type Region } from '../../../src/domain/verification/actions.ts';
-import { surroundingsFrom } from '../../../src/redis/read-surroundings.ts';
+import { createNames } from '../../../src/redis/names.ts';
+import { askSurroundings, type Place, Places } from '../../../src/redis/read-surroundings.ts';
 
-const gates = REGIONS.flatMap((region) => ACTION_NAMES.map((action) => [region, action]));
-const replies = (open: string | null) =>
-  [...gates.map(() => [null, 'closed', 'NO_CREDENTIALS', '7', '9']), ...REGIONS.map(() => open)].map(
-    (reply): [null, unknown] => [null, reply],
+const HERE: Place = { region: 'ap-singapore', action: 'DetectReflectLivenessAndCompare' };
+const THERE: Place = { region: 'ap-hongkong', action: 'VideoLivenessCompare' };
+const CLOSED = [null, 'closed', 'NO_CREDENTIALS', '7', '9'];
+
+function surroundingsFrom(places: readonly Place[], replies: readonly unknown[]) {
+  const pipeline = new Redis({ lazyConnect: true }).pipeline().get('another command');
+  const read = askSurroundings(pipeline, createNames('{test}'), places);
+  return read(
+    ['its reply', ...replies].map((reply): [null, unknown] => [null, reply]),
+    5,
   );
+}
 
 it('finds the gate and the open breakers of a region', () => {
-  const around = surroundingsFrom(replies('cos:put cos:get'), 5)('ap-singapore', ACTION_NAMES[0]);
-  expect(around).toEqual({
+  const around = surroundingsFrom([THERE, HERE], [[null, null, null, null, null], CLOSED, null, 'cos:put cos:get']);
+  expect(around(HERE)).toEqual({
     gate: { paused: false, closedFor: 'NO_CREDENTIALS', nextProbe: 7, nextSlot: 9 },
     down: ['cos:put', 'cos:get'],
     now: 5,
   });
+  expect(around(THERE)).toMatchObject({ gate: { closedFor: null }, down: [] });
 });
 
-it('knows nothing that blocks a region of another version, or a record that lacks its region', () => {
-  for (const region of ['ap-tokyo', undefined] as unknown as Region[]) {
-    expect(surroundingsFrom(replies('cos:put'), 5)(region, ACTION_NAMES[0])).toMatchObject({
-      gate: { paused: false, closedFor: null },
-      down: [],
-    });
-  }
+it('knows nothing that blocks a place for which it did not ask', () => {
+  const around = surroundingsFrom([HERE], [CLOSED, 'cos:put']);
+  expect(around(THERE)).toMatchObject({ gate: { paused: false, closedFor: null }, down: [] });
+});
+
+it('remembers each place once', () => {
+  const places = new Places();
+  expect([places.add([HERE, HERE]), places.add([HERE]), places.add([THERE, HERE])]).toEqual([true, false, true]);
+  expect(places.all).toEqual([HERE, THERE]);
 });
