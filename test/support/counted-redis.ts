@@ -1,4 +1,4 @@
-/** A proxy in front of Redis that counts round trips. */
+/** A proxy in front of Redis that counts round trips and commands. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -9,13 +9,19 @@ export interface CountedRedis {
    * the answer to an earlier one, share a trip.
    */
   readonly trips: number;
+  /** Commands over all connections; those inside scripts are not counted. */
+  readonly commands: number;
   close(): Promise<void>;
 }
+
+/** How a client's command begins: an array whose first element is a bulk string. */
+const COMMAND = /\*\d+\r\n\$\d+\r\n/g;
 
 export async function countTrips(redisUrl: string): Promise<CountedRedis> {
   const target = new URL(redisUrl);
   const sockets = new Set<Socket>();
   let trips = 0;
+  let commands = 0;
   let isAnswered = true;
   const server = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname);
@@ -31,6 +37,7 @@ export async function countTrips(redisUrl: string): Promise<CountedRedis> {
     client.on('data', (bytes) => {
       if (isAnswered) trips += 1;
       isAnswered = false;
+      commands += bytes.toString('latin1').match(COMMAND)?.length ?? 0;
       upstream.write(bytes);
     });
     upstream.on('data', (bytes) => {
@@ -44,6 +51,9 @@ export async function countTrips(redisUrl: string): Promise<CountedRedis> {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
     get trips() {
       return trips;
+    },
+    get commands() {
+      return commands;
     },
     async close() {
       for (const socket of sockets) socket.destroy();
