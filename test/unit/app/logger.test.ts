@@ -34,10 +34,26 @@ it('changes the level of loggers that exist', () => {
   expect(linesOf(out)).toMatchObject([{ level: 'debug', id: 'v1', msg: 'kept' }]);
 });
 
-it('removes fields that could hold a secret', () => {
+it('removes fields that could hold a secret, at every depth, also from errors and from the fields of a child', () => {
   const out = new PassThrough();
-  loggerTo(out).info({ token: 'secret', request: { link: 'secret', bytes: 7 } }, 'read');
-  const [line] = linesOf(out);
-  expect(line).toMatchObject({ request: { bytes: 7 } });
-  expect(JSON.stringify(line)).not.toContain('secret');
+  const log = loggerTo(out);
+  const error = Object.assign(new TypeError('no answer'), { token: 'secret', command: { name: 'get', key: 'secret' } });
+  log.info({ token: 'secret', request: { link: 'secret', bytes: 7, parts: [{ url: 'secret', part: 1 }] } }, 'read');
+  log.child({ id: 'v1', path: 'secret' }).error({ err: error }, 'failed');
+  const lines = linesOf(out);
+  expect(lines).toMatchObject([
+    { msg: 'read', mode: 'test', request: { bytes: 7, parts: [{ part: 1 }] } },
+    { id: 'v1', err: { type: 'TypeError', message: 'no answer', command: { name: 'get' } } },
+  ]);
+  expect(JSON.stringify(lines)).not.toContain('secret');
+});
+
+it('logs an error whose fields refer to one another', () => {
+  const out = new PassThrough();
+  const peer: Record<string, unknown> = { name: 'peer' };
+  peer.self = peer;
+  loggerTo(out).error({ err: Object.assign(new Error('circular'), { peer }) }, 'failed');
+  expect(linesOf(out)).toMatchObject([
+    { err: { message: 'circular', peer: { name: 'peer', self: { name: 'peer' } } } },
+  ]);
 });
