@@ -14,6 +14,7 @@ import { type Figure, spreadOf } from './figure.ts';
 import { answers } from './figures/answer.ts';
 import { capacity } from './figures/capacity.ts';
 import { enqueue } from './figures/enqueue.ts';
+import { fleet } from './figures/fleet.ts';
 import { httpApi } from './figures/http-api.ts';
 import { rate } from './figures/rate.ts';
 import { slots } from './figures/slots.ts';
@@ -21,7 +22,7 @@ import { start } from './figures/start.ts';
 import { QUIET, shareOfCore } from './quiet.ts';
 import { type ReportedFigure, tableOf } from './report.ts';
 
-const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, start, capacity];
+const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, start, capacity, fleet];
 
 const USAGE = `npm run bench -- [options]
 

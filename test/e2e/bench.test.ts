@@ -11,7 +11,7 @@ import { inForm } from '../support/forms.ts';
 import { HOME } from '../support/rig.ts';
 import { ROOT } from '../support/world.ts';
 
-const ALL = ['answer', 'answer-far', 'answer-slow', 'enqueue', 'slots', 'http', 'rate', 'start', 'capacity'];
+const ALL = ['answer', 'answer-far', 'answer-slow', 'enqueue', 'slots', 'http', 'rate', 'start', 'capacity', 'fleet'];
 /** The short form measures figures of two kinds: one with samples of a second, and one without. */
 const FIGURES = inForm({ short: ['answer', 'start'], long: ALL });
 
