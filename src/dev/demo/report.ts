@@ -4,13 +4,14 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import pc from 'picocolors';
 import { colorDecision, formatTable } from '../../app/terminal-format.ts';
-import { isTerminal } from '../../domain/verification/states.ts';
+import { isTerminal, type StageName } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
-import type { DemoCase, ExpectedResult } from './scenarios.ts';
+import { type DemoCase, type ExpectedResult, isSessionCase } from './scenarios.ts';
 
 export interface DemoResult {
   readonly case: DemoCase;
   readonly id: string;
+  /** Null: it is lost. */
   readonly view: VerificationView | null;
   /** The differences between the result and the expected result. Empty if there are none. */
   readonly problems: readonly string[];
@@ -18,9 +19,7 @@ export interface DemoResult {
 
 export async function checkResult(demoCase: DemoCase, id: string, view: VerificationView | null): Promise<DemoResult> {
   const problems =
-    view === null
-      ? ['the verification is lost']
-      : [...differences(demoCase.expected, view), ...(await frameProblems(view))];
+    view === null ? ['its record is lost'] : [...differences(demoCase.expected, view), ...(await frameProblems(view))];
   return { case: demoCase, id, view, problems };
 }
 
@@ -73,6 +72,7 @@ export function toJson(results: readonly DemoResult[]) {
     verifications: results.map(({ case: { name }, id, view, problems }) => ({
       id,
       case: name,
+      action: view?.action ?? null,
       upload: view?.upload ?? null,
       state: view?.state ?? null,
       decision: view?.decision ?? null,
@@ -88,36 +88,41 @@ export function toJson(results: readonly DemoResult[]) {
   };
 }
 
-const HEAD = [
-  '',
-  'id',
-  'case',
-  'upload',
-  'upload ms',
-  'md5 ms',
-  'detect ms',
-  'download ms',
-  'decision',
-  'similarity',
-  'paid',
-  'RequestId',
-  'frame',
-];
-
+/** A table of the verifications, and one of the sessions: their stages differ. */
 export function formatResults(results: readonly DemoResult[]): string {
+  const sessions = results.filter((result) => isSessionCase(result.case));
+  const verifications = results.filter((result) => !isSessionCase(result.case));
+  return [verifications, sessions].flatMap((group) => (group.length === 0 ? [] : [formatGroup(group)])).join('\n');
+}
+
+function formatGroup(results: readonly DemoResult[]): string {
   // RequestIds are shortened if the line would wrap. `bestframe get` and the JSON show them in full.
   const isWide = (process.stdout.columns ?? 999) >= 230;
+  const [way, stages] = results.every((result) => isSessionCase(result.case))
+    ? (['flow', SESSION_STAGES] as const)
+    : (['upload', FILE_STAGES] as const);
+  const head = ['', 'id', 'case', way, ...stages.map((stage) => `${stage} ms`), ...OUTCOME];
   return formatTable(
-    HEAD,
-    results.map((result) => row(result, { isWide })),
+    head,
+    results.map((result) => row(result, stages, { isWide })),
   );
 }
 
-function row({ case: { name }, id, view, problems }: DemoResult, { isWide }: { isWide: boolean }): string[] {
+const FILE_STAGES: readonly StageName[] = ['upload', 'md5', 'detect', 'download'];
+/** Without `await`: in it, no worker works. */
+const SESSION_STAGES: readonly StageName[] = ['start', 'collect', 'download'];
+const OUTCOME = ['decision', 'similarity', 'paid', 'RequestId', 'frame'];
+
+function row(
+  { case: demoCase, id, view, problems }: DemoResult,
+  stages: readonly StageName[],
+  { isWide }: { isWide: boolean },
+): string[] {
   const mark = problems.length === 0 ? pc.green('✓') : pc.red('✗');
-  if (view === null) return [mark, id, name, '', '', '', '', '', pc.red('lost'), '', '', '', ''];
-  const stage = (index: number) => {
-    const { attempts, ms } = view.stages[index] ?? { attempts: 0, ms: 0 };
+  if (view === null)
+    return [mark, id, demoCase.name, '', ...stages.map(() => ''), pc.red('lost'), ...OUTCOME.slice(1).map(() => '')];
+  const stage = (name: StageName) => {
+    const { attempts, ms } = view.stages.find((each) => each.name === name) ?? { attempts: 0, ms: 0 };
     return attempts === 0 ? '–' : `${Math.round(ms)}${attempts > 1 ? ` (${attempts}×)` : ''}`;
   };
   const requestId = view.requestIds.at(-1) ?? '–';
@@ -126,16 +131,18 @@ function row({ case: { name }, id, view, problems }: DemoResult, { isWide }: { i
   return [
     mark,
     id,
-    name,
-    view.upload === 'own-bucket' ? 'own bucket' : 'upload URL',
-    stage(0),
-    stage(1),
-    stage(2),
-    stage(3),
+    demoCase.name,
+    wayOf(demoCase),
+    ...stages.map(stage),
     outcome,
     view.similarity === null ? '–' : view.similarity.toFixed(2),
     String(view.paidCalls),
     isWide || requestId.length < 10 ? requestId : `${requestId.slice(0, 8)}…`,
     view.bestFrame === null ? '–' : isWide ? basename(view.bestFrame.path) : '✓',
   ];
+}
+
+function wayOf(demoCase: DemoCase): string {
+  if (isSessionCase(demoCase)) return demoCase.session.action;
+  return demoCase.request.upload === 'own-bucket' ? 'own bucket' : 'upload URL';
 }
