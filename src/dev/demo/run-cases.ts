@@ -1,6 +1,5 @@
 /** Runs the cases of the demo: sends verifications and starts sessions, plays the phones of the sessions, and checks the results. */
 import { openClient } from '../../app/client.ts';
-import type { BestframeClient } from '../../client/redis/client.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
 import { EmulatorControl } from '../../emulator/control.ts';
 import type { LocalWorld } from '../local-world.ts';
@@ -36,12 +35,13 @@ export async function runCases(
   }
 }
 
+type Client = ReturnType<typeof openClient>;
 /** Waits for the end of a case, and checks its result. */
 type Finish = (demoCase: DemoCase, id: string) => Promise<DemoResult>;
 
 async function runVerifications(
   cases: readonly VerificationCase[],
-  client: BestframeClient,
+  client: Client,
   finish: Finish,
 ): Promise<DemoResult[]> {
   const enqueued = await client.enqueueMany(cases.map(({ request }) => request));
@@ -57,7 +57,7 @@ async function runVerifications(
 
 async function runSession(
   demoCase: SessionCase,
-  client: BestframeClient,
+  client: Client,
   control: EmulatorControl,
   finish: Finish,
 ): Promise<DemoResult> {

@@ -473,7 +473,7 @@ const FACEID: Readonly<Record<string, Words>> = {
   InvalidAction: ['接入地址不支持该接口', `${ENDPOINT}它必须是国际站的 FaceID 接入地址。`],
   NoSuchProduct: ['接入地址不提供 FaceID 服务', ENDPOINT],
   NoSuchVersion: ['接入地址不支持该 API 版本', ENDPOINT],
-  UnsupportedRegion: ['该接口不支持此地域', '请使用 ap-singapore、ap-hongkong 或 ap-bangkok。'],
+  UnsupportedRegion: ['该接口不支持此地域', '请使用支持该接口的地域：docs/flows.md 列出了各接口的地域。'],
   InvalidParameter: ['参数错误', PARAMETER],
   'InvalidParameter.*': ['参数错误', PARAMETER],
   InvalidParameterValue: ['参数取值错误', PARAMETER_VALUE],
