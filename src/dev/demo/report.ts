@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import pc from 'picocolors';
 import { colorDecision, formatTable } from '../../app/terminal-format.ts';
+import { keptFiles, OTHER_MEDIA } from '../../domain/verification/media.ts';
 import { isTerminal, type StageName } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
 import { type DemoCase, type ExpectedResult, isSessionCase } from './scenarios.ts';
@@ -18,9 +19,17 @@ export interface DemoResult {
 }
 
 export async function checkResult(demoCase: DemoCase, id: string, view: VerificationView | null): Promise<DemoResult> {
-  const problems =
-    view === null ? ['its record is lost'] : [...differences(demoCase.expected, view), ...(await frameProblems(view))];
+  const problems = view === null ? ['its record is lost'] : await problemsOf(demoCase, view);
   return { case: demoCase, id, view, problems };
+}
+
+async function problemsOf(demoCase: DemoCase, view: VerificationView): Promise<string[]> {
+  return [
+    ...differences(demoCase.expected, view),
+    ...frameProblems(view),
+    ...mediaProblems(demoCase, view),
+    ...(await fileProblems(view)),
+  ];
 }
 
 function differences(expected: ExpectedResult, view: VerificationView): string[] {
@@ -43,16 +52,29 @@ function differences(expected: ExpectedResult, view: VerificationView): string[]
 /** Error codes and messages after which a verification goes back to upload. */
 const REWINDING = /DownLoad|MD5 Error/;
 
-async function frameProblems({ bestFrame, frame, decision, similarity }: VerificationView): Promise<string[]> {
-  if (bestFrame === null)
-    return frame === 'none' && similarity !== null && decision === 'match'
-      ? ['the frame is missing']
-      : frame === 'lost' || frame === 'unknown_shape'
-        ? [`the frame is ${frame}`]
-        : [];
-  const bytes = await readFile(bestFrame.path);
-  const md5 = createHash('md5').update(bytes).digest('hex');
-  return md5 === bestFrame.md5 && bytes.length === bestFrame.bytes ? [] : ['the frame on disk has a different MD5'];
+function frameProblems({ bestFrame, frame, decision, similarity }: VerificationView): string[] {
+  if (bestFrame !== null) return [];
+  if (frame === 'none' && similarity !== null && decision === 'match') return ['the frame is missing'];
+  return frame === 'lost' || frame === 'unknown_shape' ? [`the frame is ${frame}`] : [];
+}
+
+/** The media that a session was to bring besides its frame, and did not. */
+function mediaProblems(demoCase: DemoCase, { session }: VerificationView): string[] {
+  const wanted = isSessionCase(demoCase) ? (demoCase.session.media ?? []) : [];
+  const stored = session?.media.map(({ name }) => name) ?? [];
+  const missing = OTHER_MEDIA.filter((name) => wanted.includes(name) && !stored.includes(name));
+  return missing.map((name) => `the ${name} is missing`);
+}
+
+/** Reads the frame, and the media of a session. */
+async function fileProblems({ bestFrame, session }: VerificationView): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { path, md5, bytes } of keptFiles({ stored: bestFrame, media: session?.media ?? [] })) {
+    const content = await readFile(path);
+    const isSame = createHash('md5').update(content).digest('hex') === md5 && content.length === bytes;
+    if (!isSame) problems.push(`${basename(path)} on disk has a different MD5`);
+  }
+  return problems;
 }
 
 export function summarize(results: readonly DemoResult[]) {
