@@ -29,6 +29,9 @@ interface Options {
   json?: string;
 }
 
+/** All cases are in one region, so that no worker of the demo serves another. */
+const REGION = 'ap-singapore';
+
 export function demoCommand(env: Env): Command {
   const defaultCount = `default: ${SCENARIOS.length}, each case once, with a session of each token flow; with your own files 2`;
   return new Command('demo')
@@ -89,6 +92,7 @@ function startDemoWorld(
     settings: {
       BESTFRAME_LOG_LEVEL: 'debug',
       BESTFRAME_PREFIX: `{bestframe-demo-${process.pid}}`,
+      BESTFRAME_REGIONS: REGION,
     },
     onStep: (line) => process.stderr.write(`${pc.dim(line)}\n`),
     onWorkerLog,
@@ -125,8 +129,8 @@ async function prepareCases(
   ownFiles: OwnFiles | null,
   count: number | undefined,
 ): Promise<DemoCase[]> {
-  const [bucket] = emulator.buckets;
-  if (bucket === undefined) throw new Error('the emulator has no bucket');
+  const bucket = emulator.buckets.find(({ region }) => region === REGION);
+  if (bucket === undefined) throw new Error(`the emulator has no bucket in ${REGION}`);
   const stores = { control: new EmulatorControl(emulator.controlUrl), inputsDir: join(dir, 'inputs'), bucket };
   return ownFiles === null
     ? prepareScenarios(count ?? SCENARIOS.length, stores)
