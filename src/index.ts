@@ -19,7 +19,7 @@ export type {
   VerifyOptions,
   WaitOptions,
 } from './client/contract.ts';
-export { type BestFrame, BestframeHttpClient } from './client/http/client.ts';
+export { type BestFrame, BestframeHttpClient, type Medium } from './client/http/client.ts';
 export type { HttpClientOptions } from './client/http/options.ts';
 export { BestframeClient } from './client/redis/client.ts';
 export type { ClientOptions } from './client/redis/options.ts';

@@ -26,7 +26,6 @@ import {
   checkSourceHeaders,
   deriveBreakers,
   deriveCosts,
-  deriveLimits,
   deriveNamespace,
   derivePolicy,
   deriveRedis,
@@ -37,6 +36,7 @@ import {
   type TracingSettings,
 } from './derive-settings.ts';
 import { isServiceLink, unknownSetting } from './platform-variables.ts';
+import { deriveLimits } from './rate-settings.ts';
 import { type ParsedSettings, SETTINGS } from './settings.ts';
 
 export interface Config {

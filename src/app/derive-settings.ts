@@ -4,7 +4,7 @@ import { relative, resolve } from 'node:path';
 import { type BreakerTuning, DEFAULT_BREAKERS } from '../domain/operations/breakers.ts';
 import type { CostSettings } from '../domain/operations/costs.ts';
 import type { WebhookEndpoint } from '../domain/operations/webhooks.ts';
-import { CHECK_NAMES, type Limits } from '../domain/verification/actions.ts';
+import { CHECK_NAMES } from '../domain/verification/actions.ts';
 import { namespaceProblem, TEST_NAMESPACE } from '../domain/verification/namespace.ts';
 import { DEFAULT_POLICY, type Policy } from '../domain/verification/policy.ts';
 import type { Lane } from '../domain/verification/request.ts';
@@ -141,17 +141,6 @@ export function deriveWebhooks(settings: ParsedSettings, faults: string[]): Webh
       );
   }
   return [...urls].map(([name, url]) => ({ name, url, secrets: secretsOf(name), events: null }));
-}
-
-export function deriveLimits(settings: ParsedSettings): Limits {
-  const { BESTFRAME_QPS_DETECT: detect, BESTFRAME_QPS_VIDEO: video } = settings;
-  const { BESTFRAME_QPS_SEQUENCE: sequence, BESTFRAME_QPS_UPLOAD_URL: uploadUrl } = settings;
-  return {
-    ...(detect === undefined ? {} : { DetectReflectLivenessAndCompare: detect }),
-    ...(video === undefined ? {} : { VideoLivenessCompare: video }),
-    ...(sequence === undefined ? {} : { GenerateReflectSequence: sequence }),
-    ...(uploadUrl === undefined ? {} : { CreateUploadUrl: uploadUrl }),
-  };
 }
 
 export function derivePolicy(settings: ParsedSettings): Policy {

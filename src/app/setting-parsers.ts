@@ -60,21 +60,28 @@ export const commaList = text.transform((written) =>
     .filter((item) => item !== ''),
 );
 
-/** Either one rate for every region, or `region=rate,…` for some regions. */
-export const ratePerRegion = text.transform((written, context): Readonly<Partial<Record<Region, number>>> => {
-  const entries = written.includes('=')
-    ? written.split(',').map((entry) => entry.trim().split('='))
-    : REGIONS.map((region) => [region, written]);
-  const rates: Partial<Record<Region, number>> = {};
-  for (const [region = '', rate = ''] of entries) {
-    if (isRegion(region) && /^\d{1,6}(\.\d{1,6})?$/.test(rate) && Number(rate) > 0) rates[region] = Number(rate);
-    else {
-      context.addIssue('is not a number above 0: write calls per second, e.g. 5 or 0.5, or by region: ap-singapore=10');
-      break;
+/** Either one rate for every region of a call, or `region=rate,…` for some of them. */
+export const ratePerRegion = (served: readonly Region[]) =>
+  text.transform((written, context): Readonly<Partial<Record<Region, number>>> => {
+    const entries = written.includes('=')
+      ? written.split(',').map((entry) => entry.trim().split('='))
+      : served.map((region) => [region, written]);
+    const rates: Partial<Record<Region, number>> = {};
+    for (const [region = '', rate = ''] of entries) {
+      if (isRegion(region) && !served.includes(region)) {
+        context.addIssue(`names ${region}, where Tencent does not offer the call: use one of ${served.join(', ')}`);
+        break;
+      }
+      if (isRegion(region) && /^\d{1,6}(\.\d{1,6})?$/.test(rate) && Number(rate) > 0) rates[region] = Number(rate);
+      else {
+        context.addIssue(
+          'is not a number above 0: write calls per second, e.g. 5 or 0.5, or by region: ap-singapore=10',
+        );
+        break;
+      }
     }
-  }
-  return rates;
-});
+    return rates;
+  });
 
 /** `name=number,…` for some of the names. */
 export const numberByName = <const Name extends string>(names: readonly Name[], least: number, most: number) =>

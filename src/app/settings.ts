@@ -10,6 +10,7 @@ import { TENANT_PATTERN } from '../domain/verification/names.ts';
 import { LIMITED_STAGES } from '../domain/verification/policy.ts';
 import { LANES, REQUIRABLE_FIELDS } from '../domain/verification/request.ts';
 import { DEFAULT_PREFIX } from '../redis/names.ts';
+import { RATE_SETTINGS } from './rate-settings.ts';
 import {
   bucketByRegion,
   budgetList,
@@ -28,7 +29,6 @@ import {
   operatorList,
   pricePerAction,
   proxyUrl,
-  ratePerRegion,
   redisUrl,
   regionList,
   requiredFields,
@@ -172,16 +172,7 @@ export const SETTINGS = {
   BESTFRAME_DRAIN_MS: wholeNumber(0, 600_000)
     .default(30_000)
     .describe('How long a worker waits for running verifications after SIGTERM, in ms'),
-  BESTFRAME_QPS_DETECT: ratePerRegion
-    .optional()
-    .describe(
-      'DetectReflectLivenessAndCompare calls per second, over all processes, for every region or `ap-singapore=10,…`. Tencent’s default is 5',
-    ),
-  BESTFRAME_QPS_VIDEO: ratePerRegion.optional().describe('The same for VideoLivenessCompare. Tencent’s default is 20'),
-  BESTFRAME_QPS_SEQUENCE: ratePerRegion
-    .optional()
-    .describe('The same for GenerateReflectSequence. Tencent’s default is 5'),
-  BESTFRAME_QPS_UPLOAD_URL: ratePerRegion.optional().describe('The same for CreateUploadUrl. Tencent’s default is 20'),
+  ...RATE_SETTINGS,
   BESTFRAME_ATTEMPTS: numberByName(LIMITED_STAGES, 1, 100)
     .default({})
     .describe(

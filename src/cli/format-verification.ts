@@ -16,6 +16,7 @@ export function formatVerification(view: VerificationView | null): string {
     ['next', pc.bold(view.next)],
     ['decision', formatDecision(view)],
     ['frame', formatFrame(view)],
+    ...formatMedia(view),
     ['upload', `${view.upload}, ${view.region}, ${view.action}, ${view.lane}, ${view.mode}`],
     ['paid calls', `${view.paidCalls}${view.possiblyPaidCalls > 0 ? ` (and ${view.possiblyPaidCalls} possibly)` : ''}`],
     ...formatCost(view.cost),
@@ -48,6 +49,10 @@ function formatCost(cost: VerificationView['cost']): [label: string, text: strin
   const { currency, paid, possiblyPaid } = cost;
   const more = possiblyPaid > 0 ? ` (and ${possiblyPaid} ${currency} possibly)` : '';
   return [['cost', `${paid} ${currency}${more}`]];
+}
+
+function formatMedia({ session }: VerificationView): [label: string, text: string][] {
+  return (session?.media ?? []).map(({ name, path, bytes, md5 }) => [name, `${path} (${bytes} bytes, MD5 ${md5})`]);
 }
 
 function formatFrame({ bestFrame, frame }: VerificationView): string {

@@ -22,7 +22,7 @@ const program = new Command('bestframe')
     'after',
     `
 Start here:
-  bestframe demo                  run a whole deployment on this machine, and 26 verifications through it
+  bestframe demo                  run a whole deployment on this machine, and send verifications and sessions through it
   bestframe dev                   run the same deployment to integrate against
   bestframe errors DownLoadError  explain an error code
 

@@ -12,6 +12,7 @@ import { createLogger } from '../app/logger.ts';
 import { keepNamespace } from '../app/namespace.ts';
 import { ApiKeys } from '../client/redis/api-keys.ts';
 import { SCOPES } from '../domain/operations/api-keys.ts';
+import { REGIONS } from '../domain/verification/actions.ts';
 import { type Emulator, startEmulator } from '../emulator/index.ts';
 import type { Settings as EmulatorSettings } from '../emulator/settings.ts';
 import { connectWorker, primaryNodes, waitUntilReady } from '../redis/connection.ts';
@@ -219,12 +220,11 @@ function settingsFor(
   { emulator, redis, framesDir, login, namespace }: Parts,
   options: LocalWorldOptions,
 ): Record<string, string> {
-  const regions = emulator.buckets.map(({ region }) => region);
   return {
     BESTFRAME_MODE: 'test',
     BESTFRAME_REDIS_URL: redis.url,
     BESTFRAME_NAMESPACE: namespace,
-    BESTFRAME_REGIONS: [...new Set(regions)].join(','),
+    BESTFRAME_REGIONS: REGIONS.join(','),
     BESTFRAME_BUCKETS: emulator.buckets.map(({ name, region }) => `${region}=${name}`).join(','),
     TENCENTCLOUD_SECRET_ID: emulator.credentials.secretId,
     TENCENTCLOUD_SECRET_KEY: emulator.credentials.secretKey,

@@ -7,6 +7,7 @@ import type { Settings } from './settings.ts';
 
 export type { CallEntry, CallQuery } from './call-log.ts';
 export type { Fault } from './faults.ts';
+export type { PlayStep } from './play-step.ts';
 
 type SettingsPatch = {
   [Name in keyof Settings]?: Settings[Name] extends object ? Partial<Settings[Name]> : Settings[Name];

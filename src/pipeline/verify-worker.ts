@@ -26,6 +26,7 @@ import {
   type GatedAction,
   isResultCall,
   type Region,
+  serves,
 } from '../domain/verification/actions.ts';
 import { flowOf } from '../domain/verification/flows.ts';
 import type { Mode } from '../domain/verification/mode.ts';
@@ -135,7 +136,9 @@ export class VerifyWorker {
 
   /** @param queue the queue of the same region. Its global concurrency is set here. */
   async start(queue: Queue): Promise<void> {
-    const qps = Math.max(...ACTION_NAMES.map((action) => this.#options.gate.limit(this.#options.region, action)));
+    const { gate, region } = this.#options;
+    const served = ACTION_NAMES.filter((action) => serves(region, action));
+    const qps = Math.max(...served.map((action) => gate.limit(region, action)));
     await queue.setGlobalConcurrency(Math.ceil(qps * SLOTS_PER_QPS));
     const { machine, log } = this.#options;
     machine.subscribe((fault) => this.#follow(fault));

@@ -2,12 +2,12 @@
 
 import { explain } from '../domain/errors/index.ts';
 import type { GateView } from '../domain/operations/gates.ts';
-import { GATED_ACTIONS, type GatedAction, REGIONS, type Region } from '../domain/verification/actions.ts';
+import { GATED_ACTIONS, type GatedAction, placesOf, type Region } from '../domain/verification/actions.ts';
 import { openPipeline } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 
 export async function readGates({ redis, names }: Deployment, now: number): Promise<GateView[]> {
-  const all = REGIONS.flatMap((region) => GATED_ACTIONS.map((action) => ({ region, action })));
+  const all = placesOf(GATED_ACTIONS);
   const pipeline = openPipeline(redis);
   for (const { region, action } of all) {
     const { gate, admitted } = names.gate(region, action);

@@ -11,6 +11,7 @@ import { type Advice, adviseOn, outlookOf } from '../domain/verification/advice.
 import { type Cost, MICROS } from '../domain/verification/cost.ts';
 import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
+import { MEDIA_TYPES } from '../domain/verification/media.ts';
 import { type Pause, pauseOf, type Surroundings } from '../domain/verification/pauses.ts';
 import { isTerminal, nextStep, type StageName } from '../domain/verification/states.ts';
 import type { SessionView, VerificationView, ViewReason } from '../domain/verification/view.ts';
@@ -178,7 +179,7 @@ function sessionOf({ action, outcomes, session, media, order, toldAt }: JournalR
     deviceRisk: session?.deviceRisk ?? null,
     livenessTags: session?.livenessTags ?? [],
     wanted: order?.session?.media ?? [],
-    media: media.map(({ name, bytes, md5 }) => ({ name, bytes, md5 })),
+    media: media.map((medium) => ({ ...medium, type: MEDIA_TYPES[medium.name] })),
   };
 }
 

@@ -10,6 +10,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPrivateRedis } from '../../src/dev/local-redis.ts';
 import { findRedis } from '../../src/dev/redis-binary.ts';
+import { FLOW_NAMES } from '../../src/domain/verification/flows.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
 import { type CliResult, cli, lives, startCli } from '../support/cli.ts';
 import { HOME } from '../support/rig.ts';
@@ -42,12 +43,12 @@ function isOpen(host: string, port: number): Promise<boolean> {
 }
 
 describe('demo', () => {
-  it('ends all 26 verifications as expected and writes the results', async () => {
+  it('ends all verifications and a session of each token flow as expected, and writes the results', async () => {
     const file = join(dir, 'demo.json');
     const result = await cli(['demo', '--json', file]);
-    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('26 as expected') });
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('30 as expected') });
     const written = JSON.parse(await readFile(file, 'utf8'));
-    expect(written.summary).toMatchObject({ enqueued: 26, completed: 24, failed: 2, lost: 0 });
+    expect(written.summary).toMatchObject({ enqueued: 30, completed: 28, failed: 2, lost: 0 });
     const first = written.verifications[0];
     for (const name of [
       'id',
@@ -75,8 +76,11 @@ describe('demo', () => {
     expect(videos.map(({ decision }: { decision: string }) => decision)).toEqual(['match', 'match']);
     for (const { bestFrame } of videos) expect(bestFrame).toMatchObject({ bytes: expect.any(Number) });
     expect(new Set(written.verifications.map(({ decision }: { decision: string }) => decision))).toEqual(
-      new Set(['match', 'no_match', 'not_live', 'recapture', null]),
+      new Set(['match', 'no_match', 'not_live', 'recapture', 'live', null]),
     );
+    const sessions = written.verifications.filter(({ upload }: { upload: string }) => upload === 'in-request');
+    expect(sessions.map(({ action }: { action: string }) => action)).toEqual([...FLOW_NAMES]);
+    for (const { bestFrame } of sessions) expect(bestFrame).toMatchObject({ bytes: expect.any(Number) });
     await expectNothingLeft(result);
   });
 

@@ -177,7 +177,7 @@ function callApi({ method, url }: Route, id: string, secret: string | null) {
     url: url
       .replace('::', ':')
       .replace(':id', url.includes('dead-notifications') ? `notify-${id}-ended` : id)
-      .replace(':name', 'shop'),
+      .replace(':name', url.includes('/media/') ? 'liveVideo' : 'shop'),
     headers: secret === null ? {} : { authorization: `Bearer ${secret}` },
     ...body,
   });

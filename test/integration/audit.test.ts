@@ -16,6 +16,7 @@ import { checkAudit } from '../../src/domain/operations/audit-report.ts';
 import { hashPassword } from '../../src/domain/operations/operators.ts';
 import { type Http, openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
+import { finishedSession } from '../support/sessions.ts';
 import { loggedIn } from '../support/site.ts';
 
 const GATE = { region: 'ap-bangkok', action: 'VideoLivenessCompare' } as const;
@@ -28,6 +29,8 @@ let rig: Rig;
 let http: Http;
 let mute: Http;
 let id: string;
+/** A session with a medium. */
+let seen: string;
 let body: object;
 
 beforeAll(async () => {
@@ -40,6 +43,7 @@ beforeAll(async () => {
   ({ id } = await rig.client.forTenant('acme').enqueue(body as never));
   await rig.client.wait(id, { until: 'ended', timeoutMs: 50_000 });
   await rig.client.forTenant('acme').startSession(SESSION);
+  seen = await finishedSession(rig, rig.client.forTenant('acme'));
 });
 afterAll(async () => {
   await http.close();
@@ -60,6 +64,14 @@ const ROUTES: Readonly<Record<string, readonly [readonly Act[], () => Call]>> = 
   'get /v1/verifications/{id}/events': [['timeline.read'], () => ['GET', `/v1/verifications/${id}/events`]],
   'get /v1/verifications/{id}/best-frame': [['frame.read'], () => ['GET', `/v1/verifications/${id}/best-frame`]],
   'head /v1/verifications/{id}/best-frame': [['frame.head'], () => ['HEAD', `/v1/verifications/${id}/best-frame`]],
+  'get /v1/verifications/{id}/media/{name}': [
+    ['frame.read'],
+    () => ['GET', `/v1/verifications/${seen}/media/liveVideo`],
+  ],
+  'head /v1/verifications/{id}/media/{name}': [
+    ['frame.head'],
+    () => ['HEAD', `/v1/verifications/${seen}/media/liveVideo`],
+  ],
   'post /v1/verifications': [['verification.resubmit'], () => ['POST', '/v1/verifications', { json: body }]],
   'post /v1/verifications:batch': [
     ['verification.resubmit'],

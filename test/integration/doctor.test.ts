@@ -297,6 +297,23 @@ describe('credentials and clock', () => {
     expect(checkNamed(report, 'faceid.ap-bangkok').status).toBe('fail');
   });
 
+  it('checks a region that serves only sessions with a result call, and needs no bucket there', async () => {
+    const report = await doctor({ BESTFRAME_REGIONS: `${REGION},sa-saopaulo` });
+    expect(checkNamed(report, 'faceid.sa-saopaulo')).toMatchObject({
+      status: 'ok',
+      found: expect.stringContaining('GetSdkVerificationResult is allowed'),
+    });
+    expect(checkNamed(report, 'bucket.sa-saopaulo').found).toContain('sessions are all that Tencent offers here');
+    await rig.control.fault({
+      kind: 'error',
+      service: 'faceid',
+      code: 'UnauthorizedOperation.Unauthorized',
+      times: null,
+    });
+    const denied = await doctor({ BESTFRAME_REGIONS: `${REGION},sa-saopaulo` });
+    expect(checkNamed(denied, 'faceid.sa-saopaulo').status).toBe('fail');
+  });
+
   it('fails if Tencent is not reachable', async () => {
     const report = await doctor({ BESTFRAME_PROXY: 'http://127.0.0.1:1' });
     expect(checkNamed(report, 'credentials').found).toContain('PROXY_REFUSED');

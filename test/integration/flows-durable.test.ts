@@ -1,10 +1,13 @@
 /** Sessions that nobody finishes, that lose their worker or their links, and that wait in large numbers. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Running } from '../../src/app/running.ts';
 import { Feeder } from '../../src/background/feeder.ts';
 import type { StartedSession } from '../../src/client/contract.ts';
 import { REGIONS } from '../../src/domain/verification/actions.ts';
+import { keptFiles } from '../../src/domain/verification/media.ts';
 import type { SessionRequest } from '../../src/domain/verification/session-request.ts';
 import { openVerifyQueue } from '../../src/redis/verify-queue.ts';
 import { createRig, type Rig } from '../support/rig.ts';
@@ -26,6 +29,7 @@ afterEach(async () => {
   worker = null;
   await rig.control.clearFaults();
   await rig.control.settings({ mediaTtlMs: 600_000, tokenTtlMs: 600_000, resultTtlMs: { [SDK]: 259_200_000 } });
+  await rig.control.settings({ clockSkewMs: 0 });
 });
 afterAll(() => rig.dispose());
 
@@ -110,21 +114,38 @@ it('asks again if the person was not finished after all', async () => {
   expect(await ended(id)).toMatchObject({ decision: 'live' });
 });
 
-it('moves the media although their links died while no worker was there', async () => {
+// The vendor's clock is set forward by the time for which the workers are away, so the test does not wait for it.
+it.each([
+  ['would still live', 20_000],
+  ['have died', 40_000],
+])('moves the media, although all workers were away until links of 30 s %s', async (_, awayMs) => {
+  await rig.control.settings({ mediaTtlMs: 30_000 });
   const { id, token } = await start(SDK, { media: ['bestFrame', 'liveVideo', 'liveData'] });
-  await rig.control.settings({ mediaTtlMs: 2_000 });
   await rig.control.play({ token, step: 'finish' });
-  await rig.control.fault({ kind: 'hold', service: 'cos', action: 'GetObject', times: null } as never);
+  const asked = async () => (await rig.control.calls({ event: 'call', action: CALL })).length;
+  const before = await asked();
+  await rig.control.fault({ kind: 'hold', service: 'cos', action: 'GetObject', times: null });
+  const heldBefore = (await rig.control.calls({ event: 'held', action: 'GetObject' })).length;
   await rig.client.finishSession(id);
-  expect(await rig.client.wait(id, { timeoutMs: 20_000 })).toMatchObject({ decision: 'live', frame: 'pending' });
+  await rig.control.waitFor({ event: 'held', action: 'GetObject' }, heldBefore + 1, 20_000); // the links are born
+  expect(await asked()).toBe(before + 1);
   await worker?.stop(0);
   worker = null;
-  await new Promise((resolve) => setTimeout(resolve, 2_500)); // longer than the links live
+  await rig.control.settings({ clockSkewMs: awayMs });
+  expect(await rig.client.get(id)).toMatchObject({ decision: 'live', frame: 'pending' });
   await rig.control.clearFaults();
   worker = await rig.openWorker();
   const view = await ended(id);
-  expect(view).toMatchObject({ state: 'completed', frame: 'stored', paidCalls: 1 });
+  expect(view).toMatchObject({ state: 'completed', decision: 'live', frame: 'stored', paidCalls: 1 });
   expect(view?.session?.media.map(({ name }) => name)).toEqual(['liveVideo', 'liveData']);
+  for (const { path, md5, bytes } of view === null
+    ? []
+    : keptFiles({ stored: view.bestFrame, media: view.session?.media ?? [] })) {
+    const content = await readFile(path);
+    expect(createHash('md5').update(content).digest('hex')).toBe(md5);
+    expect(content).toHaveLength(bytes);
+  }
+  expect(await asked()).toBe(before + 2); // the attempt after the pause asks for fresh links, and does not trust the old ones
 });
 
 it('asks for fresh links if they die before they are read', async () => {

@@ -102,6 +102,25 @@ describe.each(ACTIONS)('a session of %s', (action) => {
   });
 });
 
+it.each(['ap-jakarta', 'sa-saopaulo'])('runs in %s, which serves no other action', async (region) => {
+  const worker = await rig.openWorker({ BESTFRAME_REGIONS: region });
+  try {
+    const { id, token } = await start('ApplySdkVerificationToken', { region });
+    await rig.control.play({ token, step: 'finish' });
+    expect(await finish(id)).toMatchObject({ region, state: 'completed', decision: 'match', frame: 'stored' });
+    const gates = await rig.client.gates();
+    const calls = gates.filter((gate) => gate.region === region).map(({ action }) => action);
+    expect(calls).toEqual(['ApplySdkVerificationToken', 'GetSdkVerificationResult']);
+    const act = rig.client.steerGate({ region, action: 'VideoLivenessCompare' } as never, 'pause', {
+      by: 'a',
+      why: 'b',
+    });
+    await expect(act).rejects.toMatchObject({ code: 'INVALID_VERIFICATION', field: 'region' });
+  } finally {
+    await worker.stop(10_000);
+  }
+});
+
 it('judges by the threshold of the request', async () => {
   const { id, token } = await start('GetFaceIdTokenIntl', { similarityThreshold: 95 });
   await rig.control.play({ token, step: 'finish', similarity: 94 });

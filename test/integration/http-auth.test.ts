@@ -35,6 +35,8 @@ const ROUTES: readonly (readonly [method: string, path: string, scope: Scope])[]
   ['GET', '/v1/verifications/ID/events', 'read'],
   ['GET', '/v1/verifications/ID/best-frame', 'frames'],
   ['HEAD', '/v1/verifications/ID/best-frame', 'frames'],
+  ['GET', '/v1/verifications/ID/media/liveVideo', 'frames'],
+  ['HEAD', '/v1/verifications/ID/media/liveVideo', 'frames'],
   ['POST', '/v1/verifications/ID/acknowledge', 'frames'],
   ['POST', '/v1/verifications/ID/resolve', 'operate'],
   ['GET', '/v1/costs', 'operate'],
@@ -59,7 +61,11 @@ const ROUTES: readonly (readonly [method: string, path: string, scope: Scope])[]
 ];
 
 const filled = (path: string) =>
-  path.replace('notifications/{id}', 'notifications/notify-v1-erased').replace('{id}', 'ID').replace('{name}', 'shop');
+  path
+    .replace('notifications/{id}', 'notifications/notify-v1-erased')
+    .replace('{id}', 'ID')
+    .replace('media/{name}', 'media/liveVideo')
+    .replace('{name}', 'shop');
 
 it('covers every route of the OpenAPI document', () => {
   const described = Object.entries(http.document.paths).flatMap(([path, verbs]) =>

@@ -418,6 +418,7 @@ const HTTP_ROUTES = [
   ['GET', '/v1/verifications/ID'],
   ['GET', '/v1/verifications/ID/events'],
   ['GET', '/v1/verifications/ID/best-frame'],
+  ['GET', '/v1/verifications/ID/media/liveVideo'],
   ['POST', '/v1/verifications/ID/acknowledge'],
   ['POST', '/v1/verifications/ID/cancel'],
   ['DELETE', '/v1/verifications/ID'],

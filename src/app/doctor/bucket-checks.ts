@@ -7,7 +7,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { BucketSettings, CheckedBucket, LifecycleRule } from '../../adapters/storage/index.ts';
 import { Failure } from '../../domain/errors/failure.ts';
 import type { LinkIo } from '../../domain/ports.ts';
-import type { Region } from '../../domain/verification/actions.ts';
+import { type Region, serves } from '../../domain/verification/actions.ts';
 import type { BucketFolders } from './bucket-folders.ts';
 import { type Check, type Finding, failed } from './run-checks.ts';
 
@@ -72,7 +72,9 @@ function stagingChecks({ region, settings, folders: { staged } }: BucketCheckOpt
 
 /** The check for a region in which no bucket of the company is configured. */
 export function noBucketCheck(region: Region): Check {
-  const found = 'no own bucket: only the upload way create-upload-url works here';
+  const found = serves(region, 'CreateUploadUrl')
+    ? 'no own bucket: only the upload way create-upload-url works here'
+    : 'no own bucket, and none is needed: sessions are all that Tencent offers here';
   return { name: `bucket.${region}`, run: async () => ({ status: 'ok', found }) };
 }
 

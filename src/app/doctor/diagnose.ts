@@ -1,5 +1,5 @@
 /** Runs all checks for one configuration, in the order of the report. */
-import { REGIONS } from '../../domain/verification/actions.ts';
+import { REGIONS, serves } from '../../domain/verification/actions.ts';
 import type { Config } from '../config.ts';
 import { bucketChecks, noBucketCheck } from './bucket-checks.ts';
 import { bucketFolders } from './bucket-folders.ts';
@@ -23,7 +23,7 @@ export async function diagnose(config: Config, tools: DoctorTools, options: Diag
   const { faceId, links, transport, buckets, credentials, chain } = tools;
   const { regions, framesDir, fileRoots, spoolDir } = config;
   const folders = bucketFolders(config);
-  const [first = 'ap-singapore'] = regions;
+  const live = regions.find((region) => serves(region, 'CreateUploadUrl'));
   // A configured bucket is checked even if this machine's workers do not serve its region.
   const checkedRegions = REGIONS.filter((region) => regions.includes(region) || buckets.has(region));
   const checks = [
@@ -35,7 +35,9 @@ export async function diagnose(config: Config, tools: DoctorTools, options: Diag
       return bucket === undefined ? [noBucketCheck(region)] : bucketChecks({ region, ...bucket, links, folders });
     }),
     ...diskChecks({ framesDir, fileRoots, spoolDir }),
-    ...(options.live ? liveChecks({ faceId, transport, region: first, record: options.record }) : [notLiveCheck]),
+    ...(options.live && live !== undefined
+      ? liveChecks({ faceId, transport, region: live, record: options.record })
+      : [notLiveCheck(options.live)]),
   ];
   return createReport(await runChecks(checks));
 }
@@ -43,7 +45,7 @@ export async function diagnose(config: Config, tools: DoctorTools, options: Diag
 /** Runs the live checks alone, and records their calls. */
 export async function recordTape(config: Config, tools: DoctorTools): Promise<Tape> {
   const { faceId, transport, buckets, credentials, chain } = tools;
-  const [region = 'ap-singapore'] = config.regions;
+  const region = config.regions.find((each) => serves(each, 'CreateUploadUrl')) ?? 'ap-singapore';
   const calls: TapeCall[] = [];
   await runChecks([
     ...vendorChecks({ faceId, regions: [region], ownBuckets: buckets, credentials, chain }),

@@ -97,7 +97,10 @@ export interface LiveCheckOptions {
   readonly record?: Recorder | undefined;
 }
 
-export const notLiveCheck: Check = { name: 'live', run: async () => ({ status: 'skipped', found: NOT_REQUESTED }) };
+export function notLiveCheck(requested: boolean): Check {
+  const found = requested ? 'no region of BESTFRAME_REGIONS serves the calls that --live makes' : NOT_REQUESTED;
+  return { name: 'live', run: async () => ({ status: 'skipped', found }) };
+}
 
 export function liveChecks({ faceId, transport, region, record = () => undefined }: LiveCheckOptions): Check[] {
   const replies: Readonly<Record<string, unknown>>[] = [];

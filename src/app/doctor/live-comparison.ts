@@ -19,7 +19,8 @@ const LINK_LIFE_S = 7_200;
 /** How far a link's lifetime may differ from the expected one, because of differing clocks, rounding to seconds, and latency. */
 const LINK_LIFE_TOLERANCE_S = 10;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const REGION_ABBREVIATIONS: Readonly<Record<Region, string>> = {
+/** Of the regions that serve CreateUploadUrl. */
+const REGION_ABBREVIATIONS: Readonly<Partial<Record<Region, string>>> = {
   'ap-singapore': 'sg',
   'ap-hongkong': 'hk',
   'ap-bangkok': 'bk',

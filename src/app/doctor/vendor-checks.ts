@@ -1,12 +1,13 @@
 /**
- * Obtains the keys from their source, and checks credentials, clock and permissions with one CreateUploadUrl call per
- * region. The call is signed, is never billed, and only returns links, so it leaves nothing behind.
+ * Obtains the keys from their source, and checks credentials, clock and permissions with one call per region: CreateUploadUrl, or
+ * where Tencent does not offer it, GetSdkVerificationResult for a token that does not exist. The call is signed, is never billed,
+ * and leaves nothing behind.
  */
 
 import type { Keys } from '../../adapters/credentials/keys.ts';
 import type { FaceIdClient, Inspection } from '../../adapters/faceid/index.ts';
 import { classify } from '../../domain/errors/index.ts';
-import type { Region } from '../../domain/verification/actions.ts';
+import { type Region, serves } from '../../domain/verification/actions.ts';
 import { DEFAULT_POLICY } from '../../domain/verification/policy.ts';
 import { type Check, type Finding, failed } from './run-checks.ts';
 import type { DoctorTools } from './tools.ts';
@@ -16,7 +17,24 @@ const REFUSED_CLOCK_S = 300;
 /** If the clock is this far behind, links to a bucket of the company have expired when FaceID receives them. */
 const EXPIRED_LINK_CLOCK_S = DEFAULT_POLICY.callMs.interactive / 1_000;
 const WARN_CLOCK_S = 5;
-const TARGET = 'DetectReflectLivenessAndCompare';
+
+interface Probe {
+  readonly call: 'CreateUploadUrl' | 'GetSdkVerificationResult';
+  readonly parameters: Readonly<Record<string, string>>;
+  /** The code that stands for success; null: the call succeeds. */
+  readonly refusal: RegExp | null;
+}
+const LINKS: Probe = {
+  call: 'CreateUploadUrl',
+  parameters: { TargetAction: 'DetectReflectLivenessAndCompare' },
+  refusal: null,
+};
+const RESULT: Probe = {
+  call: 'GetSdkVerificationResult',
+  parameters: { SdkToken: '00000000-0000-0000-0000-000000000000' },
+  refusal: /^InvalidParameter/,
+};
+const probeOf = (region: Region) => (serves(region, LINKS.call) ? LINKS : RESULT);
 
 export interface VendorCheckOptions extends Pick<DoctorTools, 'credentials' | 'chain'> {
   readonly faceId: FaceIdClient;
@@ -28,7 +46,8 @@ export interface VendorCheckOptions extends Pick<DoctorTools, 'credentials' | 'c
 export function vendorChecks({ faceId, regions, ownBuckets, credentials, chain }: VendorCheckOptions): Check[] {
   const calls = new Map<Region, Promise<Inspection>>();
   function call(region: Region, signal: AbortSignal): Promise<Inspection> {
-    const inspected = calls.get(region) ?? faceId.inspect('CreateUploadUrl', region, { TargetAction: TARGET }, signal);
+    const probe = probeOf(region);
+    const inspected = calls.get(region) ?? faceId.inspect(probe.call, region, probe.parameters, signal);
     calls.set(region, inspected);
     return inspected;
   }
@@ -48,7 +67,8 @@ export function vendorChecks({ faceId, regions, ownBuckets, credentials, chain }
     ...regions.map((region) => ({
       name: `faceid.${region}`,
       needs: ['credentials'],
-      run: async (signal: AbortSignal) => permissionFinding(await call(region, signal), ownBuckets.has(region)),
+      run: async (signal: AbortSignal) =>
+        permissionFinding(await call(region, signal), probeOf(region), ownBuckets.has(region)),
     })),
   ];
 }
@@ -92,11 +112,12 @@ function clockFinding({ clockAheadMs }: Inspection, ownBuckets: boolean): Findin
   return { status: isRefused || linksExpire ? 'fail' : 'warn', found, advice };
 }
 
-function permissionFinding({ failure, reply }: Inspection, hasBucket: boolean): Finding {
-  if (failure === null) {
-    return { status: 'ok', found: `CreateUploadUrl is allowed (RequestId ${requestId(reply)})` };
+function permissionFinding({ failure, reply }: Inspection, { call, refusal }: Probe, hasBucket: boolean): Finding {
+  if (failure === null || refusal?.test(failure.code) === true) {
+    const id = failure === null ? requestId(reply) : (failure.requestId ?? 'none');
+    return { status: 'ok', found: `${call} is allowed (RequestId ${id})` };
   }
-  const finding = failed(failure, 'CreateUploadUrl');
+  const finding = failed(failure, call);
   if (classify(failure).class === 'throttled') return { ...finding, status: 'warn' };
   if (!failure.code.startsWith('UnauthorizedOperation') || !hasBucket) return finding;
   const advice = 'Grant faceid:CreateUploadUrl, or use only the upload way own-bucket, which this region supports.';

@@ -2,11 +2,11 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { openClient } from '../../app/client.ts';
 import { EXIT } from '../../app/exit-codes.ts';
 import { waitForSignal } from '../../app/wait-for-signal.ts';
 import { Progress } from '../../dev/demo/progress.ts';
-import { checkResult, type DemoResult, formatResults, summarize, toJson } from '../../dev/demo/report.ts';
+import { type DemoResult, formatResults, summarize, toJson } from '../../dev/demo/report.ts';
+import { runCases } from '../../dev/demo/run-cases.ts';
 import {
   type DemoCase,
   type OwnFiles,
@@ -16,7 +16,6 @@ import {
 } from '../../dev/demo/scenarios.ts';
 import { type LocalWorld, startLocalWorld } from '../../dev/local-world.ts';
 import { inputFailure } from '../../domain/errors/failure.ts';
-import { isTerminal } from '../../domain/verification/states.ts';
 import { EmulatorControl } from '../../emulator/control.ts';
 import type { Env } from '../env.ts';
 import { parseCount } from '../parse-options.ts';
@@ -30,17 +29,18 @@ interface Options {
   json?: string;
 }
 
-const WAIT_MS = 5 * 60_000;
+/** All cases are in one region, so that no worker of the demo serves another. */
+const REGION = 'ap-singapore';
 
 export function demoCommand(env: Env): Command {
-  const defaultCount = `default: ${SCENARIOS.length}, each case once; with your own files 2`;
+  const defaultCount = `default: ${SCENARIOS.length}, each case once, with a session of each token flow; with your own files 2`;
   return new Command('demo')
-    .option('--verifications <n>', `number of verifications (${defaultCount})`, parseCount(10_000))
+    .option('--verifications <n>', `number of verifications and sessions (${defaultCount})`, parseCount(10_000))
     .option('--live-data <file>', 'your own liveness package, together with --image')
     .option('--image <file>', 'your own photo, together with --live-data')
     .option('--keep', 'keep everything running, with the dashboard, until Ctrl-C')
     .option('--json <file>', 'write the results to a JSON file')
-    .addHelpText('after', '\nThe exit code is 0 if every verification ends with the expected result.')
+    .addHelpText('after', '\nThe exit code is 0 if every one ends with the expected result.')
     .action((options: Options) => runDemo(env, options));
 }
 
@@ -92,31 +92,11 @@ function startDemoWorld(
     settings: {
       BESTFRAME_LOG_LEVEL: 'debug',
       BESTFRAME_PREFIX: `{bestframe-demo-${process.pid}}`,
+      BESTFRAME_REGIONS: REGION,
     },
     onStep: (line) => process.stderr.write(`${pc.dim(line)}\n`),
     onWorkerLog,
   });
-}
-
-async function runCases(cases: readonly DemoCase[], world: LocalWorld, progress: Progress): Promise<DemoResult[]> {
-  const client = openClient(world.config);
-  try {
-    const enqueued = await client.enqueueMany(cases.map(({ request }) => request));
-    return await Promise.all(
-      cases.map(async (demoCase, index) => {
-        const accepted = enqueued[index];
-        if (accepted === undefined || accepted.status === 'refused') {
-          const { code = 'no result', message = '' } = accepted?.error ?? {};
-          return { case: demoCase, id: '', view: null, problems: [`refused: ${code} ${message}`] };
-        }
-        const view = await client.wait(accepted.id, { until: 'ended', timeoutMs: WAIT_MS });
-        if (view !== null && isTerminal(view.state)) progress.recordEnd(view);
-        return checkResult(demoCase, accepted.id, view);
-      }),
-    );
-  } finally {
-    await client.close();
-  }
 }
 
 async function reportResults(results: readonly DemoResult[], world: LocalWorld, options: Options): Promise<void> {
@@ -149,8 +129,8 @@ async function prepareCases(
   ownFiles: OwnFiles | null,
   count: number | undefined,
 ): Promise<DemoCase[]> {
-  const [bucket] = emulator.buckets;
-  if (bucket === undefined) throw new Error('the emulator has no bucket');
+  const bucket = emulator.buckets.find(({ region }) => region === REGION);
+  if (bucket === undefined) throw new Error(`the emulator has no bucket in ${REGION}`);
   const stores = { control: new EmulatorControl(emulator.controlUrl), inputsDir: join(dir, 'inputs'), bucket };
   return ownFiles === null
     ? prepareScenarios(count ?? SCENARIOS.length, stores)

@@ -5,7 +5,7 @@ import { formatTable } from '../../app/terminal-format.ts';
 import type { BreakerView } from '../../domain/operations/breakers.ts';
 import { GATE_COMMANDS, type GateCommand, type GateView } from '../../domain/operations/gates.ts';
 import type { WorkerView } from '../../domain/operations/workers.ts';
-import { GATED_ACTIONS, type GatedAction, REGIONS, type Region } from '../../domain/verification/actions.ts';
+import { GATED_ACTIONS, type GatedAction, placesOf, REGIONS, type Region } from '../../domain/verification/actions.ts';
 import { writeAudit } from '../audit.ts';
 import type { Env } from '../env.ts';
 import { BY_OPTION, operatorName } from '../operator.ts';
@@ -48,7 +48,7 @@ resume  ends a pause; a gate that was closed before the pause stays closed`,
           const [by, why = ''] = [operatorName(options.by), options.why];
           const regions = options.region === undefined ? config.regions : [options.region];
           const actions = options.action === undefined ? GATED_ACTIONS : [options.action];
-          const gates = regions.flatMap((region) => actions.map((action) => ({ region, action })));
+          const gates = placesOf(actions).filter(({ region }) => regions.includes(region));
           if (!(await isMeant(operation, gates.length, options))) {
             process.exitCode = EXIT.failed;
             return;

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { Command } from 'commander';
 import { openStorage } from '../../app/adapters.ts';
 import type { FrameSink } from '../../domain/ports.ts';
+import { keptFiles } from '../../domain/verification/media.ts';
 import type { StoredFrame } from '../../domain/verification/outcomes.ts';
 import { writeAudit } from '../audit.ts';
 import type { Env } from '../env.ts';
@@ -27,7 +28,7 @@ export function exportCommand(env: Env): Command {
       'after',
       `
 Prints everything that is stored about one subject, e.g. for a request under data protection law: one line of JSON per
-verification, oldest first. --frames copies frames from the frames folder whose MD5 is the recorded one; the output names those in a bucket. Records older
+verification, oldest first. --frames copies frames and other media from the frames folder whose MD5 is the recorded one; the output names those in a bucket. Records older
 than BESTFRAME_KEEP_RECORDS_DAYS are gone. Each access is written to BESTFRAME_AUDIT (stderr replaces stdout).`,
     )
     .action(({ subject, frames, by, why }: Options) =>
@@ -46,12 +47,13 @@ than BESTFRAME_KEEP_RECORDS_DAYS are gone. Each access is written to BESTFRAME_A
         if (frames !== undefined) await mkdir(frames, { recursive: true, mode: 0o700 });
         for (const view of views) {
           printJson(view);
-          const stored = view.bestFrame;
-          if (frames === undefined || stored === null || stored.path.startsWith('cos:')) continue;
-          if (!(await copyFrame(sink, stored, frames)))
-            process.stderr.write(
-              `${view.id}: the frame is missing, or is not the one that was stored; it is not copied\n`,
-            );
+          if (frames === undefined) continue;
+          const kept = keptFiles({ stored: view.bestFrame, media: view.session?.media ?? [] });
+          for (const stored of kept.filter(({ path }) => !path.startsWith('cos:'))) {
+            if (await copyFile(sink, stored, frames)) continue;
+            const name = basename(stored.path);
+            process.stderr.write(`${view.id}: ${name} is missing, or is not what was stored; it is not copied\n`);
+          }
         }
         await close();
         process.stderr.write(`${views.length} verifications\n`);
@@ -61,8 +63,8 @@ than BESTFRAME_KEEP_RECORDS_DAYS are gone. Each access is written to BESTFRAME_A
 
 const READ_MS = 30_000;
 
-/** @returns false if the frame is missing, or has other bytes than the ones that were stored. */
-async function copyFrame(sink: FrameSink, stored: StoredFrame, dir: string): Promise<boolean> {
+/** @returns false if the file is missing, or has other bytes than the ones that were stored. */
+async function copyFile(sink: FrameSink, stored: StoredFrame, dir: string): Promise<boolean> {
   const frame = await sink.open(stored, AbortSignal.timeout(READ_MS));
   if (frame === null) return false;
   const file = await open(join(dir, basename(stored.path)), 'w', 0o600);

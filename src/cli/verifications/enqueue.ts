@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { EXIT } from '../../app/exit-codes.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
+import { serves } from '../../domain/verification/actions.ts';
 import type { VerificationRequest } from '../../domain/verification/request.ts';
 import type { Env } from '../env.ts';
 import { formatVerification } from '../format-verification.ts';
@@ -27,7 +28,10 @@ export function enqueueCommand(env: Env): Command {
     .option('--action <name>', 'DetectReflectLivenessAndCompare (default) or VideoLivenessCompare')
     .option('--liveness <type>', 'SILENT, ACTION or LIP; required for VideoLivenessCompare')
     .option('--validate-data <data>', 'four digits with LIP, one or two actions with ACTION, e.g. 2,1')
-    .option('--region <region>', 'ap-singapore, ap-hongkong or ap-bangkok (default: the first of BESTFRAME_REGIONS)')
+    .option(
+      '--region <region>',
+      'ap-singapore, ap-hongkong or ap-bangkok (default: the first of them in BESTFRAME_REGIONS)',
+    )
     .option('--upload <way>', 'own-bucket or create-upload-url (default: own-bucket if the region has one)')
     .option('--lane <lane>', 'interactive (default) or batch (default for a manifest)')
     .option('--threshold <n>', 'lowest similarity of a match, 0 to 100 (default: 70)')
@@ -56,7 +60,7 @@ An invalid line is reported and skipped. The other lines are enqueued, and the e
     )
     .action((options: Options) =>
       withClient(env, async (client, config) => {
-        const region = config.regions[0] ?? 'ap-singapore';
+        const region = config.regions.find((each) => serves(each, 'CreateUploadUrl')) ?? 'ap-singapore';
         const defaults = { region, upload: config.buckets.has(region) ? 'own-bucket' : 'create-upload-url' };
         const { manifest } = options;
         process.exitCode =

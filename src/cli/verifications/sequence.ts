@@ -6,7 +6,7 @@ import { EXIT } from '../../app/exit-codes.ts';
 import { openSequences } from '../../app/workers.ts';
 import { Failure, inputFailure } from '../../domain/errors/failure.ts';
 import { CODES, classify, type ErrorClass } from '../../domain/errors/index.ts';
-import { REGIONS, type Region, SEQUENCE } from '../../domain/verification/actions.ts';
+import { type Region, regionsOf, SEQUENCE, SEQUENCE_CALL, serves } from '../../domain/verification/actions.ts';
 import type { SequenceRequest } from '../../domain/verification/light-sequence.ts';
 import { UPLOAD_WAYS } from '../../domain/verification/request.ts';
 import type { Env } from '../env.ts';
@@ -29,7 +29,11 @@ export function sequenceCommand(env: Env): Command {
     .argument('<file>', 'device data from the liveness SDK, as Base64 text')
     .requiredOption('-o, --out <file>', 'file to write the light sequence to')
     .option('--key <key>', 'your own key: for five minutes, the same key and data return the same sequence')
-    .addOption(new Option('--region <region>', 'default: the first of BESTFRAME_REGIONS').choices(REGIONS))
+    .addOption(
+      new Option('--region <region>', 'default: the first of them in BESTFRAME_REGIONS').choices(
+        regionsOf(SEQUENCE_CALL),
+      ),
+    )
     .addOption(new Option('--upload <way>', 'default: own-bucket if the region has one').choices(UPLOAD_WAYS))
     .addOption(
       new Option('--level <n>', '1 silent, 2 blinking, 3 light, 4 blinking and light (default: 4)').choices(
@@ -49,7 +53,8 @@ or an error, within ten seconds. Exit code 1: try again. Exit code 2: correct th
 async function generateSequence(env: Env, file: string, options: Options): Promise<void> {
   const { out, key, level, json = false } = options;
   const config = readConfig(env);
-  const region = options.region ?? config.regions[0] ?? 'ap-singapore';
+  const served = config.regions.find((each) => serves(each, SEQUENCE_CALL));
+  const region = options.region ?? served ?? 'ap-singapore';
   const { sequences, close } = openSequences(config, pino({ enabled: false }));
   try {
     const { bytes, md5, requestId } = await sequences.generate({

@@ -16,6 +16,7 @@ import type { GateCommand, GateView } from '../../domain/operations/gates.ts';
 import type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from '../../domain/operations/held.ts';
 import type { RetryRequest, RetryResult } from '../../domain/operations/retries.ts';
 import type { GatedAction, Region } from '../../domain/verification/actions.ts';
+import { MEDIA_TYPES, type OtherMedium } from '../../domain/verification/media.ts';
 import type { VerificationRequest } from '../../domain/verification/request.ts';
 import type { SessionRequest } from '../../domain/verification/session-request.ts';
 import { isTerminal, type State } from '../../domain/verification/states.ts';
@@ -64,6 +65,12 @@ export interface BestFrame {
   /** 32 hex digits. */
   readonly md5: string;
   readonly stream: ReadableStream<Uint8Array>;
+}
+
+/** A stored medium of a session. */
+export interface Medium extends BestFrame {
+  /** Content type. @example 'video/mp4' */
+  readonly type: string;
 }
 
 const CHUNK = 500;
@@ -330,20 +337,37 @@ export class BestframeHttpClient implements Bestframe {
 
   /** @returns null if no frame is stored; the verification's `frame` says why. */
   async bestFrame(id: string, signal?: AbortSignal): Promise<BestFrame | null> {
-    const request = { ...getRequest(`${pathOf(id)}/best-frame`), signal };
-    const response = await orNull(this.#transport.requestStream(request, 'image/jpeg'), 'NO_FRAME');
-    if (response === null || response.body === null) return null;
-    return {
-      bytes: Number(response.headers.get('content-length')),
-      md5: (response.headers.get('etag') ?? '').replaceAll('"', ''),
-      stream: response.body as ReadableStream<Uint8Array>,
-    };
+    return this.#file({ path: `${pathOf(id)}/best-frame`, type: MEDIA_TYPES.bestFrame, missing: 'NO_FRAME' }, signal);
+  }
+
+  /**
+   * A medium of a session besides the frame; `session.media` of the verification lists what there is.
+   * @returns null if there is no such medium.
+   */
+  async media(id: string, name: OtherMedium, signal?: AbortSignal): Promise<Medium | null> {
+    const path = `${pathOf(id)}/media/${encodeURIComponent(name)}`;
+    return this.#file({ path, type: MEDIA_TYPES[name], missing: 'NO_MEDIUM' }, signal);
   }
 
   /** Aborts every request and wait with API_UNAVAILABLE. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#transport.close();
+  }
+
+  /** @param missing the code that means that there is no such file. */
+  async #file(
+    { path, type, missing }: { readonly path: string; readonly type: string; readonly missing: string },
+    signal?: AbortSignal,
+  ): Promise<Medium | null> {
+    const response = await orNull(this.#transport.requestStream({ ...getRequest(path), signal }, type), missing);
+    if (response === null || response.body === null) return null;
+    return {
+      bytes: Number(response.headers.get('content-length')),
+      md5: (response.headers.get('etag') ?? '').replaceAll('"', ''),
+      type,
+      stream: response.body as ReadableStream<Uint8Array>,
+    };
   }
 
   async #page(query: NonNullable<ApiRequest['query']>): Promise<PageOf<VerificationAnswer>> {

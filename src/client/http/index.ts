@@ -30,5 +30,5 @@ export type {
   VerifyOptions,
   WaitOptions,
 } from '../contract.ts';
-export { type BestFrame, BestframeHttpClient } from './client.ts';
+export { type BestFrame, BestframeHttpClient, type Medium } from './client.ts';
 export type { HttpClientOptions } from './options.ts';

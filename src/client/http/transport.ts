@@ -64,7 +64,7 @@ export class ApiTransport {
   }
 
   /** The caller must read or cancel the body. @throws Failure as `requestJson` */
-  requestStream(request: ApiRequest, contentType: 'image/jpeg' | 'text/event-stream'): Promise<Response> {
+  requestStream(request: ApiRequest, contentType: string): Promise<Response> {
     return this.#sendWithRetries(request, contentType, async (response) => response);
   }
 

@@ -3,6 +3,9 @@ import cliProgress from 'cli-progress';
 import { STAGES, type StageName } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
 
+/** In `await`, no worker works, so no log line names it. */
+const SHOWN = STAGES.filter((stage) => stage !== 'await');
+
 interface LogLine {
   readonly id?: string;
   readonly stage?: StageName;
@@ -16,7 +19,7 @@ export class Progress {
 
   constructor(total: number) {
     this.#total = total;
-    const format = '{bar} {value}/{total} ended   upload {upload}  md5 {md5}  detect {detect}  download {download}';
+    const format = `{bar} {value}/{total} ended   ${SHOWN.map((stage) => `${stage} {${stage}}`).join('  ')}`;
     const options = { format, hideCursor: true, stream: process.stderr, barsize: 24 };
     this.#bar = process.stderr.isTTY ? new cliProgress.SingleBar(options, cliProgress.Presets.shades_classic) : null;
     this.#bar?.start(total, 0, this.#counts());

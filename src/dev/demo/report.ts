@@ -4,24 +4,32 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import pc from 'picocolors';
 import { colorDecision, formatTable } from '../../app/terminal-format.ts';
-import { isTerminal } from '../../domain/verification/states.ts';
+import { keptFiles, OTHER_MEDIA } from '../../domain/verification/media.ts';
+import { isTerminal, type StageName } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
-import type { DemoCase, ExpectedResult } from './scenarios.ts';
+import { type DemoCase, type ExpectedResult, isSessionCase } from './scenarios.ts';
 
 export interface DemoResult {
   readonly case: DemoCase;
   readonly id: string;
+  /** Null: it is lost. */
   readonly view: VerificationView | null;
   /** The differences between the result and the expected result. Empty if there are none. */
   readonly problems: readonly string[];
 }
 
 export async function checkResult(demoCase: DemoCase, id: string, view: VerificationView | null): Promise<DemoResult> {
-  const problems =
-    view === null
-      ? ['the verification is lost']
-      : [...differences(demoCase.expected, view), ...(await frameProblems(view))];
+  const problems = view === null ? ['its record is lost'] : await problemsOf(demoCase, view);
   return { case: demoCase, id, view, problems };
+}
+
+async function problemsOf(demoCase: DemoCase, view: VerificationView): Promise<string[]> {
+  return [
+    ...differences(demoCase.expected, view),
+    ...frameProblems(view),
+    ...mediaProblems(demoCase, view),
+    ...(await fileProblems(view)),
+  ];
 }
 
 function differences(expected: ExpectedResult, view: VerificationView): string[] {
@@ -44,16 +52,29 @@ function differences(expected: ExpectedResult, view: VerificationView): string[]
 /** Error codes and messages after which a verification goes back to upload. */
 const REWINDING = /DownLoad|MD5 Error/;
 
-async function frameProblems({ bestFrame, frame, decision, similarity }: VerificationView): Promise<string[]> {
-  if (bestFrame === null)
-    return frame === 'none' && similarity !== null && decision === 'match'
-      ? ['the frame is missing']
-      : frame === 'lost' || frame === 'unknown_shape'
-        ? [`the frame is ${frame}`]
-        : [];
-  const bytes = await readFile(bestFrame.path);
-  const md5 = createHash('md5').update(bytes).digest('hex');
-  return md5 === bestFrame.md5 && bytes.length === bestFrame.bytes ? [] : ['the frame on disk has a different MD5'];
+function frameProblems({ bestFrame, frame, decision, similarity }: VerificationView): string[] {
+  if (bestFrame !== null) return [];
+  if (frame === 'none' && similarity !== null && decision === 'match') return ['the frame is missing'];
+  return frame === 'lost' || frame === 'unknown_shape' ? [`the frame is ${frame}`] : [];
+}
+
+/** The media that a session was to bring besides its frame, and did not. */
+function mediaProblems(demoCase: DemoCase, { session }: VerificationView): string[] {
+  const wanted = isSessionCase(demoCase) ? (demoCase.session.media ?? []) : [];
+  const stored = session?.media.map(({ name }) => name) ?? [];
+  const missing = OTHER_MEDIA.filter((name) => wanted.includes(name) && !stored.includes(name));
+  return missing.map((name) => `the ${name} is missing`);
+}
+
+/** Reads the frame, and the media of a session. */
+async function fileProblems({ bestFrame, session }: VerificationView): Promise<string[]> {
+  const problems: string[] = [];
+  for (const { path, md5, bytes } of keptFiles({ stored: bestFrame, media: session?.media ?? [] })) {
+    const content = await readFile(path);
+    const isSame = createHash('md5').update(content).digest('hex') === md5 && content.length === bytes;
+    if (!isSame) problems.push(`${basename(path)} on disk has a different MD5`);
+  }
+  return problems;
 }
 
 export function summarize(results: readonly DemoResult[]) {
@@ -73,6 +94,7 @@ export function toJson(results: readonly DemoResult[]) {
     verifications: results.map(({ case: { name }, id, view, problems }) => ({
       id,
       case: name,
+      action: view?.action ?? null,
       upload: view?.upload ?? null,
       state: view?.state ?? null,
       decision: view?.decision ?? null,
@@ -88,36 +110,41 @@ export function toJson(results: readonly DemoResult[]) {
   };
 }
 
-const HEAD = [
-  '',
-  'id',
-  'case',
-  'upload',
-  'upload ms',
-  'md5 ms',
-  'detect ms',
-  'download ms',
-  'decision',
-  'similarity',
-  'paid',
-  'RequestId',
-  'frame',
-];
-
+/** A table of the verifications, and one of the sessions: their stages differ. */
 export function formatResults(results: readonly DemoResult[]): string {
+  const sessions = results.filter((result) => isSessionCase(result.case));
+  const verifications = results.filter((result) => !isSessionCase(result.case));
+  return [verifications, sessions].flatMap((group) => (group.length === 0 ? [] : [formatGroup(group)])).join('\n');
+}
+
+function formatGroup(results: readonly DemoResult[]): string {
   // RequestIds are shortened if the line would wrap. `bestframe get` and the JSON show them in full.
   const isWide = (process.stdout.columns ?? 999) >= 230;
+  const [way, stages] = results.every((result) => isSessionCase(result.case))
+    ? (['flow', SESSION_STAGES] as const)
+    : (['upload', FILE_STAGES] as const);
+  const head = ['', 'id', 'case', way, ...stages.map((stage) => `${stage} ms`), ...OUTCOME];
   return formatTable(
-    HEAD,
-    results.map((result) => row(result, { isWide })),
+    head,
+    results.map((result) => row(result, stages, { isWide })),
   );
 }
 
-function row({ case: { name }, id, view, problems }: DemoResult, { isWide }: { isWide: boolean }): string[] {
+const FILE_STAGES: readonly StageName[] = ['upload', 'md5', 'detect', 'download'];
+/** Without `await`: in it, no worker works. */
+const SESSION_STAGES: readonly StageName[] = ['start', 'collect', 'download'];
+const OUTCOME = ['decision', 'similarity', 'paid', 'RequestId', 'frame'];
+
+function row(
+  { case: demoCase, id, view, problems }: DemoResult,
+  stages: readonly StageName[],
+  { isWide }: { isWide: boolean },
+): string[] {
   const mark = problems.length === 0 ? pc.green('✓') : pc.red('✗');
-  if (view === null) return [mark, id, name, '', '', '', '', '', pc.red('lost'), '', '', '', ''];
-  const stage = (index: number) => {
-    const { attempts, ms } = view.stages[index] ?? { attempts: 0, ms: 0 };
+  if (view === null)
+    return [mark, id, demoCase.name, '', ...stages.map(() => ''), pc.red('lost'), ...OUTCOME.slice(1).map(() => '')];
+  const stage = (name: StageName) => {
+    const { attempts, ms } = view.stages.find((each) => each.name === name) ?? { attempts: 0, ms: 0 };
     return attempts === 0 ? '–' : `${Math.round(ms)}${attempts > 1 ? ` (${attempts}×)` : ''}`;
   };
   const requestId = view.requestIds.at(-1) ?? '–';
@@ -126,16 +153,18 @@ function row({ case: { name }, id, view, problems }: DemoResult, { isWide }: { i
   return [
     mark,
     id,
-    name,
-    view.upload === 'own-bucket' ? 'own bucket' : 'upload URL',
-    stage(0),
-    stage(1),
-    stage(2),
-    stage(3),
+    demoCase.name,
+    wayOf(demoCase),
+    ...stages.map(stage),
     outcome,
     view.similarity === null ? '–' : view.similarity.toFixed(2),
     String(view.paidCalls),
     isWide || requestId.length < 10 ? requestId : `${requestId.slice(0, 8)}…`,
     view.bestFrame === null ? '–' : isWide ? basename(view.bestFrame.path) : '✓',
   ];
+}
+
+function wayOf(demoCase: DemoCase): string {
+  if (isSessionCase(demoCase)) return demoCase.session.action;
+  return demoCase.request.upload === 'own-bucket' ? 'own bucket' : 'upload URL';
 }

@@ -1,13 +1,14 @@
 /**
- * The verifications of the demo. Each scenario has an input and an expected result. Some inputs fail on purpose, either because
- * of a test card in the liveness package or because of a fault that the emulator simulates.
+ * The verifications and sessions of the demo. Each scenario has an input and an expected result. Some inputs fail on purpose, either
+ * because of a test card in the liveness package or because of a fault that the emulator simulates.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { VerificationRequest } from '../../domain/verification/request.ts';
+import type { SessionRequest } from '../../domain/verification/session-request.ts';
 import type { Source } from '../../domain/verification/sources.ts';
 import type { Decision, State } from '../../domain/verification/states.ts';
-import type { EmulatorControl } from '../../emulator/control.ts';
+import type { EmulatorControl, PlayStep } from '../../emulator/control.ts';
 import { type SampleOptions, sampleImage, sampleLiveData, sampleVideo } from '../../emulator/samples.ts';
 
 type UploadWay = 'own-bucket' | 'create-upload-url';
@@ -24,7 +25,7 @@ export interface ExpectedResult {
   readonly rewinds?: number;
 }
 
-interface Scenario {
+interface FileScenario {
   readonly name: string;
   readonly upload: UploadWay;
   readonly from?: SourceKind;
@@ -36,10 +37,37 @@ interface Scenario {
   readonly expected: ExpectedResult;
 }
 
-export interface DemoCase {
+/** What the phone or page of a session does. */
+export type PhoneStep = PlayStep extends infer Step ? (Step extends unknown ? Omit<Step, 'token'> : never) : never;
+
+interface SessionScenario {
   readonly name: string;
-  readonly request: VerificationRequest;
+  readonly flow: SessionRequest['action'];
+  readonly parameters?: object;
+  /** Whether the person is compared with a photo that the request brings. */
+  readonly bringsPhoto?: boolean;
+  readonly media?: SessionRequest['media'];
+  readonly phone: readonly PhoneStep[];
   readonly expected: ExpectedResult;
+}
+
+type Scenario = FileScenario | SessionScenario;
+
+interface CommonCase {
+  readonly name: string;
+  readonly expected: ExpectedResult;
+}
+export interface VerificationCase extends CommonCase {
+  readonly request: VerificationRequest;
+}
+export interface SessionCase extends CommonCase {
+  readonly session: SessionRequest;
+  readonly phone: readonly PhoneStep[];
+}
+export type DemoCase = VerificationCase | SessionCase;
+
+export function isSessionCase(demoCase: DemoCase): demoCase is SessionCase {
+  return 'session' in demoCase;
 }
 
 const MATCH: ExpectedResult = { state: 'completed', decision: 'match', paidCalls: 1, rewinds: 0 };
@@ -153,6 +181,38 @@ export const SCENARIOS: readonly Scenario[] = [
     sample: match,
     expected: MATCH,
   },
+  {
+    name: 'document and face',
+    flow: 'ApplySdkVerificationToken',
+    parameters: { CheckMode: 1 },
+    media: ['bestFrame', 'profileImage', 'ocr'],
+    phone: [{ step: 'finish' }],
+    expected: completedWith('match', 1),
+  },
+  {
+    name: 'low similarity',
+    flow: 'GetFaceIdTokenIntl',
+    parameters: { CheckMode: 'compare' },
+    bringsPhoto: true,
+    phone: [{ step: 'finish', card: 'lowSimilarity' }],
+    // Tencent does not document whether it bills this code, so the session counts as possibly paid.
+    expected: completedWith('no_match'),
+  },
+  {
+    name: 'liveness only, with video',
+    flow: 'ApplyLivenessToken',
+    media: ['bestFrame', 'liveVideo'],
+    phone: [{ step: 'finish' }],
+    expected: completedWith('live', 1),
+  },
+  {
+    name: 'page, bad light at first',
+    flow: 'ApplyWebVerificationBizTokenIntl',
+    parameters: { RedirectURL: 'https://shop.example.com/verified/{id}' },
+    bringsPhoto: true,
+    phone: [{ step: 'start' }, { step: 'try', card: 'badLight' }, { step: 'finish' }],
+    expected: completedWith('match', 1),
+  },
 ];
 
 /** Where the demo stores its inputs. */
@@ -163,29 +223,50 @@ export interface InputStores {
   readonly bucket: { readonly name: string; readonly region: string };
 }
 
-/** Writes the inputs of `count` verifications to their sources. The scenarios are used in turn and repeat after the last one. */
+/** Writes the inputs of `count` cases to their sources. The scenarios are used in turn and repeat after the last one. */
 export async function prepareScenarios(count: number, stores: InputStores): Promise<DemoCase[]> {
   await mkdir(stores.inputsDir, { recursive: true });
   return Promise.all(
-    Array.from({ length: count }, async (_, index) => {
+    Array.from({ length: count }, (_, index) => {
       const scenario = SCENARIOS[index % SCENARIOS.length] as Scenario;
-      const nonce = `demo-${index + 1}`;
-      const { from = 'file', base64Photo = false, upload, sample, video, name, expected } = scenario;
-      const photo = sampleImage(nonce);
-      const image = base64Photo ? Buffer.from(photo.toString('base64')) : photo;
-      const card = { ...sample, nonce };
-      const recording =
-        video === undefined
-          ? { liveData: await storeInput(`${nonce}-live.gz`, sampleLiveData(card), from, stores) }
-          : { video: await storeInput(`${nonce}.mp4`, sampleVideo(card), from, stores) };
-      const resources = { ...recording, image: await storeInput(`${nonce}-photo.jpg`, image, from, stores) };
+      const key = `demo-${index + 1}`;
+      if ('flow' in scenario) return prepareSession(scenario, key, stores);
       // As in production: a person waits for the result of most verifications, and the rest run in the background.
-      const lane = index % 4 === 3 ? 'batch' : 'interactive';
-      const request = buildRequest({ key: nonce, upload, resources, lane }, stores);
-      if (video === undefined) return { name, expected, request };
-      return { name, expected, request: { ...request, action: 'VideoLivenessCompare', liveness: video } };
+      return prepareVerification(scenario, { key, lane: index % 4 === 3 ? 'batch' : 'interactive' }, stores);
     }),
   );
+}
+
+async function prepareVerification(
+  { from = 'file', base64Photo = false, upload, sample, video, name, expected }: FileScenario,
+  { key, lane }: Pick<RequestParts, 'key' | 'lane'>,
+  stores: InputStores,
+): Promise<VerificationCase> {
+  const photo = sampleImage(key);
+  const image = base64Photo ? Buffer.from(photo.toString('base64')) : photo;
+  const card = { ...sample, nonce: key };
+  const recording =
+    video === undefined
+      ? { liveData: await storeInput(`${key}-live.gz`, sampleLiveData(card), from, stores) }
+      : { video: await storeInput(`${key}.mp4`, sampleVideo(card), from, stores) };
+  const resources = { ...recording, image: await storeInput(`${key}-photo.jpg`, image, from, stores) };
+  const request = buildRequest({ key, upload, resources, lane }, stores);
+  if (video === undefined) return { name, expected, request };
+  return { name, expected, request: { ...request, action: 'VideoLivenessCompare', liveness: video } };
+}
+
+async function prepareSession(
+  { flow, parameters = {}, bringsPhoto = false, media, name, phone, expected }: SessionScenario,
+  key: string,
+  stores: InputStores,
+): Promise<SessionCase> {
+  const photo = bringsPhoto ? await storeInput(`${key}-photo.jpg`, sampleImage(key), 'file', stores) : null;
+  const session = {
+    ...{ key, action: flow, region: stores.bucket.region, parameters },
+    ...(photo === null ? {} : { resources: { image: photo } }),
+    ...(media === undefined ? {} : { media }),
+  } as SessionRequest;
+  return { name, session, phone, expected };
 }
 
 export interface OwnFiles {
@@ -194,7 +275,7 @@ export interface OwnFiles {
 }
 
 /** Cases from the user's own files, with alternating upload methods. Any decision is accepted. */
-export function prepareOwnFiles(count: number, { liveData, image }: OwnFiles, stores: InputStores): DemoCase[] {
+export function prepareOwnFiles(count: number, { liveData, image }: OwnFiles, stores: InputStores): VerificationCase[] {
   return Array.from({ length: count }, (_, index) => {
     const resources = { liveData: fileSource(liveData), image: fileSource(image) };
     const upload = index % 2 === 0 ? 'own-bucket' : 'create-upload-url';

@@ -103,6 +103,7 @@ const NAMES = [
   'NOT_POSSIBLE_NOW',
   'LEGAL_HOLD',
   'NO_FRAME',
+  'NO_MEDIUM',
   'RANGE_NOT_SATISFIABLE',
   'AUDIT_UNAVAILABLE',
   // the pipeline

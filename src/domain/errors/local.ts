@@ -665,9 +665,18 @@ const ROWS: Readonly<Record<Code, Row>> = {
       operator: 'Frames are kept for BESTFRAME_KEEP_FRAMES_HOURS.',
     },
   ],
+  NO_MEDIUM: [
+    'caller',
+    'There is no such medium to read',
+    'The session has not ended, did not ask for this medium, got none from Tencent, or its media were deleted.',
+    {
+      caller: 'Check `session.media` of the verification: it lists what there is after the end.',
+      operator: 'Media are kept as long as frames: for BESTFRAME_KEEP_FRAMES_HOURS.',
+    },
+  ],
   RANGE_NOT_SATISFIABLE: [
     'caller',
-    'The requested range is outside the picture',
+    'The requested range is outside the file',
     'The range starts after the last byte.',
     'Omit the Range header, or request an existing range. HEAD returns the size.',
   ],

@@ -228,7 +228,7 @@ const ROWS: readonly Row[] = [
     'account',
     'Tencent does not offer this API in this region',
     'The API is available in other regions only.',
-    'Use ap-singapore, ap-hongkong or ap-bangkok.',
+    'Use a region that offers it: docs/flows.md lists them.',
   ],
   // caller
   ['InvalidParameter', 'caller', 'A parameter is not valid', 'Tencent does not accept a parameter.', COMPARE],

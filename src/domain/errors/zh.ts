@@ -272,7 +272,14 @@ const BESTFRAME: Readonly<Record<Code, Words>> = {
       operator: '图片的保留时间为 BESTFRAME_KEEP_FRAMES_HOURS。',
     },
   ],
-  RANGE_NOT_SATISFIABLE: ['请求的范围超出图片大小', '请去掉 Range 请求头，或请求有效的范围；HEAD 请求会返回图片大小。'],
+  NO_MEDIUM: [
+    '没有该媒体文件可读取',
+    {
+      caller: '请查看核验的 `session.media` 字段：会话结束后，其中列出了已保存的媒体文件。',
+      operator: '媒体文件与图片的保留时间相同：BESTFRAME_KEEP_FRAMES_HOURS。',
+    },
+  ],
+  RANGE_NOT_SATISFIABLE: ['请求的范围超出文件大小', '请去掉 Range 请求头，或请求有效的范围；HEAD 请求会返回文件大小。'],
   AUDIT_UNAVAILABLE: ['无法写入审计日志', '请为进程授予 BESTFRAME_AUDIT 的写入权限，并释放空间。'],
 
   CLOSED_BY_OPERATOR: ['运维人员关闭了闸门', '`bestframe gate open` 可立即打开闸门。'],
@@ -473,7 +480,7 @@ const FACEID: Readonly<Record<string, Words>> = {
   InvalidAction: ['接入地址不支持该接口', `${ENDPOINT}它必须是国际站的 FaceID 接入地址。`],
   NoSuchProduct: ['接入地址不提供 FaceID 服务', ENDPOINT],
   NoSuchVersion: ['接入地址不支持该 API 版本', ENDPOINT],
-  UnsupportedRegion: ['该接口不支持此地域', '请使用 ap-singapore、ap-hongkong 或 ap-bangkok。'],
+  UnsupportedRegion: ['该接口不支持此地域', '请使用支持该接口的地域：docs/flows.md 列出了各接口的地域。'],
   InvalidParameter: ['参数错误', PARAMETER],
   'InvalidParameter.*': ['参数错误', PARAMETER],
   InvalidParameterValue: ['参数取值错误', PARAMETER_VALUE],

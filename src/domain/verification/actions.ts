@@ -8,12 +8,11 @@
  */
 import type { SubProduct } from '../errors/index.ts';
 import { FLOW_NAMES, FLOWS, type FlowName, flowOf, isFlow, RESULT_CALLS, type ResultCall } from './flows.ts';
+import { REGIONS, type Region } from './regions.ts';
 import type { StageName } from './states.ts';
 import { bytesBeforeBase64, VENDOR_CALLS, type VendorCallName } from './vendor-calls.ts';
 
-export const REGIONS = VENDOR_CALLS.CreateUploadUrl.regions;
-/** Region of the FaceID API. The bucket must be in the same region. */
-export type Region = (typeof REGIONS)[number];
+export { REGIONS, type Region };
 
 export const CHECK_NAMES = ['DetectReflectLivenessAndCompare', 'VideoLivenessCompare'] as const;
 /** The paid FaceID call of a verification whose files the caller has. */
@@ -144,6 +143,30 @@ export type GatedCall = VendorCallName | FlowName | ResultCall;
 /** The product as which the call of an action is sold. */
 export function subProductOf(action: ActionName): SubProduct {
   return isFlow(action) ? FLOWS[action].subProduct : VENDOR_CALLS[action].subProduct;
+}
+
+/** The regions that serve a call. */
+export function regionsOf(call: GatedCall): readonly Region[] {
+  if (isFlow(call)) return FLOWS[call].regions;
+  return isResultCall(call) ? FLOWS[flowOf(call)].regions : VENDOR_CALLS[call].regions;
+}
+
+export function serves(region: Region, call: GatedCall): boolean {
+  return regionsOf(call).includes(region);
+}
+
+/** @returns what is wrong with a request for a call in a region, or null. */
+export function regionProblem(region: Region, call: GatedCall): string | null {
+  return serves(region, call) ? null : `does not serve ${call}: use one of ${regionsOf(call).join(', ')}`;
+}
+
+/** The places of the gates of some calls: every region that serves the call. */
+export function placesOf<Call extends GatedCall>(
+  calls: readonly Call[],
+): readonly { readonly region: Region; readonly action: Call }[] {
+  return REGIONS.flatMap((region) =>
+    calls.filter((call) => serves(region, call)).map((action) => ({ region, action })),
+  );
 }
 
 /** Tencent's default limit of a call, in calls per second. */

@@ -6,6 +6,7 @@
  * Sources: Tencent's API pages (eKYC, product 1061, version 2018-03-01) and the models of its SDK.
  */
 import type { SubProduct } from '../errors/index.ts';
+import { REGIONS, type Region } from './regions.ts';
 
 export const FLOW_NAMES = [
   'ApplySdkVerificationToken',
@@ -43,6 +44,8 @@ export interface FlowRule {
   readonly resultCall: ResultCall;
   /** The product as which the flow is sold. It decides which results are billed. */
   readonly subProduct: SubProduct;
+  /** Where both calls are offered. */
+  readonly regions: readonly Region[];
   /** Default limit of one account for each of the two calls, in calls per second. */
   readonly qps: number;
   /** The field of the start call's answer with the token. The result call has a parameter of the same name. */
@@ -84,6 +87,7 @@ export const FLOWS: Readonly<Record<FlowName, FlowRule>> = {
   ApplySdkVerificationToken: {
     resultCall: 'GetSdkVerificationResult',
     subProduct: 'app-sdk',
+    regions: REGIONS,
     qps: 20,
     token: 'SdkToken',
     url: null,
@@ -102,6 +106,7 @@ export const FLOWS: Readonly<Record<FlowName, FlowRule>> = {
   GetFaceIdTokenIntl: {
     resultCall: 'GetFaceIdResultIntl',
     subProduct: 'app-sdk',
+    regions: REGIONS,
     qps: 20,
     token: 'SdkToken',
     url: null,
@@ -119,6 +124,7 @@ export const FLOWS: Readonly<Record<FlowName, FlowRule>> = {
   ApplyLivenessToken: {
     resultCall: 'GetLivenessResult',
     subProduct: 'app-sdk',
+    regions: ['ap-singapore', 'ap-hongkong', 'ap-jakarta'],
     qps: 20,
     token: 'SdkToken',
     url: null,
@@ -132,6 +138,7 @@ export const FLOWS: Readonly<Record<FlowName, FlowRule>> = {
   ApplyWebVerificationBizTokenIntl: {
     resultCall: 'GetWebVerificationResultIntl',
     subProduct: 'h5',
+    regions: REGIONS,
     qps: 20,
     token: 'BizToken',
     url: 'VerificationURL',

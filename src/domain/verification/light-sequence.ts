@@ -7,8 +7,13 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type Failure, inputFailure } from '../errors/failure.ts';
 import { CODES } from '../errors/index.ts';
-import { REGIONS, SEQUENCE } from './actions.ts';
+import { REGIONS, regionProblem, SEQUENCE, SEQUENCE_CALL } from './actions.ts';
 import { describeInvalidField, UPLOAD_WAYS } from './request.ts';
+
+export const sequenceRegion = z.enum(REGIONS).superRefine((region, context) => {
+  const message = regionProblem(region, SEQUENCE_CALL);
+  if (message !== null) context.addIssue({ code: 'custom', message });
+});
 
 const sequenceRequest = z.strictObject({
   /** The SDK's output: Base64 text as bytes, not decoded. */
@@ -28,7 +33,7 @@ const sequenceRequest = z.strictObject({
     .max(128, 'is longer than 128 characters: use a shorter id, or a hash of it')
     .regex(/^[\x21-\x7e]*$/, 'has a forbidden character: use printable ASCII without spaces only')
     .optional(),
-  region: z.enum(REGIONS),
+  region: sequenceRegion,
   upload: z.enum(UPLOAD_WAYS),
   /** @default chosen by Tencent: '4', blinking and light. */
   securityLevel: z.enum(SEQUENCE.levels).optional(),

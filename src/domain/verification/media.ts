@@ -1,5 +1,5 @@
-/** Where the media of a session are stored: beside the frame, under its name with the name of the medium. */
-import type { MediaName } from './flows.ts';
+/** The media of a session: their types, and where they are stored: beside the frame, under its name with the name of the medium. */
+import { MEDIA_NAMES, type MediaName } from './flows.ts';
 import type { StoredFrame } from './outcomes.ts';
 import type { FrameTarget } from './request.ts';
 
@@ -13,6 +13,22 @@ const ENDINGS: Readonly<Record<MediaName, string>> = {
   cardVideo: 'mp4',
   ocr: 'json',
 };
+
+/** Content type of each medium. `liveData` is in a format of Tencent's own. */
+export const MEDIA_TYPES = {
+  bestFrame: 'image/jpeg',
+  liveVideo: 'video/mp4',
+  actionVideo: 'video/mp4',
+  liveData: 'application/octet-stream',
+  profileImage: 'image/jpeg',
+  cardImage: 'image/jpeg',
+  cardVideo: 'video/mp4',
+  ocr: 'application/json',
+} as const satisfies Readonly<Record<MediaName, string>>;
+
+/** The media besides the frame, which has a place of its own in every verification. */
+export type OtherMedium = Exclude<MediaName, 'bestFrame'>;
+export const OTHER_MEDIA = MEDIA_NAMES.filter((name): name is OtherMedium => name !== 'bestFrame');
 
 /** The place of a medium. @param target the place of the frame. */
 export function mediumTarget(id: string, target: FrameTarget, name: MediaName): FrameTarget {

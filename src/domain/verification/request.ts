@@ -13,6 +13,7 @@ import {
   REGIONS,
   RESOURCE_NAMES,
   type ResourceName,
+  regionProblem,
   resourcesOf,
 } from './actions.ts';
 import type { SessionOrder } from './flows.ts';
@@ -169,10 +170,19 @@ interface Conflict {
 }
 
 export const verificationRequest = requestFields.superRefine((request, context) => {
-  for (const conflict of [...findResourceConflicts(request), ...findLivenessConflicts(request)]) {
+  for (const conflict of [
+    ...findRegionConflicts(request),
+    ...findResourceConflicts(request),
+    ...findLivenessConflicts(request),
+  ]) {
     context.addIssue({ code: 'custom', ...conflict });
   }
 });
+
+function findRegionConflicts({ region, action }: RequestFields): Conflict[] {
+  const message = regionProblem(region, action);
+  return message === null ? [] : [{ path: ['region'], message }];
+}
 
 /** A request must name exactly the resources of its action, and their sources must differ. */
 function findResourceConflicts({ action, resources }: RequestFields): Conflict[] {

@@ -3,6 +3,7 @@
  * verification, and Tencent's own parameters of its flow.
  */
 import { z } from 'zod';
+import { regionProblem } from './actions.ts';
 import { FLOW_PARAMETERS } from './flow-parameters.ts';
 import { FLOW_NAMES, FLOWS, type FlowName, MEDIA_NAMES, type SessionOrder } from './flows.ts';
 import {
@@ -83,6 +84,8 @@ export function parseSession(input: unknown, now: number, required: readonly Req
     throw invalidRequest(field, problem);
   }
   const { parameters, media, resources, ...rest } = parsed.data;
+  const unserved = regionProblem(rest.region, rest.action);
+  if (unserved !== null) throw invalidRequest('region', unserved);
   const rule = FLOWS[rest.action];
   const use = rule.photo?.use(parameters) ?? 'refused';
   const { image } = resources;

@@ -7,9 +7,7 @@
  */
 
 import type { SubProduct } from '../errors/index.ts';
-
-/** The international regions of the calls that take links. */
-const regions = ['ap-singapore', 'ap-hongkong', 'ap-bangkok'] as const;
+import { LINK_REGIONS, type Region } from './regions.ts';
 
 /**
  * What a field holds. `text`, `link` and `md5` are strings in JSON: a link is an https URL, and an MD5 has 32 hex digits.
@@ -31,7 +29,7 @@ export interface ParameterRule {
 export type OutputRule = FieldKind | { readonly [field: string]: FieldKind };
 
 export interface VendorCall {
-  readonly regions: readonly string[];
+  readonly regions: readonly Region[];
   /** The product as which the call is sold. It decides which answers are billed. */
   readonly subProduct: SubProduct;
   /** Default limit of one account, in calls per second. */
@@ -51,7 +49,7 @@ const md5 = { kind: 'md5', required: true } as const;
 
 export const VENDOR_CALLS = {
   CreateUploadUrl: {
-    regions,
+    regions: LINK_REGIONS,
     subProduct: 'free',
     qps: 20,
     // Tencent publishes no list of the accepted values.
@@ -60,7 +58,7 @@ export const VENDOR_CALLS = {
     needed: ['UploadUrl', 'ResourceUrl', 'ExpiredTimestamp', 'RequestId'],
   },
   GenerateReflectSequence: {
-    regions,
+    regions: LINK_REGIONS,
     subProduct: 'free',
     qps: 5,
     parameters: {
@@ -73,7 +71,7 @@ export const VENDOR_CALLS = {
     needed: ['ReflectSequenceUrl', 'ReflectSequenceMd5', 'RequestId'],
   },
   DetectReflectLivenessAndCompare: {
-    regions,
+    regions: LINK_REGIONS,
     subProduct: 'pure-api',
     qps: 5,
     parameters: { LiveDataUrl: link, LiveDataMd5: md5, ImageUrl: link, ImageMd5: md5 },
@@ -89,7 +87,7 @@ export const VENDOR_CALLS = {
     frame: { link: 'BestFrameUrl', md5: 'BestFrameMd5' },
   },
   VideoLivenessCompare: {
-    regions,
+    regions: LINK_REGIONS,
     subProduct: 'pure-api',
     qps: 20,
     parameters: {

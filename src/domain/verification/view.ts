@@ -7,7 +7,7 @@ import type { MediaName } from './flows.ts';
 import type { HistoryEntry } from './history.ts';
 import type { LegalHold } from './legal-hold.ts';
 import type { Mode } from './mode.ts';
-import type { StoredFrame } from './outcomes.ts';
+import type { StoredFrame, StoredMedium } from './outcomes.ts';
 import type { PausedBy } from './pauses.ts';
 import type { Consent, Lane, UploadWay } from './request.ts';
 import type { Decision, FrameState, NextStep, StageName, State } from './states.ts';
@@ -32,8 +32,14 @@ export interface SessionView {
   readonly livenessTags: readonly string[];
   /** What is to be moved from Tencent; empty after the end. */
   readonly wanted: readonly MediaName[];
-  /** What was stored besides the frame. */
-  readonly media: readonly { readonly name: MediaName; readonly bytes: number; readonly md5: string }[];
+  /** What was stored besides the frame; empty before the end. */
+  readonly media: readonly MediumView[];
+}
+
+/** A medium of a session that is stored. */
+export interface MediumView extends StoredMedium {
+  /** Content type. @example 'video/mp4' */
+  readonly type: string;
 }
 
 /** A verification with its history. */
@@ -111,9 +117,10 @@ export interface VerificationView {
   readonly history: readonly HistoryEntry[];
 }
 
-/** A verification as the HTTP API returns it: without the location of its frame. */
-export type VerificationAnswer = Omit<VerificationView, 'bestFrame' | 'history'> & {
+/** A verification as the HTTP API returns it: without the locations of its frame and media. */
+export type VerificationAnswer = Omit<VerificationView, 'bestFrame' | 'history' | 'session'> & {
   readonly bestFrame: Omit<StoredFrame, 'path'> | null;
+  readonly session: (Omit<SessionView, 'media'> & { readonly media: readonly Omit<MediumView, 'path'>[] }) | null;
 };
 /** An answer together with its history. */
 export type AnswerWithHistory = VerificationAnswer & Pick<VerificationView, 'history'>;

@@ -1,5 +1,6 @@
 import type { GateCommand } from '../../domain/operations/gates.ts';
-import type { GatedAction, Region } from '../../domain/verification/actions.ts';
+import { type GatedAction, type Region, regionProblem } from '../../domain/verification/actions.ts';
+import { invalidRequest } from '../../domain/verification/request.ts';
 import type { Deployment } from '../deployment.ts';
 import { runScript } from './run.ts';
 
@@ -9,11 +10,13 @@ export interface SteerRequest {
   readonly why: string;
 }
 
-/** @returns whether the command changed anything. */
+/** @returns whether the command changed anything. @throws Failure if the region does not serve the call */
 export async function steerGate(
   { redis, names }: Pick<Deployment, 'redis' | 'names'>,
   { region, action }: { region: Region; action: GatedAction },
   { act, by, why }: SteerRequest,
 ): Promise<boolean> {
+  const problem = regionProblem(region, action);
+  if (problem !== null) throw invalidRequest('region', problem);
   return (await runScript(redis, 'steer-gate', { gate: names.gate(region, action).gate }, { act, by, why })) === 'done';
 }

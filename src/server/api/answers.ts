@@ -21,7 +21,7 @@ export function verificationAnswer(view: VerificationView): z.infer<typeof verif
             ...session,
             livenessTags: [...session.livenessTags],
             wanted: [...session.wanted],
-            media: [...session.media],
+            media: session.media.map(({ name, bytes, md5, type }) => ({ name, bytes, md5, type })),
           },
     bestFrame: bestFrame === null ? null : { bytes: bestFrame.bytes, md5: bestFrame.md5 },
     reason:

@@ -42,6 +42,7 @@ const STATUS: Readonly<Partial<Record<string, number>>> = {
   NO_SUCH_ROUTE: 404,
   RECORD_MISSING: 404,
   NO_FRAME: 404,
+  NO_MEDIUM: 404,
   KEY_CONFLICT: 409,
   NOT_POSSIBLE_NOW: 409,
   LEGAL_HOLD: 409,

@@ -58,6 +58,6 @@ export const sessionView = z.object({
   livenessTags: z.array(text).describe('Tencent’s reasons for a failed liveness check.'),
   wanted: z.array(z.enum(MEDIA_NAMES)).describe('What is to be moved from Tencent. Empty after the end.'),
   media: z
-    .array(z.object({ name: z.enum(MEDIA_NAMES), bytes: z.int(), md5: text }))
-    .describe('What was stored besides the frame.'),
+    .array(z.object({ name: z.enum(MEDIA_NAMES), bytes: z.int(), md5: text, type: text.describe('Content type.') }))
+    .describe('What was stored besides the frame: read it with `GET /v1/verifications/{id}/media/{name}`.'),
 });

@@ -280,6 +280,8 @@ describe('readConfig', () => {
       BESTFRAME_SLOTS: '200',
       BESTFRAME_QPS_DETECT: '2.5',
       BESTFRAME_QPS_UPLOAD_URL: 'ap-hongkong=40',
+      BESTFRAME_QPS_WEB_RESULT: 'sa-saopaulo=50',
+      BESTFRAME_QPS_LIVENESS_START: '30',
       BESTFRAME_ALLOW_PRIVATE_SOURCES: 'true',
       BESTFRAME_DASHBOARD_PORT: '0',
     });
@@ -293,6 +295,8 @@ describe('readConfig', () => {
       limits: {
         DetectReflectLivenessAndCompare: { 'ap-singapore': 2.5, 'ap-hongkong': 2.5, 'ap-bangkok': 2.5 },
         CreateUploadUrl: { 'ap-hongkong': 40 },
+        ApplyLivenessToken: { 'ap-singapore': 30, 'ap-hongkong': 30, 'ap-jakarta': 30 },
+        GetWebVerificationResultIntl: { 'sa-saopaulo': 50 },
       },
       allowPrivateSources: true,
     });
@@ -474,6 +478,8 @@ const INVALID: readonly (readonly [name: keyof typeof SETTINGS, value: string, a
   ['BESTFRAME_QPS_VIDEO', '-1', 'write calls per second'],
   ['BESTFRAME_QPS_UPLOAD_URL', '1e9', 'write calls per second'],
   ['BESTFRAME_QPS_UPLOAD_URL', 'ap-mars=5', 'write calls per second'],
+  ['BESTFRAME_QPS_DETECT', 'ap-jakarta=5', 'use one of ap-singapore, ap-hongkong, ap-bangkok'],
+  ['BESTFRAME_QPS_LIVENESS_START', 'ap-bangkok=5', 'use one of ap-singapore, ap-hongkong, ap-jakarta'],
   ['BESTFRAME_LOG', 'xml', 'use one of json, pretty, silent'],
   ['BESTFRAME_LOG_LEVEL', 'trace', 'use one of debug, info, warn, error'],
   ['BESTFRAME_DASHBOARD_PORT', '65536', 'from 0 to 65535: write digits only'],

@@ -35,6 +35,10 @@ export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])
       'BESTFRAME_QPS_VIDEO',
       'BESTFRAME_QPS_SEQUENCE',
       'BESTFRAME_QPS_UPLOAD_URL',
+      ...(['SDK', 'FACEID', 'LIVENESS', 'WEB'] as const).flatMap((flow) => [
+        `BESTFRAME_QPS_${flow}_START` as const,
+        `BESTFRAME_QPS_${flow}_RESULT` as const,
+      ]),
     ],
   ],
   [

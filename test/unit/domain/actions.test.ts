@@ -1,12 +1,19 @@
 /** Tests the table of actions and the small rules around it. */
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import {
+  ACTION_NAMES,
   ACTIONS,
+  type ActionName,
   CHECK_NAMES,
   callsPerSecond,
   defaultQps,
   GATED_ACTIONS,
+  isResultCall,
   objectNames,
+  placesOf,
+  REGIONS,
+  regionsOf,
   resourcesOf,
   SEQUENCE,
 } from '../../../src/domain/verification/actions.ts';
@@ -44,6 +51,40 @@ it('the rate limit is the configured one for the region, or else Tencent’s', (
   expect(callsPerSecond(limits, 'ap-bangkok', 'VideoLivenessCompare')).toBe(20);
   expect(callsPerSecond(limits, 'ap-singapore', 'DetectReflectLivenessAndCompare')).toBe(5);
   expect(defaultQps('CreateUploadUrl')).toBe(20);
+});
+
+it('a call has a gate in each region that serves it, and in no other', () => {
+  const places = placesOf(GATED_ACTIONS);
+  for (const region of REGIONS) {
+    const served = places.filter((place) => place.region === region).map(({ action }) => action);
+    expect(served).toEqual(GATED_ACTIONS.filter((call) => regionsOf(call).includes(region)));
+  }
+  const inSaoPaulo = places.filter(({ region }) => region === 'sa-saopaulo').map(({ action }) => action);
+  expect(inSaoPaulo.filter((call) => !isResultCall(call))).toEqual([
+    'ApplySdkVerificationToken',
+    'GetFaceIdTokenIntl',
+    'ApplyWebVerificationBizTokenIntl',
+  ]);
+});
+
+it('the page about flows lists the regions of each action', () => {
+  const page = readFileSync(new URL('../../../docs/flows.md', import.meta.url), 'utf8');
+  const [, table = ''] = /## Regions\n[\s\S]*?\n((?:\|.*\n)+)/.exec(page) ?? [];
+  const [head = [], , ...rows] = table
+    .trim()
+    .split('\n')
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  expect(head.slice(1).map((cell) => cell.replaceAll('`', ''))).toEqual([...REGIONS]);
+  const listed = rows.flatMap(([call = '', ...cells]) => [
+    [call.replaceAll('`', ''), REGIONS.filter((_, index) => cells[index] === 'yes')] as const,
+  ]);
+  const sorted = (call: ActionName) => REGIONS.filter((region) => regionsOf(call).includes(region));
+  expect(listed).toEqual(ACTION_NAMES.map((action) => [action, sorted(action)]));
 });
 
 it('a name that an operator gives has letters, digits and inner hyphens', () => {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { parseSequence } from '../../../src/domain/verification/light-sequence.ts';
+import { REGIONS } from '../../../src/domain/verification/regions.ts';
 
 const DATA = Buffer.from('ZGV2aWNl');
 const MD5 = createHash('md5').update(DATA).digest('hex');
@@ -56,7 +57,12 @@ describe('a request', () => {
     [{ key: 'k'.repeat(129) }, 'key', 'key is longer than 128 characters: use a shorter id, or a hash of it'],
     [{ key: 'a b' }, 'key', 'key has a forbidden character: use printable ASCII without spaces only'],
     [{ key: ' a' }, 'key', 'key has a forbidden character: use printable ASCII without spaces only'],
-    [{ region: 'ap-tokyo' }, 'region', 'region is not known: use one of ap-singapore, ap-hongkong, ap-bangkok'],
+    [{ region: 'ap-tokyo' }, 'region', `region is not known: use one of ${REGIONS.join(', ')}`],
+    [
+      { region: 'sa-saopaulo' },
+      'region',
+      'region does not serve GenerateReflectSequence: use one of ap-singapore, ap-hongkong, ap-bangkok',
+    ],
     [{ upload: 'ftp' }, 'upload', 'upload is not known: use one of own-bucket, create-upload-url'],
     [{ securityLevel: '5' }, 'securityLevel', 'securityLevel is not known: use one of 1, 2, 3, 4'],
     [{ level: '1' }, '', 'the request has an unknown field "level": remove it or correct its name'],

@@ -32,6 +32,13 @@ const INVALID: readonly InvalidRequest[] = [
   ['no resources', { ...REFLECT, resources: {} }, 'resources.liveData', 'is missing', 'liveData and image'],
   ['an unknown action', { ...REFLECT, action: 'Guess' }, 'action', 'is not known', 'VideoLivenessCompare'],
   ['an unknown region', { ...REFLECT, region: 'ap-tokyo' }, 'region', 'is not known', 'ap-singapore, ap-hongkong'],
+  [
+    'a region that does not serve the action',
+    { ...REFLECT, region: 'ap-jakarta' },
+    'region',
+    'does not serve DetectReflectLivenessAndCompare',
+    'use one of ap-singapore, ap-hongkong, ap-bangkok',
+  ],
   ['no region', { ...REFLECT, region: undefined }, 'region', 'is not known', 'ap-singapore, ap-hongkong'],
   ['an unknown upload way', { ...REFLECT, upload: 'ftp' }, 'upload', 'is not known', 'own-bucket, create-upload-url'],
   ['an unknown lane', { ...REFLECT, lane: 'slow' }, 'lane', 'is not known', 'interactive, batch'],

@@ -1,33 +1,40 @@
 /**
- * Streams BestFrames, and deletes them after the caller has acknowledged them.
+ * Streams BestFrames and the other media of sessions, and deletes them after the caller has acknowledged them.
  *
- * What must hold:
- * 1. A frame is sent only if it is exactly the frame that was stored for the verification.
- * 2. A read, also of size and hash alone, and an acknowledgement are in the audit log before anything is sent or deleted.
+ * What must hold: an acknowledgement is in the audit log before anything is deleted.
  */
-import { Readable } from 'node:stream';
-import type { FastifyReply } from 'fastify';
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
+import { MEDIA_TYPES, OTHER_MEDIA, type OtherMedium } from '../../../domain/verification/media.ts';
 import type { StoredFrame } from '../../../domain/verification/outcomes.ts';
+import { isTerminal } from '../../../domain/verification/states.ts';
 import type { VerificationView } from '../../../domain/verification/view.ts';
 import { callerOf } from '../auth.ts';
 import { problems } from '../openapi.ts';
 import { ourFailure } from '../problems.ts';
 import { type Api, auditActor, getOrThrow, notFound, type RouteTools } from '../route-tools.ts';
 import { acknowledged, idParams } from '../schemas.ts';
-import { disconnectSignal } from '../waiting.ts';
+import { type StoredFile, sendFile, sendFileHead } from '../stored-files.ts';
 
-const jpeg = {
-  'image/jpeg': { schema: z.custom<Readable>().meta({ type: 'string', contentMediaType: 'image/jpeg' }) },
-};
+const contentOf = (type: string) => ({
+  [type]: { schema: z.custom<Readable>().meta({ type: 'string', contentMediaType: type }) },
+});
+const jpeg = contentOf('image/jpeg');
+const medium = Object.assign({}, ...Object.values(MEDIA_TYPES).map(contentOf)) as typeof jpeg;
+
+const mediumParams = idParams.extend({
+  name: z.enum(OTHER_MEDIA).describe('Name of the medium, as in `session.media` of the verification.'),
+});
 
 export function frameRoutes(app: Api, tools: RouteTools): void {
   readFrameRoute(app, tools);
   frameHeadRoute(app, tools);
+  readMediumRoute(app, tools);
+  mediumHeadRoute(app, tools);
   acknowledgeRoute(app, tools);
 }
 
-function readFrameRoute(app: Api, { audit, sink, closing }: RouteTools): void {
+function readFrameRoute(app: Api, tools: RouteTools): void {
   app.route({
     method: 'GET',
     url: '/verifications/:id/best-frame',
@@ -46,36 +53,14 @@ function readFrameRoute(app: Api, { audit, sink, closing }: RouteTools): void {
       },
     },
     handler: async (request, reply) => {
-      const caller = callerOf(request);
       const { id } = request.params;
-      const { headers } = request;
-      const stored = storedFrame(await getOrThrow(caller, id));
-      const isKnown = matchesEtag(headers['if-none-match'], stored);
-      const act = isKnown ? 'frame.head' : 'frame.read';
-      await audit.write({ act, ...auditActor(caller, request.id), on: id });
-      setFrameHeaders(reply, stored);
-      if (isKnown) return reply.code(304).send(null);
-      const range = parseRange(headers.range, headers['if-range'], stored);
-      if (range === 'unsatisfiable') {
-        reply.header('content-range', `bytes */${stored.bytes}`);
-        throw ourFailure(
-          'RANGE_NOT_SATISFIABLE',
-          `the range begins after the end: the frame has ${stored.bytes} bytes`,
-        );
-      }
-      const frame = await sink.open(stored, AbortSignal.any([closing, disconnectSignal(reply)]));
-      if (frame === null) throw ourFailure('NO_FRAME', 'the frame is missing, or is not the one that was stored');
-      const { from, to } = range ?? { from: 0, to: stored.bytes - 1 };
-      if (range !== null) reply.code(206).header('content-range', `bytes ${from}-${to}/${stored.bytes}`);
-      reply.type('image/jpeg').header('content-length', to - from + 1);
-      const stream = Readable.from(frame.bytes(from, to), { objectMode: false });
-      stream.once('close', () => void frame.close().catch(() => undefined)); // the file was only read, so a failed close loses nothing
-      return reply.send(stream);
+      const stored = storedFrame(await getOrThrow(callerOf(request), id));
+      return sendFile(tools, request, reply, { id, stored, type: 'image/jpeg' });
     },
   });
 }
 
-function frameHeadRoute(app: Api, { audit }: RouteTools): void {
+function frameHeadRoute(app: Api, tools: RouteTools): void {
   app.route({
     method: 'HEAD',
     url: '/verifications/:id/best-frame',
@@ -88,12 +73,54 @@ function frameHeadRoute(app: Api, { audit }: RouteTools): void {
       response: { 200: z.null().describe('There is a frame.'), ...problems(400, 401, 403, 404, 410, 429, 503) },
     },
     handler: async (request, reply) => {
-      const caller = callerOf(request);
       const { id } = request.params;
-      const stored = storedFrame(await getOrThrow(caller, id));
-      await audit.write({ act: 'frame.head', ...auditActor(caller, request.id), on: id });
-      setFrameHeaders(reply, stored);
-      return reply.type('image/jpeg').header('content-length', stored.bytes).send(null);
+      const stored = storedFrame(await getOrThrow(callerOf(request), id));
+      return sendFileHead(tools, request, reply, { id, stored, type: 'image/jpeg' });
+    },
+  });
+}
+
+function readMediumRoute(app: Api, tools: RouteTools): void {
+  app.route({
+    method: 'GET',
+    url: '/verifications/:id/media/:name',
+    config: { scope: 'frames' },
+    schema: {
+      operationId: 'medium',
+      summary: 'Read a medium of a session besides the BestFrame',
+      description:
+        '`session.media` of the verification lists what there is. The answer has an ETag. A single `Range` and `If-None-Match` are supported.',
+      tags: ['frames'],
+      params: mediumParams,
+      response: {
+        200: { description: 'The whole medium.', content: medium },
+        206: { description: 'The requested range.', content: medium },
+        304: z.null().describe('The medium is the one that the client has.'),
+        ...problems(400, 401, 403, 404, 410, 416, 429, 503),
+      },
+    },
+    handler: async (request, reply) => {
+      const { id, name } = request.params;
+      return sendFile(tools, request, reply, storedMedium(await getOrThrow(callerOf(request), id), name));
+    },
+  });
+}
+
+function mediumHeadRoute(app: Api, tools: RouteTools): void {
+  app.route({
+    method: 'HEAD',
+    url: '/verifications/:id/media/:name',
+    config: { scope: 'frames' },
+    schema: {
+      operationId: 'medium',
+      summary: 'Whether there is a medium, with its size and ETag',
+      tags: ['frames'],
+      params: mediumParams,
+      response: { 200: z.null().describe('There is a medium.'), ...problems(400, 401, 403, 404, 410, 429, 503) },
+    },
+    handler: async (request, reply) => {
+      const { id, name } = request.params;
+      return sendFileHead(tools, request, reply, storedMedium(await getOrThrow(callerOf(request), id), name));
     },
   });
 }
@@ -132,31 +159,10 @@ function storedFrame({ frame, bestFrame }: VerificationView): StoredFrame {
   throw ourFailure('NO_FRAME', message, frame === 'pending' ? { retryAfterMs: 1_000 } : {});
 }
 
-function setFrameHeaders(reply: FastifyReply, { md5 }: StoredFrame): void {
-  reply.header('etag', `"${md5}"`).header('accept-ranges', 'bytes');
-}
-
-function matchesEtag(header: string | undefined, { md5 }: StoredFrame): boolean {
-  const tags = header?.split(',').map((tag) => tag.trim()) ?? [];
-  return tags.some((tag) => ['*', `"${md5}"`, `W/"${md5}"`].includes(tag));
-}
-
-/**
- * Parses a single range of bytes. For several ranges or a malformed header the result is null, and the header is ignored, as RFC
- * 9110 allows.
- */
-function parseRange(
-  header: string | undefined,
-  ifRange: string | string[] | undefined,
-  { bytes, md5 }: StoredFrame,
-): { from: number; to: number } | 'unsatisfiable' | null {
-  const [, first = '', last = ''] = /^bytes=(\d{0,12})-(\d{0,12})$/.exec(header ?? '') ?? [];
-  if ((first === '' && last === '') || (ifRange !== undefined && ifRange !== `"${md5}"`)) return null;
-  if (first === '') {
-    const count = Math.min(Number(last), bytes);
-    return count === 0 ? 'unsatisfiable' : { from: bytes - count, to: bytes - 1 };
-  }
-  const [from, to] = [Number(first), last === '' ? bytes - 1 : Math.min(Number(last), bytes - 1)];
-  if (last !== '' && Number(last) < from) return null;
-  return from >= bytes ? 'unsatisfiable' : { from, to };
+/** @throws Failure NO_MEDIUM */
+function storedMedium({ id, state, session }: VerificationView, name: OtherMedium): StoredFile {
+  const stored = session?.media.find((each) => each.name === name);
+  if (stored !== undefined) return { id, stored, type: stored.type, medium: name };
+  const retry = session === null || isTerminal(state) ? {} : { retryAfterMs: 1_000 };
+  throw ourFailure('NO_MEDIUM', `the verification has no ${name} to read`, retry);
 }

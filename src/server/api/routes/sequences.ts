@@ -1,7 +1,8 @@
 /** Generates the light sequence that a phone needs before its liveness check: device data in, sequence out, in one request. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { REGIONS, SEQUENCE } from '../../../domain/verification/actions.ts';
+import { SEQUENCE } from '../../../domain/verification/actions.ts';
+import { sequenceRegion } from '../../../domain/verification/light-sequence.ts';
 import { UPLOAD_WAYS } from '../../../domain/verification/request.ts';
 import { callerOf } from '../auth.ts';
 import { problems } from '../openapi.ts';
@@ -22,7 +23,7 @@ const sequenceBody = z.strictObject({
     .string()
     .optional()
     .describe('Your own key. For five minutes, the same key with the same data returns the same sequence.'),
-  region: z.enum(REGIONS),
+  region: sequenceRegion,
   upload: z.enum(UPLOAD_WAYS),
   securityLevel: z.enum(SEQUENCE.levels).optional(),
 });

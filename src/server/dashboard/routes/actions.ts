@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { GATE_COMMANDS } from '../../../domain/operations/gates.ts';
 import { HELD_CHOICES } from '../../../domain/operations/held.ts';
-import { GATED_ACTIONS, REGIONS } from '../../../domain/verification/actions.ts';
+import { GATED_ACTIONS, REGIONS, serves } from '../../../domain/verification/actions.ts';
 import {
   auditAct,
   type Fields,
@@ -46,6 +46,7 @@ function steerRoute(app: FastifyInstance, tools: SiteTools): void {
     const steer = GATE_COMMANDS.find((each) => each === body.steer);
     const { why = '' } = body;
     if (region === undefined || action === undefined || steer === undefined) return sendNotFound(tools, request, reply);
+    if (!serves(region, action)) return sendNotFound(tools, request, reply);
     if (why.trim() === '')
       return sendMessage(tools, request, reply, { status: 400, text: wordsFor(request).reasonRequired });
     await auditAct(tools, request, { act: 'gate.steer', on: `${region} ${action}`, what: steer, purpose: why });
