@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cli } from '../support/cli.ts';
+import { finishedSession } from '../support/sessions.ts';
 import { createWorld, type TestWorld } from '../support/world.ts';
 
 const WHY = ['--by', 'officer', '--why', 'asked by letter'];
@@ -78,6 +79,16 @@ it('export prints one line per verification and copies the frames', async () => 
       .map((line) => JSON.parse(line).id),
   ).toEqual([id]);
   expect(existsSync(join(out, path.split('/').at(-1) ?? ''))).toBe(true);
+});
+
+it('get names the media of a session, and export copies them', async () => {
+  const id = await finishedSession(world, world.client, 'filmed');
+  const out = join(world.dir, 'out-media');
+  expect((await run('get', id)).stdout).toMatch(new RegExp(`liveVideo\\s+\\S+${id}\\.liveVideo\\.mp4 \\(\\d+ bytes`));
+  expect(await run('export', '--subject', 'subject-of-filmed', '--frames', out)).toMatchObject({ code: 0 });
+  const [medium] = (await world.client.get(id))?.session?.media ?? [];
+  expect(await readFile(join(out, `${id}.liveVideo.mp4`))).toHaveLength(medium?.bytes ?? -1);
+  expect(existsSync(join(out, `${id}.jpg`))).toBe(true);
 });
 
 it('acknowledge says that the frame will be deleted', async () => {
