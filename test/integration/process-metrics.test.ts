@@ -12,7 +12,7 @@ import { openNotify, openVerify } from '../../src/app/workers.ts';
 import { readOldest } from '../../src/redis/oldest.ts';
 import { openVerifyQueue } from '../../src/redis/verify-queue.ts';
 import { metricsText } from '../../src/server/api/metrics.ts';
-import { promtool } from '../support/promtool.ts';
+import { promtool } from '../support/prometheus.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 const DETECT = 'DetectReflectLivenessAndCompare';
