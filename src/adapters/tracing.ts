@@ -11,6 +11,7 @@ import {
   type SpanContext,
   SpanKind,
   SpanStatusCode,
+  TraceFlags,
   trace,
 } from '@opentelemetry/api';
 import { Failure } from '../domain/errors/failure.ts';
@@ -46,6 +47,14 @@ export const openTelemetry: Tracer = {
     }
   },
 };
+
+/** The trace in which the code runs. Null without one, and if it is not exported. */
+export function exportedTraceId(): string | null {
+  const running = trace.getSpan(context.active());
+  if (running === undefined || !running.isRecording()) return null;
+  const { traceId, traceFlags } = running.spanContext();
+  return (traceFlags & TraceFlags.SAMPLED) === 0 ? null : traceId;
+}
 
 function start(name: string, { parent, kind = 'internal', facts = {} }: SpanOptions): OtelSpan {
   const tracer = trace.getTracer('bestframe');

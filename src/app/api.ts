@@ -8,7 +8,7 @@ import { Failure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { NO_OBSERVER } from '../domain/operations/process-metrics.ts';
 import { RedisProbe } from '../redis/probe.ts';
-import { metricsText } from '../server/api/metrics.ts';
+import { metricsRegistry } from '../server/api/metrics.ts';
 import { buildApi, startApi } from '../server/api/server.ts';
 import { StagingSweep } from '../server/api/staging-sweep.ts';
 import { hasCredentials, openStorage } from './adapters.ts';
@@ -71,7 +71,7 @@ export async function openApi(
     log.info({ event: 'ready', mode, address: url }, `HTTP API ready at ${url}`);
     return {
       url,
-      deploymentMetrics: async () => metricsText(await client.metrics()),
+      deploymentMetrics: async () => metricsRegistry(await client.metrics()),
       stop: stopOnce(async (drainMs: number) => {
         const drained = await server.close(drainMs);
         await cleanUp();

@@ -16,7 +16,7 @@ import { NO_OBSERVER } from '../domain/operations/process-metrics.ts';
 import { openEraseQueue } from '../redis/erase-queue.ts';
 import { openNotifyQueue } from '../redis/notify-queue.ts';
 import { openVerifyQueue } from '../redis/verify-queue.ts';
-import { metricsText } from '../server/api/metrics.ts';
+import { metricsRegistry } from '../server/api/metrics.ts';
 import { openSite } from '../server/dashboard/site.ts';
 import type { SiteOptions } from '../server/dashboard/site-tools.ts';
 import { openStorage } from './adapters.ts';
@@ -69,7 +69,7 @@ export async function openDashboard(
   log.info({ event: 'ready', address: site.url }, `dashboard ready at ${site.url}`);
   return {
     url: site.url,
-    deploymentMetrics: async () => metricsText(await client.metrics()),
+    deploymentMetrics: async () => metricsRegistry(await client.metrics()),
     stop: stopOnce(async () => {
       await site.close();
       await Promise.all([...verify.values(), erase, notify].map((queue) => queue.close()));

@@ -1,10 +1,12 @@
 /** The health of this process, and its monitor port. */
 import type { Logger } from 'pino';
-import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge } from 'prom-client';
 import type { RedisProbe } from '../redis/probe.ts';
 import { startMonitor } from '../server/monitor.ts';
 import type { Config } from './config.ts';
+import type { ProcessMetrics } from './process-metrics.ts';
 import type { Running } from './running.ts';
+import { writeMetrics } from './write-metrics.ts';
 
 export interface ProcessMonitor {
   /** Address of the monitor port; null if there is none. */
@@ -17,7 +19,7 @@ export interface ProcessMonitor {
 /** The caller closes the probe. @throws Failure INVALID_SETTINGS if the monitor port cannot be used */
 export async function openMonitor(
   { monitor: { host, port } }: Pick<Config, 'monitor'>,
-  { registry, log, probe }: { registry: Registry; log: Logger; probe: RedisProbe },
+  { registry, log, probe }: { registry: ProcessMetrics['registry']; log: Logger; probe: RedisProbe },
 ): Promise<ProcessMonitor> {
   let phase: 'starting' | 'running' | 'draining' = 'starting';
   let services: readonly Running[] = [];
@@ -38,13 +40,13 @@ export async function openMonitor(
     help: '1 if Redis takes a write and answers a read of this process within 2 s',
     registers: [registry],
   });
-  const metrics = async () => {
+  const metrics = async (accept: string) => {
     const redisTrouble = await probe.run();
     ready.set(reasonsFor(redisTrouble).length === 0 ? 1 : 0);
     redisUsable.set(redisTrouble === null ? 1 : 0);
     const asked = redisTrouble === null ? services : []; // without Redis, the answer would take longer than a scrape may
-    const texts = [registry.metrics(), ...asked.map(({ deploymentMetrics }) => deploymentMetrics?.().catch(() => ''))];
-    return { type: registry.contentType, text: (await Promise.all(texts)).join('\n') };
+    const read = await Promise.all(asked.map(({ deploymentMetrics }) => deploymentMetrics?.().catch(() => undefined)));
+    return writeMetrics([registry, ...read.filter((each) => each !== undefined)], accept);
   };
   const monitor = await startMonitor({ host, port, notReady, metrics });
   log.info({ event: 'monitor_ready', address: monitor.url }, `monitor port at ${monitor.url}`);

@@ -1,5 +1,11 @@
-/** Records what a process observes about its work, and renders it for Prometheus. */
-import { Counter as PromCounter, Histogram as PromHistogram, Registry } from 'prom-client';
+/** Records what a process observes about its work. Each bucket of a histogram keeps the trace of its last observation. */
+import {
+  type OpenMetricsContentType,
+  Counter as PromCounter,
+  Histogram as PromHistogram,
+  type Registry,
+} from 'prom-client';
+import { exportedTraceId } from '../adapters/tracing.ts';
 import {
   HISTOGRAMS,
   LABEL_VALUES,
@@ -9,8 +15,11 @@ import {
   PROCESS_COUNTERS,
 } from '../domain/operations/process-metrics.ts';
 
+import { newOpenMetricsRegistry } from './write-metrics.ts';
+
 export interface ProcessMetrics {
-  readonly registry: Registry;
+  /** `writeMetrics` writes it, in any format. */
+  readonly registry: Registry<OpenMetricsContentType>;
   readonly observer: Observer;
 }
 
@@ -18,12 +27,15 @@ const OTHER = 'other';
 
 /** @param tenants the only tenants that have series of their own. Nothing is recorded for others. */
 export function createProcessMetrics(tenants: readonly string[]): ProcessMetrics {
-  const registry = new Registry();
+  const registry = newOpenMetricsRegistry();
   const bound = boundLabels(tenants);
   const histograms = mapRules(
     HISTOGRAMS,
     ({ name, help, labels, buckets }) =>
-      new PromHistogram({ name, help, labelNames: labels, buckets: [...buckets], registers: [registry] }),
+      new PromHistogram({
+        ...{ name, help, labelNames: labels, buckets: [...buckets], registers: [registry] },
+        enableExemplars: true,
+      }),
   );
   const counters = mapRules(
     PROCESS_COUNTERS,
@@ -32,7 +44,12 @@ export function createProcessMetrics(tenants: readonly string[]): ProcessMetrics
   const observer: Observer = {
     measure(name, labels, ms) {
       const bounded = bound(labels);
-      if (bounded !== null) (histograms[name] as PromHistogram).observe(bounded, Math.max(0, ms) / 1_000);
+      if (bounded === null) return;
+      const traceId = exportedTraceId();
+      (histograms[name] as PromHistogram).observe({
+        ...{ labels: bounded, value: Math.max(0, ms) / 1_000 },
+        exemplarLabels: traceId === null ? {} : { trace_id: traceId },
+      });
     },
     count(name, labels, by = 1) {
       const bounded = bound(labels);

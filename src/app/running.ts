@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Registry } from 'prom-client';
 import { type Deployment, isConnected } from '../redis/deployment.ts';
 
 /** A service that runs until it is stopped. */
@@ -12,8 +13,8 @@ export interface Running {
   readonly trouble?: () => string | null;
   /** Resolves with the reason if the service can never work again: the process must end. */
   readonly failed?: Promise<string>;
-  /** Metrics of the whole deployment in the text format of Prometheus. */
-  readonly deploymentMetrics?: () => Promise<string>;
+  /** Reads the metrics of the whole deployment. */
+  readonly deploymentMetrics?: () => Promise<Registry>;
 }
 
 /** Makes a stop function idempotent. The deadline of the first call applies. */

@@ -190,7 +190,7 @@ export const COMMAND_GROUPS: Readonly<Record<string, CommandGroup>> = {
 };
 
 /** Loads every command, with its options. @returns them in the order of `--help` */
-async function loadCommands(): Promise<Command[]> {
+export async function loadCommands(): Promise<Command[]> {
   const commands: Command[] = [];
   for (const group of Object.values(COMMAND_GROUPS)) {
     for (const [name, { summary, load }] of Object.entries(group)) {

@@ -12,8 +12,8 @@ export interface MonitorOptions {
   readonly port: number;
   /** @returns why the process takes no work now, in words; empty if it does. */
   notReady(): Promise<readonly string[]>;
-  /** The metrics of the process, with their content type. */
-  metrics(): Promise<{ readonly type: string; readonly text: string }>;
+  /** The metrics of the process, with their content type. @param accept the Accept header of the request. */
+  metrics(accept: string): Promise<{ readonly type: string; readonly text: string }>;
 }
 
 export interface Monitor {
@@ -59,7 +59,7 @@ interface Answer {
 
 async function answer(
   { notReady, metrics }: Pick<MonitorOptions, 'notReady' | 'metrics'>,
-  { method = '', url = '' }: IncomingMessage,
+  { method = '', url = '', headers }: IncomingMessage,
 ): Promise<Answer> {
   if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: 'text/plain', text: 'only GET and HEAD\n' };
   switch (url.split('?')[0]) {
@@ -70,7 +70,7 @@ async function answer(
       return reasons.length === 0 ? json(200, { status: 'ok' }) : json(503, { status: 'not_ready', reasons });
     }
     case '/metrics':
-      return { status: 200, ...(await metrics()) };
+      return { status: 200, ...(await metrics(headers.accept ?? '')) };
     default:
       return { status: 404, type: 'text/plain', text: 'there are /livez, /readyz and /metrics\n' };
   }

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ApiKeys } from '../../src/client/redis/api-keys.ts';
 import { startWorker, type WorkerProcess, type WorkerRole } from '../../src/dev/worker-process.ts';
 import { SPAN_FACTS } from '../../src/domain/operations/tracing.ts';
+import { startPrometheus } from '../support/prometheus.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
 import { createWorld, DIST, ROOT, type TestWorld } from '../support/world.ts';
 
@@ -31,6 +32,7 @@ interface Export {
     readonly scopeSpans: readonly { readonly spans: readonly ExportedSpan[] }[];
   }[];
 }
+type Exemplars = readonly { readonly exemplars: readonly { readonly labels: { readonly trace_id: string } }[] }[];
 type Span = ExportedSpan & { readonly service: string; readonly facts: Readonly<Record<string, string | number>> };
 
 const run = promisify(execFile);
@@ -135,6 +137,31 @@ async function md5Of(path: string): Promise<string> {
     .update(await readFile(path))
     .digest('hex');
 }
+
+it('a bucket of a histogram leads to an exported trace: Prometheus stores its id as an exemplar', async () => {
+  const prometheus = await startPrometheus({
+    dir: join(world.dir, 'prometheus'),
+    flags: ['--enable-feature=exemplar-storage'],
+  });
+  try {
+    await start('verify', { BESTFRAME_MONITOR_PORT: '0' });
+    await prometheus.scrape(String(lines.find(({ event }) => event === 'monitor_ready')?.address));
+    await runOne('exemplar');
+    const traceIds = async () => {
+      const query = `query=${encodeURIComponent('bestframe_vendor_call_seconds_bucket')}&start=0&end=${Date.now() / 1_000}`;
+      const { data = [] } = await prometheus.ask<Exemplars>(`query_exemplars?${query}`);
+      return data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.trace_id));
+    };
+    await expect.poll(() => traceIds().catch(() => []), SOON).toHaveLength(1);
+    const [traceId] = await traceIds();
+    // A counter has the same name in both formats.
+    await expect.poll(() => prometheus.count('bestframe_ended_total'), SOON).toBe(1);
+    await stopAll();
+    expect(spans().map((span) => span.traceId)).toContain(traceId);
+  } finally {
+    await prometheus.stop();
+  }
+});
 
 it('producer, API, verify worker and notify worker export one connected trace, and none contains a secret', async () => {
   await start('notify', { BESTFRAME_CA_FILE: receiver.caFile, NO_PROXY: 'localhost' });

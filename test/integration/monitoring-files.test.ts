@@ -13,11 +13,9 @@ import { createProcessMetrics } from '../../src/app/process-metrics.ts';
 import { openProbe } from '../../src/app/redis.ts';
 import type { Running } from '../../src/app/running.ts';
 import { openNotify, openVerify } from '../../src/app/workers.ts';
-import { freePort } from '../../src/dev/free-port.ts';
-import { startTethered, type TetheredProcess } from '../../src/dev/tethered-process.ts';
 import type { RedisProbe } from '../../src/redis/probe.ts';
 import { alerts, dashboards, PROMETHEUS } from '../support/monitoring-files.ts';
-import { prometheus, promtool } from '../support/promtool.ts';
+import { promtool, type RunningPrometheus, startPrometheus } from '../support/prometheus.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
 const DETECT = 'DetectReflectLivenessAndCompare';
@@ -35,8 +33,7 @@ const OF_PROMETHEUS = ['up'];
 let rig: Rig;
 let monitor: ProcessMonitor;
 let probe: RedisProbe;
-let server: TetheredProcess;
-let url: string;
+let prometheus: RunningPrometheus;
 const running: Running[] = [];
 
 beforeAll(async () => {
@@ -62,7 +59,8 @@ beforeAll(async () => {
   const api = await openApi(config, log, observer);
   running.push(api, await openVerify(config, log, observer), await openNotify(config, log, observer));
   monitor.started(running);
-  ({ server, url } = await startPrometheus(String(monitor.url)));
+  prometheus = await startPrometheus({ dir: join(rig.dir, 'prometheus'), rules: join(PROMETHEUS, 'rules.yml') });
+  await prometheus.scrape(String(monitor.url));
   await rig.permit('acme');
   const client = rig.client.forTenant('acme');
   await rig.control.fault({ kind: 'error', action: DETECT, code: 'InternalError', times: 1 });
@@ -75,45 +73,12 @@ beforeAll(async () => {
   await fetch(`${api.url}/v1/verifications`);
 });
 afterAll(async () => {
-  await server.stop();
+  await prometheus.stop();
   await monitor.close();
   probe.close();
   await Promise.all(running.map((each) => each.stop(1_000)));
   await rig.dispose();
 });
-
-/** Starts Prometheus, which scrapes the monitor port every second. */
-async function startPrometheus(target: string): Promise<{ server: TetheredProcess; url: string }> {
-  const dir = join(rig.dir, 'prometheus');
-  await mkdir(dir, { recursive: true });
-  const file = join(dir, 'prometheus.yml');
-  const config = {
-    global: { scrape_interval: '1s', evaluation_interval: '1s' },
-    rule_files: [join(PROMETHEUS, 'rules.yml')],
-    scrape_configs: [{ job_name: 'bestframe', static_configs: [{ targets: [new URL(target).host] }] }],
-  };
-  await writeFile(file, JSON.stringify(config)); // JSON is YAML
-  const { path, env } = await prometheus();
-  const port = await freePort();
-  const args = [`--config.file=${file}`, `--storage.tsdb.path=${dir}/data`, `--web.listen-address=127.0.0.1:${port}`];
-  const started = startTethered(path, args, { dir, env });
-  return { server: started, url: `http://127.0.0.1:${port}` };
-}
-
-interface QueryAnswer {
-  readonly status: string;
-  readonly error?: string;
-  readonly data?: { readonly result: readonly unknown[] };
-}
-
-async function query(expr: string): Promise<QueryAnswer> {
-  const answer = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(expr)}`);
-  return (await answer.json()) as QueryAnswer;
-}
-
-async function resultsOf(expr: string): Promise<number> {
-  return (await query(expr).catch(() => null))?.data?.result.length ?? 0;
-}
 
 /** Fills in what Grafana fills in. */
 function filledIn(expr: string): string {
@@ -165,28 +130,23 @@ it('a case fails if its alert is changed', async () => {
 });
 
 it('Prometheus scrapes the process, answers every query of the dashboards, and no alert fires', async () => {
-  await expect.poll(() => resultsOf('up == 1'), SOON).toBe(1);
-  await expect.poll(() => resultsOf('rate(bestframe_ended_total[1m]) >= 0'), SOON).toBeGreaterThan(0);
+  await expect.poll(() => prometheus.count('up == 1'), SOON).toBe(1);
+  await expect.poll(() => prometheus.count('rate(bestframe_ended_total[1m]) >= 0'), SOON).toBeGreaterThan(0);
   for (const name of ['webhook_delivery', 'http_request', 'vendor_call'])
-    await expect.poll(() => resultsOf(`rate(bestframe_${name}_seconds_count[1m])`), SOON).toBeGreaterThan(0);
+    await expect.poll(() => prometheus.count(`rate(bestframe_${name}_seconds_count[1m])`), SOON).toBeGreaterThan(0);
   const answers = await Promise.all(
-    queries().map(async ({ where, expr }) => ({ where, expr, ...(await query(expr)) })),
+    queries().map(async ({ where, expr }) => ({ where, expr, ...(await prometheus.query(expr)) })),
   );
   expect(answers.filter(({ status }) => status !== 'success')).toEqual([]);
   const empty = answers.filter(({ data }) => data?.result.length === 0);
   expect(empty.map(({ where }) => where).sort()).toEqual(ONLY_TROUBLE);
-  const firing = (await (await fetch(`${url}/api/v1/alerts`)).json()) as { data: { alerts: { state: string }[] } };
-  expect(firing.data.alerts.filter(({ state }) => state === 'firing')).toEqual([]);
+  expect((await prometheus.alerts()).filter(({ state }) => state === 'firing')).toEqual([]);
 });
 
 it('a closed gate raises its alert, which goes when the gate is open', async () => {
   const place = { region: 'ap-singapore', action: DETECT } as const;
-  const raised = async () => {
-    const answer = (await (await fetch(`${url}/api/v1/alerts`)).json()) as {
-      data: { alerts: { labels: Record<string, string>; annotations: Record<string, string> }[] };
-    };
-    return answer.data.alerts.filter(({ labels }) => labels.alertname === 'BestframeGateClosed');
-  };
+  const raised = async () =>
+    (await prometheus.alerts()).filter(({ labels }) => labels.alertname === 'BestframeGateClosed');
   await rig.client.steerGate(place, 'close', { by: 'maria', why: 'test' });
   await expect
     .poll(raised, SOON)

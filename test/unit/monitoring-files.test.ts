@@ -18,12 +18,6 @@ describe.each(alerts())('$name', ({ name, runbook, severity }) => {
     expect(read('docs', 'operations', 'README.md')).toContain(row);
   });
 
-  it('names only commands that exist', () => {
-    const named = [...read(runbook).matchAll(/`bestframe ([a-z-]+)/g)].map(([, command]) => command);
-    const commands = read('docs', 'commands.md');
-    expect(named.filter((command) => !commands.includes(`| \`bestframe ${command}`))).toEqual([]);
-  });
-
   it('has a case in which it fires, and one in which it does not', () => {
     const cases = read('deploy', 'prometheus', 'rules.test.yml').split('alertname: ').slice(1);
     const own = cases.filter((text) => text.startsWith(`${name}\n`));

@@ -24,11 +24,14 @@ const COUNTERS: Readonly<Record<keyof Metrics['counters'], readonly [name: strin
 
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/**
- * Uses a new registry for each scrape, so that outdated series disappear, such as the former reason of a gate that has opened
- * again.
- */
 export function metricsText(metrics: Metrics): Promise<string> {
+  return metricsRegistry(metrics).metrics();
+}
+
+/**
+ * A new registry for each scrape, so that outdated series disappear, such as the former reason of a gate that has opened again.
+ */
+export function metricsRegistry(metrics: Metrics): Registry {
   const registry = new Registry();
   addGates(registry, metrics.gates);
   addBreakers(registry, metrics.breakers);
@@ -43,7 +46,7 @@ export function metricsText(metrics: Metrics): Promise<string> {
     const [counter, help] = COUNTERS[name];
     new Counter({ name: counter, help, registers: [registry] }).inc(metrics.counters[name]);
   }
-  return registry.metrics();
+  return registry;
 }
 
 interface GaugeConfig<Label extends string> {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createProcessMetrics } from '../../../src/app/process-metrics.ts';
+import { writeMetrics } from '../../../src/app/write-metrics.ts';
 import { ERROR_TABLE, explain } from '../../../src/domain/errors/index.ts';
 import {
   codeLabel,
@@ -58,7 +59,7 @@ describe('the number of series', () => {
       observer.count('preflightCatches', { stage: 'upload', code: codeLabel(text) });
     }
     observer.count('tenantEnded', { tenant: 'acme', state: 'completed', decision: 'match' });
-    const lines = (await registry.metrics()).split('\n');
+    const lines = (await writeMetrics([registry], '')).text.split('\n');
     const series = (name: string) => lines.filter((line) => line.startsWith(`${name}{`));
     expect(series('bestframe_ended_total')).toEqual([
       'bestframe_ended_total{region="other",lane="other",state="other",decision="other"} 500',
@@ -101,7 +102,7 @@ it('durations are recorded in seconds, and none is negative', async () => {
   const { registry, observer } = createProcessMetrics([]);
   observer.measure('stage', { stage: 'md5', result: 'ok' }, 2_500);
   observer.measure('stage', { stage: 'md5', result: 'ok' }, -40); // clocks of two machines differ
-  const text = await registry.metrics();
+  const { text } = await writeMetrics([registry], '');
   expect(text).toContain('bestframe_stage_seconds_sum{stage="md5",result="ok"} 2.5');
   expect(text).toContain('bestframe_stage_seconds_count{stage="md5",result="ok"} 2');
 });
