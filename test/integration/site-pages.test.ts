@@ -203,6 +203,34 @@ it('lists verifications by filter and page by page in both directions, with exac
   expect(JSON.stringify(await audited())).not.toContain(CANARY);
 });
 
+it('finds verifications by id, key and subject in one list, and another tenant’s stay invisible', async () => {
+  await rig.permit('acme', 'borealis');
+  const enqueue = async (tenant: string, key: string) => {
+    const request = await rig.request(key, { card: 'match' }, { subject: `${CANARY}-shared` });
+    return (await rig.client.forTenant(tenant).enqueue(request)).id;
+  };
+  const [acme, borealis] = [await enqueue('acme', 'order-7'), await enqueue('borealis', 'order-7')];
+  const listed = async (query: string) =>
+    [...(await text(`/verifications?${query}`)).matchAll(/href="\/v\/(v\w{25})"/g)].map(([, id]) => id);
+  expect(await listed(`id=${acme}`)).toEqual([acme]);
+  expect(await listed(`id=${acme}&tenant=acme`)).toEqual([acme]);
+  expect(await listed(`id=${acme}&tenant=borealis`)).toEqual([]);
+  expect((await listed('key=order-7')).sort()).toEqual([acme, borealis].sort());
+  expect(await listed('key=order-7&tenant=borealis')).toEqual([borealis]);
+  expect(await listed(`key=${CANARY}-1&tenant=acme`)).toEqual([]);
+  expect(await listed(`id=${acme}&key=order-8`)).toEqual([]);
+  expect(await listed(`subject=${CANARY}-shared&id=${borealis}`)).toEqual([borealis]);
+  expect(await listed(`subject=${CANARY}-shared&tenant=acme&key=order-7`)).toEqual([acme]);
+  expect(await listed(`key=order-7&region=ap-hongkong`)).toEqual([]);
+  expect(await listed('id=v-no-such-id')).toEqual([]);
+  expect((await get('/find?what=order-7')).headers.get('location')).toBe('/verifications?key=order-7');
+  expect((await get(`/find?what=${acme}`)).headers.get('location')).toBe(`/v/${acme}`);
+  const page = await text('/verifications?key=order-7&tenant=acme');
+  expect(page).toContain('name="key" value="order-7"');
+  expect(page).toMatch(/verifications\.csv\?[^"]*key=order-7/);
+  expect(JSON.stringify(await audited())).not.toContain('order-7');
+});
+
 it('shows one verification as a picture, with what can be done, others about the subject, and no secret', async () => {
   const page = await text(`/v/${match}`);
   expect(page).toMatch(/<rect class="call"[^>]*>.*?<strong>billed 0\.15 USD<\/strong>/s);

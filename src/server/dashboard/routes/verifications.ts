@@ -1,7 +1,6 @@
 /** The list of verifications, its CSV, and acts on many of them. */
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import type { BestframeClient } from '../../../client/redis/client.ts';
 import { describeFilter, matchesFilter } from '../../../domain/verification/filter.ts';
 import { isTerminal } from '../../../domain/verification/states.ts';
 import type { VerificationView } from '../../../domain/verification/view.ts';
@@ -10,6 +9,7 @@ import { readViews } from '../../../redis/read-view.ts';
 import { BULK_ACTS, type BulkPlan, MAX_BULK } from '../bulk-runs.ts';
 import { csvLine } from '../csv.ts';
 import { type FilterFields, type ListFilter, queryOf, readFilter } from '../filter.ts';
+import { clientOf, findNamed } from '../lookup.ts';
 import { bulkPage } from '../pages/bulk.ts';
 import { COLUMNS, type ColumnName, DEFAULT_COLUMNS } from '../pages/verification-table.ts';
 import { verificationsPage, waitingPage } from '../pages/verifications.ts';
@@ -113,10 +113,6 @@ async function countOf(
   return { number: fields.ended === 'yes' ? ended : live, exact: true };
 }
 
-function clientOf({ client }: SiteTools, { tenant }: ListFilter): BestframeClient {
-  return tenant === null ? client : client.forTenant(tenant);
-}
-
 interface Page {
   readonly verifications: readonly VerificationView[];
   readonly cursor: string | null;
@@ -127,23 +123,24 @@ async function readPage(
   list: ListFilter,
   range: { cursor: string | undefined; limit: number },
 ): Promise<Page> {
-  const client = clientOf(tools, list);
-  const { filter, subject } = list;
-  if (subject === null) return client.page({ ...filter, ...range });
-  const all = (await client.bySubject(subject)).reverse();
+  const { filter } = list;
+  const named = await findNamed(tools, list);
+  if (named === null) return clientOf(tools, list.tenant).page({ ...filter, ...range });
   const { ended } = filter;
-  const matching = all.filter(
+  const matching = named.filter(
     (view) => matchesFilter(view, filter) && (ended === undefined || isTerminal(view.state) === ended),
   );
   return { verifications: matching, cursor: null };
 }
 
-/** The filter in words, for the audit log and for a plan. A subject is not written: it may name a person. */
-function wordsOf({ filter, tenant, subject }: ListFilter): string {
+/** The filter in words, for the audit log and for a plan. A key or subject is not written: it may name a person. */
+function wordsOf({ filter, tenant, id, key, subject }: ListFilter): string {
   const { ended, ...rest } = filter;
   const more = [
     ...(ended === undefined ? [] : [ended ? 'ended' : 'not ended']),
     ...(tenant === null ? [] : [`tenant ${tenant}`]),
+    ...(id === null ? [] : ['one id']),
+    ...(key === null ? [] : ['one key']),
     ...(subject === null ? [] : ['one subject']),
   ];
   return [describeFilter(rest), ...more].join(', ');
