@@ -66,6 +66,10 @@ export const enActs = {
 
   worker: 'Worker',
   workerStates: { ready: 'ready', out_of_service: 'out of service' },
+  slotsUsed: 'Slots used',
+  fault: 'Fault of the machine',
+  lastBeat: 'Last heartbeat',
+  version: 'Version',
   noWorkers: 'No verify worker is alive. Start one: bestframe start verify.',
   unserved: 'no worker',
   running: 'Running',
@@ -74,7 +78,8 @@ export const enActs = {
   toErase: 'Deletions to do',
   toNotify: 'Notifications to send',
   outbox: 'Follow-ups not queued yet',
-  workersMeans: 'A worker is listed until it has been silent for a minute.',
+  workersMeans:
+    'A worker is listed until it has been silent for a minute. A slot runs one verification at a time; the numbers are those of the last heartbeat.',
 
   deployment: 'the deployment itself',
   total: 'Sum',

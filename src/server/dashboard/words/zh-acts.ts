@@ -67,6 +67,10 @@ export const zhActs: typeof enActs = {
 
   worker: '工作进程',
   workerStates: { ready: '就绪', out_of_service: '停止接单' },
+  slotsUsed: '已用并发槽',
+  fault: '机器故障',
+  lastBeat: '最近一次心跳',
+  version: '版本',
   noWorkers: '没有运行中的 verify 工作进程。请启动：bestframe start verify。',
   unserved: '无工作进程',
   running: '处理中',
@@ -75,7 +79,7 @@ export const zhActs: typeof enActs = {
   toErase: '待完成的删除',
   toNotify: '待发送的通知',
   outbox: '尚未入队的后续任务',
-  workersMeans: '工作进程静默一分钟后不再列出。',
+  workersMeans: '工作进程静默一分钟后不再列出。一个并发槽同一时间运行一个核验；数字取自最近一次心跳。',
 
   deployment: '部署自身',
   total: '合计',
