@@ -1,6 +1,7 @@
 /** The list of verifications: a filter that the address keeps, pages in both directions, and acts on what is selected. */
+
+import { BULK_ACTS } from '../../../domain/operations/bulk.ts';
 import type { VerificationView } from '../../../domain/verification/view.ts';
-import { BULK_ACTS } from '../bulk-runs.ts';
 import { CHOICES, type ChoiceName, type FilterFields, queryOf } from '../filter.ts';
 import { html, type Part } from '../html.ts';
 import { WORDS } from '../words/language.ts';
