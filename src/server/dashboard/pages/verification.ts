@@ -26,7 +26,7 @@ import {
   tokenField,
   withCode,
 } from './layout.ts';
-import { decisionBadge, stateBadge, verificationTable } from './verification-table.ts';
+import { decisionBadge, errorCode, stateBadge, verificationTable } from './verification-table.ts';
 import { milliseconds, waterfall } from './waterfall.ts';
 
 /** A notification about the verification. */
@@ -231,7 +231,7 @@ function timelineRow(
     timestamp(reader, new Date(at).toISOString()),
     stage ?? '',
     html`${event}${billed === true && ' ¥'}${possiblyBilled === true && ' ¥?'}`,
-    code === undefined ? '' : html`<code>${code}</code>`,
+    code === undefined ? '' : errorCode(code),
     ms === undefined ? '' : milliseconds(ms),
     requestIds.map((each) => html`<code>${each}</code> `),
     [by, why].flatMap((each) => each ?? []).join(': '),
@@ -247,7 +247,7 @@ function deliveryTable(words: Words, deliveries: readonly Delivery[]): Html {
       endpoint,
       state,
       tries,
-      code === null ? '' : html`<code>${code}</code>`,
+      code === null ? '' : errorCode(code),
     ]),
   );
 }
