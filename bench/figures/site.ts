@@ -17,7 +17,7 @@ import { type Figure, median } from '../figure.ts';
 const PAGES = {
   overview: '/',
   list: '/verifications',
-  'list with a filter': '/verifications?state=failed',
+  'list with a filter': '/verifications?decision=no_match',
 } as const;
 type PageName = keyof typeof PAGES;
 const NAMES = Object.keys(PAGES) as PageName[];
