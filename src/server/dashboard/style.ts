@@ -61,7 +61,7 @@ const PARTS = `
 .card { background: var(--card); border: 1px solid var(--line); border-radius: var(--round); padding: var(--s3) var(--s4); min-width: 0; }
 .card > h2:first-child, .card > h3:first-child { margin-top: 0; }
 h3 { font-size: var(--small); font-weight: 600; color: var(--dim); margin: 0; }
-.verdict { display: flex; gap: var(--s4); align-items: flex-start; font-size: var(--huge); border-radius: var(--round); padding: var(--s4); margin: 0 0 var(--s4); background: var(--good-soft); border: 1px solid var(--good); }
+.verdict { text-wrap: balance; display: flex; gap: var(--s4); align-items: flex-start; font-size: var(--huge); border-radius: var(--round); padding: var(--s4); margin: 0 0 var(--s4); background: var(--good-soft); border: 1px solid var(--good); }
 .verdict::before { content: "✓" / ""; flex: none; width: 1.6em; height: 1.6em; line-height: 1.6em; text-align: center; border-radius: 50%; font-size: var(--large); background: var(--good); color: var(--card); margin-top: .1em; }
 .verdict small { display: block; font-size: var(--base); font-weight: 400; color: var(--ink); margin-top: var(--s1); letter-spacing: 0; }
 .verdict.idle { background: var(--card); border-color: var(--line); }
@@ -89,7 +89,7 @@ h3 { font-size: var(--small); font-weight: 600; color: var(--dim); margin: 0; }
 @media (min-width: 42rem) { .facts .broad { grid-column: span 2; } }
 .facts dt { color: var(--dim); font-size: var(--small); }
 .facts dd { margin: 0; font-size: var(--large); font-weight: 600; overflow-wrap: anywhere; }
-.facts dd small { font-size: var(--small); font-weight: 400; }
+.facts dd small { display: block; font-size: var(--small); font-weight: 400; line-height: 1.4; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); gap: var(--s3); align-items: start; }
 .tiles.charts { align-items: stretch; }
 @media (min-width: 76rem) { .tiles.charts { grid-template-columns: repeat(3, 1fr); } .tiles.charts > :first-child { grid-column: span 2; } }
