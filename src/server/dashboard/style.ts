@@ -113,7 +113,7 @@ tbody tr:last-child > * { border-bottom: 0; } tbody tr:hover > * { background: v
 thead th { font-weight: 600; font-size: var(--small); color: var(--dim); white-space: nowrap; background: var(--card); }
 tbody th { font-weight: 500; }
 .number { text-align: right; white-space: nowrap; }
-td time, tbody th, .nowrap { white-space: nowrap; }
+tbody th, .nowrap { white-space: nowrap; }
 @media (min-width: 52.01rem) { table.stack td code { overflow-wrap: anywhere; } table.stack td code.whole { overflow-wrap: normal; } table.stack td:has(> span > code), table.stack td:has(> code) { min-width: 8rem; } }
 code, pre { font: .92em ui-monospace, "SF Mono", "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; margin: var(--s2) 0; font-size: var(--small); }

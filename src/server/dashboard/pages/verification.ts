@@ -93,7 +93,7 @@ ${fact(words.state, stateBadge(state))}
 ${view.pausedBy !== null && html`<div><dt>${words.pausedBy}</dt><dd>${words.pauses[view.pausedBy]}</dd></div>`}
 ${view.retryAfter !== null && fact(words.nextTry, html`<small>${timestamp(reader, view.retryAfter)}</small>`)}
 ${fact(words.decision, decision === null ? '–' : decisionBadge(reader, { ...view, similarity: null }))}
-${fact(words.similarity, similarity === null ? '–' : html`${similarity} <small class="dim">/ ${similarityThreshold}</small>`)}
+${fact(words.similarity, similarity === null ? '–' : html`${similarity} <span class="dim">/ ${similarityThreshold}</span>`)}
 ${fact(words.paidCalls, html`${paidCalls}${possiblyPaidCalls > 0 && html`<small>${words.possiblyPaid(possiblyPaidCalls)}</small>`}`)}
 ${cost !== null && fact(words.cost, costText(cost))}
 ${fact(words.frame, view.frame)}
