@@ -9,7 +9,7 @@ import {
   type BulkRun,
   NO_PROGRESS,
 } from '../domain/operations/bulk.ts';
-import { repliesOf } from './connection.ts';
+import { openPipeline, repliesOf } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 
 /** How long a plan waits to be started. */
@@ -34,7 +34,7 @@ export async function writePlan({ redis, names, sealer }: Deployment, plan: Bulk
 /** @returns null if there is no such plan, or its time is over. */
 export async function readPlan({ redis, names, sealer }: Deployment, id: string): Promise<PlannedRun | null> {
   const { plan: key, runner } = names.bulk(id);
-  const [fields, isClaimed] = await repliesOf(redis.pipeline().hgetall(key).exists(runner).exec());
+  const [fields, isClaimed] = await repliesOf(openPipeline(redis).hgetall(key).exists(runner).exec());
   const { plan, order, state, progress } = fields as Record<string, string>;
   if (plan === undefined) return null;
   const parsed = JSON.parse(sealer.open(id, 'plan', plan)) as BulkPlan;
