@@ -141,7 +141,7 @@ it('says on the overview what needs a person, with the act beside it, in the rea
   expect(page).toContain('class="verdict attention"');
   expect(await text('/', viewer)).not.toContain('value="resume"');
   const zoned = await (await get('/', `${cookie}; bestframe-zone=Asia%2FTokyo`)).text();
-  expect(zoned).toMatch(/title="[\d-]+ [\d:]+ UTC"><span class="nowrap">[\d-]+ [\d:]+<\/span> GMT\+9/);
+  expect(zoned).toMatch(/title="[\d-]+ [\d:]+ UTC"><bdi>[\d-]+ [\d:]+<\/bdi> GMT\+9/);
   expect(await (await get('/', `${cookie}; bestframe-zone=Mars%2FBase`)).text()).toContain('data-zone="UTC"');
   const chinese = await (await get('/', cookie, { 'accept-language': 'zh' })).text();
   expect(chinese).toContain('需要人工处理');

@@ -88,6 +88,7 @@ h3 { font-size: var(--small); font-weight: 600; color: var(--dim); margin: 0; }
 .facts div { padding: var(--s3) var(--s4); min-width: 0; box-shadow: 1px 1px 0 var(--line); }
 @media (min-width: 42rem) { .facts .broad { grid-column: span 2; } }
 .facts dt { color: var(--dim); font-size: var(--small); }
+.facts time bdi { white-space: normal; }
 .facts dd { margin: 0; font-size: var(--large); font-weight: 600; overflow-wrap: anywhere; }
 .facts dd small { display: block; font-size: var(--small); font-weight: 400; line-height: 1.4; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); gap: var(--s3); align-items: start; }
@@ -113,7 +114,7 @@ tbody tr:last-child > * { border-bottom: 0; } tbody tr:hover > * { background: v
 thead th { font-weight: 600; font-size: var(--small); color: var(--dim); white-space: nowrap; background: var(--card); }
 tbody th { font-weight: 500; }
 .number { text-align: right; white-space: nowrap; }
-tbody th, .nowrap { white-space: nowrap; }
+tbody th, .nowrap, time bdi { white-space: nowrap; }
 @media (min-width: 52.01rem) { table.stack td code { overflow-wrap: anywhere; } table.stack td code.whole { overflow-wrap: normal; } table.stack td:has(> span > code), table.stack td:has(> code) { min-width: 8rem; } }
 code, pre { font: .92em ui-monospace, "SF Mono", "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; margin: var(--s2) 0; font-size: var(--small); }
