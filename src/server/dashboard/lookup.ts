@@ -2,11 +2,14 @@
  * Finds verifications by what names them: id, caller's key, subject. Keys and subjects belong to a tenant, so without a tenant they are
  * looked up in each.
  */
+import type { ApiKeys } from '../../client/redis/api-keys.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
-import type { SiteTools } from './site-tools.ts';
 
-type Tools = Pick<SiteTools, 'client' | 'keys'>;
+interface Tools {
+  readonly client: BestframeClient;
+  readonly keys: Pick<ApiKeys, 'list'>;
+}
 
 export interface Named {
   /** Only this tenant's verifications are found. Null: those of all. */
@@ -35,7 +38,7 @@ export async function findNamed(tools: Tools, { tenant, id, key, subject }: Name
 }
 
 /** A client that sees one tenant's verifications, or those of all. */
-export function clientOf({ client }: Pick<SiteTools, 'client'>, tenant: string | null): BestframeClient {
+export function clientOf({ client }: Pick<Tools, 'client'>, tenant: string | null): BestframeClient {
   return tenant === null ? client : client.forTenant(tenant);
 }
 
