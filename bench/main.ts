@@ -17,12 +17,13 @@ import { enqueue } from './figures/enqueue.ts';
 import { fleet } from './figures/fleet.ts';
 import { httpApi } from './figures/http-api.ts';
 import { rate } from './figures/rate.ts';
+import { site } from './figures/site.ts';
 import { slots } from './figures/slots.ts';
 import { start } from './figures/start.ts';
 import { QUIET, shareOfCore } from './quiet.ts';
 import { type ReportedFigure, tableOf } from './report.ts';
 
-const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, start, capacity, fleet];
+const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, start, capacity, fleet, site];
 
 const USAGE = `npm run bench -- [options]
 

@@ -10,7 +10,7 @@ import { type LocalWorld, startLocalWorld } from '../../src/dev/local-world.ts';
 import { startWorker } from '../../src/dev/worker-process.ts';
 import { type CallEntry, EmulatorControl } from '../../src/emulator/control.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
-import { cpuMs } from '../cpu.ts';
+import { cpuMs, redisCoreMs } from '../cpu.ts';
 import type { BenchEnvironment, Build } from '../environment.ts';
 import type { Figure } from '../figure.ts';
 
@@ -182,11 +182,4 @@ function steadyRate(calls: readonly CallEntry[]): number {
   const edgeMs = Math.min(EDGE_MS, (last - first) / 4);
   const [from, until] = [first + edgeMs, last - edgeMs];
   return (times.filter((at) => at >= from && at < until).length * 1_000) / (until - from);
-}
-
-/** CPU time of the Redis server, with its background threads. */
-async function redisCoreMs(redis: Redis): Promise<number> {
-  const info = await redis.info('cpu');
-  const seconds = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1]);
-  return (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1_000;
 }

@@ -5,7 +5,9 @@ import type { Transport } from '../adapters/http/transport.ts';
 import { folderUnwritable, probeWritable, RootProbe, rootUnreadable } from '../adapters/storage/index.ts';
 import { Failure, localFailure } from '../domain/errors/failure.ts';
 import { CODES, classify } from '../domain/errors/index.ts';
+import type { Slots } from '../domain/operations/workers.ts';
 import type { Region } from '../domain/verification/actions.ts';
+import { VERSION } from '../domain/version.ts';
 import { hasCode, Machine, type MachineProbe } from '../pipeline/machine.ts';
 import { readClock } from '../redis/clock.ts';
 import type { Deployment } from '../redis/deployment.ts';
@@ -25,13 +27,20 @@ function workerName(): string {
   return `${hostname()}:${process.pid}${opened === 1 ? '' : `/${opened}`}`;
 }
 
+/** The work of a process, for its heartbeats. */
+interface Work {
+  /** The regions that it serves. */
+  readonly regions: readonly Region[];
+  readonly slots: () => Slots;
+}
+
 export interface OpenMachine {
   readonly machine: Machine;
   /**
-   * Sets the regions that heartbeats report as served. Resolves after the first such heartbeat; if that heartbeat fails, the
+   * Sets the work that heartbeats report. If it has a region, resolves after the first such heartbeat; if that heartbeat fails, the
    * failure is only logged.
    */
-  serve(regions: readonly Region[]): Promise<void>;
+  serve(work: Work): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -66,17 +75,20 @@ export function createMachine({
   probes: readonly MachineProbe[];
   log: Logger;
 }): OpenMachine {
-  let served: readonly Region[] = [];
+  let work: Work = { regions: [], slots: () => ({ used: 0, of: 0 }) };
   const machine = new Machine({
     probes,
     log,
-    report: (fault, since) => writeBeat(deployment, { worker, regions, code: fault?.code ?? null, since, served }),
+    report: (fault, since) => {
+      const state = { regions, code: fault?.code ?? null, since, version: VERSION, slots: work.slots() };
+      return writeBeat(deployment, { worker, ...state, served: work.regions });
+    },
   });
   return {
     machine,
     serve: async (now) => {
-      served = now;
-      if (now.length > 0) await machine.report();
+      work = now;
+      if (now.regions.length > 0) await machine.report();
     },
     close: async () => {
       await machine.stop();

@@ -168,7 +168,7 @@ export const SETTINGS = {
     .describe('PEM file of a CA to trust in addition to the system’s, e.g. of an egress proxy or the emulator'),
   BESTFRAME_SLOTS: wholeNumber(1, 200)
     .default(8)
-    .describe('Number of verifications that one worker process runs at the same time'),
+    .describe('Number of verifications that one worker process runs at the same time in each of its regions'),
   BESTFRAME_DRAIN_MS: wholeNumber(0, 600_000)
     .default(30_000)
     .describe('How long a worker waits for running verifications after SIGTERM, in ms'),

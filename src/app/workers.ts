@@ -113,7 +113,9 @@ export async function startVerify(
   const sweeper = new Sweeper({ deployment, queues, outbox, expiryMs, keep, log });
   const feeder = new Feeder({ deployment, queues, limits: config.limits, log });
   for (const [region, queue] of queues) await workers.get(region)?.start(queue);
-  await serve(config.regions);
+  const used = () => [...workers.values()].reduce((sum, { jobs }) => sum + jobs.running, 0);
+  const slotsNow = () => ({ used: used(), of: workers.size * config.slots });
+  await serve({ regions: config.regions, slots: slotsNow });
   sweeper.start();
   feeder.start();
   const { mode, regions, slots } = config;
@@ -131,7 +133,7 @@ export async function startVerify(
     stop: stopOnce(async (drainMs) => {
       watch.stop();
       const swept = Promise.all([sweeper.stop(), feeder.stop()]);
-      await serve([]);
+      await serve({ regions: [], slots: slotsNow });
       const drained = await Promise.all([...workers.values()].map((worker) => worker.drain(drainMs)));
       await cleanUp({ deployment }, async () => {
         await swept;

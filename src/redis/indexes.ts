@@ -42,6 +42,11 @@ export async function longestWaiting({ redis, names }: Indexes, limit: number): 
   return live.filter((id) => !isHeld.has(id)).slice(0, limit);
 }
 
+/** The live verifications that were enqueued first, oldest first, with held ones. */
+export async function oldestLive({ redis, names }: Indexes, limit: number): Promise<IndexEntry[]> {
+  return entriesOf(await redis.zrange(names.live, '0', String(limit - 1), 'WITHSCORES'));
+}
+
 /** All live verifications with the time at which they were enqueued, read in pages, unsorted. A verification may appear twice. */
 export async function* scanLive({ redis, names }: Indexes, pageSize: number): AsyncGenerator<IndexEntry[]> {
   let cursor = '0';

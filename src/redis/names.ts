@@ -105,6 +105,8 @@ export interface Names {
   /** BullMQ's jobs of a region that continue. They are served before those in `waiting`. */
   resuming(region: Region): string;
   receipt(id: string): string;
+  /** A plan of an act on many verifications, and the claim of the process that runs it. */
+  bulk(id: string): { readonly plan: string; readonly runner: string };
   /** A light sequence that was generated under a caller's key, or is being generated. */
   sequence(id: string): string;
   /** Health of an endpoint: consecutive failures, and whether it rests or is disabled. */
@@ -170,6 +172,7 @@ export function createNames(prefix: string): Names {
     waiting: (region) => `${prefix}:${verifyQueue(region)}:prioritized`,
     resuming: (region) => `${prefix}:${verifyQueue(region)}:wait`,
     receipt: (id) => `${prefix}:receipt:${id}`,
+    bulk: (id) => ({ plan: `${prefix}:bulk:${id}`, runner: `${prefix}:bulk:${id}:runner` }),
     sequence: (id) => `${prefix}:sequence:${id}`,
     webhook: (name) => `${prefix}:webhook:${name}`,
     journal: (id) => `${prefix}:v:${id}`,

@@ -10,6 +10,7 @@ import { openPipeline, repliesOf } from './connection.ts';
 import { readCostMetrics, readCosts, readLedgerDay } from './costs.ts';
 import type { Deployment } from './deployment.ts';
 import { readGates } from './gates.ts';
+import { oldestLive } from './indexes.ts';
 import { readOldest } from './oldest.ts';
 import { readServerInfo } from './read-server-info.ts';
 import { readWorkers } from './workers.ts';
@@ -48,7 +49,7 @@ export async function readMetrics(
     redis.hmget(names.counters, ...COUNTERS),
     redis.zcard(names.live),
     redis.zrange(names.held, '0', '-1'),
-    redis.zrange(names.live, '0', String(OLDEST_READ - 1)),
+    oldestLive(deployment, OLDEST_READ),
     countWaitingSessions(deployment),
     redis.hlen(names.outbox),
     erase.getJobCounts('waiting', 'active', 'delayed'),

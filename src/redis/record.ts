@@ -176,10 +176,9 @@ function readRequest(packed: string | undefined) {
   };
 }
 
-/** Region and lane from the packed request fields of a journal. */
-export function readPlace(packed: string): Pick<JournalRecord, 'region' | 'lane'> {
-  const { region, lane } = readRequest(packed);
-  return { region, lane };
+/** The packed request fields of a journal. */
+export function readPacked(packed: string): Pick<JournalRecord, 'region' | 'lane' | 'action' | 'upload'> {
+  return readRequest(packed);
 }
 
 /** The owner of a verification. */

@@ -3,7 +3,7 @@
  * it serves. A producer reads these regions when it claims a verification (scripts/includes/door.lua).
  */
 import { explain } from '../domain/errors/index.ts';
-import type { WorkerView } from '../domain/operations/workers.ts';
+import type { Slots, WorkerView } from '../domain/operations/workers.ts';
 import type { Region } from '../domain/verification/actions.ts';
 import { readClock } from './clock.ts';
 import type { Deployment } from './deployment.ts';
@@ -25,6 +25,8 @@ export interface Beat {
   readonly code: string | null;
   /** ms since 1970. */
   readonly since: number;
+  readonly version: string;
+  readonly slots: Slots;
   /** The regions that the worker serves now: none before it is ready, and none after it begins to stop. */
   readonly served: readonly Region[];
 }
@@ -39,10 +41,10 @@ interface StoredBeat extends Omit<Beat, 'worker' | 'served'> {
  * Writes a worker's heartbeat. The time comes from Redis: if a worker's own clock were used and wrong, its region could look
  * unserved.
  */
-export async function writeBeat(deployment: Store, { worker, regions, code, since, served }: Beat): Promise<void> {
+export async function writeBeat(deployment: Store, { worker, served, ...state }: Beat): Promise<void> {
   const { redis, names } = deployment;
   const at = await readClock(deployment);
-  const beat: StoredBeat = { regions, code, since, at };
+  const beat: StoredBeat = { ...state, at };
   await redis.hset(names.workers, worker, JSON.stringify(beat));
   if (served.length > 0) await redis.zadd(names.regions, ...served.flatMap((region) => [at, region]));
 }
@@ -56,13 +58,16 @@ export async function readWorkers(deployment: Store): Promise<WorkerView[]> {
   const now = await readClock(deployment);
   return (await beatsOf(deployment))
     .filter(([, { at }]) => now - at < SHOWN_MS)
-    .map(([worker, { regions, code, since }]) => ({
+    .map(([worker, { regions, code, since, version, slots, at }]) => ({
       worker,
       regions,
       state: code === null ? ('ready' as const) : ('out_of_service' as const),
       code,
       advice: code === null ? null : explain(code)?.advice.operator || null,
       since: new Date(since).toISOString(),
+      version,
+      slots,
+      lastBeat: new Date(at).toISOString(),
     }))
     .sort((a, b) => (a.worker < b.worker ? -1 : 1));
 }

@@ -11,7 +11,10 @@ import { inForm } from '../support/forms.ts';
 import { HOME } from '../support/rig.ts';
 import { ROOT } from '../support/world.ts';
 
-const ALL = ['answer', 'answer-far', 'answer-slow', 'enqueue', 'slots', 'http', 'rate', 'start', 'capacity', 'fleet'];
+const ALL = [
+  ...['answer', 'answer-far', 'answer-slow', 'enqueue', 'slots', 'http', 'rate', 'start', 'capacity'],
+  ...['fleet', 'site'],
+];
 /** The short form measures figures of two kinds: one with samples of a second, and one without. */
 const FIGURES = inForm({ short: ['answer', 'start'], long: ALL });
 

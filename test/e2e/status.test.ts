@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { VERSION } from '../../src/domain/version.ts';
 import { startCli } from '../support/cli.ts';
 import { type Server, startServer } from '../support/redis-servers.ts';
 import { createRig, HOME, type Rig } from '../support/rig.ts';
@@ -35,6 +36,8 @@ it('is fine when nothing waits, and says when work waits without a worker', asyn
   await rig.openWorker();
   await rig.client.wait(id, { until: 'ended' });
   expect(await status()).toMatchObject({ code: 0, condition: 'fine', recent: { decisions: { match: 1 } } });
+  const { workers } = await status();
+  expect(workers).toMatchObject([{ state: 'ready', slots: { used: expect.any(Number), of: 8 }, version: VERSION }]);
 });
 
 it('shows text for people: the verdict, what needs a person with what to do, and the numbers', async () => {
@@ -46,6 +49,7 @@ it('shows text for people: the verdict, what needs a person with what to do, and
   expect(code).toBe(1);
   expect(stdout).toMatch(/^Idle: nothing waits\.\n\n● the gate of ap-singapore VideoLivenessCompare is paused/);
   expect(stdout).toContain('→ bestframe gate resume --region ap-singapore --action VideoLivenessCompare');
+  expect(stdout).toMatch(/worker +state +slots +regions +version +last heartbeat\n\S+ +ready +\d\/8 +ap-singapore /);
   expect(stdout).toMatch(/Paid calls today: 1 \(\+0 possibly\)\n$/);
 });
 

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Running } from '../../src/app/running.ts';
+import { VERSION } from '../../src/domain/version.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -18,6 +19,10 @@ afterEach(() => rig.dispose());
 
 async function codes(): Promise<(string | null)[]> {
   return (await rig.client.workers()).map(({ code }) => code).sort();
+}
+
+function workers() {
+  return rig.client.workers();
 }
 
 async function gateClosings(): Promise<number> {
@@ -48,6 +53,7 @@ describe('a missing root', () => {
     const hold = await rig.control.fault({ kind: 'hold', service: 'cos', action: 'PutObject' });
     const first = await rig.client.enqueue(await rig.request('runs'));
     await rig.control.waitFor({ service: 'cos', action: 'PutObject' });
+    await expect.poll(workers, { timeout: 20_000 }).toMatchObject([{ slots: { used: 1, of: 1 }, version: VERSION }]);
     const second = await rig.client.enqueue(await rig.request('meets-it'));
     await rename(inputs, `${inputs}-away`);
     await rig.control.release(hold);
@@ -59,6 +65,7 @@ describe('a missing root', () => {
     expect(await rig.client.wait(second.id, { until: 'ended' })).toMatchObject({ decision: 'match', frame: 'stored' });
     expect(await rig.redis.hget(rig.names.journal(second.id), 'a:upload')).toBeNull();
     expect(await codes()).toEqual([null]);
+    await expect.poll(workers, { timeout: 20_000 }).toMatchObject([{ slots: { used: 0, of: 1 } }]);
   });
 });
 

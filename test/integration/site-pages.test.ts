@@ -8,6 +8,7 @@ import { openDashboard } from '../../src/app/dashboard.ts';
 import type { Running } from '../../src/app/running.ts';
 import { hashPassword } from '../../src/domain/operations/operators.ts';
 import { sumPoint } from '../../src/domain/operations/series.ts';
+import { VERSION } from '../../src/domain/version.ts';
 import { MinuteReader } from '../../src/redis/series.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 import { loggedIn, tokenIn } from '../support/site.ts';
@@ -140,7 +141,7 @@ it('says on the overview what needs a person, with the act beside it, in the rea
   expect(page).toContain('class="verdict attention"');
   expect(await text('/', viewer)).not.toContain('value="resume"');
   const zoned = await (await get('/', `${cookie}; bestframe-zone=Asia%2FTokyo`)).text();
-  expect(zoned).toMatch(/title="[\d-]+ [\d:]+ UTC">[\d-]+ [\d:]+ GMT\+9/);
+  expect(zoned).toMatch(/title="[\d-]+ [\d:]+ UTC"><bdi>[\d-]+ [\d:]+<\/bdi> GMT\+9/);
   expect(await (await get('/', `${cookie}; bestframe-zone=Mars%2FBase`)).text()).toContain('data-zone="UTC"');
   const chinese = await (await get('/', cookie, { 'accept-language': 'zh' })).text();
   expect(chinese).toContain('需要人工处理');
@@ -201,6 +202,34 @@ it('lists verifications by filter and page by page in both directions, with exac
   expect(await audited()).toContainEqual(expect.objectContaining({ act: 'export', what: 'csv: not_live' }));
   expect(first + second).not.toContain(CANARY);
   expect(JSON.stringify(await audited())).not.toContain(CANARY);
+});
+
+it('finds verifications by id, key and subject in one list, and another tenant’s stay invisible', async () => {
+  await rig.permit('acme', 'borealis');
+  const enqueue = async (tenant: string, key: string) => {
+    const request = await rig.request(key, { card: 'match' }, { subject: `${CANARY}-shared` });
+    return (await rig.client.forTenant(tenant).enqueue(request)).id;
+  };
+  const [acme, borealis] = [await enqueue('acme', 'order-7'), await enqueue('borealis', 'order-7')];
+  const listed = async (query: string) =>
+    [...(await text(`/verifications?${query}`)).matchAll(/href="\/v\/(v\w{25})"/g)].map(([, id]) => id);
+  expect(await listed(`id=${acme}`)).toEqual([acme]);
+  expect(await listed(`id=${acme}&tenant=acme`)).toEqual([acme]);
+  expect(await listed(`id=${acme}&tenant=borealis`)).toEqual([]);
+  expect((await listed('key=order-7')).sort()).toEqual([acme, borealis].sort());
+  expect(await listed('key=order-7&tenant=borealis')).toEqual([borealis]);
+  expect(await listed(`key=${CANARY}-1&tenant=acme`)).toEqual([]);
+  expect(await listed(`id=${acme}&key=order-8`)).toEqual([]);
+  expect(await listed(`subject=${CANARY}-shared&id=${borealis}`)).toEqual([borealis]);
+  expect(await listed(`subject=${CANARY}-shared&tenant=acme&key=order-7`)).toEqual([acme]);
+  expect(await listed(`key=order-7&region=ap-hongkong`)).toEqual([]);
+  expect(await listed('id=v-no-such-id')).toEqual([]);
+  expect((await get('/find?what=order-7')).headers.get('location')).toBe('/verifications?key=order-7');
+  expect((await get(`/find?what=${acme}`)).headers.get('location')).toBe(`/v/${acme}`);
+  const page = await text('/verifications?key=order-7&tenant=acme');
+  expect(page).toContain('name="key" value="order-7"');
+  expect(page).toMatch(/verifications\.csv\?[^"]*key=order-7/);
+  expect(JSON.stringify(await audited())).not.toContain('order-7');
 });
 
 it('shows one verification as a picture, with what can be done, others about the subject, and no secret', async () => {
@@ -264,7 +293,10 @@ it('shows webhooks, workers, costs, the audit log and the checks', async () => {
   expect(webhooks).toMatch(/shop.*https:\/\/shop\.example\/hooks/s);
   expect((await post('/webhooks/shop/enable', { tenant: '' })).headers.get('location')).toBe('/webhooks?notice=done');
   expect((await post('/webhooks/redeliver/notify-nothing-ended', {})).status).toBe(404);
-  expect(await text('/workers')).toMatch(/class="badge good">ready/);
+  const workers = await text('/workers');
+  expect(workers).toMatch(/class="badge good">ready/);
+  expect(workers).toMatch(/data-name="Slots used">0 \/ 8</);
+  expect(workers).toMatch(new RegExp(`data-name="Last heartbeat"><time.*data-name="Version">${VERSION}<`, 's'));
   expect(await text('/costs?by=action')).toMatch(new RegExp(`${DETECT}.*\\d+\\.\\d\\d`, 's'));
   expect(await text('/costs?since=2026-99-99')).toContain('longer than 400 days');
   expect(await (await get('/costs.csv?by=region')).text()).toMatch(/^region,paid_calls/);

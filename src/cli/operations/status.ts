@@ -116,7 +116,17 @@ function formatNumbers(
       .join('');
     lines.push(`Paid calls today: ${paidCalls} (+${possiblyPaidCalls} possibly)${money}`);
   }
-  return `${table}${lines.map((line) => `${line}\n`).join('')}`.trimEnd();
+  return `${table}${formatWorkers(workers)}${lines.map((line) => `${line}\n`).join('')}`.trimEnd();
+}
+
+function formatWorkers(workers: Status['workers']): string {
+  if (workers.length === 0) return '';
+  const head = ['worker', 'state', 'slots', 'regions', 'version', 'last heartbeat'];
+  const rows = workers.map(({ worker, state, code, slots, regions, version, lastBeat }) => {
+    const health = state === 'ready' ? pc.green(state) : pc.red(code ?? state);
+    return [worker, health, `${slots.used}/${slots.of}`, regions.join(','), version, lastBeat];
+  });
+  return `\n${formatTable(head, rows)}\n`;
 }
 
 function duration(ms: number): string {

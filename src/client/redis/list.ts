@@ -7,10 +7,11 @@
  */
 import { inputFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
-import { matchesFilter } from '../../domain/verification/filter.ts';
+import { matchesFilter, mayMatch, type VerificationFilter } from '../../domain/verification/filter.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
 import { type IndexEntry, newestEntries, newestIds, tenantEntries } from '../../redis/indexes.ts';
+import { readPlainFacts } from '../../redis/plain-facts.ts';
 import { type ListOptions, MAX_PER_PAGE, type PageFilter, type PageOf } from '../contract.ts';
 import type { Store } from './store.ts';
 
@@ -37,17 +38,49 @@ export async function pageOf(store: Store, filter: StoredPageFilter): Promise<Pa
   let last: Position | null = null;
   let read = 0;
   await store.ready();
-  for await (const entries of entriesAfter(store, after, filter.ended)) {
-    const views = await store.views(entries.map(({ id }) => id));
-    for (const [index, entry] of entries.entries()) {
-      if (found.length === limit || read === MAX_READ) return { verifications: found, cursor: cursorOf(last) };
-      const view = views[index] ?? null;
-      if (view !== null && isEither(view, filter.ended) && matchesFilter(view, filter)) found.push(view);
+  const ended = filter.ended ?? (filter.state === undefined ? undefined : isTerminal(filter.state));
+  for await (const entries of entriesAfter(store, after, { ended, batch: isFilter(filter) ? BATCH : limit + 1 })) {
+    const candidates = await candidatesOf(store, entries, { filter, limit: limit - found.length });
+    for (const entry of entries) {
+      const view = candidates.get(entry.id);
+      if (found.length === limit || read === MAX_READ || view === 'unread')
+        return { verifications: found, cursor: cursorOf(last) };
+      if (view != null && isEither(view, filter.ended) && matchesFilter(view, filter)) found.push(view);
       last = entry;
       read += 1;
     }
   }
   return { verifications: found, cursor: null };
+}
+
+function isFilter({ limit: _limit, cursor: _cursor, ended: _ended, ...filter }: StoredPageFilter): boolean {
+  return Object.values(filter).some((value) => value !== undefined);
+}
+
+/**
+ * Views of the entries that may match. Before views are read, entries are sorted out by a few fields of their records, because a view
+ * costs ten times as much. If the reason does not count, only `limit` views are read; the others are `unread`.
+ */
+async function candidatesOf(
+  store: Store,
+  entries: readonly IndexEntry[],
+  { filter, limit }: { filter: StoredPageFilter; limit: number },
+): Promise<Map<string, VerificationView | null | 'unread'>> {
+  const { limit: _limit, cursor: _cursor, ended: _ended, ...wanted } = filter;
+  const all = entries.map(({ id }) => id);
+  const ids = isFilter(filter) ? await fitting(store, all, wanted) : all;
+  const isByReason = filter.code !== undefined || filter.class !== undefined;
+  const chosen = isByReason ? ids : ids.slice(0, limit);
+  const views = await store.views(chosen);
+  return new Map(ids.map((id, index) => [id, index < chosen.length ? (views[index] ?? null) : 'unread']));
+}
+
+async function fitting(store: Store, ids: readonly string[], filter: VerificationFilter): Promise<string[]> {
+  const facts = await store.command(readPlainFacts(store.deployment, ids));
+  return ids.filter((_, index) => {
+    const known = facts[index] ?? null;
+    return known !== null && mayMatch(known, filter);
+  });
 }
 
 /** The newest verifications: of one tenant, or the newest live and the newest ended ones of all. */
@@ -79,13 +112,18 @@ async function tenantList(store: Store, ended: boolean | undefined, limit: numbe
 /**
  * Entries after a given one, newest first. Entries of the same millisecond are sorted by id.
  * @param ended skips the index of the others, if each has its own
+ * @param batch how many to read at a time
  */
-async function* entriesAfter(store: Store, after: Position | null, ended?: boolean): AsyncGenerator<Position[]> {
+async function* entriesAfter(
+  store: Store,
+  after: Position | null,
+  { ended, batch = BATCH }: { ended?: boolean | undefined; batch?: number } = {},
+): AsyncGenerator<Position[]> {
   const { tenant, deployment } = store;
   for (const index of tenant === null ? sharedIndexes(after, ended) : ([''] as const)) {
     const start = after?.index === index ? after : null;
-    for (let offset = 0; ; offset += BATCH) {
-      const range = { from: start?.at ?? null, offset, limit: BATCH };
+    for (let offset = 0; ; offset += batch) {
+      const range = { from: start?.at ?? null, offset, limit: batch };
       const entries = await store.command(
         tenant === null
           ? newestEntries(deployment, index === 'l' ? 'live' : 'ended', range)

@@ -34,6 +34,14 @@ export function matchesFilter(view: Filtered, filter: VerificationFilter): boole
   });
 }
 
+/** What a filter compares, as far as it is known without the gates and breakers, which may change the reason. */
+export type PlainFacts = Omit<Filtered, 'reason'>;
+
+/** @returns false only if `matchesFilter` refuses the view of a verification with these facts. */
+export function mayMatch(facts: PlainFacts, { code: _code, class: _class, ...filter }: VerificationFilter): boolean {
+  return matchesFilter({ ...facts, reason: null }, filter);
+}
+
 /** The filter in words, for the audit log. */
 export function describeFilter({ since, ...filter }: VerificationFilter): string {
   const parts = Object.values(filter).filter((part) => part !== undefined);

@@ -1119,6 +1119,19 @@ redis.call('HSET', tenantsKey, tenant, (last + 1) .. ' ' .. record)
 return last + 1
 `,
   },
+  'read-fields': {
+    keys: ['journals'],
+    args: ['fields'],
+    rest: 'ids',
+    includes: [],
+    text: `
+local names = {}
+for name in string.gmatch(fields, '%S+') do names[#names + 1] = name end
+local found = {}
+for index, id in ipairs(ids) do found[index] = redis.call('HMGET', journalsKey .. id, unpack(names)) end
+return found
+`,
+  },
   'record-delivery': {
     keys: ['endpoint'],
     args: ['deliveryId', 'outcome', 'code', 'failuresBeforeRest', 'firstRestMs', 'longestRestMs'],

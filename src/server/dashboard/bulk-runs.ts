@@ -1,204 +1,222 @@
 /**
- * Acts on many verifications. A plan holds the ids and what the act would do with each. Once its operator has confirmed it with a
- * reason, it runs at a rate that the operator chose, one verification after the other, and each is audited before it changes.
+ * Acts on many verifications. Once its operator has confirmed a plan with a reason, it runs at a rate that the operator chose, one
+ * verification after the other, and each is audited before it changes.
  *
  * What must hold:
- * 1. Only the operator who made a plan can start it, and it runs once.
+ * 1. Only the operator who made a plan can start, stop or continue it, and one process at a time runs it.
  * 2. Exactly the ids of the plan are touched, whatever matches the filter by then.
+ * 3. A run that was interrupted goes on where it was. The act that was under way is not carried out twice.
  *
- * Plans live in the memory of this process. If it stops, the run stops too, and what is done stays done.
+ * Plan and progress are in Redis, so each process of the site shows them, and another one can continue a run.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import type { Act } from '../../domain/operations/audit.ts';
+import {
+  AUDITED_AS,
+  addResult,
+  type BulkAct,
+  type BulkOrder,
+  type BulkPlan,
+  type BulkProgress,
+  isDoable,
+  isInHistory,
+  NO_PROGRESS,
+} from '../../domain/operations/bulk.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
+import {
+  claimPlan,
+  endClaim,
+  noteRun,
+  type PlannedRun,
+  readPlan,
+  renewClaim,
+  writePlan,
+} from '../../redis/bulk-plans.ts';
+import type { Deployment } from '../../redis/deployment.ts';
+import { clientOf } from './lookup.ts';
 
-export const BULK_ACTS = ['retry', 'rewind', 'resume', 'recapture', 'fail', 'cancel', 'erase'] as const;
-export type BulkAct = (typeof BULK_ACTS)[number];
+/** Writes the audit line of one verification. */
+type Audit = (entry: { act: Act; on: string; what: string; purpose: string }) => Promise<void>;
 
-export const MAX_BULK = 10_000;
-const MAX_PLANS = 50;
-const MAX_FAILURES = 20;
-
-const AUDITED: Readonly<Record<BulkAct, Act>> = {
-  ...{ retry: 'retry', cancel: 'cancel', erase: 'erase' },
-  ...{ rewind: 'held.resolve', resume: 'held.resolve', recapture: 'held.resolve', fail: 'held.resolve' },
+type Selection = Pick<BulkPlan, 'act' | 'operator' | 'tenant' | 'filter' | 'cut'> & {
+  readonly views: readonly VerificationView[];
 };
 
-export interface BulkPlan {
-  readonly id: string;
-  readonly act: BulkAct;
-  readonly operator: string;
-  /** The filter in words. */
-  readonly filter: string;
-  /** Whether more verifications match than a plan may contain. */
-  readonly cut: boolean;
-  /** Ids on which the act will be carried out. */
-  readonly ids: readonly string[];
-  /** How many were selected, by what the act would do with them. */
-  readonly outlook: Readonly<Record<string, number>>;
-  /** How many of `ids` may lead to another paid call although an earlier call was, or may have been, paid. */
-  readonly paidBefore: number;
-  /** Whether the act leads to paid calls. */
-  readonly pays: boolean;
-  /** Price of all calls, as text; null without prices. */
-  readonly cost: string | null;
-  run: BulkRun | null;
-}
-
-export interface BulkRun {
-  readonly why: string;
-  /** ISO 8601. */
-  readonly startedAt: string;
-  readonly perSecond: number;
-  state: 'running' | 'done' | 'stopped';
-  done: number;
-  /** How many had each result. */
-  readonly results: Record<string, number>;
-  /** The first verifications on which nothing was done, with the result. */
-  readonly refused: { readonly id: string; readonly status: string }[];
-}
-
-export interface StartOptions {
-  readonly why: string;
-  readonly perSecond: number;
-  readonly payAgain: boolean;
-  /** Writes the audit line of one verification. */
-  readonly audit: (entry: { act: Act; on: string; what: string; purpose: string }) => Promise<void>;
-}
+const PLAN_ID = /^[\w-]{12}$/;
 
 export class BulkRuns {
+  readonly #deployment: Deployment;
   readonly #client: BestframeClient;
-  readonly #plans = new Map<string, BulkPlan>();
-  #closed = false;
+  readonly #running = new Set<Promise<void>>();
+  readonly #closed = new AbortController();
 
-  constructor(client: BestframeClient) {
+  constructor(deployment: Deployment, client: BestframeClient) {
+    this.#deployment = deployment;
     this.#client = client;
   }
 
-  /** Plans that the site knows, newest first. */
-  list(): BulkPlan[] {
-    return [...this.#plans.values()].reverse();
+  async find(id: string): Promise<PlannedRun | null> {
+    return PLAN_ID.test(id) ? readPlan(this.#deployment, id) : null;
   }
 
-  find(id: string): BulkPlan | null {
-    return this.#plans.get(id) ?? null;
-  }
-
-  /** Makes a dry run. Nothing changes. @param priceOf the price of all calls together. */
+  /** Makes a dry run. Nothing changes. @param priceOf the price of all calls together. @returns the id of the plan. */
   async plan(
-    {
-      act,
-      views,
-      operator,
-      filter,
-      cut,
-    }: { act: BulkAct; views: readonly VerificationView[]; operator: string; filter: string; cut: boolean },
+    { views, ...selection }: Selection,
     priceOf: (views: readonly VerificationView[]) => string | null,
-  ): Promise<BulkPlan> {
-    const statuses = await this.#statuses(act, views);
+  ): Promise<string> {
+    const { act, tenant } = selection;
+    const statuses = await statusesOf(this.#clientOf(tenant), act, views);
     const outlook: Record<string, number> = {};
     for (const status of statuses) outlook[status] = (outlook[status] ?? 0) + 1;
     const chosen = views.filter((_, index) => isDoable(statuses[index] ?? ''));
     const pays = act === 'retry' || act === 'rewind' || act === 'resume';
     const plan: BulkPlan = {
-      ...{ id: randomBytes(9).toString('base64url'), act, operator, filter, cut, outlook, pays },
+      id: randomBytes(9).toString('base64url'),
+      ...selection,
       ids: chosen.map(({ id }) => id),
+      outlook,
+      pays,
       paidBefore: pays
         ? chosen.filter(({ paidCalls, possiblyPaidCalls }) => paidCalls + possiblyPaidCalls > 0).length
         : 0,
-      cost: pays ? priceOf(chosen.filter((_, index) => statuses[index] !== 'frame')) : null,
-      run: null,
+      cost: pays ? priceOf(views.filter((_, index) => statuses[index] === 'run' || statuses[index] === 'ok')) : null,
     };
-    this.#plans.set(plan.id, plan);
-    for (const [id, { run }] of this.#plans)
-      if (this.#plans.size > MAX_PLANS && run?.state !== 'running') this.#plans.delete(id);
-    return plan;
+    await writePlan(this.#deployment, plan);
+    return plan.id;
   }
 
-  /** Starts a plan. @returns false if it has been started before */
-  start(plan: BulkPlan, options: StartOptions): boolean {
-    if (plan.run !== null) return false;
-    const { why, perSecond } = options;
-    plan.run = {
-      why,
-      perSecond,
-      startedAt: new Date().toISOString(),
-      state: 'running',
-      done: 0,
-      results: {},
-      refused: [],
-    };
-    void this.#run(plan, plan.run, options);
+  /** @returns false if the plan has been started before. */
+  async start(plan: BulkPlan, order: Omit<BulkOrder, 'startedAt'>, audit: Audit): Promise<boolean> {
+    const runner = await this.#claim(plan.id, (run) => run === null);
+    if (runner === null) return false;
+    const started = { ...order, startedAt: new Date().toISOString() };
+    await noteRun(this.#deployment, plan.id, { order: started, state: 'running', progress: NO_PROGRESS });
+    this.#keep(this.#run(plan, { runner, order: started, from: null, audit }));
     return true;
   }
 
-  stop(plan: BulkPlan): void {
-    if (plan.run?.state === 'running') plan.run.state = 'stopped';
+  /** Continues a run that was stopped or interrupted. @returns false if it cannot be continued. */
+  async continue(plan: BulkPlan, audit: Audit): Promise<boolean> {
+    const runner = await this.#claim(plan.id, (run) => run !== null && run.state !== 'done');
+    const run = runner === null ? null : (await this.find(plan.id))?.run;
+    if (runner === null || run == null) return false;
+    await noteRun(this.#deployment, plan.id, { state: 'running' });
+    this.#keep(this.#run(plan, { runner, order: run, from: run, audit }));
+    return true;
   }
 
-  close(): void {
-    this.#closed = true;
+  async stop({ id }: BulkPlan): Promise<void> {
+    const found = await this.find(id);
+    if (found?.run?.state !== 'running') return;
+    await noteRun(this.#deployment, id, { state: 'stopped' });
+    await endClaim(this.#deployment, id);
+  }
+
+  /** Interrupts the runs of this process, each before its next act. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await Promise.all(this.#running);
+  }
+
+  #clientOf(tenant: string | null): BestframeClient {
+    return clientOf({ client: this.#client }, tenant);
+  }
+
+  /** @returns the name under which this process holds the claim; null if another run holds it, or `may` refuses. */
+  async #claim(id: string, may: (run: PlannedRun['run']) => boolean): Promise<string | null> {
+    const runner = randomBytes(9).toString('base64url');
+    if (!(await claimPlan(this.#deployment, id, runner))) return null;
+    const found = await this.find(id);
+    if (found !== null && may(found.run)) return runner;
+    await endClaim(this.#deployment, id);
+    return null;
+  }
+
+  #keep(running: Promise<void>): void {
+    // If Redis does not answer, the claim expires, and the page offers to continue.
+    const kept = running.catch(() => undefined).finally(() => this.#running.delete(kept));
+    this.#running.add(kept);
   }
 
   async #run(
-    { act, ids, operator }: BulkPlan,
-    run: BulkRun,
-    { why, perSecond, payAgain, audit }: StartOptions,
+    plan: BulkPlan,
+    { runner, order, from, audit }: { runner: string; order: BulkOrder; from: BulkProgress | null; audit: Audit },
   ): Promise<void> {
-    const isRunning = () => run.state === 'running' && !this.#closed;
+    const { id: planId, ids } = plan;
+    const holds = () => renewClaim(this.#deployment, planId, runner);
     const startedAt = performance.now();
-    for (const id of ids) {
-      if (!isRunning()) return;
-      let status: string;
-      try {
-        await audit({ act: AUDITED[act], on: id, what: `bulk ${act}`, purpose: why });
-        status = await this.#act(act, id, { by: operator, why, payAgain });
-      } catch {
-        status = 'unavailable'; // Redis or the audit log: whatever was not done can be selected again
-      }
-      run.done += 1;
-      run.results[status] = (run.results[status] ?? 0) + 1;
-      if (!isDoable(status) && run.refused.length < MAX_FAILURES) run.refused.push({ id, status });
-      const ahead = (run.done * 1_000) / perSecond - (performance.now() - startedAt);
-      if (ahead > 5 && run.done < ids.length) await sleep(ahead);
+    const { done: before, results, refused } = from ?? NO_PROGRESS;
+    let progress: BulkProgress = { done: before, results, refused };
+    for (const id of ids.slice(before)) {
+      if (this.#closed.signal.aborted) break;
+      if (!(await holds())) return;
+      const mayBeDone = from !== null && progress.done === before;
+      const status = await this.#actOn(plan, id, { order, audit, mayBeDone });
+      progress = addResult(progress, id, status);
+      if (!(await holds())) return;
+      await noteRun(this.#deployment, planId, { progress });
+      const ahead = ((progress.done - before) * 1_000) / order.perSecond - (performance.now() - startedAt);
+      if (ahead > 5 && progress.done < ids.length)
+        await sleep(ahead, undefined, { signal: this.#closed.signal }).catch(() => undefined);
     }
-    if (run.state === 'running') run.state = 'done';
+    if (!(await holds())) return;
+    if (progress.done === ids.length) await noteRun(this.#deployment, planId, { state: 'done' });
+    await endClaim(this.#deployment, planId);
   }
 
-  async #statuses(act: BulkAct, views: readonly VerificationView[]): Promise<string[]> {
-    if (act === 'retry') {
-      const results = await this.#client.retry({ ids: views.map(({ id }) => id), by: '', why: '', dryRun: true });
-      const found = new Map(results.map(({ id, status }) => [id, status]));
-      return views.map(({ id }) => found.get(id) ?? 'missing');
-    }
-    if (act === 'cancel') return views.map(({ state }) => (isTerminal(state) ? 'ended' : 'ok'));
-    if (act === 'erase') return views.map(({ legalHold }) => (legalHold === null ? 'ok' : 'legal_hold'));
-    return views.map(({ state }) => (state === 'held' ? 'ok' : 'not_held'));
-  }
-
-  async #act(act: BulkAct, id: string, by: { by: string; why: string; payAgain: boolean }): Promise<string> {
-    const client = this.#client;
-    switch (act) {
-      case 'retry':
-        return (await client.retry({ ids: [id], by: by.by, why: by.why }))[0]?.status ?? 'missing';
-      case 'cancel': {
-        const { status } = await client.cancel(id);
-        return status === 'cancelled' || status === 'cancelling' ? 'ok' : status;
-      }
-      case 'erase': {
-        const { status } = await client.erase(id, by);
-        return status === 'erased' ? 'ok' : status;
-      }
-      default:
-        return (await client.resolve(id, act === 'resume' ? 'retry' : act, by)).status;
+  async #actOn(
+    { act, operator, tenant }: BulkPlan,
+    id: string,
+    { order, audit, mayBeDone }: { order: BulkOrder; audit: Audit; mayBeDone: boolean },
+  ): Promise<string> {
+    const client = this.#clientOf(tenant);
+    try {
+      if (mayBeDone && isInHistory((await client.get(id))?.history ?? [], operator, order)) return 'ok';
+      await audit({ act: AUDITED_AS[act], on: id, what: `bulk ${act}`, purpose: order.why });
+      return await carryOut(client, act, id, { by: operator, why: order.why, payAgain: order.payAgain });
+    } catch {
+      return 'unavailable'; // Redis or the audit log: whatever was not done can be selected again
     }
   }
 }
 
-/** Whether a status says that the act is, or would be, carried out. */
-export function isDoable(status: string): boolean {
-  return status === 'ok' || status === 'run' || status === 'frame';
+/** What the act would do with each verification. */
+async function statusesOf(
+  client: BestframeClient,
+  act: BulkAct,
+  views: readonly VerificationView[],
+): Promise<string[]> {
+  if (act === 'retry') {
+    const results = await client.retry({ ids: views.map(({ id }) => id), by: '', why: '', dryRun: true });
+    const found = new Map(results.map(({ id, status }) => [id, status]));
+    return views.map(({ id }) => found.get(id) ?? 'missing');
+  }
+  if (act === 'cancel') return views.map(({ state }) => (isTerminal(state) ? 'ended' : 'ok'));
+  if (act === 'erase') return views.map(({ legalHold }) => (legalHold === null ? 'ok' : 'legal_hold'));
+  return views.map(({ state }) => (state === 'held' ? 'ok' : 'not_held'));
+}
+
+async function carryOut(
+  client: BestframeClient,
+  act: BulkAct,
+  id: string,
+  by: { by: string; why: string; payAgain: boolean },
+): Promise<string> {
+  switch (act) {
+    case 'retry':
+      return (await client.retry({ ids: [id], by: by.by, why: by.why }))[0]?.status ?? 'missing';
+    case 'cancel': {
+      const { status } = await client.cancel(id);
+      return status === 'cancelled' || status === 'cancelling' ? 'ok' : status;
+    }
+    case 'erase': {
+      const { status } = await client.erase(id, by);
+      return status === 'erased' ? 'ok' : status;
+    }
+    default:
+      return (await client.resolve(id, act === 'resume' ? 'retry' : act, by)).status;
+  }
 }

@@ -21,7 +21,7 @@ export const CHOICES = {
 export type ChoiceName = keyof typeof CHOICES;
 
 /** Fields with free text. */
-export const TEXTS = ['code', 'since', 'tenant', 'subject'] as const;
+export const TEXTS = ['code', 'since', 'tenant', 'subject', 'id', 'key'] as const;
 
 /** What the reader asked for, as text: for the form and for links. */
 export type FilterFields = Readonly<Partial<Record<ChoiceName | (typeof TEXTS)[number], string>>>;
@@ -31,6 +31,9 @@ export interface ListFilter {
   readonly filter: VerificationFilter & { readonly ended?: boolean | undefined };
   readonly tenant: string | null;
   readonly subject: string | null;
+  readonly id: string | null;
+  /** The caller's own key. */
+  readonly key: string | null;
 }
 
 const SPAN = /^(\d{1,4})([mhd])$/;
@@ -50,13 +53,19 @@ export function readFilter(given: Fields, now: number): ListFilter {
       'tenant',
       given.tenant !== undefined && TENANT_PATTERN.test(given.tenant.trim()) ? given.tenant.trim() : undefined,
     ],
-    ['subject', given.subject?.trim() === '' ? undefined : given.subject?.trim()],
+    ['subject', textOf(given.subject)],
+    ['id', textOf(given.id)],
+    ['key', textOf(given.key)],
   ] as const;
   const set = texts.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
   const fields: Record<string, string> = Object.fromEntries([...chosen, ...set]);
-  const { ended, tenant = null, subject = null, ...rest } = fields;
+  const { ended, tenant = null, subject = null, id = null, key = null, ...rest } = fields;
   const filter = { ...rest, since, ...(ended === undefined ? {} : { ended: ended === 'yes' }) };
-  return { fields, filter: filter as ListFilter['filter'], tenant, subject };
+  return { fields, filter: filter as ListFilter['filter'], tenant, subject, id, key };
+}
+
+function textOf(given: string | undefined): string | undefined {
+  return given?.trim() || undefined;
 }
 
 /** A time such as `2026-11-25T09:30`, or a span such as `90m`, `2h` or `3d` before now. */

@@ -26,6 +26,7 @@ import { BulkRuns } from './bulk-runs.ts';
 import { titleIn } from './pages/error-words.ts';
 import { PasswordLogin } from './password-login.ts';
 import { actionRoutes } from './routes/actions.ts';
+import { bulkRoutes } from './routes/bulk.ts';
 import { liveRoute } from './routes/live.ts';
 import { loginRoutes } from './routes/login.ts';
 import { pageRoutes } from './routes/pages.ts';
@@ -96,7 +97,7 @@ export async function buildSite(options: SiteOptions): Promise<FastifyInstance> 
     ...options,
     sessions: new Sessions({ operators, store, limits, identityProxy }),
     passwords: new PasswordLogin({ operators, limiter, refusals }),
-    bulk: new BulkRuns(client),
+    bulk: new BulkRuns(options.deployment, client),
   };
   const app = fastify({
     routerOptions: { querystringParser: parseFields },
@@ -122,6 +123,7 @@ export async function buildSite(options: SiteOptions): Promise<FastifyInstance> 
   pageRoutes(app, tools);
   verificationRoutes(app, tools);
   verificationsRoutes(app, tools);
+  bulkRoutes(app, tools);
   partRoutes(app, tools);
   liveRoute(app, tools);
   actionRoutes(app, tools);
@@ -132,9 +134,9 @@ export async function buildSite(options: SiteOptions): Promise<FastifyInstance> 
   );
   auditBoard(app, tools);
   await serveBoard(app, tools);
-  app.addHook('onClose', () => {
-    tools.bulk.close();
-    return refusals.close();
+  app.addHook('onClose', async () => {
+    await tools.bulk.close();
+    await refusals.close();
   });
   await app.ready();
   return app;

@@ -61,7 +61,7 @@ const PARTS = `
 .card { background: var(--card); border: 1px solid var(--line); border-radius: var(--round); padding: var(--s3) var(--s4); min-width: 0; }
 .card > h2:first-child, .card > h3:first-child { margin-top: 0; }
 h3 { font-size: var(--small); font-weight: 600; color: var(--dim); margin: 0; }
-.verdict { display: flex; gap: var(--s4); align-items: flex-start; font-size: var(--huge); border-radius: var(--round); padding: var(--s4); margin: 0 0 var(--s4); background: var(--good-soft); border: 1px solid var(--good); }
+.verdict { text-wrap: balance; display: flex; gap: var(--s4); align-items: flex-start; font-size: var(--huge); border-radius: var(--round); padding: var(--s4); margin: 0 0 var(--s4); background: var(--good-soft); border: 1px solid var(--good); }
 .verdict::before { content: "✓" / ""; flex: none; width: 1.6em; height: 1.6em; line-height: 1.6em; text-align: center; border-radius: 50%; font-size: var(--large); background: var(--good); color: var(--card); margin-top: .1em; }
 .verdict small { display: block; font-size: var(--base); font-weight: 400; color: var(--ink); margin-top: var(--s1); letter-spacing: 0; }
 .verdict.idle { background: var(--card); border-color: var(--line); }
@@ -88,8 +88,9 @@ h3 { font-size: var(--small); font-weight: 600; color: var(--dim); margin: 0; }
 .facts div { padding: var(--s3) var(--s4); min-width: 0; box-shadow: 1px 1px 0 var(--line); }
 @media (min-width: 42rem) { .facts .broad { grid-column: span 2; } }
 .facts dt { color: var(--dim); font-size: var(--small); }
+.facts time bdi { white-space: normal; }
 .facts dd { margin: 0; font-size: var(--large); font-weight: 600; overflow-wrap: anywhere; }
-.facts dd small { font-size: var(--small); font-weight: 400; }
+.facts dd small { display: block; font-size: var(--small); font-weight: 400; line-height: 1.4; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); gap: var(--s3); align-items: start; }
 .tiles.charts { align-items: stretch; }
 @media (min-width: 76rem) { .tiles.charts { grid-template-columns: repeat(3, 1fr); } .tiles.charts > :first-child { grid-column: span 2; } }
@@ -113,8 +114,8 @@ tbody tr:last-child > * { border-bottom: 0; } tbody tr:hover > * { background: v
 thead th { font-weight: 600; font-size: var(--small); color: var(--dim); white-space: nowrap; background: var(--card); }
 tbody th { font-weight: 500; }
 .number { text-align: right; white-space: nowrap; }
-td time, tbody th, .nowrap { white-space: nowrap; }
-@media (min-width: 52.01rem) { table.stack td code { overflow-wrap: anywhere; } table.stack td:has(> span > code), table.stack td:has(> code) { min-width: 8rem; } }
+tbody th, .nowrap, time bdi { white-space: nowrap; }
+@media (min-width: 52.01rem) { table.stack td code { overflow-wrap: anywhere; } table.stack td code.whole { overflow-wrap: normal; } table.stack td:has(> span > code), table.stack td:has(> code) { min-width: 8rem; } }
 code, pre { font: .92em ui-monospace, "SF Mono", "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; margin: var(--s2) 0; font-size: var(--small); }
 form.act { display: grid; gap: var(--s2); max-width: 36rem; margin: 0; align-content: start; }

@@ -16,6 +16,9 @@ const READY = {
   code: null,
   advice: null,
   since: SINCE,
+  version: '0.1.0',
+  slots: { used: 3, of: 8 },
+  lastBeat: SINCE,
 } as const;
 const GATE: GateView = {
   ...{ region: 'ap-singapore', action: 'DetectReflectLivenessAndCompare', state: 'open', code: null, advice: null },

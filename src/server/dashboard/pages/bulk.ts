@@ -1,17 +1,18 @@
 /** What an act on many verifications would do, and how far it is. */
-import { type BulkPlan, isDoable } from '../bulk-runs.ts';
+import { type BulkPlan, type BulkRun, isDoable } from '../../../domain/operations/bulk.ts';
+import type { PlannedRun } from '../../../redis/bulk-plans.ts';
 import { html, type Part } from '../html.ts';
 import type { Words } from '../words/en.ts';
 import { WORDS } from '../words/language.ts';
-import { dataTable, layout, live, noticeLine, type Reader, timestamp, tokenField } from './layout.ts';
+import { dataTable, layout, live, type Reader, timestamp, tokenField } from './layout.ts';
 
-export function bulkPage(reader: Reader, plan: BulkPlan, notice: string | null): string {
+export function bulkPage(reader: Reader, { plan, run }: PlannedRun): string {
   const { base, language, mode } = reader;
   const words = WORDS[language];
   const title = words.bulk.acts[plan.act];
-  const body = html`${noticeLine(notice)}<h1>${title}</h1>
+  const body = html`<h1>${title}</h1>
 <p class="dim">${words.bulk.selection}: ${plan.filter}</p>
-${plan.run === null ? preview(reader, plan) : live('progress', progress(reader, plan))}
+${run === null ? preview(reader, plan) : live('progress', progress(reader, plan, run))}
 <p><a href="${base}/verifications">${words.allVerifications}</a></p>`;
   return layout({ title, language, mode, base, reader, current: 'verifications', body });
 }
@@ -47,8 +48,7 @@ function outlookTable(words: Words, outlook: Readonly<Record<string, number>>): 
   return rows.length > 0 && dataTable([words.bulk.result, { name: words.bulk.count, number: true }], rows);
 }
 
-function progress(reader: Reader, { ids, run, id, operator }: BulkPlan): Part {
-  if (run === null) return null;
+function progress(reader: Reader, { ids, id, operator }: BulkPlan, run: BulkRun): Part {
   const words = WORDS[reader.language];
   const { state, done, results, refused, why, startedAt, perSecond } = run;
   return html`<p>${words.bulk.states[state]} <strong>${done} / ${ids.length}</strong> <span class="dim">${words.bulk.atRate(perSecond)}</span></p>
@@ -65,5 +65,15 @@ ${
     ]),
   )}`
 }
-${state === 'running' && html`<form method="post" action="${reader.base}/bulk/${id}/stop" class="row">${tokenField(reader)}<button class="danger">${words.bulk.stop}</button> <a class="button" href="${reader.base}/bulk/${id}">${words.reload}</a></form>`}`;
+${state === 'interrupted' && html`<p class="notice">${words.bulk.interrupted}</p>`}
+${operator === reader.operator.name && runForm(reader, id, state)}`;
+}
+
+/** What the run's operator can do about it now. */
+function runForm(reader: Reader, id: string, state: BulkRun['state']): Part {
+  if (state === 'done') return null;
+  const { base, language } = reader;
+  const words = WORDS[language];
+  const isRunning = state === 'running';
+  return html`<form method="post" action="${base}/bulk/${id}/${isRunning ? 'stop' : 'continue'}" class="row">${tokenField(reader)}<button class="${isRunning ? 'danger' : 'main'}">${isRunning ? words.bulk.stop : words.bulk.goOn}</button> <a class="button" href="${base}/bulk/${id}">${words.reload}</a></form>`;
 }

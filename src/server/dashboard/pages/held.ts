@@ -14,6 +14,7 @@ import {
   timestamp,
   tokenField,
 } from './layout.ts';
+import { errorCode } from './verification-table.ts';
 
 export interface HeldPage {
   readonly views: readonly VerificationView[];
@@ -29,7 +30,7 @@ export function heldPage(reader: Reader, { views, total, notice }: HeldPage): st
     const since = history.findLast(({ event }) => event === 'held')?.at;
     return [
       html`${mayOperate(reader) && html`<input type="checkbox" name="id-${id}" value="1" aria-label="${words.select} ${id}"> `}<a href="${base}/v/${id}"><code>${id}</code></a>`,
-      html`<code>${reason?.code ?? ''}</code> ${reason !== null && titleIn(language, reason)}${lateAnswer && html` <span class="badge">${words.hasLateAnswer}</span>`}`,
+      html`${reason !== null && html`${errorCode(reason.code)} ${titleIn(language, reason)}`}${lateAnswer && html` <span class="badge">${words.hasLateAnswer}</span>`}`,
       region,
       possiblyPaidCalls > 0 ? `${paidCalls} (+${possiblyPaidCalls})` : paidCalls,
       since === undefined ? '' : timestamp(reader, new Date(since).toISOString()),

@@ -189,7 +189,7 @@ function partsIn(zone: string, at: Date): Record<string, string> {
 export function timestamp({ zone }: Pick<Reader, 'zone'>, iso: string): Html {
   const { year, month, day, hour, minute, second, timeZoneName } = partsIn(zone, new Date(iso));
   const utc = `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
-  return html`<time datetime="${iso}" title="${utc}">${year ?? ''}-${month ?? ''}-${day ?? ''} ${hour ?? ''}:${minute ?? ''}:${second ?? ''} ${timeZoneName ?? ''}</time>`;
+  return html`<time datetime="${iso}" title="${utc}"><bdi>${year ?? ''}-${month ?? ''}-${day ?? ''} ${hour ?? ''}:${minute ?? ''}:${second ?? ''}</bdi> ${timeZoneName ?? ''}</time>`;
 }
 
 /** The time of day in the reader's zone. If `iso` lies on another day than `now`, the date is shown too. */

@@ -62,7 +62,7 @@ function cell(reader: Reader, view: VerificationView, column: ColumnName): Part 
     case 'reason':
       return reason === null
         ? ''
-        : html`<span title="${titleIn(reader.language, reason)}"><code>${breakable(reason.code)}</code></span>`;
+        : html`<span title="${titleIn(reader.language, reason)}">${errorCode(reason.code)}</span>`;
     case 'region':
       return view.region;
     case 'action':
@@ -100,9 +100,9 @@ export function stateBadge(state: State): Html {
   return html`<span class="badge ${SIGNS[state]}">${state}</span>`;
 }
 
-/** A long code may be broken after a dot. */
-function breakable(code: string): Part {
-  return code.split('.').map((part, index) => html`${index > 0 && html`.<wbr>`}${part}`);
+/** An error code, which in a table is broken only after a dot. */
+export function errorCode(code: string): Html {
+  return html`<code class="whole">${code.split('.').map((part, index) => html`${index > 0 && html`.<wbr>`}${part}`)}</code>`;
 }
 
 /** A recapture and a refusal are answers, and no faults, so only a match has a sign of its own. */

@@ -26,7 +26,7 @@ import {
   tokenField,
   withCode,
 } from './layout.ts';
-import { decisionBadge, stateBadge, verificationTable } from './verification-table.ts';
+import { decisionBadge, errorCode, stateBadge, verificationTable } from './verification-table.ts';
 import { milliseconds, waterfall } from './waterfall.ts';
 
 /** A notification about the verification. */
@@ -93,7 +93,7 @@ ${fact(words.state, stateBadge(state))}
 ${view.pausedBy !== null && html`<div><dt>${words.pausedBy}</dt><dd>${words.pauses[view.pausedBy]}</dd></div>`}
 ${view.retryAfter !== null && fact(words.nextTry, html`<small>${timestamp(reader, view.retryAfter)}</small>`)}
 ${fact(words.decision, decision === null ? '–' : decisionBadge(reader, { ...view, similarity: null }))}
-${fact(words.similarity, similarity === null ? '–' : html`${similarity} <small class="dim">/ ${similarityThreshold}</small>`)}
+${fact(words.similarity, similarity === null ? '–' : html`${similarity} <span class="dim">/ ${similarityThreshold}</span>`)}
 ${fact(words.paidCalls, html`${paidCalls}${possiblyPaidCalls > 0 && html`<small>${words.possiblyPaid(possiblyPaidCalls)}</small>`}`)}
 ${cost !== null && fact(words.cost, costText(cost))}
 ${fact(words.frame, view.frame)}
@@ -231,7 +231,7 @@ function timelineRow(
     timestamp(reader, new Date(at).toISOString()),
     stage ?? '',
     html`${event}${billed === true && ' ¥'}${possiblyBilled === true && ' ¥?'}`,
-    code === undefined ? '' : html`<code>${code}</code>`,
+    code === undefined ? '' : errorCode(code),
     ms === undefined ? '' : milliseconds(ms),
     requestIds.map((each) => html`<code>${each}</code> `),
     [by, why].flatMap((each) => each ?? []).join(': '),
@@ -247,7 +247,7 @@ function deliveryTable(words: Words, deliveries: readonly Delivery[]): Html {
       endpoint,
       state,
       tries,
-      code === null ? '' : html`<code>${code}</code>`,
+      code === null ? '' : errorCode(code),
     ]),
   );
 }

@@ -1,6 +1,7 @@
 /** The list of verifications: a filter that the address keeps, pages in both directions, and acts on what is selected. */
+
+import { BULK_ACTS } from '../../../domain/operations/bulk.ts';
 import type { VerificationView } from '../../../domain/verification/view.ts';
-import { BULK_ACTS } from '../bulk-runs.ts';
 import { CHOICES, type ChoiceName, type FilterFields, queryOf } from '../filter.ts';
 import { html, type Part } from '../html.ts';
 import { WORDS } from '../words/language.ts';
@@ -75,13 +76,15 @@ function filterForm({ base, language }: Reader, { fields, columns }: Verificatio
           html`<option value="${value}"${fields[name] === value && html` selected`}>${names[name][value] ?? value}</option>`,
       )}</select></label>`,
   );
-  const more = fields.upload !== undefined || fields.action !== undefined || fields.subject !== undefined;
+  const more =
+    fields.upload !== undefined ||
+    fields.action !== undefined ||
+    [fields.tenant, fields.subject, fields.id, fields.key].some((each) => each !== undefined);
   return html`<form class="card" method="get" action="${base}/verifications"><div class="filters">
 ${choices.slice(0, 4)}<label>${words.filters.code}<input name="code" value="${fields.code ?? ''}" autocomplete="off"></label>
 <label>${words.filters.since}<input name="since" value="${fields.since ?? ''}" placeholder="3h, 2d, 2026-11-25" autocomplete="off"></label></div>
 <details${more && html` open`}><summary>${words.moreFilters}</summary><div class="filters">${choices.slice(4)}
-<label>${words.filters.tenant}<input name="tenant" value="${fields.tenant ?? ''}" autocomplete="off"></label>
-<label>${words.filters.subject}<input name="subject" value="${fields.subject ?? ''}" autocomplete="off"></label></div>
+${(['tenant', 'subject', 'id', 'key'] as const).map((name) => html`<label>${words.filters[name]}<input name="${name}" value="${fields[name] ?? ''}" autocomplete="off"></label>`)}</div>
 <fieldset><legend>${words.chooseColumns}</legend><div class="row">${COLUMNS.map(
     (name) =>
       html`<label class="choice"><input type="checkbox" name="c-${name}" value="1"${columns.includes(name) && html` checked`}> ${words.columns[name]}</label>`,

@@ -8,14 +8,18 @@ import { dataTable, emptyState, layout, live, type Reader, timestamp, withCode }
 export function workersPage(reader: Reader, { workers, queues, oldest, toErase, toNotify, outbox }: Metrics): string {
   const { base, language, mode } = reader;
   const words = WORDS[language];
-  const rows = workers.map(({ worker, regions, state, code, since }) => [
+  const number = (name: string) => ({ name, number: true });
+  const rows = workers.map(({ worker, regions, state, code, since, version, slots, lastBeat }) => [
     html`<code>${worker}</code>`,
-    regions.join(', '),
     html`<span class="badge ${state === 'ready' ? 'good' : 'bad'}">${words.workerStates[state]}</span>`,
+    `${slots.used} / ${slots.of}`,
+    regions.join(', '),
     code === null
       ? ''
       : html`<code>${code}</code> ${titleIn(language, { code, title: code })}. ${withCode(remedyIn(language, code))}`,
     timestamp(reader, since),
+    timestamp(reader, lastBeat),
+    version,
   ]);
   const queueRows = queues.map(({ region, waiting, active, delayed }) => {
     const serving = workers.filter(({ state, regions }) => state === 'ready' && regions.includes(region)).length;
@@ -30,9 +34,8 @@ export function workersPage(reader: Reader, { workers, queues, oldest, toErase, 
       html`${serving} ${isUnserved && html`<span class="badge bad">${words.unserved}</span>`}`,
     ];
   });
-  const number = (name: string) => ({ name, number: true });
   const body = html`<h1>${words.pageNames.workers}</h1>
-${live('workers', rows.length === 0 ? emptyState(words.noWorkers) : dataTable([words.worker, words.region, words.state, words.reason, words.since], rows))}
+${live('workers', rows.length === 0 ? emptyState(words.noWorkers) : dataTable([words.worker, words.state, number(words.slotsUsed), words.region, words.fault, words.since, words.lastBeat, words.version], rows))}
 <h2>${words.queues}</h2>
 ${live(
   'queues',

@@ -3,9 +3,10 @@ import type { FastifyInstance } from 'fastify';
 import { computeStatus } from '../../../domain/operations/status.ts';
 import { activityOf, computeVerdict, ENDED_SPANS } from '../../../domain/operations/verdict.ts';
 import { TENANT_PATTERN } from '../../../domain/verification/names.ts';
-import type { VerificationView } from '../../../domain/verification/view.ts';
 import { countEnded } from '../../../redis/indexes.ts';
 import { MinuteReader } from '../../../redis/series.ts';
+import { queryOf } from '../filter.ts';
+import { findNamed } from '../lookup.ts';
 import { overviewPage } from '../pages/overview.ts';
 import {
   auditAct,
@@ -55,23 +56,15 @@ function overviewRoute(app: FastifyInstance, tools: SiteTools): void {
 }
 
 function findRoute(app: FastifyInstance, tools: SiteTools): void {
-  const { client } = tools;
   app.get<{ Querystring: Fields }>('/find', async (request, reply) => {
     const what = (request.query.what ?? '').trim();
     await auditAct(tools, request, { act: 'verifications.list', what: 'one key or id' });
-    const view = what === '' ? null : ((await client.get(what)) ?? (await findByKey(tools, what)));
-    if (view === null) return sendNotFound(tools, request, reply);
-    return redirectTo(tools, reply, `/v/${view.id}`);
+    if (what === '') return sendNotFound(tools, request, reply);
+    const anywhere = { tenant: null, id: null, key: null, subject: null };
+    const byId = await findNamed(tools, { ...anywhere, id: what });
+    const [view, ...others] = byId?.length ? byId : ((await findNamed(tools, { ...anywhere, key: what })) ?? []);
+    if (view === undefined) return sendNotFound(tools, request, reply);
+    // Several tenants may have used the same key.
+    return redirectTo(tools, reply, others.length === 0 ? `/v/${view.id}` : `/verifications?${queryOf({ key: what })}`);
   });
-}
-
-/** Finds the verification with this idempotency key: first without a tenant, then in each tenant until one has it. */
-async function findByKey({ client, keys }: SiteTools, key: string): Promise<VerificationView | null> {
-  const own = await client.getByKey(key);
-  if (own !== null) return own;
-  for (const tenant of new Set((await keys.list()).map((each) => each.tenant))) {
-    const view = await client.forTenant(tenant).getByKey(key);
-    if (view !== null) return view;
-  }
-  return null;
 }

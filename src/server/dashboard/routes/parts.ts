@@ -6,6 +6,7 @@ import { ACTS, parseLine } from '../../../domain/operations/audit.ts';
 import { checkAudit } from '../../../domain/operations/audit-report.ts';
 import { COST_GROUPS, costsCsv, dayAt } from '../../../domain/operations/costs.ts';
 import { TENANT_PATTERN } from '../../../domain/verification/names.ts';
+import { tenantNames } from '../lookup.ts';
 import { type AuditLine, auditPage } from '../pages/audit.ts';
 import { costsPage } from '../pages/costs.ts';
 import { type DoctorPage, doctorPage } from '../pages/doctor.ts';
@@ -103,13 +104,9 @@ function webhookRoutes(app: FastifyInstance, tools: SiteTools): void {
 }
 
 /** The deployment, and each tenant with a policy or an API key. */
-async function ownersOf({
-  client,
-  keys,
-}: SiteTools): Promise<{ tenant: string; webhooks: BestframeClient['webhooks'] }[]> {
-  const [records, issued] = await Promise.all([client.tenants.list(), keys.list()]);
-  const names = new Set([...records, ...issued].map(({ tenant }) => tenant));
-  const tenants = [...names].sort().filter((tenant) => tenant !== 'default');
+async function ownersOf(tools: SiteTools): Promise<{ tenant: string; webhooks: BestframeClient['webhooks'] }[]> {
+  const { client } = tools;
+  const tenants = (await tenantNames(tools)).filter((tenant) => tenant !== 'default');
   return [
     { tenant: '', webhooks: client.webhooks },
     ...tenants.map((tenant) => ({ tenant, webhooks: client.forTenant(tenant).webhooks })),

@@ -1,37 +1,18 @@
-/** The list of verifications, its CSV, and acts on many of them. */
+/** The list of verifications, and its CSV. */
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import type { BestframeClient } from '../../../client/redis/client.ts';
-import { describeFilter, matchesFilter } from '../../../domain/verification/filter.ts';
-import { isTerminal } from '../../../domain/verification/states.ts';
 import type { VerificationView } from '../../../domain/verification/view.ts';
 import { countIndexed, longestWaiting } from '../../../redis/indexes.ts';
-import { readViews } from '../../../redis/read-view.ts';
-import { BULK_ACTS, type BulkPlan, MAX_BULK } from '../bulk-runs.ts';
 import { csvLine } from '../csv.ts';
 import { type FilterFields, type ListFilter, queryOf, readFilter } from '../filter.ts';
-import { bulkPage } from '../pages/bulk.ts';
 import { COLUMNS, type ColumnName, DEFAULT_COLUMNS } from '../pages/verification-table.ts';
 import { verificationsPage, waitingPage } from '../pages/verifications.ts';
-import { priceText } from '../prices.ts';
-import {
-  auditAct,
-  auditView,
-  type Fields,
-  operatorOf,
-  readerOf,
-  redirectTo,
-  type SiteTools,
-  sendMessage,
-  sendNotFound,
-  sendPage,
-  wordsFor,
-} from '../site-tools.ts';
+import { everyView, readPage, viewsOf, wordsOf } from '../selection.ts';
+import { auditAct, auditView, type Fields, readerOf, type SiteTools, sendPage, wordsFor } from '../site-tools.ts';
 
 const PAGE = 50;
 /** How many pages back the address remembers. */
 const MAX_BACK = 50;
-const READ = 200;
 const MAX_CSV = 100_000;
 const CURSOR = /^[le]?\d{1,15}\.v[0-9a-z]{25}$/;
 
@@ -39,7 +20,6 @@ export function verificationsRoutes(app: FastifyInstance, tools: SiteTools): voi
   listRoute(app, tools);
   waitingRoute(app, tools);
   csvRoute(app, tools);
-  bulkRoutes(app, tools);
 }
 
 // ── list ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -113,58 +93,6 @@ async function countOf(
   return { number: fields.ended === 'yes' ? ended : live, exact: true };
 }
 
-function clientOf({ client }: SiteTools, { tenant }: ListFilter): BestframeClient {
-  return tenant === null ? client : client.forTenant(tenant);
-}
-
-interface Page {
-  readonly verifications: readonly VerificationView[];
-  readonly cursor: string | null;
-}
-
-async function readPage(
-  tools: SiteTools,
-  list: ListFilter,
-  range: { cursor: string | undefined; limit: number },
-): Promise<Page> {
-  const client = clientOf(tools, list);
-  const { filter, subject } = list;
-  if (subject === null) return client.page({ ...filter, ...range });
-  const all = (await client.bySubject(subject)).reverse();
-  const { ended } = filter;
-  const matching = all.filter(
-    (view) => matchesFilter(view, filter) && (ended === undefined || isTerminal(view.state) === ended),
-  );
-  return { verifications: matching, cursor: null };
-}
-
-/** The filter in words, for the audit log and for a plan. A subject is not written: it may name a person. */
-function wordsOf({ filter, tenant, subject }: ListFilter): string {
-  const { ended, ...rest } = filter;
-  const more = [
-    ...(ended === undefined ? [] : [ended ? 'ended' : 'not ended']),
-    ...(tenant === null ? [] : [`tenant ${tenant}`]),
-    ...(subject === null ? [] : ['one subject']),
-  ];
-  return [describeFilter(rest), ...more].join(', ');
-}
-
-/** All that match, newest first, up to a limit. A verification that ends meanwhile may move, so repeated ids are left out. */
-async function* everyView(tools: SiteTools, list: ListFilter, most: number): AsyncGenerator<VerificationView> {
-  const seen = new Set<string>();
-  let cursor: string | undefined;
-  do {
-    const page = await readPage(tools, list, { cursor, limit: READ });
-    for (const view of page.verifications) {
-      if (seen.has(view.id)) continue;
-      seen.add(view.id);
-      yield view;
-      if (seen.size >= most) return;
-    }
-    cursor = page.cursor ?? undefined;
-  } while (cursor !== undefined);
-}
-
 function csvRoute(app: FastifyInstance, tools: SiteTools): void {
   app.get<{ Querystring: Fields }>('/verifications.csv', async (request, reply) => {
     const list = readFilter(request.query, Date.now());
@@ -183,75 +111,4 @@ function lineOf(view: VerificationView): string {
   const { id, state, decision, similarity, reason, region, action, paidCalls, possiblyPaidCalls } = view;
   const outcome = [id, state, decision, similarity, reason?.code, region, action];
   return csvLine([...outcome, paidCalls, possiblyPaidCalls, view.createdAt, view.decidedAt, view.endedAt]);
-}
-
-// ── acts on many ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-function bulkRoutes(app: FastifyInstance, tools: SiteTools): void {
-  const { bulk } = tools;
-  const config = { access: 'operator' } as const;
-
-  app.post<{ Body: Fields }>('/bulk', { config }, async (request, reply) => {
-    const { body } = request;
-    const words = wordsFor(request);
-    const act = BULK_ACTS.find((each) => each === body.act);
-    const list = readFilter(Object.fromEntries(new URLSearchParams(body.query ?? '')), Date.now());
-    const isSelection = body.scope !== 'filter';
-    const ids = Object.keys(body).flatMap((name) => (/^id-v[0-9a-z]{25}$/.test(name) ? [name.slice(3)] : []));
-    if (act === undefined || (isSelection && ids.length === 0))
-      return sendMessage(tools, request, reply, { status: 400, text: words.bulk.nothingSelected });
-    const what = isSelection ? `${ids.length} selected` : wordsOf(list);
-    await auditAct(tools, request, { act: 'verifications.list', what: `dry run of ${act}: ${what}` });
-    const views = isSelection ? await viewsOf(tools, ids) : await collect(everyView(tools, list, MAX_BULK + 1));
-    const selection = {
-      act,
-      views: views.slice(0, MAX_BULK),
-      operator: operatorOf(request).name,
-      filter: what,
-      cut: views.length > MAX_BULK,
-    };
-    const plan = await bulk.plan(selection, (chosen) => priceText(tools.prices ?? null, chosen));
-    return redirectTo(tools, reply, `/bulk/${plan.id}`);
-  });
-
-  app.get<{ Params: { plan: string }; Querystring: Fields }>('/bulk/:plan', { config }, async (request, reply) => {
-    const plan = bulk.find(request.params.plan);
-    if (plan === null) return sendNotFound(tools, request, reply);
-    return sendPage(reply, bulkPage(readerOf(tools, request), plan, null));
-  });
-
-  app.post<{ Params: { plan: string }; Body: Fields }>('/bulk/:plan/start', { config }, async (request, reply) => {
-    const plan = bulk.find(request.params.plan);
-    const { name } = operatorOf(request);
-    if (plan === null || plan.operator !== name) return sendNotFound(tools, request, reply);
-    const words = wordsFor(request);
-    const { why = '', confirm, payAgain } = request.body;
-    const rate = Number(request.body.rate);
-    if (why.trim() === '') return sendMessage(tools, request, reply, { status: 400, text: words.reasonRequired });
-    if (!(rate >= 1 && rate <= 100) || (plan.act === 'erase' && confirm?.trim() !== String(plan.ids.length)))
-      return sendMessage(tools, request, reply, { status: 400, text: words.bulk.notConfirmed });
-    const requestId = request.id;
-    const audit = (entry: Pick<Parameters<typeof auditAct>[2], 'act' | 'on' | 'what' | 'purpose'>) =>
-      tools.audit.write({ actor: name, tenant: null, requestId, ...entry });
-    const hasStarted = bulk.start(plan, { why, perSecond: rate, payAgain: payAgain === '1', audit });
-    if (!hasStarted) return sendMessage(tools, request, reply, { status: 409, text: words.bulk.started });
-    return redirectTo(tools, reply, `/bulk/${plan.id}`);
-  });
-
-  app.post<{ Params: { plan: string } }>('/bulk/:plan/stop', { config }, async (request, reply) => {
-    const plan: BulkPlan | null = bulk.find(request.params.plan);
-    if (plan === null) return sendNotFound(tools, request, reply);
-    bulk.stop(plan);
-    return redirectTo(tools, reply, `/bulk/${plan.id}`);
-  });
-}
-
-async function viewsOf({ deployment }: SiteTools, ids: readonly string[]): Promise<VerificationView[]> {
-  return (await readViews(deployment, ids)).flatMap((view) => view ?? []);
-}
-
-async function collect(views: AsyncIterable<VerificationView>): Promise<VerificationView[]> {
-  const found: VerificationView[] = [];
-  for await (const view of views) found.push(view);
-  return found;
 }

@@ -66,6 +66,10 @@ export const enActs = {
 
   worker: 'Worker',
   workerStates: { ready: 'ready', out_of_service: 'out of service' },
+  slotsUsed: 'Slots used',
+  fault: 'Fault of the machine',
+  lastBeat: 'Last heartbeat',
+  version: 'Version',
   noWorkers: 'No verify worker is alive. Start one: bestframe start verify.',
   unserved: 'no worker',
   running: 'Running',
@@ -74,7 +78,8 @@ export const enActs = {
   toErase: 'Deletions to do',
   toNotify: 'Notifications to send',
   outbox: 'Follow-ups not queued yet',
-  workersMeans: 'A worker is listed until it has been silent for a minute.',
+  workersMeans:
+    'A worker is listed until it has been silent for a minute. A slot runs one verification at a time; the numbers are those of the last heartbeat.',
 
   deployment: 'the deployment itself',
   total: 'Sum',
@@ -153,11 +158,14 @@ export const enActs = {
     notConfirmed: 'Nothing was done: what you typed is not what was asked for.',
     result: 'Result',
     count: 'Count',
-    states: { running: 'Running:', done: 'Done:', stopped: 'Stopped:' },
+    states: { running: 'Running:', done: 'Done:', stopped: 'Stopped:', interrupted: 'Interrupted:' },
     atRate: (rate: number) => `at most ${rate} per second`,
     progress: 'Progress',
     refused: 'Not changed',
     stop: 'Stop',
+    goOn: 'Go on',
+    interrupted: 'The process of the site that ran this has ended. What is done stays done. Go on to do the rest.',
+    cannotContinue: 'This run goes on already, or is done.',
     started: 'This run has been started before.',
   },
   statuses: {

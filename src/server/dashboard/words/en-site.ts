@@ -148,6 +148,8 @@ export const enSite = {
     since: 'Accepted since',
     tenant: 'Tenant',
     subject: 'Subject',
+    id: 'Id',
+    key: 'Key of the caller',
   },
   columns: {
     state: 'State',

@@ -144,6 +144,8 @@ export const zhSite: typeof enSite = {
     since: '受理时间不早于',
     tenant: '租户',
     subject: '用户标识',
+    id: '核验 ID',
+    key: '调用方的 key',
   },
   columns: {
     state: '状态',
