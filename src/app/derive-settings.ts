@@ -4,7 +4,7 @@ import { relative, resolve } from 'node:path';
 import { type BreakerTuning, DEFAULT_BREAKERS } from '../domain/operations/breakers.ts';
 import type { CostSettings } from '../domain/operations/costs.ts';
 import type { WebhookEndpoint } from '../domain/operations/webhooks.ts';
-import { CHECK_NAMES } from '../domain/verification/actions.ts';
+import { LINK_CHECKS } from '../domain/verification/actions.ts';
 import { namespaceProblem, TEST_NAMESPACE } from '../domain/verification/namespace.ts';
 import { DEFAULT_POLICY, type Policy } from '../domain/verification/policy.ts';
 import type { Lane } from '../domain/verification/request.ts';
@@ -109,7 +109,7 @@ export function deriveCosts(settings: ParsedSettings, faults: string[]): CostSet
   if (perCall === undefined && currency !== undefined)
     faults.push('BESTFRAME_CURRENCY is set without BESTFRAME_PRICES: set the price of a call too, or remove it');
   for (const { unit } of budgets.filter((budget) => budget.unit !== 'calls')) {
-    const missing = CHECK_NAMES.find((action) => perCall?.[action] === undefined);
+    const missing = LINK_CHECKS.find((action) => perCall?.[action] === undefined);
     if (unit !== currency)
       faults.push(`BESTFRAME_BUDGET is in ${unit}, which is not BESTFRAME_CURRENCY: use one currency, or calls`);
     else if (missing !== undefined)

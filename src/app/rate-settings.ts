@@ -6,6 +6,7 @@ import { ratePerRegion } from './setting-parsers.ts';
 const NAMES = {
   DetectReflectLivenessAndCompare: 'BESTFRAME_QPS_DETECT',
   VideoLivenessCompare: 'BESTFRAME_QPS_VIDEO',
+  CompareFaceLiveness: 'BESTFRAME_QPS_COMPARE',
   GenerateReflectSequence: 'BESTFRAME_QPS_SEQUENCE',
   CreateUploadUrl: 'BESTFRAME_QPS_UPLOAD_URL',
   ApplySdkVerificationToken: 'BESTFRAME_QPS_SDK_START',

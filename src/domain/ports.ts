@@ -3,8 +3,9 @@
  * `adapters/http` implement the ports, and only the composition in `app/` connects ports and adapters. Every method that does I/O
  * takes an AbortSignal and fails with a Failure.
  */
-import type { CheckName, Region, ResourceName, ResourceRule, SequenceCall } from './verification/actions.ts';
-import type { FlowName, FlowParameters } from './verification/flows.ts';
+import type { CheckName, LinkCheck, Region, ResourceName, ResourceRule, SequenceCall } from './verification/actions.ts';
+import type { CallBody } from './verification/call-body.ts';
+import type { FlowName } from './verification/flows.ts';
 import type { FrameReceipt } from './verification/frame-receipt.ts';
 import type { BestFrameLink, ObjectPlace, StoredFrame } from './verification/outcomes.ts';
 import type { ShapeTrouble } from './verification/reply-shape.ts';
@@ -110,10 +111,13 @@ export interface UploadLink {
   readonly requestId: string;
 }
 
-export interface DetectInput {
-  readonly links: Readonly<Partial<Record<ResourceName, { readonly link: string; readonly md5: string }>>>;
-  readonly liveness?: { readonly type: string; readonly validateData?: string | undefined };
-}
+/** What a check sends: links to its files, or a body that carries them. */
+export type DetectInput =
+  | {
+      readonly links: Readonly<Partial<Record<ResourceName, { readonly link: string; readonly md5: string }>>>;
+      readonly liveness?: { readonly type: string; readonly validateData?: string | undefined };
+    }
+  | { readonly body: CallBody };
 
 /** A call's slot within the vendor's rate limit: the time at which the call may be sent. */
 export interface Turn {
@@ -134,8 +138,16 @@ export interface DetectAnswer {
   readonly similarity: number | null;
   readonly requestId: string | null;
   readonly bestFrame: BestFrameLink | null;
+  /** The frame itself, if the answer contains it. */
+  readonly frame?: AnsweredFrame;
   /** Present if some fields do not have the documented shape. `hidesFrame`: the fields that lead to the frame are among them. */
   readonly shapeTrouble?: ShapeTrouble & { readonly hidesFrame: boolean };
+}
+
+export interface AnsweredFrame {
+  readonly bytes: Uint8Array;
+  /** 32 hex digits. */
+  readonly md5: string;
 }
 
 /** A token, and where it was issued. */
@@ -177,7 +189,7 @@ export interface SequenceLink {
 export interface FaceId {
   /** Requests a pair of links. After a brief failure, the request is repeated, each time in a new slot. */
   createUploadUrl(
-    action: CheckName | SequenceCall,
+    action: LinkCheck | SequenceCall,
     region: Region,
     turn: () => Promise<Turn>,
     signal: AbortSignal,
@@ -198,7 +210,7 @@ export interface FaceId {
   startFlow(
     flow: FlowName,
     region: Region,
-    turn: () => Promise<PaidTurn<FlowParameters>>,
+    turn: () => Promise<PaidTurn<CallBody>>,
     signal: AbortSignal,
   ): Promise<FlowStart>;
   /** Asks for the result of a token: one request, never retried. Free. */

@@ -11,7 +11,7 @@ import { CODES, classify, failureCode } from '../domain/errors/index.ts';
 import { RETRY_LANE } from '../domain/operations/retries.ts';
 import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
-import { frameUntil, frameWithoutDownload } from '../domain/verification/outcomes.ts';
+import { frameAtEnd } from '../domain/verification/outcomes.ts';
 import { maxPaymentsWithoutReview } from '../domain/verification/policy.ts';
 import type { Decision, StageName, State } from '../domain/verification/states.ts';
 import { notification } from '../redis/notify-queue.ts';
@@ -106,8 +106,8 @@ export class AttemptEnds {
       state,
       reason: decided ?? (code === CODES.DEADLINE_EXCEEDED ? withLastWait(ended, this.#record.reason) : ended),
       entry,
-      frame: detect === undefined ? 'none' : frameUntil(detect) === null ? frameWithoutDownload(detect) : 'lost',
-      stored: null,
+      frame: detect === undefined ? 'none' : frameAtEnd(detect),
+      stored: detect?.stored ?? null,
     });
   }
 

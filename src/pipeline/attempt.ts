@@ -2,41 +2,34 @@ import type { Code } from '../domain/errors/codes.ts';
 import { Failure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { dependenciesOf } from '../domain/operations/breakers.ts';
-import { chargeOf } from '../domain/operations/costs.ts';
-import { stagesOf } from '../domain/verification/actions.ts';
+import type { AnsweredFrame } from '../domain/ports.ts';
+import { isUploaded, stagesOf } from '../domain/verification/actions.ts';
+import type { CallBody } from '../domain/verification/call-body.ts';
 import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
-import type { DetectOutcome, UploadOutcome } from '../domain/verification/outcomes.ts';
+import { type DetectOutcome, uploadedBytes } from '../domain/verification/outcomes.ts';
 import { maxPaymentsWithoutReview, stageLimitMs } from '../domain/verification/policy.ts';
 import type { Order } from '../domain/verification/request.ts';
 import { describeSentParameters } from '../domain/verification/sent-parameters.ts';
 import type { FlowResult } from '../domain/verification/session-result.ts';
 import type { StageName } from '../domain/verification/states.ts';
 import { type NotifyJob, notification } from '../redis/notify-queue.ts';
-import type { JournalRecord } from '../redis/record.ts';
+import { currentStage, type JournalRecord } from '../redis/record.ts';
 import type { AttemptStart } from '../redis/scripts/begin-attempt.ts';
 import { adoptReceipt, proofOf } from './adopt-receipt.ts';
 import { AfterFailure, StageFailure } from './after-failure.ts';
 import { type AttemptEnd, AttemptEnds } from './attempt-ends.ts';
-import { deadlinePassed, sourceBusy, stageTimeout } from './attempt-failures.ts';
+import { deadlinePassed, stageTimeout } from './attempt-failures.ts';
+import { paymentOf } from './attempt-payment.ts';
+import { AttemptSources } from './attempt-sources.ts';
 import type { AttemptTools } from './attempt-tools.ts';
 import { checkRecord } from './check-record.ts';
 import { collectResult } from './collect-result.ts';
 import type { Lease } from './lease.ts';
 import { resolveOpenIntent } from './open-intent.ts';
-import { packageDigest } from './package-digest.ts';
-import { CallWithheld, type Payment, pay, payStart } from './payment.ts';
+import { CallWithheld, pay, payStart } from './payment.ts';
 import { sleep } from './sleep.ts';
-import { sharesOf } from './source-shares.ts';
-import {
-  closeResources,
-  hasFrameToFetch,
-  type OpenedResource,
-  openResources,
-  type StageContext,
-  type StageInput,
-  stages,
-} from './stages/index.ts';
+import { hasFrameToFetch, openResources, type StageContext, type StageInput, stages } from './stages/index.ts';
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -46,6 +39,7 @@ export class Attempt {
   readonly #record: JournalRecord;
   readonly #start: AttemptStart;
   readonly #ends: AttemptEnds;
+  readonly #sources: AttemptSources;
   /**
    * Stops the work before the decision: at the verification's deadline, at a stage's time limit, and when the lease ends. The
    * download after a decision goes on.
@@ -55,9 +49,9 @@ export class Attempt {
   #epoch: string;
   /** The preflight's history entry. It waits here until the intent is written: writing both together saves a script call. */
   #preflightEntry: HistoryEntry | null = null;
-  /** Sources that were opened before admission. */
-  #spooled: OpenedResource[] | null = null;
-  #spoolMs = 0;
+  /** The body of a call that carries its files. */
+  #body: CallBody | null = null;
+  #heldFrame: AnsweredFrame | null = null;
   /** Whether this attempt has started the session. */
   #hasStarted = false;
   /** The result of a session that this attempt got. */
@@ -73,6 +67,9 @@ export class Attempt {
     this.#record = record;
     this.#untilDecision = lease.link();
     this.#ends = new AttemptEnds(tools, lease, start, record);
+    this.#sources = new AttemptSources(tools, lease, record, (stage) =>
+      this.#within(stage, (context) => openResources(this.#input, context)),
+    );
   }
 
   async run(): Promise<AttemptEnd> {
@@ -118,7 +115,7 @@ export class Attempt {
       if (this.#record.outcomes.detect === undefined) await this.#waitForAdmission(this.#start.waitMs);
       const plan = stagesOf(this.#record.action);
       const [first = 'upload'] = plan;
-      if (this.#mustRun(first)) await this.#spoolAhead(first);
+      if (this.#mustRun(first) || this.#readsAgain) await this.#spoolAhead(currentStage(this.#record));
       for (const stage of plan) {
         if (!this.#mustRun(stage)) continue;
         if (stage === 'await') return await this.#ends.park(this.#tools.policy.askMs.first, null);
@@ -131,7 +128,7 @@ export class Attempt {
       clearTimeout(timer);
       this.#tools.edges.faceId.forgetCall(this.#untilDecision.signal);
       await this.#tools.breakers.end();
-      await closeResources(this.#spooled ?? []);
+      await this.#sources.close();
     }
   }
 
@@ -195,33 +192,9 @@ export class Attempt {
     return paid + possiblyPaid + 1 < maxPaymentsWithoutReview(this.#tools.policy, lane);
   }
 
-  /**
-   * Reads sources on callers' hosts before the upload. These hosts may be slow, so the attempt gives up its admission during the
-   * reads, and all such reads together use only a share of the worker's slots.
-   */
   async #spoolAhead(stage: StageName): Promise<void> {
-    const { order, starts, tenant } = this.#record;
-    const { journal, shares, gate } = this.#tools;
-    const needed = order === null ? [] : sharesOf(order, tenant);
-    if (needed.length === 0) return;
-    const startedAt = performance.now();
-    try {
-      await this.#lease.guard(journal.leaveAdmission());
-      const leave = await shares.enter(needed);
-      if (leave === null) throw sourceBusy(starts);
-      try {
-        this.#spooled = await this.#tools.tracer.run('read sources', { facts: { stage } }, () =>
-          this.#within(stage, (context) => openResources(this.#input, context)),
-        );
-      } finally {
-        leave();
-      }
-      this.#spoolMs = performance.now() - startedAt;
-    } catch (error) {
-      throw new StageFailure(stage, performance.now() - startedAt, error);
-    }
-    const { region, action, lane } = this.#record;
-    const answer = await this.#lease.guard(journal.askAdmission(lane, gate.admission(region, action)));
+    const answer = await this.#sources.spoolAhead(stage);
+    if (answer === null) return;
     this.#epoch = answer.epoch;
     await this.#waitForAdmission(answer.waitMs);
   }
@@ -246,7 +219,14 @@ export class Attempt {
     if (stage === 'download') return outcomes.download === undefined;
     if (outcomes.detect !== undefined) return false;
     if (stage === 'await') return this.#hasStarted;
+    if (stage === 'read') return outcomes.upload === undefined;
     return stage === 'collect' || outcomes[stage] === undefined;
+  }
+
+  /** Whether this attempt must read sources that an earlier attempt has read, because the call carries them. */
+  get #readsAgain(): boolean {
+    const { action, outcomes } = this.#record;
+    return stagesOf(action).includes('read') && outcomes.upload !== undefined && outcomes.detect === undefined;
   }
 
   async #runStage(stage: StageName): Promise<void> {
@@ -259,7 +239,9 @@ export class Attempt {
     } catch (error) {
       throw new StageFailure(stage, tookMs(), error);
     }
-    this.#tools.log.stage(stage, 'done', { ms: tookMs() + (stage === 'upload' ? this.#spoolMs : 0) });
+    this.#tools.log.stage(stage, 'done', {
+      ms: tookMs() + (stage === 'upload' || stage === 'read' ? this.#sources.ms : 0),
+    });
   }
 
   async #work(stage: StageName, input: StageInput, tookMs: () => number): Promise<void> {
@@ -269,26 +251,39 @@ export class Attempt {
     switch (stage) {
       case 'upload':
         faceId.prepareCall(this.#untilDecision.signal);
-        outcomes.upload = await this.#within(stage, (context) => stages.upload(input, context, this.#spooled));
+        outcomes.upload = await this.#within(stage, (context) => stages.upload(input, context, this.#sources.spooled));
         breakers.pass(this.#dependencies(input.order, stage));
-        await this.#commitUpload(this.#spoolMs + tookMs());
+        await this.#commitUpload(stage, this.#sources.ms + tookMs());
         this.#tools.log.moved('uploaded', uploadedBytes(outcomes.upload));
+        break;
+      case 'read':
+        faceId.prepareCall(this.#untilDecision.signal);
+        outcomes.upload = stages.read(await this.#sources.open(stage));
+        breakers.pass(this.#dependencies(input.order, stage));
+        await this.#commitUpload(stage, this.#sources.ms + tookMs());
         break;
       case 'md5':
         faceId.prepareCall(this.#untilDecision.signal); // again, in case the upload took long
-        outcomes.md5 = await this.#within(stage, (context) => stages.md5(input, context));
+        if (isUploaded(input.order.action))
+          outcomes.md5 = await this.#within(stage, (context) => stages.md5(input, context));
+        else {
+          await this.#writeBody(stage);
+          outcomes.md5 = { checkedAt: Date.now() };
+        }
         breakers.pass(this.#dependencies(input.order, stage));
         this.#preflightEntry = { at: Date.now(), event: 'done', stage, ms: tookMs() };
         break;
       case 'detect':
-        outcomes.detect = await stages.detect(input, this.#context(this.#untilDecision.signal));
+        outcomes.detect = await this.#detect(input);
         this.#tools.log.decided(outcomes.detect);
         await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
         break;
       case 'start':
-        this.#spooled ??= await this.#within(stage, (context) => openResources(input, context));
-        outcomes.start = await stages.start(input, this.#context(this.#untilDecision.signal), this.#spooled);
-        this.#spooled = null;
+        outcomes.start = await stages.start(
+          input,
+          this.#context(this.#untilDecision.signal),
+          await this.#sources.open(stage),
+        );
         this.#hasStarted = true;
         break;
       case 'await':
@@ -301,12 +296,32 @@ export class Attempt {
       case 'download':
         outcomes.download = await this.#within(stage, (context) => stages.download(input, context));
         if (hasFrameToFetch(input)) {
-          this.#tools.log.moved('downloaded', outcomes.download.stored?.bytes ?? 0);
+          this.#noteDownload(outcomes.download.stored?.bytes ?? 0, tookMs());
           breakers.pass(this.#dependencies(input.order, stage));
-          this.#downloadEntry = { at: Date.now(), event: 'done', stage, ms: tookMs() };
         }
         break;
     }
+  }
+
+  async #detect(input: StageInput): Promise<DetectOutcome> {
+    const context = this.#context(this.#untilDecision.signal);
+    if (isUploaded(input.order.action)) return stages.detect(input, context);
+    const body = this.#body ?? (await this.#writeBody('detect'));
+    const { decided, heldFrame, ms } = await stages.detectFiles(input, context, body);
+    this.#heldFrame = heldFrame;
+    if (decided.stored !== undefined) this.#noteDownload(decided.stored.bytes, ms);
+    return decided;
+  }
+
+  async #writeBody(stage: StageName): Promise<CallBody> {
+    const opened = await this.#sources.open(stage);
+    this.#body = await this.#within(stage, () => stages.md5OfFiles(this.#input, opened));
+    return this.#body;
+  }
+
+  #noteDownload(bytes: number, ms: number): void {
+    this.#tools.log.moved('downloaded', bytes);
+    this.#downloadEntry = { at: Date.now(), event: 'done', stage: 'download', ms };
   }
 
   async #collect(input: StageInput, tookMs: () => number): Promise<DetectOutcome> {
@@ -335,9 +350,16 @@ export class Attempt {
   }
 
   #context(signal: AbortSignal): StageContext {
-    const { edges, objectFolder, wall, gate, journal, policy, costs, log, breakers, reuse } = this.#tools;
-    const { id, region, action, lane, generation, threshold } = this.#record;
-    const context: StageContext = {
+    const { edges, objectFolder, wall, gate, reuse } = this.#tools;
+    const { region, action } = this.#record;
+    const payment = () =>
+      paymentOf(this.#tools, this.#lease, this.#record, {
+        mayProbe: this.#mayProbe,
+        notify: this.#decisionNotice,
+        preflightEntry: this.#preflightEntry,
+        signal,
+      });
+    return {
       edges,
       signal,
       objectFolder,
@@ -346,38 +368,13 @@ export class Attempt {
       receiptOwner: this.#tools.receiptOwner,
       proofOf: (order, decided) => proofOf(this.#record, order, decided, reuse.namespace),
       uploadUrlTurns: (count) => gate.uploadUrlTurns(region, count, signal),
-      pay: (prepare, call) => pay(payment(), prepare, call),
+      pay: (prepare, call, keep) => pay(payment(), prepare, call, keep),
       payStart: (prepare, call) => payStart(payment(), prepare, call),
       resultTurn: () => gate.turn(region, isFlow(action) ? FLOWS[action].resultCall : action, signal),
+      heldFrame: this.#heldFrame,
       freshMedia: async () => (this.#result ?? (await this.#askResult(this.#input))).media,
       mayLeaveMedia: this.#record.attempts.download >= LEFT_AFTER,
     };
-    const payment = (): Payment => ({
-      journal,
-      breakers,
-      mayProbe: this.#mayProbe,
-      lease: this.#lease,
-      gate,
-      id,
-      region,
-      action,
-      onGateOpened: () => log.gate('opened', null),
-      onOutcomeWaits: () => log.outcomeWaits(),
-      onReplyShape: (fields, requestId) => log.replyShape(fields, requestId),
-      onBudget: (event, budget) => log.budget(event, budget),
-      onBilled: (billed, charge) => log.billed(action, billed, charge),
-      charge: () => chargeOf(costs, action, Date.now()),
-      generation,
-      threshold,
-      callMs: policy.callMs[lane],
-      maxPayments: maxPaymentsWithoutReview(policy, lane),
-      package: packageDigest(this.#record, this.#tools.reuse),
-      notify: this.#decisionNotice,
-      preflight: isFlow(action) ? null : (this.#record.outcomes.md5 ?? { checkedAt: 0 }),
-      preflightEntry: this.#preflightEntry,
-      signal,
-    });
-    return context;
   }
 
   get #input(): StageInput {
@@ -386,13 +383,13 @@ export class Attempt {
     return { id, tenant, generation, order, outcomes };
   }
 
-  async #commitUpload(ms: number): Promise<void> {
+  async #commitUpload(stage: 'upload' | 'read', ms: number): Promise<void> {
     const { id, generation, order, outcomes } = this.#record;
     const { journal, objectFolder } = this.#tools;
     const { upload } = outcomes;
     const sent =
       upload === undefined ? {} : { sent: describeSentParameters(upload, `${objectFolder}/${id}`, order?.liveness) };
-    const entry: HistoryEntry = { at: Date.now(), event: 'done', stage: 'upload', ms, ...sent };
+    const entry: HistoryEntry = { at: Date.now(), event: 'done', stage, ms, ...sent };
     const passed = this.#tools.breakers.takePassed();
     const answer = await this.#lease.guard(
       journal.commit({ stage: 'upload', generation, outcome: upload, entry, passed }),
@@ -407,8 +404,3 @@ export class Attempt {
 
 /** After this many failed downloads, media other than the frame may be left. */
 const LEFT_AFTER = 8;
-
-/** Objects that were not copied, because they lie in the own bucket already, count too. */
-function uploadedBytes({ resources }: UploadOutcome): number {
-  return Object.values(resources).reduce((sum, resource) => sum + (resource?.bytes ?? 0), 0);
-}

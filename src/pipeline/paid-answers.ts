@@ -5,7 +5,7 @@ import type { Charge } from '../domain/operations/costs.ts';
 import type { DetectAnswer, FlowStart } from '../domain/ports.ts';
 import { type ActionName, subProductOf } from '../domain/verification/actions.ts';
 import { decideFromAnswer, decideFromFailure } from '../domain/verification/decision.ts';
-import { type DetectOutcome, frameWithoutDownload, type StartOutcome } from '../domain/verification/outcomes.ts';
+import { type DetectOutcome, frameAtDecision, type StartOutcome } from '../domain/verification/outcomes.ts';
 import type { StageName } from '../domain/verification/states.ts';
 import type { NotifyJob } from '../redis/notify-queue.ts';
 import { decisionReason } from '../redis/record.ts';
@@ -24,6 +24,8 @@ export interface Meaning<Answer, Outcome> {
   readonly stage: StageName;
   /** @throws Failure if the answer is useless */
   outcomeOf(answer: Answer, asked: Asked, charge: Charge): Outcome;
+  /** Stores what only the answer has. Does not fail. @returns the outcome to record */
+  readonly keep?: (outcome: Outcome, answer: Answer, signal: AbortSignal) => Promise<Outcome>;
   /** Null: the failure decides nothing. */
   outcomeOfFailure(failure: Failure): Outcome | null;
   readonly reportOf: (
@@ -44,7 +46,7 @@ export const DETECT: Meaning<DetectAnswer, DetectOutcome> = {
   reportOf: (outcome, { action, notify }) => ({
     decided: outcome,
     reason: decisionReason(outcome),
-    frame: outcome.bestFrame === null ? frameWithoutDownload(outcome) : 'pending',
+    frame: frameAtDecision(outcome),
     billed: documentedBilling(outcome.result, subProductOf(action)),
     notify,
     code: outcome.result,

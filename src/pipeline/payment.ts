@@ -10,7 +10,9 @@
  * 4. One rule decides whether a call is paid. If Tencent documents the answer as billed, the call is paid. If Tencent documents
  *    the answer as unbilled, the call is not paid. With any other answer, or none, it is possibly paid. The limit counts paid and
  *    possibly paid calls.
- * 5. If a call was provably not sent, its intent is closed as unsent. If it may have been sent, its intent stays open until the
+ * 5. What only the answer has, its frame, is stored before the outcome is recorded: so no attempt that dies can lose it. Storing it
+ *    never fails a call, and ends with the intent.
+ * 6. If a call was provably not sent, its intent is closed as unsent. If it may have been sent, its intent stays open until the
  *    intent's deadline.
  */
 import { randomBytes } from 'node:crypto';
@@ -104,6 +106,7 @@ interface PaidIntent {
 }
 
 type Prepare<Input> = (callMs: number) => Promise<Input>;
+type Keep<Answer, Outcome> = NonNullable<Meaning<Answer, Outcome>['keep']>;
 type Call<Input, Answer> = (turn: () => Promise<PaidTurn<Input>>, signal: AbortSignal) => Promise<Answer>;
 
 /** Makes the call that decides a verification. See {@link makeCall}. */
@@ -111,8 +114,9 @@ export function pay(
   payment: Payment,
   prepare: Prepare<DetectInput>,
   call: Call<DetectInput, DetectAnswer>,
+  keep?: Keep<DetectAnswer, DetectOutcome>,
 ): Promise<DetectOutcome> {
-  return makeCall(payment, prepare, call, DETECT);
+  return makeCall(payment, prepare, call, keep === undefined ? DETECT : { ...DETECT, keep });
 }
 
 /** Makes the call that starts a session. See {@link makeCall}. */
@@ -160,8 +164,9 @@ async function makeCall<Input, Answer extends AnyAnswer, Outcome>(
     const answer = await call(turn, payment.signal);
     if (open === null) throw new Error('a call was answered that had no turn');
     if (answer.shapeTrouble !== undefined) payment.onReplyShape(answer.shapeTrouble.fields, answer.requestId);
-    const outcome = meaning.outcomeOf(answer, payment, charge);
     const facts = { ms: performance.now() - startedAt, trouble: answer.shapeTrouble };
+    const decided = meaning.outcomeOf(answer, payment, charge);
+    const outcome = (await meaning.keep?.(decided, answer, limit.signal)) ?? decided;
     const committed = await commit(payment, { intentId, charge }, { outcome, meaning }, facts);
     if (open.probe) await reopenGate(payment);
     return committed;

@@ -372,7 +372,7 @@ export function isDone(
     case 'collect':
       return outcomes.detect !== undefined;
     default:
-      return outcomes[stage] !== undefined;
+      return outcomes[stage === 'read' ? 'upload' : stage] !== undefined;
   }
 }
 

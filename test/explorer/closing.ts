@@ -4,6 +4,7 @@
  */
 import { steerGate } from '../../src/redis/scripts/steer-gate.ts';
 import { outboxSweeper, reaper, repairer } from './actors/recovery.ts';
+import { feeder } from './actors/session.ts';
 import { type Moment, momentOf, time } from './actors/time.ts';
 import { vendor } from './actors/vendor.ts';
 import { worker } from './actors/worker.ts';
@@ -15,9 +16,11 @@ const MOMENTS: readonly Moment[] = ['lease', 'call', 'wait', 'slot', 'deadline',
 /** Every verification that can end does so within this number of steps. */
 const MOST_STEPS = 150;
 
-function actorsFor(id: string): Actor[] {
+function actorsFor(world: World, id: string): Actor[] {
+  const session = (world.hash(world.names.journal(id)).rq ?? '').includes('|in-request|');
   return [
-    worker(`fresh-${id}`, { id }),
+    worker(`fresh-${id}`, { id, session }),
+    feeder(`fresh feeder-${id}`, { id }),
     vendor(['answers'], id),
     reaper(id),
     outboxSweeper(id, `fresh sweeper-${id}`),
@@ -31,9 +34,14 @@ function actorsFor(id: string): Actor[] {
  */
 export async function close(world: World, leaf: State, known: Set<string>): Promise<Violation | null> {
   const ids = Object.keys(leaf.facts);
-  const actors = ids.flatMap(actorsFor);
+  world.look(leaf);
+  const actors = ids.flatMap((id) => actorsFor(world, id));
   const fresh = Object.fromEntries(actors.map(({ name, start }) => [name, start]));
-  const left = { takes: MOST_STEPS, ...Object.fromEntries(MOMENTS.map((kind) => [`time ${kind}`, MOST_STEPS])) };
+  const left = {
+    takes: MOST_STEPS,
+    feeds: MOST_STEPS,
+    ...Object.fromEntries(MOMENTS.map((kind) => [`time ${kind}`, MOST_STEPS])),
+  };
   let state: State = { ...leaf, actors: fresh, left };
   const seen = new Set<string>();
   for (;;) {

@@ -26,6 +26,18 @@ const ENTRY = "if outboxEntry ~= '' then";
 
 export const PROTECTIONS: readonly Protection[] = [
   protection(
+    'feeding only sessions that wait',
+    ["if not state or not parked or state ~= 'delayed' then", 'if not state then'],
+    'I1',
+    'a session that is cancelled',
+  ),
+  protection(
+    'booking what a result bills',
+    ["book(ledger, 'paid', tonumber(paid))", ''],
+    'I2',
+    'a session whose worker dies anywhere',
+  ),
+  protection(
     'the check for a terminal state',
     ['if isTerminal(state) then\n  verdict', 'if false then\n  verdict'],
     'I1',

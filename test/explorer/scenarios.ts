@@ -7,6 +7,7 @@ import { breaker, operator, steerer, tripper } from './actors/operators.ts';
 import { producer } from './actors/producer.ts';
 import { outboxSweeper, reaper, repairer } from './actors/recovery.ts';
 import { indexSweeper, retrier } from './actors/retrier.ts';
+import { feeder, finisher, sessionProducer } from './actors/session.ts';
 import { type Moment, time } from './actors/time.ts';
 import { vendor } from './actors/vendor.ts';
 import { worker } from './actors/worker.ts';
@@ -28,6 +29,7 @@ interface Bounds {
   readonly renewals?: number;
   readonly sweeps?: number;
   readonly repairs?: number;
+  readonly feeds?: number;
   /** How many steps of each kind the actor `time` may take. */
   readonly passes?: Readonly<Partial<Record<Moment, number>>>;
 }
@@ -306,6 +308,56 @@ const SHARED: readonly Scenario[] = [
   ),
 ];
 
+const SESSION = { begins: [sessionProducer()] };
+const [S1, S2] = [worker('s1', { session: true }), worker('s2', { session: true })];
+
+const SESSIONS: readonly Scenario[] = [
+  scenario(
+    'a session whose worker stalls',
+    [S1, feeder(), reaper(), ANSWERS],
+    {
+      ...{ takes: 2, feeds: 1, passes: { lease: 1, wait: 1 } },
+    },
+    SESSION,
+  ),
+  scenario(
+    'a session whose worker dies anywhere',
+    [worker('s1', { session: true, dies: true }), S2, reaper(), feeder(), LOSES],
+    { takes: 3, deaths: 1, feeds: 2, passes: { lease: 2, call: 1, wait: 1 } },
+    SESSION,
+  ),
+  scenario(
+    'two feeders, one session',
+    [S1, feeder('f1', { dies: true }), feeder('f2'), repairer(), finisher(), ANSWERS],
+    { takes: 3, feeds: 3, repairs: 1, passes: { wait: 2 } },
+    SESSION,
+  ),
+  scenario(
+    'an end that is reported while the result is asked for',
+    [S1, S2, feeder(), finisher(), reaper(), ANSWERS],
+    { takes: 3, feeds: 2, replies: 1, passes: { wait: 1, lease: 1 } },
+    SESSION,
+  ),
+  scenario(
+    'a zombie beside a session',
+    [S1, worker('s1 again', { session: true, token: 's1:0' }), feeder(), reaper(), ANSWERS],
+    { takes: 4, feeds: 2, passes: { lease: 2, wait: 1 } },
+    SESSION,
+  ),
+  scenario(
+    'a session that is cancelled',
+    [S1, canceller(), feeder(), reaper(), outboxSweeper(), ANSWERS],
+    { takes: 2, feeds: 2, sweeps: 1, passes: { wait: 1, lease: 1 } },
+    SESSION,
+  ),
+  scenario(
+    'a session that is erased',
+    [S1, eraser(), feeder(), finisher(), outboxSweeper(), ANSWERS],
+    { takes: 2, feeds: 2, sweeps: 2, passes: { wait: 1 } },
+    SESSION,
+  ),
+];
+
 const PAIR = { ids: ['a', 'b'], begins: [producer('producer'), producer('producer of b', { id: 'b' })] };
 const OF_B = [vendor(['answers'], 'b'), reaper('b')];
 
@@ -351,4 +403,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...[...RUNS, ...REWINDS, ...HOLDS, ...ENDS],
   ...RETRIES,
   ...[...ERASURES, ...DOORS, ...SHARED, ...PAIRS],
+  ...SESSIONS,
 ];

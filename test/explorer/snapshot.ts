@@ -167,24 +167,33 @@ export class ScriptedRedis {
     };
   }
 
+  /** `feed-sessions` takes prefixes, because it finds the ids itself: the keys that the journals and jobs of a state have. */
+  #alsoReads({ keys, args }: Pick<SentCall, 'keys' | 'args'>, { snapshot }: Turn): string[] {
+    if (this.sent?.script !== 'feed-sessions') return [];
+    const prefixes = args.slice(2);
+    const known = new Set([...Object.keys(snapshot), ...this.#present.keys()]);
+    return [...known].filter((key) => !keys.includes(key) && prefixes.some((prefix) => key.startsWith(prefix)));
+  }
+
   async #run(sha: string, { keys, args }: SentCall): Promise<unknown> {
     const turn = this.#turn;
     if (turn === null) throw new Error('no step has begun');
     const { clock } = turn;
+    const all = [...keys, ...this.#alsoReads({ keys, args }, turn)];
     const isPresent = (key: string) => this.#present.has(key) && this.#present.get(key) === turn.snapshot[key];
-    const wanted = keys.filter((key) => !isPresent(key) || turn.snapshot[key]?.expires);
+    const wanted = all.filter((key) => !isPresent(key) || turn.snapshot[key]?.expires);
     const pipeline = this.#redis.pipeline();
     const texts = wanted.map((key) => written(turn.snapshot[key], clock));
     const clockValue = JSON.stringify(['string', 0, [String(clock)]]);
     pipeline.evalsha(this.#write, wanted.length + 1, ...wanted, this.#clockKey, ...texts, clockValue);
     pipeline.evalsha(sha, keys.length + 1, ...keys, this.#clockKey, ...args);
-    pipeline.evalsha(this.#read, keys.length, ...keys);
+    pipeline.evalsha(this.#read, all.length, ...all);
     const [restored, answered, found] = (await pipeline.exec()) ?? [];
     const error = restored?.[0] ?? answered?.[0] ?? found?.[0];
     if (error) throw error;
     const values = (found?.[1] ?? []) as Found[];
     const next: Record<string, Value> = { ...turn.snapshot };
-    for (const [index, key] of keys.entries()) {
+    for (const [index, key] of all.entries()) {
       const value = readValue(values[index], turn.snapshot[key], clock);
       this.#present.set(key, value);
       if (value === undefined) delete next[key];

@@ -71,12 +71,20 @@ it('worker.json: verify and erase workers', async () => {
   const [worker, erase] = [await rig.openWorker(), await rig.openErase()];
   const { resources } = await rig.request('video');
   const video = { from: 'file', path: await rig.file('video.mp4', sampleVideo({ card: 'match' })) } as const;
+  const recording = sampleVideo({ card: 'match', nonce: 'another' });
+  const another = { from: 'file', path: await rig.file('another.mp4', recording) } as const;
   const frame = { to: 'cos', bucket: OWN, region: REGION, key: 'bestframe/frames/1.jpg' } as const;
   const id = await verify('own-bucket', { frame });
   await verify('links', { upload: 'create-upload-url' });
   await verify('video', {
     action: 'VideoLivenessCompare',
     resources: { video, image: resources.image },
+    liveness: { type: 'SILENT' },
+  });
+  await verify('base64', {
+    action: 'CompareFaceLiveness',
+    upload: undefined,
+    resources: { video: another, image: resources.image },
     liveness: { type: 'SILENT' },
   });
   await rig.client.erase(id, ASKED);

@@ -121,6 +121,17 @@ it.each(['ap-jakarta', 'sa-saopaulo'])('runs in %s, which serves no other action
   }
 });
 
+it('carries a photo of the largest size', async () => {
+  const jpeg = sampleImage('large');
+  const comment = Buffer.concat([Buffer.from([0xff, 0xfe, 0xfd, 0xe8]), Buffer.alloc(0xfde8 - 2)]);
+  const comments = Array.from({ length: 90 }, () => comment); // 5.85 of 6 MB
+  const path = await rig.file('large.jpg', Buffer.concat([jpeg.subarray(0, 2), ...comments, jpeg.subarray(2)]));
+  const resources = { image: { from: 'file', path } } as const;
+  const { id, token } = await start('ApplyWebVerificationBizTokenIntl', { resources });
+  await rig.control.play({ token, step: 'finish' });
+  expect(await finish(id)).toMatchObject({ decision: 'match' });
+});
+
 it('judges by the threshold of the request', async () => {
   const { id, token } = await start('GetFaceIdTokenIntl', { similarityThreshold: 95 });
   await rig.control.play({ token, step: 'finish', similarity: 94 });

@@ -51,7 +51,7 @@ it('removes the files of ended and erased verifications at once, and of unknown 
   await sweep.stop();
 });
 
-const rule = { urlParameter: '', md5Parameter: '', content: 'image', contentType: '' } as const;
+const rule = { parameter: '', md5Parameter: '', content: 'image', contentType: '' } as const;
 
 async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
   yield bytes;

@@ -308,7 +308,8 @@ async function* piecesOf(bytes: Buffer): AsyncGenerator<Uint8Array> {
 }
 
 function linkOf(input: DetectInput, ...names: readonly ('liveData' | 'video' | 'image')[]) {
-  const found = names.map((name) => input.links[name]).find((each) => each !== undefined);
+  const links = 'links' in input ? input.links : {};
+  const found = names.map((name) => links[name]).find((each) => each !== undefined);
   if (found === undefined) throw new Error(`the call lacks ${names.join(' and ')}`);
   return found;
 }

@@ -26,6 +26,8 @@ type CreateCallback = (error: Error | null, socket: Duplex) => void;
 
 export class CallAgent extends Agent {
   connected = false;
+  /** True as long as the last byte of the request has not left: the vendor cannot have carried out such a request. */
+  isIncomplete = false;
   /** True if the turn was over before the request could leave. Then nothing was sent. */
   missedTurn = false;
   /** The error that broke the connection. */

@@ -1,7 +1,7 @@
 /**
  * Turns the errors of a call through the SDK into a Failure.
  *
- * `sent` tells whether the call may have been billed. `no`: the request never got a connection. `answered`: the API answered, or
+ * `sent` tells whether the call may have been billed. `no`: the request never got a connection, or its last byte never left. `answered`: the API answered, or
  * a status below 500 shows that the request did not reach it. `maybe`: everything else, such as a 5xx (a gateway may have lost
  * the answer of a completed call), a cut or unreadable answer, or a reset.
  */
@@ -17,8 +17,8 @@ import type { CallAgent } from './call-agent.ts';
 const sdkError = z.object({ code: z.string(), requestId: z.string().min(1), message: z.string() });
 
 export function callFailure(error: unknown, agent: CallAgent, signal: AbortSignal): Failure {
-  const { connected, response } = agent;
-  const sent: Sent = connected ? 'maybe' : 'no';
+  const { connected, isIncomplete, response } = agent;
+  const sent: Sent = connected && !isIncomplete ? 'maybe' : 'no';
   const status = response?.statusCode;
   if (response !== null && status !== undefined && status !== 200) return statusFailure(error, status, agent);
   const { data: answer } = sdkError.safeParse(error);

@@ -1,5 +1,6 @@
 /**
- * Makes one call to FaceID through Tencent's SDK, which only signs: the connection and the time limits are ours.
+ * Makes one call to FaceID through Tencent's SDK, which only signs: the connection and the time limits are ours. A call with a body
+ * that carries files is signed here (`stream-request.ts`).
  *
  * What must hold:
  * 1. A call is one request on a connection that was never used. No redirect is followed.
@@ -17,6 +18,7 @@ import { type Failure, localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import type { Turn } from '../../domain/ports.ts';
 import type { Region } from '../../domain/verification/actions.ts';
+import type { CallBody } from '../../domain/verification/call-body.ts';
 import type { CredentialsProvider, Keys } from '../credentials/keys.ts';
 import { abortFailure } from '../http/abort-failure.ts';
 import { type ConnectorOptions, createConnector } from '../http/connector.ts';
@@ -24,6 +26,7 @@ import { limitSignal } from '../http/limit-signal.ts';
 import { CallAgent } from './call-agent.ts';
 import { callFailure } from './call-failures.ts';
 import { SpareConnection } from './spare-connection.ts';
+import { type RequestHead, streamRequest } from './stream-request.ts';
 
 export interface FaceIdOptions extends ConnectorOptions {
   readonly credentials: CredentialsProvider;
@@ -34,13 +37,14 @@ export interface FaceIdOptions extends ConnectorOptions {
 
 const ENDPOINT = 'faceid.intl.tencentcloudapi.com';
 const VERSION = '2018-03-01';
+const LANGUAGE = 'en-US';
 const CALL_TIMEOUT_MS = 30_000;
 /** How much longer the SDK's own time limit is than ours, in seconds. The SDK's limit is only a safety net. */
 const SDK_MARGIN_S = 5;
 
 /** A turn together with the content of the request. The content is built only when the turn has come. */
 export interface TurnWithRequest extends Turn {
-  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly parameters: Readonly<Record<string, unknown>> | CallBody;
   /** Aborts the call after its turn has come. Before that, `Call.signal` aborts it. */
   readonly signal: AbortSignal;
 }
@@ -131,15 +135,13 @@ export class CallSender {
   ): Promise<CallAnswer | 'missed_turn'> {
     const limit = limitSignal([signal, this.#closed.signal], this.#limitMs, timedOut);
     const agent = new CallAgent(socket, { missed }, () => limit.abort(answerCut()));
-    const reqTimeout = Math.ceil(this.#limitMs / 1000) + SDK_MARGIN_S;
-    const client = new CommonClient(this.#endpoint, VERSION, {
-      credential: { ...credential },
-      region,
-      profile: { language: 'en-US', httpProfile: { agent, reqTimeout } },
-    });
+    const head = { endpoint: this.#endpoint, version: VERSION, name, region, credential, language: LANGUAGE } as const;
     try {
       if (limit.signal.aborted) throw abortFailure(limit.signal, 'no');
-      return { reply: await client.request(name, { ...parameters }, { signal: limit.signal }), agent };
+      const reply = isBody(parameters)
+        ? await streamRequest(head, parameters, agent, limit.signal)
+        : await this.#viaSdk(head, parameters, agent, limit.signal);
+      return { reply, agent };
     } catch (error) {
       if (agent.missedTurn) return 'missed_turn';
       throw callFailure(error, agent, limit.signal);
@@ -149,6 +151,26 @@ export class CallSender {
         onAnswer?.({ status: agent.response.statusCode ?? 0, headers: agent.response.headers });
     }
   }
+
+  #viaSdk(
+    { endpoint, version, name, region, credential, language }: RequestHead,
+    parameters: Readonly<Record<string, unknown>>,
+    agent: CallAgent,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const reqTimeout = Math.ceil(this.#limitMs / 1000) + SDK_MARGIN_S;
+    const client = new CommonClient(endpoint, version, {
+      credential: { ...credential },
+      region,
+      profile: { language, httpProfile: { agent, reqTimeout } },
+    });
+    return client.request(name, { ...parameters }, { signal });
+  }
+}
+
+/** No value of a parameter is a function. */
+function isBody(parameters: TurnWithRequest['parameters']): parameters is CallBody {
+  return typeof parameters.stream === 'function';
 }
 
 function closedWhileWaiting(): Failure {

@@ -6,8 +6,8 @@
 import { Failure } from '../../domain/errors/failure.ts';
 import type { DetectInput, FaceId, SequenceInput } from '../../domain/ports.ts';
 import {
-  ACTIONS,
   type CheckName,
+  livenessParameters,
   type Region,
   resourcesOf,
   SEQUENCE,
@@ -58,7 +58,7 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
     async detect(action, region, turn, signal) {
       const turnWithRequest = async () => {
         const { input, ...paidTurn } = await turn();
-        return { ...paidTurn, parameters: detectParameters(action, input) };
+        return { ...paidTurn, parameters: 'body' in input ? input.body : linkParameters(action, input) };
       };
       const { reply, agent } = await sender.send({ name: action, region, turn: turnWithRequest, signal });
       const answer = parseDetectReply(action, reply, Date.now());
@@ -104,19 +104,18 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
   };
 }
 
-function detectParameters(action: CheckName, input: DetectInput): Record<string, string> {
+function linkParameters(
+  action: CheckName,
+  { links, liveness }: Extract<DetectInput, { links: unknown }>,
+): Record<string, string> {
   const parameters: Record<string, string> = {};
-  for (const [name, rule] of resourcesOf(action)) {
-    const resource = input.links[name];
-    if (resource === undefined) throw new Error(`${action} was called without its ${name}`);
-    parameters[rule.urlParameter] = resource.link;
-    parameters[rule.md5Parameter] = resource.md5;
+  for (const [name, { parameter, md5Parameter }] of resourcesOf(action)) {
+    const resource = links[name];
+    if (resource === undefined || md5Parameter === null) throw new Error(`${action} takes no link to ${name}`);
+    parameters[parameter] = resource.link;
+    parameters[md5Parameter] = resource.md5;
   }
-  if (ACTIONS[action].takesLiveness && input.liveness !== undefined) {
-    parameters.LivenessType = input.liveness.type;
-    if (input.liveness.validateData !== undefined) parameters.ValidateData = input.liveness.validateData;
-  }
-  return parameters;
+  return { ...parameters, ...(liveness === undefined ? {} : livenessParameters(liveness)) };
 }
 
 function sequenceParameters({ link, md5, securityLevel }: SequenceInput): Record<string, string> {

@@ -1,4 +1,5 @@
 /** Parses the vendor's normal answers. Field names and shapes are the vendor's: `domain/verification/vendor-calls.ts`. */
+import { createHash } from 'node:crypto';
 import type { DetectAnswer, SequenceLink, UploadLink } from '../../domain/ports.ts';
 import type { CheckName } from '../../domain/verification/actions.ts';
 import type { BestFrameLink } from '../../domain/verification/outcomes.ts';
@@ -19,14 +20,26 @@ export function parseDetectReply(action: CheckName, reply: unknown, now: number)
     similarity: checked.number('Sim'),
     requestId: checked.text('RequestId'),
     bestFrame: frameReadable ? frameLink(action, checked, now) : null,
+    ...answeredFrame(action, checked),
     ...(trouble === null ? {} : { shapeTrouble: { ...trouble, hidesFrame: !frameReadable } }),
   };
 }
 
 function frameLink(action: CheckName, checked: CheckedReply, now: number): BestFrameLink | null {
-  const { link, md5 } = VENDOR_CALLS[action].frame;
+  const { frame } = VENDOR_CALLS[action];
+  if ('base64' in frame) return null;
+  const { link, md5 } = frame;
   const url = checked.text(link);
   return url === null ? null : { url, md5: checked.text(md5)?.toLowerCase() ?? null, expiresAt: now + FRAME_LIFE_MS };
+}
+
+/** The frame of an answer that contains it. The vendor gives no MD5 of it. */
+function answeredFrame(action: CheckName, checked: CheckedReply): Pick<DetectAnswer, 'frame'> {
+  const { frame } = VENDOR_CALLS[action];
+  const text = 'base64' in frame ? checked.text(frame.base64) : null;
+  if (text === null) return {};
+  const bytes = Buffer.from(text, 'base64');
+  return { frame: { bytes, md5: createHash('md5').update(bytes).digest('hex') } };
 }
 
 /** @returns null if the reply lacks a required field. */

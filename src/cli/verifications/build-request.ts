@@ -1,3 +1,5 @@
+import { CHECK_NAMES, DEFAULT_ACTION, isUploaded } from '../../domain/verification/actions.ts';
+
 /** The fields of a verification, as text from options or CSV columns. Empty fields count as missing. */
 export interface RequestFields {
   key?: string;
@@ -36,12 +38,13 @@ export function buildRequest(fields: RequestFields, defaults: RequestDefaults): 
   const liveness = given({ type: fields.liveness, validateData: fields.validateData });
   const consent = given({ ref: fields.consentRef, version: fields.consentVersion, at: fields.consentAt });
   const sources = Object.entries(given({ liveData, video, image }));
+  const check = CHECK_NAMES.find((name) => name === action) ?? DEFAULT_ACTION;
+  const upload = fields.upload || (isUploaded(check) ? defaults.upload : '');
   return {
     key,
     region: fields.region || defaults.region,
-    upload: fields.upload || defaults.upload,
     resources: Object.fromEntries(sources.map(([name, text]) => [name, parseSource(text)])),
-    ...given({ action, lane, deadline, webhook, subject, purpose }),
+    ...given({ upload, action, lane, deadline, webhook, subject, purpose }),
     ...(isEmpty(liveness) ? {} : { liveness }),
     ...(isEmpty(consent) ? {} : { consent }),
     // Spreadsheets write a decimal comma in many countries.

@@ -23,16 +23,19 @@ export function enqueueCommand(env: Env): Command {
   return new Command('enqueue')
     .option('--key <key>', 'your own key: the same key is always the same verification')
     .option('--live-data <source>', 'liveness package: a file, an https URL, or cos:region/bucket/key')
-    .option('--video <source>', 'video for VideoLivenessCompare')
+    .option('--video <source>', 'video for VideoLivenessCompare or CompareFaceLiveness')
     .option('--image <source>', 'photo to compare with')
-    .option('--action <name>', 'DetectReflectLivenessAndCompare (default) or VideoLivenessCompare')
-    .option('--liveness <type>', 'SILENT, ACTION or LIP; required for VideoLivenessCompare')
+    .option('--action <name>', 'DetectReflectLivenessAndCompare (default), VideoLivenessCompare or CompareFaceLiveness')
+    .option('--liveness <type>', 'SILENT, ACTION or LIP; required with a video. CompareFaceLiveness takes no LIP')
     .option('--validate-data <data>', 'four digits with LIP, one or two actions with ACTION, e.g. 2,1')
     .option(
       '--region <region>',
       'ap-singapore, ap-hongkong or ap-bangkok (default: the first of them in BESTFRAME_REGIONS)',
     )
-    .option('--upload <way>', 'own-bucket or create-upload-url (default: own-bucket if the region has one)')
+    .option(
+      '--upload <way>',
+      'own-bucket or create-upload-url (default: own-bucket if the region has one); none for CompareFaceLiveness',
+    )
     .option('--lane <lane>', 'interactive (default) or batch (default for a manifest)')
     .option('--threshold <n>', 'lowest similarity of a match, 0 to 100 (default: 70)')
     .option('--deadline <time>', 'ISO 8601 time (default: 60 s from now if interactive, 24 h if batch)')

@@ -166,5 +166,7 @@ function row(
 
 function wayOf(demoCase: DemoCase): string {
   if (isSessionCase(demoCase)) return demoCase.session.action;
-  return demoCase.request.upload === 'own-bucket' ? 'own bucket' : 'upload URL';
+  const { upload } = demoCase.request;
+  if (upload === undefined) return 'in the call';
+  return upload === 'own-bucket' ? 'own bucket' : 'upload URL';
 }

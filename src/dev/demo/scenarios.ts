@@ -11,7 +11,7 @@ import type { Decision, State } from '../../domain/verification/states.ts';
 import type { EmulatorControl, PlayStep } from '../../emulator/control.ts';
 import { type SampleOptions, sampleImage, sampleLiveData, sampleVideo } from '../../emulator/samples.ts';
 
-type UploadWay = 'own-bucket' | 'create-upload-url';
+type UploadWay = 'own-bucket' | 'create-upload-url' | 'in-request';
 type SourceKind = 'file' | 'https' | 'cos';
 type Liveness = NonNullable<VerificationRequest['liveness']>;
 
@@ -181,6 +181,7 @@ export const SCENARIOS: readonly Scenario[] = [
     sample: match,
     expected: MATCH,
   },
+  { name: 'video in the call', upload: 'in-request', video: { type: 'SILENT' }, sample: match, expected: MATCH },
   {
     name: 'document and face',
     flow: 'ApplySdkVerificationToken',
@@ -252,7 +253,8 @@ async function prepareVerification(
   const resources = { ...recording, image: await storeInput(`${key}-photo.jpg`, image, from, stores) };
   const request = buildRequest({ key, upload, resources, lane }, stores);
   if (video === undefined) return { name, expected, request };
-  return { name, expected, request: { ...request, action: 'VideoLivenessCompare', liveness: video } };
+  const action = upload === 'in-request' ? 'CompareFaceLiveness' : 'VideoLivenessCompare';
+  return { name, expected, request: { ...request, action, liveness: video } };
 }
 
 async function prepareSession(
@@ -284,11 +286,12 @@ export function prepareOwnFiles(count: number, { liveData, image }: OwnFiles, st
   });
 }
 
-type RequestParts = Required<Pick<VerificationRequest, 'key' | 'upload' | 'resources' | 'lane'>>;
+type RequestParts = Required<Pick<VerificationRequest, 'key' | 'resources' | 'lane'>> & { readonly upload: UploadWay };
 
-function buildRequest(parts: RequestParts, { bucket }: InputStores): VerificationRequest {
+function buildRequest({ upload, ...parts }: RequestParts, { bucket }: InputStores): VerificationRequest {
   const deadline = new Date(Date.now() + 5 * 60_000).toISOString();
-  return { ...parts, region: bucket.region as 'ap-singapore', deadline };
+  const way = upload === 'in-request' ? {} : { upload };
+  return { ...parts, ...way, region: bucket.region as 'ap-singapore', deadline };
 }
 
 function fileSource(path: string): Source {

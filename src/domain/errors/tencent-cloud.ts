@@ -262,7 +262,7 @@ const ROWS: readonly Row[] = [
     'caller',
     'The request is too large',
     'Tencent limits the size of a request.',
-    'Shorten ValidateData and object keys.',
+    'Send a smaller video or photo if the call carries files. Otherwise, shorten ValidateData and object keys.',
   ],
   [
     'ResponseSizeLimitExceeded',

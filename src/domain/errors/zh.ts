@@ -489,7 +489,10 @@ const FACEID: Readonly<Record<string, Words>> = {
   MissingParameter: ['缺少参数', BUG],
   'MissingParameter.*': ['缺少参数', BUG],
   UnknownParameter: ['未知参数', BUG],
-  RequestSizeLimitExceeded: ['请求包过大', '请缩短 ValidateData 和对象键。'],
+  RequestSizeLimitExceeded: [
+    '请求包过大',
+    '若调用直接携带文件，请使用更小的视频或照片；否则请缩短 ValidateData 和对象键。',
+  ],
   ResponseSizeLimitExceeded: ['返回包过大', NOTHING],
   UnsupportedProtocol: ['不支持该协议', { operator: '请检查是否有代理改写了请求。' }],
   UnsupportedOperation: ['账号购买的产品不支持该操作', PRODUCT],

@@ -5,7 +5,7 @@
  */
 import type { Failure } from '../errors/failure.ts';
 import { CODES } from '../errors/index.ts';
-import type { GatedAction, Region } from '../verification/actions.ts';
+import { type GatedAction, isUploaded, type Region } from '../verification/actions.ts';
 import { FLOWS, isFlow } from '../verification/flows.ts';
 import type { Order } from '../verification/request.ts';
 import type { Source } from '../verification/sources.ts';
@@ -93,8 +93,10 @@ export function dependenciesOf(order: Order, stage: StageName, own?: { name: str
       const inPlace = sources.every((source) => source.from === 'cos' && (own === undefined || liesIn(source, own)));
       return [...new Set(hosts), ...(inPlace ? [] : [COS_PUT])];
     }
+    case 'read':
+      return [...new Set(sources.flatMap((source) => sourceDependency(source) ?? []))];
     case 'md5':
-      return [COS_GET];
+      return isUploaded(order.action) ? [COS_GET] : [];
     case 'start': {
       const hosts = sources.flatMap((source) => sourceDependency(source) ?? []);
       return [...new Set(hosts), faceIdDependency(order.action)];
@@ -106,7 +108,12 @@ export function dependenciesOf(order: Order, stage: StageName, own?: { name: str
     case 'detect':
       return [faceIdDependency(order.action)];
     case 'download':
-      return order.frame.to === 'none' ? [] : [COS_GET, ...(order.frame.to === 'cos' ? [COS_PUT] : [])];
+      if (order.frame.to === 'none') return [];
+      // The answer of a call that carries its files contains the frame, too.
+      return [
+        ...(order.action === 'CompareFaceLiveness' ? [] : [COS_GET]),
+        ...(order.frame.to === 'cos' ? [COS_PUT] : []),
+      ];
   }
 }
 

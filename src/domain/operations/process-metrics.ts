@@ -178,5 +178,5 @@ export function codeLabel(code: string | null): string {
 
 /** Whether a failure was found before the paid call and would have spoilt it: a fault of the sources or of the uploaded objects. */
 export function isPreflightCatch(stage: StageName, kind: ErrorClass): boolean {
-  return (stage === 'upload' || stage === 'md5') && (kind === 'caller' || kind === 'reupload');
+  return (stage === 'upload' || stage === 'read' || stage === 'md5') && (kind === 'caller' || kind === 'reupload');
 }

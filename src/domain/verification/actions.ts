@@ -3,8 +3,8 @@
  * passed to the call. What Tencent documents about the calls is in `vendor-calls.ts`. No other file names a resource or a
  * parameter of the vendor's API.
  *
- * Tencent publishes image and video limits for VideoLivenessCompare only. The limits of the other calls are ours: they serve only
- * to catch a wrong file.
+ * Tencent publishes no limits of the files of DetectReflectLivenessAndCompare. Those limits are ours: they serve only to catch a
+ * wrong file.
  */
 import type { SubProduct } from '../errors/index.ts';
 import { FLOW_NAMES, FLOWS, type FlowName, flowOf, isFlow, RESULT_CALLS, type ResultCall } from './flows.ts';
@@ -14,7 +14,11 @@ import { bytesBeforeBase64, VENDOR_CALLS, type VendorCallName } from './vendor-c
 
 export { REGIONS, type Region };
 
-export const CHECK_NAMES = ['DetectReflectLivenessAndCompare', 'VideoLivenessCompare'] as const;
+export const LINK_CHECKS = ['DetectReflectLivenessAndCompare', 'VideoLivenessCompare'] as const;
+/** A paid call that takes links to its files. */
+export type LinkCheck = (typeof LINK_CHECKS)[number];
+
+export const CHECK_NAMES = [...LINK_CHECKS, 'CompareFaceLiveness'] as const;
 /** The paid FaceID call of a verification whose files the caller has. */
 export type CheckName = (typeof CHECK_NAMES)[number];
 /** The action of a request that names no action. */
@@ -33,8 +37,10 @@ export type ContentKind = 'gzip' | 'image' | 'video';
 
 /** How one resource is checked, uploaded and passed to the call. */
 export interface ResourceRule {
-  readonly urlParameter: string;
-  readonly md5Parameter: string;
+  /** The parameter with the link, or with the file as Base64. */
+  readonly parameter: string;
+  /** Null: the call takes the file as Base64. */
+  readonly md5Parameter: string | null;
   readonly content: ContentKind;
   readonly contentType: string;
   readonly maxBytes: number;
@@ -45,21 +51,22 @@ export interface ActionRule {
   /** The plan: the stages in their order. */
   readonly stages: readonly StageName[];
   readonly resources: Readonly<Partial<Record<ResourceName, ResourceRule>>>;
-  /** Whether the call accepts `LivenessType` and `ValidateData`. */
-  readonly takesLiveness: boolean;
+  /** The values of `LivenessType` that the call accepts. Empty: the call has neither `LivenessType` nor `ValidateData`. */
+  readonly livenessTypes: readonly LivenessType[];
 }
+
+export const LIVENESS_TYPES = VENDOR_CALLS.VideoLivenessCompare.parameters.LivenessType.values;
+export type LivenessType = (typeof LIVENESS_TYPES)[number];
 
 const MIB = 1024 * 1024;
 
-const image = {
-  urlParameter: 'ImageUrl',
-  md5Parameter: 'ImageMd5',
-  content: 'image',
-  contentType: 'application/octet-stream',
-} as const;
+const contentType = 'application/octet-stream';
+const image = { parameter: 'ImageUrl', md5Parameter: 'ImageMd5', content: 'image', contentType } as const;
 
 /** Files are uploaded to where Tencent can read them. */
 const BY_LINKS: readonly StageName[] = ['upload', 'md5', 'detect', 'download'];
+/** Files are part of the call. */
+const BY_REQUEST: readonly StageName[] = ['read', 'md5', 'detect', 'download'];
 /** A phone or page does the check. */
 const BY_TOKEN: readonly StageName[] = ['start', 'await', 'collect', 'download'];
 
@@ -68,24 +75,24 @@ export const ACTIONS: Readonly<Record<ActionName, ActionRule>> = {
     stages: BY_LINKS,
     resources: {
       liveData: {
-        urlParameter: 'LiveDataUrl',
+        parameter: 'LiveDataUrl',
         md5Parameter: 'LiveDataMd5',
         content: 'gzip',
-        contentType: 'application/octet-stream',
+        contentType,
         maxBytes: 64 * MIB,
       },
       image: { ...image, maxBytes: 10 * MIB },
     },
-    takesLiveness: false,
+    livenessTypes: [],
   },
   VideoLivenessCompare: {
     stages: BY_LINKS,
     resources: {
       video: {
-        urlParameter: 'VideoUrl',
+        parameter: 'VideoUrl',
         md5Parameter: 'VideoMd5',
         content: 'video',
-        contentType: 'application/octet-stream',
+        contentType,
         maxBytes: bytesBeforeBase64(VENDOR_CALLS.VideoLivenessCompare.parameters.VideoUrl.maxBase64Bytes),
       },
       image: {
@@ -93,7 +100,27 @@ export const ACTIONS: Readonly<Record<ActionName, ActionRule>> = {
         maxBytes: bytesBeforeBase64(VENDOR_CALLS.VideoLivenessCompare.parameters.ImageUrl.maxBase64Bytes),
       },
     },
-    takesLiveness: true,
+    livenessTypes: LIVENESS_TYPES,
+  },
+  CompareFaceLiveness: {
+    stages: BY_REQUEST,
+    resources: {
+      video: {
+        parameter: 'VideoBase64',
+        md5Parameter: null,
+        content: 'video',
+        contentType,
+        maxBytes: bytesBeforeBase64(VENDOR_CALLS.CompareFaceLiveness.parameters.VideoBase64.maxBase64Bytes),
+      },
+      image: {
+        parameter: 'ImageBase64',
+        md5Parameter: null,
+        content: 'image',
+        contentType,
+        maxBytes: bytesBeforeBase64(VENDOR_CALLS.CompareFaceLiveness.parameters.ImageBase64.maxBase64Bytes),
+      },
+    },
+    livenessTypes: VENDOR_CALLS.CompareFaceLiveness.parameters.LivenessType.values,
   },
   ApplySdkVerificationToken: tokenFlow('ApplySdkVerificationToken'),
   GetFaceIdTokenIntl: tokenFlow('GetFaceIdTokenIntl'),
@@ -107,14 +134,30 @@ function tokenFlow(flow: FlowName): ActionRule {
   const maxBytes = photo === null ? 0 : bytesBeforeBase64(photo.maxBase64Bytes);
   return {
     stages: BY_TOKEN,
-    resources: photo === null ? {} : { image: { ...image, urlParameter: photo.parameter, maxBytes } },
-    takesLiveness: false,
+    resources: photo === null ? {} : { image: { ...image, parameter: photo.parameter, md5Parameter: null, maxBytes } },
+    livenessTypes: [],
   };
 }
 
 /** The stages of an action, in their order. A record of another version may name an unknown action. */
 export function stagesOf(action: ActionName): readonly StageName[] {
   return ACTIONS[action]?.stages ?? BY_LINKS;
+}
+
+/** Whether the files of a request are uploaded before the call. Otherwise they are part of the call. */
+export function isUploaded(action: ActionName): action is LinkCheck {
+  return stagesOf(action).includes('upload');
+}
+
+/** Parameters of a call that says how the person proved to be live. */
+export function livenessParameters({
+  type,
+  validateData,
+}: {
+  readonly type: string;
+  readonly validateData?: string | undefined;
+}): Record<string, string> {
+  return { LivenessType: type, ...(validateData === undefined ? {} : { ValidateData: validateData }) };
 }
 
 /** The call that turns device data into a light sequence, before a liveness check. It belongs to no verification. */
@@ -128,7 +171,7 @@ export const SEQUENCE = {
   md5Parameter: 'DeviceDataMd5',
   levelParameter: 'SecurityLevel',
   levels: VENDOR_CALLS.GenerateReflectSequence.parameters.SecurityLevel.values,
-  contentType: 'application/octet-stream',
+  contentType,
   /** Largest size of the device data, and of the sequence. Tencent publishes no limits; these only catch a wrong file. */
   maxBytes: MIB,
   maxSequenceBytes: MIB,
@@ -182,7 +225,8 @@ export function isResultCall(call: string): call is ResultCall {
 /** Names of the objects that a call needs in the company's own bucket. */
 export function objectNames(action: GatedAction): readonly string[] {
   if (action === SEQUENCE_CALL) return [SEQUENCE.resource];
-  return isFlow(action) || isResultCall(action) ? [] : resourcesOf(action).map(([name]) => name);
+  if (isFlow(action) || isResultCall(action) || !isUploaded(action)) return [];
+  return resourcesOf(action).map(([name]) => name);
 }
 
 /** The resources of an action, in the order in which Tencent documents its parameters. */

@@ -6,7 +6,7 @@ import type { ResourceName } from './actions.ts';
 import type { MediaName } from './flows.ts';
 import type { Decision, FrameState } from './states.ts';
 
-/** A resource that Tencent can fetch. */
+/** A resource that Tencent can fetch, or that its call will carry. */
 export interface UploadedResource {
   readonly bytes: number;
   /** 32 hex digits. */
@@ -26,11 +26,16 @@ export interface ObjectPlace {
   readonly key: string;
 }
 
-/** Outcome of `upload`: every resource is uploaded. */
+/** Outcome of `upload`: every resource is uploaded. Outcome of `read`, too: every resource was read, and has neither object nor link. */
 export interface UploadOutcome {
   readonly resources: Readonly<Partial<Record<ResourceName, UploadedResource>>>;
   /** When the first link expires, ms since 1970; absent if links are signed on demand. */
   readonly linksExpireAt?: number;
+}
+
+/** Objects that were not copied, because they lie in the own bucket already, count too. */
+export function uploadedBytes({ resources }: UploadOutcome): number {
+  return Object.values(resources).reduce((sum, resource) => sum + (resource?.bytes ?? 0), 0);
 }
 
 /** Outcome of `md5`: Bestframe read each object through the link that Tencent will use, and each object was intact. */
@@ -83,8 +88,13 @@ export interface DetectOutcome {
   readonly bestFrame: BestFrameLink | null;
   /** Present if the answer leads to a frame in an undocumented way, so that the frame cannot be downloaded. */
   readonly frameHidden?: true;
-  /** Set if the decision was recovered from a receipt: the frame is stored already, and nothing is left to download. */
+  /**
+   * The frame is stored already, and nothing is left to download: it was part of the answer, or the decision was recovered from a
+   * receipt.
+   */
   readonly stored?: StoredFrame;
+  /** Present if the frame was part of the answer and could not be stored at once. Only the attempt that made the call has it. */
+  readonly frameHeld?: true;
   /** Only of a session. */
   readonly session?: SessionResult;
   /** Only of a session: the wanted media that the result has. Their links live for minutes, so they are asked for when needed. */
@@ -103,6 +113,18 @@ export interface BestFrameLink {
 /** State of a frame that was not and will not be downloaded. */
 export function frameWithoutDownload({ frameHidden }: Pick<DetectOutcome, 'frameHidden'>): FrameState {
   return frameHidden === true ? 'unknown_shape' : 'none';
+}
+
+/** State of the frame when the decision is recorded. */
+export function frameAtDecision(decided: DetectOutcome): FrameState {
+  const { bestFrame, stored, frameHeld } = decided;
+  return bestFrame !== null || stored !== undefined || frameHeld ? 'pending' : frameWithoutDownload(decided);
+}
+
+/** State of the frame of a verification that ends before its download. */
+export function frameAtEnd(decided: DetectOutcome): FrameState {
+  if (decided.stored !== undefined) return 'stored';
+  return decided.frameHeld || frameUntil(decided) !== null ? 'lost' : frameWithoutDownload(decided);
 }
 
 /** Until when the frame can be fetched, ms since 1970; null if there is no frame to fetch. */
@@ -128,7 +150,10 @@ export interface DownloadOutcome {
   readonly media?: readonly StoredMedium[];
 }
 
-/** Outcomes by stage; a stage that has not finished is absent. The outcome of `collect` is in `detect`, because both decide. */
+/**
+ * Outcomes by stage; a stage that has not finished is absent. The outcome of `collect` is in `detect`, because both decide, and that of
+ * `read` in `upload`, because both say what the files are.
+ */
 export interface StageOutcomes {
   start?: StartOutcome;
   upload?: UploadOutcome;

@@ -97,6 +97,7 @@ export const DEFAULT_POLICY: Policy = {
 export function stageLimitMs({ stageMs }: Policy, stage: StageName): number {
   switch (stage) {
     case 'start':
+    case 'read':
       return stageMs.upload;
     case 'upload':
     case 'md5':
@@ -193,8 +194,12 @@ export function nextMove(failed: FailedAttempt, policy: Policy): NextMove {
   }
 }
 
-/** The limit of `detect` also holds for the start of a session, because both are paid calls. */
+/**
+ * The limit of `detect` also holds for the start of a session, because both are paid calls; that of `upload` also for `read`, because
+ * both read the sources.
+ */
 function limitOf(stage: StageName): LimitedStage {
+  if (stage === 'read') return 'upload';
   return LIMITED_STAGES.find((limited) => limited === stage) ?? 'detect';
 }
 

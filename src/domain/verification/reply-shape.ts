@@ -34,8 +34,9 @@ export function checkReply(call: VendorCallName, reply: unknown): CheckedReply {
   const { outputs, needed, frame }: VendorCall = VENDOR_CALLS[call];
   const fields = isObject(reply) ? reply : {};
   const wrong = new Set(Object.entries(outputs).flatMap(([name, rule]) => wrongFields(name, rule, fields[name])));
-  const framePaths = frame === undefined ? [] : [frame.link, frame.md5];
-  const hasLink = frame !== undefined && !isAbsent(valueAt(fields, frame.link));
+  const framePaths = frame === undefined ? [] : 'base64' in frame ? [frame.base64] : [frame.link, frame.md5];
+  const [pathToFrame] = framePaths;
+  const hasLink = pathToFrame !== undefined && !isAbsent(valueAt(fields, pathToFrame));
   // A successful answer has the fields of the frame, even if they are empty. If it has none, Tencent renamed or moved them.
   const mustHaveFrame = fields.Result === 'Success' || hasLink;
   for (const path of framePaths) if (isMissing(fields, path, mustHaveFrame)) wrong.add(path);
@@ -61,6 +62,7 @@ function wrongFields(name: string, rule: OutputRule, value: unknown): string[] {
 }
 
 const MD5 = /^[0-9a-f]{32}$/i;
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 function isOfKind(kind: FieldKind, value: unknown): boolean {
   switch (kind) {
@@ -70,6 +72,8 @@ function isOfKind(kind: FieldKind, value: unknown): boolean {
       return typeof value === 'string' && value.startsWith('https://') && URL.canParse(value);
     case 'md5':
       return typeof value === 'string' && MD5.test(value);
+    case 'base64':
+      return typeof value === 'string' && value.length % 4 === 0 && BASE64.test(value);
     case 'percent':
       return typeof value === 'number' && value >= 0 && value <= 100;
     case 'integer':

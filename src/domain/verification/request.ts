@@ -10,6 +10,8 @@ import {
   type ActionName,
   CHECK_NAMES,
   DEFAULT_ACTION,
+  isUploaded,
+  LIVENESS_TYPES,
   REGIONS,
   RESOURCE_NAMES,
   type ResourceName,
@@ -21,13 +23,13 @@ import { RECEIPT_SUFFIX } from './frame-receipt.ts';
 import { ID_START, WEBHOOK_NAME_PATTERN } from './names.ts';
 import { objectKeySchema } from './object-key.ts';
 import { bucketName, sameSource, source } from './sources.ts';
-import { VENDOR_CALLS } from './vendor-calls.ts';
 
 /** How resources reach Tencent: through a bucket of the company, or through links of CreateUploadUrl. */
 export const UPLOAD_WAYS = ['own-bucket', 'create-upload-url'] as const;
 /** How the resources of a record reach Tencent. `in-request`: as part of the call itself. */
 export const RECORD_WAYS = [...UPLOAD_WAYS, 'in-request'] as const;
 export type UploadWay = (typeof RECORD_WAYS)[number];
+const IN_REQUEST: UploadWay = 'in-request';
 
 /** `interactive`: a person waits for the answer. `batch`: everything else. Batch verifications yield to interactive ones. */
 export const LANES = ['interactive', 'batch'] as const;
@@ -109,7 +111,10 @@ export const requestFields = z.strictObject({
   region: z.enum(REGIONS).describe('Region of the FaceID API.'),
   upload: z
     .enum(UPLOAD_WAYS)
-    .describe("How resources reach Tencent: through your own bucket, or through CreateUploadUrl to Tencent's bucket."),
+    .optional()
+    .describe(
+      "How resources reach Tencent: through your own bucket, or through CreateUploadUrl to Tencent's bucket. CompareFaceLiveness takes none, because its call carries the files; the other actions need one.",
+    ),
   lane: z
     .enum(LANES)
     .default('interactive')
@@ -117,12 +122,12 @@ export const requestFields = z.strictObject({
   resources: z.strictObject(sources).describe('Where the files of the check are. Each action takes two of them.'),
   liveness: z
     .strictObject({
-      type: z.enum(VENDOR_CALLS.VideoLivenessCompare.parameters.LivenessType.values),
+      type: z.enum(LIVENESS_TYPES),
       validateData: z.string().max(32, 'is longer than 32 characters: use a shorter one').optional(),
     })
     .optional()
     .describe(
-      'VideoLivenessCompare only: LivenessType and ValidateData. LIP takes the four digits, ACTION one or two actions ("2,1"), SILENT nothing.',
+      'VideoLivenessCompare and CompareFaceLiveness (without LIP) only: LivenessType and ValidateData. LIP takes the four digits, ACTION one or two actions ("2,1"), SILENT nothing.',
     ),
   similarityThreshold: z
     .number()
@@ -169,15 +174,23 @@ interface Conflict {
   readonly message: string;
 }
 
-export const verificationRequest = requestFields.superRefine((request, context) => {
-  for (const conflict of [
-    ...findRegionConflicts(request),
-    ...findResourceConflicts(request),
-    ...findLivenessConflicts(request),
-  ]) {
-    context.addIssue({ code: 'custom', ...conflict });
-  }
-});
+export const verificationRequest = requestFields
+  .superRefine((request, context) => {
+    const conflicts = [findRegionConflicts, findUploadConflicts, findResourceConflicts, findLivenessConflicts].flatMap(
+      (find) => find(request),
+    );
+    for (const conflict of conflicts) context.addIssue({ code: 'custom', ...conflict });
+  })
+  .transform(({ upload, ...request }) => ({ ...request, upload: upload ?? IN_REQUEST }));
+
+function findUploadConflicts({ action, upload }: RequestFields): Conflict[] {
+  if ((upload !== undefined) === isUploaded(action)) return [];
+  const message =
+    upload === undefined
+      ? `is missing: ${action} needs one of ${UPLOAD_WAYS.join(', ')}`
+      : `is not a parameter of ${action}, whose call carries the files: omit it`;
+  return [{ path: ['upload'], message }];
+}
 
 function findRegionConflicts({ region, action }: RequestFields): Conflict[] {
   const message = regionProblem(region, action);
@@ -221,14 +234,19 @@ const VALIDATE_DATA = {
 } as const;
 
 function findLivenessConflicts({ action, liveness }: RequestFields): Conflict[] {
-  const { takesLiveness } = ACTIONS[action];
+  const { livenessTypes } = ACTIONS[action];
+  const takesLiveness = livenessTypes.length > 0;
   if (takesLiveness && liveness !== undefined) {
+    if (!livenessTypes.includes(liveness.type)) {
+      const message = `is not a type of ${action}: use one of ${livenessTypes.join(', ')}`;
+      return [{ path: ['liveness', 'type'], message }];
+    }
     const { pattern, words } = VALIDATE_DATA[liveness.type];
     return pattern.test(liveness.validateData ?? '') ? [] : [{ path: ['liveness', 'validateData'], message: words }];
   }
   if ((liveness !== undefined) === takesLiveness) return [];
   const message = takesLiveness
-    ? `is missing: ${action} needs a liveness type (SILENT, ACTION or LIP)`
+    ? `is missing: ${action} needs a liveness type, one of ${livenessTypes.join(', ')}`
     : `is not a parameter of ${action}: omit it`;
   return [{ path: ['liveness'], message }];
 }

@@ -12,7 +12,10 @@ export interface SentResource {
   readonly bytes: number;
   /** 32 hex digits. */
   readonly md5: string;
-  /** Host and path of the link, as signed. For a caller's own object the key is hidden, because it belongs to the caller. */
+  /**
+   * Host and path of the link, as signed. For a caller's own object the key is hidden, because it belongs to the caller. Empty if the
+   * call carried the file.
+   */
   readonly place: string;
   /** RequestId of the CreateUploadUrl call that returned the link. */
   readonly requestId?: string;

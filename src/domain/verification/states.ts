@@ -43,7 +43,7 @@ export type FrameState = (typeof FRAME_STATES)[number];
 export const NEXT_STEPS = ['accept', 'refuse', 'recapture', 'wait', 'investigate'] as const;
 export type NextStep = (typeof NEXT_STEPS)[number];
 
-export const STAGES = ['upload', 'md5', 'detect', 'start', 'await', 'collect', 'download'] as const;
+export const STAGES = ['upload', 'read', 'md5', 'detect', 'start', 'await', 'collect', 'download'] as const;
 /** A stage of any plan. The stages of an action, in their order, are in its row of the table (`actions.ts`). */
 export type StageName = (typeof STAGES)[number];
 

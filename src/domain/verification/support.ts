@@ -5,7 +5,7 @@
  */
 
 import { explain } from '../errors/index.ts';
-import { ACTIONS, type ActionName, type Region } from './actions.ts';
+import { ACTIONS, type ActionName, livenessParameters, type Region } from './actions.ts';
 import type { HistoryEntry } from './history.ts';
 import type { Mode } from './mode.ts';
 import type { UploadWay } from './request.ts';
@@ -118,15 +118,12 @@ function describeParameters(
   for (const { name, place, md5, bytes: size } of resources) {
     const rule = ACTIONS[action].resources[name];
     if (rule === undefined) continue;
-    parameters[rule.urlParameter] = `https://${place}`;
-    parameters[rule.md5Parameter] = md5;
-    bytes[rule.urlParameter] = size;
+    parameters[rule.parameter] =
+      rule.md5Parameter === null ? `Base64 of a file with the MD5 ${md5}` : `https://${place}`;
+    if (rule.md5Parameter !== null) parameters[rule.md5Parameter] = md5;
+    bytes[rule.parameter] = size;
   }
-  if (liveness !== undefined) {
-    parameters.LivenessType = liveness.type;
-    if (liveness.validateData !== undefined) parameters.ValidateData = liveness.validateData;
-  }
-  return { parameters, bytes };
+  return { parameters: { ...parameters, ...(liveness === undefined ? {} : livenessParameters(liveness)) }, bytes };
 }
 
 function describeEntry({ sent: _sent, by: _by, why: _why, at, ...entry }: HistoryEntry): SupportEntry {

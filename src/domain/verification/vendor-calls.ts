@@ -10,18 +10,17 @@ import type { SubProduct } from '../errors/index.ts';
 import { LINK_REGIONS, type Region } from './regions.ts';
 
 /**
- * What a field holds. `text`, `link` and `md5` are strings in JSON: a link is an https URL, and an MD5 has 32 hex digits.
- * `percent` is a number from 0 to 100, `integer` a whole number above 0. No call of this table takes or returns a picture as
- * Base64.
+ * What a field holds. `text`, `link`, `md5` and `base64` are strings in JSON: a link is an https URL, an MD5 has 32 hex digits, and
+ * Base64 is a file. `percent` is a number from 0 to 100, `integer` a whole number above 0.
  */
-export type FieldKind = 'text' | 'link' | 'md5' | 'percent' | 'integer';
+export type FieldKind = 'text' | 'link' | 'md5' | 'base64' | 'percent' | 'integer';
 
 export interface ParameterRule {
   readonly kind: FieldKind;
   readonly required: boolean;
   /** The values that Tencent accepts. Absent: any value. */
   readonly values?: readonly string[];
-  /** Largest size of the linked file after Base64 encoding, in bytes. Absent: Tencent publishes no limit. */
+  /** Largest size of the file after Base64 encoding, in bytes. Absent: Tencent publishes no limit. */
   readonly maxBase64Bytes?: number;
 }
 
@@ -38,11 +37,17 @@ export interface VendorCall {
   readonly outputs: Readonly<Record<string, OutputRule>>;
   /** Outputs without which the answer is useless. Any other output may be null, or `""` if it is a string. */
   readonly needed: readonly string[];
-  /** Outputs that lead to the picture: a field (`BestFrameUrl`), or a field of an object (`BestFrame.Url`). */
-  readonly frame?: { readonly link: string; readonly md5: string };
+  /**
+   * Outputs that lead to the picture: a field (`BestFrameUrl`), or a field of an object (`BestFrame.Url`). `base64`: the field is
+   * the picture itself.
+   */
+  readonly frame?: { readonly link: string; readonly md5: string } | { readonly base64: string };
 }
 
 const MB = 1024 * 1024;
+
+/** Largest request with a signature of version 3. The files of a call must fit into it together. */
+export const MAX_REQUEST_BYTES = 10 * MB;
 
 const link = { kind: 'link', required: true } as const;
 const md5 = { kind: 'md5', required: true } as const;
@@ -109,11 +114,26 @@ export const VENDOR_CALLS = {
     needed: ['Result'],
     frame: { link: 'BestFrame.Url', md5: 'BestFrame.MD5' },
   },
+  CompareFaceLiveness: {
+    regions: LINK_REGIONS,
+    subProduct: 'pure-api',
+    qps: 20,
+    parameters: {
+      ImageBase64: { kind: 'base64', required: true, maxBase64Bytes: 3 * MB },
+      VideoBase64: { kind: 'base64', required: true, maxBase64Bytes: 8 * MB },
+      LivenessType: { kind: 'text', required: true, values: ['ACTION', 'SILENT'] },
+      // ACTION: the order of the actions, e.g. "2,1". SILENT: nothing.
+      ValidateData: { kind: 'text', required: false },
+    },
+    outputs: { Result: 'text', Description: 'text', Sim: 'percent', BestFrameBase64: 'base64', RequestId: 'text' },
+    needed: ['Result'],
+    frame: { base64: 'BestFrameBase64' },
+  },
 } as const satisfies Readonly<Record<string, VendorCall>>;
 
 export type VendorCallName = keyof typeof VENDOR_CALLS;
 
-/** Size of a file whose Base64 text has `base64Bytes` bytes. Tencent's limits are for Base64, but Bestframe sends raw bytes. */
+/** Size of a file whose Base64 text has `base64Bytes` bytes. Tencent's limits are for Base64. */
 export function bytesBeforeBase64(base64Bytes: number): number {
   return (base64Bytes / 4) * 3;
 }

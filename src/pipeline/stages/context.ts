@@ -5,6 +5,7 @@
 
 import type { TenantWall } from '../../domain/operations/tenants.ts';
 import type {
+  AnsweredFrame,
   Bucket,
   DetectAnswer,
   DetectInput,
@@ -17,10 +18,16 @@ import type {
   Turn,
 } from '../../domain/ports.ts';
 import type { Region } from '../../domain/verification/actions.ts';
-import type { FlowParameters } from '../../domain/verification/flows.ts';
+import type { CallBody } from '../../domain/verification/call-body.ts';
 import type { DetectOutcome, StageOutcomes, StartOutcome } from '../../domain/verification/outcomes.ts';
 import type { Order } from '../../domain/verification/request.ts';
 import type { FlowResult } from '../../domain/verification/session-result.ts';
+
+/**
+ * Stores the frame of an answer before its outcome is recorded. @returns the outcome to record
+ * @param signal ends when the intent of the call does: later, another attempt may store its own frame.
+ */
+export type KeepFrame = (decided: DetectOutcome, answer: DetectAnswer, signal: AbortSignal) => Promise<DetectOutcome>;
 
 /** The ports that stages use. */
 export interface Edges {
@@ -62,18 +69,22 @@ export interface StageContext {
    * The only way to make a paid call. Runs `call` once and records its outcome. `call` awaits its turn, which declares the intent
    * and checks the rate limit, the deadline and the lease.
    * @param prepare builds the input after the intent is declared. If it signs links, they must expire within `callMs`.
+   * @param keep stores a frame that is part of the answer, before the outcome is recorded.
    */
   pay(
     prepare: (callMs: number) => Promise<DetectInput>,
     call: (turn: () => Promise<PaidTurn>, signal: AbortSignal) => Promise<DetectAnswer>,
+    keep?: KeepFrame,
   ): Promise<DetectOutcome>;
   /** The only way to start a session. Like `pay`. */
   payStart(
-    prepare: () => Promise<FlowParameters>,
-    call: (turn: () => Promise<PaidTurn<FlowParameters>>, signal: AbortSignal) => Promise<FlowStart>,
+    prepare: () => Promise<CallBody>,
+    call: (turn: () => Promise<PaidTurn<CallBody>>, signal: AbortSignal) => Promise<FlowStart>,
   ): Promise<StartOutcome>;
   /** Waits for the rate-limit slot of a result call. */
   resultTurn(): Promise<Turn>;
+  /** The frame that was part of the answer to this attempt's paid call, and is not stored yet. Null: another attempt had it. */
+  readonly heldFrame: AnsweredFrame | null;
   /** The media of the session, from a result that this attempt has just got. */
   freshMedia(): Promise<FlowResult['media']>;
   /** Whether media other than the frame may be given up, because they have failed often enough. */

@@ -9,12 +9,13 @@ import { COS_GET, COS_PUT } from '../../domain/operations/breakers.ts';
 import { type DownloadOutcome, frameWithoutDownload } from '../../domain/verification/outcomes.ts';
 import type { StageContext, StageInput } from './context.ts';
 import { concerning, streamConcerning } from './evidence.ts';
+import { storeHeldFrame } from './held-frame.ts';
 import { downloadMedia } from './media.ts';
 import { receiptOf } from './receipt.ts';
 
 /** Whether there is a frame to download: the vendor returned one, the caller wants it, and it is not stored yet. */
 export function hasFrameToFetch({ order, outcomes: { detect } }: StageInput): boolean {
-  const has = detect?.bestFrame != null || detect?.media !== undefined;
+  const has = detect?.bestFrame != null || detect?.media !== undefined || detect?.frameHeld === true;
   return has && detect.stored === undefined && order.frame.to !== 'none';
 }
 
@@ -23,6 +24,7 @@ export async function download(input: StageInput, context: StageContext): Promis
   if (detect?.stored !== undefined) return { frame: 'stored', stored: detect.stored };
   const frame = detect?.bestFrame ?? null;
   if (detect === undefined || input.order.frame.to === 'none') return { frame: 'none', stored: null };
+  if (detect.frameHeld) return storeHeldFrame(input, context, detect);
   if (detect.media !== undefined) return downloadMedia(input, context, detect);
   if (frame === null) return { frame: frameWithoutDownload(detect), stored: null };
   if (frame.expiresAt <= context.now()) {

@@ -11,6 +11,7 @@ import type { DetectOutcome, DownloadOutcome, StoredFrame, StoredMedium } from '
 import type { ResultMedium } from '../../domain/verification/session-result.ts';
 import type { StageContext, StageInput } from './context.ts';
 import { concerning, streamConcerning } from './evidence.ts';
+import { once } from './held-frame.ts';
 import { receiptOf } from './receipt.ts';
 
 export async function downloadMedia(
@@ -57,8 +58,4 @@ async function store(
 async function read(url: string, { edges, signal }: StageContext): Promise<AsyncIterable<Uint8Array>> {
   const evidence = { dependency: COS_GET };
   return streamConcerning(evidence, await concerning(evidence, () => edges.links.get(url, signal)));
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

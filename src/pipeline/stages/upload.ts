@@ -6,32 +6,16 @@
  * streaming PUT. A COS object that is already in the right bucket and region is not copied.
  */
 
-import { type Evidence, inputFailure } from '../../domain/errors/failure.ts';
-import { CODES } from '../../domain/errors/index.ts';
-import { COS_PUT, CREATE_UPLOAD_URL, sourceDependency } from '../../domain/operations/breakers.ts';
-import { isHostAllowed, stagedResources, type TenantWall } from '../../domain/operations/tenants.ts';
-import type { OpenSource, SourceLimits, Turn } from '../../domain/ports.ts';
-import {
-  type CheckName,
-  type ResourceName,
-  type ResourceRule,
-  resourcesOf,
-} from '../../domain/verification/actions.ts';
-import { isFlow } from '../../domain/verification/flows.ts';
+import type { Evidence } from '../../domain/errors/failure.ts';
+import { COS_PUT, CREATE_UPLOAD_URL } from '../../domain/operations/breakers.ts';
+import type { OpenSource, Turn } from '../../domain/ports.ts';
+import type { LinkCheck, ResourceRule } from '../../domain/verification/actions.ts';
 import { objectKey } from '../../domain/verification/identity.ts';
 import type { UploadedResource, UploadOutcome } from '../../domain/verification/outcomes.ts';
 import { PUT_LINK_MS } from '../../domain/verification/policy.ts';
 import type { StageContext, StageInput } from './context.ts';
 import { concerning, streamConcerning } from './evidence.ts';
-
-/** A resource whose source was read completely once. */
-export interface OpenedResource {
-  readonly name: ResourceName;
-  readonly rule: ResourceRule;
-  readonly source: OpenSource;
-  /** The evidence that marks a failure to read the source: the dependency, and the owner of the source. */
-  readonly origin: Evidence;
-}
+import { closeResources, type OpenedResource, openResources, refuseSameBytes } from './resources.ts';
 
 const PUT: Evidence = { about: 'deployment', dependency: COS_PUT };
 
@@ -62,58 +46,6 @@ export async function upload(
   }
 }
 
-/** Opens all sources, or none. The caller closes them. */
-export async function openResources(
-  { id, order }: StageInput,
-  { edges, signal, wall }: StageContext,
-): Promise<OpenedResource[]> {
-  const staged = stagedResources(id, order);
-  // A flow that compares with a document takes no photo.
-  const wanted = resourcesOf(order.action).filter(
-    ([name]) => !isFlow(order.action) || order.resources[name] !== undefined,
-  );
-  const results = await Promise.allSettled(
-    wanted.map(async ([name, rule]) => {
-      const from = order.resources[name];
-      if (from === undefined)
-        throw inputFailure(
-          CODES.INVALID_VERIFICATION,
-          `resources.${name}`,
-          `resources.${name} is missing: give a source for it`,
-        );
-      const dependency = sourceDependency(from);
-      // A failure to read a file is not marked: either this deployment's disk or the caller's path may be at fault.
-      const isStaged = staged.includes(name);
-      const origin: Evidence = dependency === null ? {} : { about: isStaged ? 'deployment' : 'caller', dependency };
-      const sources = wall === null ? edges.sources : edges.sources.limitedTo(limitsOf(wall, isStaged));
-      const source = await concerning(origin, () => sources.open(from, rule, `resources.${name}`, signal));
-      return { name, rule, source, origin };
-    }),
-  );
-  const failed = results.find((result) => result.status === 'rejected');
-  const opened = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  if (failed === undefined) return opened;
-  await closeResources(opened);
-  throw failed.reason;
-}
-
-/** A file that came with the request lies in the staging folder, which the policy does not name. */
-function limitsOf(wall: TenantWall, isStaged: boolean): SourceLimits {
-  return { within: isStaged ? undefined : wall.policy.fileRoots, allowsUrl: (url) => isHostAllowed(wall, url) };
-}
-
-/** Idempotent. */
-export async function closeResources(opened: readonly OpenedResource[]): Promise<void> {
-  await Promise.all(opened.map(({ source }) => source.close()));
-}
-
-function refuseSameBytes(opened: readonly OpenedResource[]): void {
-  const [first, second] = opened;
-  if (first === undefined || second === undefined || first.source.md5 !== second.source.md5) return;
-  const message = `resources.${second.name} has the same bytes as resources.${first.name}: give two different resources`;
-  throw inputFailure(CODES.SAME_RESOURCE, `resources.${second.name}`, message);
-}
-
 /** Uploads one resource. A COS source is read again for the upload, so a failure may also come from the source. */
 type UploadOne = (resource: OpenedResource, input: StageInput, context: StageContext) => Promise<UploadResult>;
 
@@ -140,7 +72,7 @@ const toOwnBucket: UploadOne = async ({ name, rule, source, origin }, input, con
 function viaUploadUrl(turn: () => Promise<Turn>): UploadOne {
   return async ({ rule, source, origin }, { order }, { edges, signal }) => {
     const pair = await concerning({ about: 'deployment', dependency: CREATE_UPLOAD_URL }, () =>
-      edges.faceId.createUploadUrl(order.action as CheckName, order.region, turn, signal),
+      edges.faceId.createUploadUrl(order.action as LinkCheck, order.region, turn, signal),
     );
     await concerning(PUT, () =>
       edges.links.put(pair.putLink, () => streamConcerning(origin, source.stream()), putHeaders(rule, source), signal),

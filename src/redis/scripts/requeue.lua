@@ -24,10 +24,10 @@ redis.call('HSET', journalKey, 'op', operationId, 'state', 'delayed', 'notBefore
 redis.call('HINCRBY', journalKey, 'yields', 1)
 redis.call('HDEL', journalKey, 'alone')
 if countAttempt == '1' then redis.call('HINCRBY', journalKey, 'a:' .. stage, 1) end
-if forgive == '1' then redis.call('HDEL', journalKey, 'a:upload', 'a:md5', 'a:detect', 'a:download', 'a:start') end
+if forgive == '1' then redis.call('HDEL', journalKey, 'a:upload', 'a:read', 'a:md5', 'a:detect', 'a:download', 'a:start') end
 if rewind == '1' then
   redis.call('HINCRBY', journalKey, 'gen', 1)
-  redis.call('HDEL', journalKey, 's:upload', 's:md5', 'a:upload', 'a:md5')
+  redis.call('HDEL', journalKey, 's:upload', 's:md5', 'a:upload', 'a:read', 'a:md5')
 end
 remember(historyKey, entry)
 redis.call('ZREM', admittedKey, id)

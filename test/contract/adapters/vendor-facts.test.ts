@@ -2,13 +2,15 @@
  * Compares the product with Tencent's documentation: the table of calls, the requests that are sent, the replies that
  * are read.
  */
+import { createHash } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { staticCredentials } from '../../../src/adapters/credentials/keys.ts';
 import { createFaceId, type FaceIdClient } from '../../../src/adapters/faceid/face-id.ts';
 import { parseDetectReply, parseSequenceReply, parseUploadUrlReply } from '../../../src/adapters/faceid/replies.ts';
 import type { DetectInput } from '../../../src/domain/ports.ts';
-import { ACTIONS, resourcesOf } from '../../../src/domain/verification/actions.ts';
+import { ACTIONS, CHECK_NAMES, livenessParameters, resourcesOf } from '../../../src/domain/verification/actions.ts';
+import { encodeBody } from '../../../src/domain/verification/call-body.ts';
 import { checkReply } from '../../../src/domain/verification/reply-shape.ts';
 import {
   bytesBeforeBase64,
@@ -21,6 +23,9 @@ import { type Bench, neverAborted, openBench, REGION, type ScriptedServer, start
 
 const CALLS = Object.keys(VENDOR_CALLS) as VendorCallName[];
 const [LINK, MD5] = ['https://a-1250000000.cos.ap-singapore.myqcloud.com/a?q-sign=1', '0'.repeat(32)];
+async function* piecesOf(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  for (const byte of bytes) yield Buffer.from([byte]);
+}
 const rowsOf = (call: VendorCallName) => Object.entries((VENDOR_CALLS[call] as VendorCall).parameters);
 
 it('has only documented calls', () => {
@@ -60,20 +65,24 @@ describe.each(CALLS)('the table of %s', (call) => {
     const named = (wanted: string) => fields.flatMap(([name, kind]) => (kind === wanted ? name : []));
     expect(named('link').sort()).toEqual([...facts.links].sort());
     expect(named('md5').sort()).toEqual([...facts.md5s].sort());
+    expect(named('base64').sort()).toEqual([...(facts.base64 ?? [])].sort());
   });
 });
 
-describe.each(['DetectReflectLivenessAndCompare', 'VideoLivenessCompare'] as const)('the resources of %s', (action) => {
-  it('are passed as documented links and MD5s, within the documented limits', () => {
-    const { links, md5s, request, maxBase64Megabytes } = factsOf(action);
+describe.each(CHECK_NAMES)('the resources of %s', (action) => {
+  it('are passed as documented links and MD5s, or as Base64, within the documented limits', () => {
+    const { links, md5s, base64 = [], request, maxBase64Megabytes } = factsOf(action);
     const rules = resourcesOf(action).map(([, rule]) => rule);
-    expect(rules.map((rule) => rule.urlParameter).sort()).toEqual(links.filter((name) => name in request).sort());
-    expect(rules.map((rule) => rule.md5Parameter).sort()).toEqual(md5s.filter((name) => name in request).sort());
+    const files = [...links, ...base64].filter((name) => name in request);
+    expect(rules.map((rule) => rule.parameter).sort()).toEqual(files.sort());
+    expect(rules.flatMap((rule) => rule.md5Parameter ?? []).sort()).toEqual(
+      md5s.filter((name) => name in request).sort(),
+    );
     for (const [name, megabytes] of Object.entries(maxBase64Megabytes)) {
-      const rule = rules.find(({ urlParameter }) => urlParameter === name);
+      const rule = rules.find(({ parameter }) => parameter === name);
       expect(rule?.maxBytes).toBe(bytesBeforeBase64(megabytes * 1024 * 1024));
     }
-    expect(ACTIONS[action].takesLiveness).toBe('LivenessType' in request);
+    expect([...ACTIONS[action].livenessTypes].sort()).toEqual([...(factsOf(action).values.LivenessType ?? [])].sort());
   });
 });
 
@@ -109,11 +118,21 @@ describe('a request', () => {
   const signal = neverAborted();
   const detect = (
     action: 'DetectReflectLivenessAndCompare' | 'VideoLivenessCompare',
-    liveness?: DetectInput['liveness'],
+    liveness?: Extract<DetectInput, { links: unknown }>['liveness'],
   ) => {
     const links = Object.fromEntries(resourcesOf(action).map(([name]) => [name, { link: LINK, md5: MD5 }]));
     const input = { links, ...(liveness === undefined ? {} : { liveness }) };
     return faceId.detect(action, REGION, async () => ({ input, signal, missed: () => false }), signal);
+  };
+
+  /** Each file holds the name of its parameter. */
+  const compare = async (liveness: { type: string; validateData?: string }) => {
+    const files = resourcesOf('CompareFaceLiveness').map(
+      ([, { parameter }]) => [parameter, () => piecesOf(Buffer.from(parameter))] as const,
+    );
+    const body = await encodeBody({ parameters: livenessParameters(liveness), files: Object.fromEntries(files) });
+    const paid = async () => ({ input: { body }, signal, missed: () => false });
+    return faceId.detect('CompareFaceLiveness', REGION, paid, signal);
   };
 
   it.each<readonly [VendorCallName, () => Promise<unknown>]>([
@@ -126,10 +145,12 @@ describe('a request', () => {
     ['DetectReflectLivenessAndCompare', () => detect('DetectReflectLivenessAndCompare')],
     ['VideoLivenessCompare', () => detect('VideoLivenessCompare', { type: 'SILENT' })],
     ['VideoLivenessCompare', () => detect('VideoLivenessCompare', { type: 'ACTION', validateData: '2,1' })],
+    ['CompareFaceLiveness', () => compare({ type: 'SILENT' })],
+    ['CompareFaceLiveness', () => compare({ type: 'ACTION', validateData: '2,1' })],
   ])('of %s has every required parameter, and only documented ones', async (call, run) => {
     sent.length = 0;
     await expect(run()).rejects.toMatchObject({ code: 'FailedOperation.UnKnown' });
-    const { required, request, links, md5s, values } = factsOf(call);
+    const { required, request, links, md5s, base64 = [], values } = factsOf(call);
     const [body = {}] = sent;
     expect(Object.keys(request)).toEqual(expect.arrayContaining(Object.keys(body)));
     expect(Object.keys(body)).toEqual(expect.arrayContaining([...required]));
@@ -137,6 +158,7 @@ describe('a request', () => {
       expect([name, typeof value]).toEqual([name, request[name]]);
       if (links.includes(name)) expect(value).toBe(LINK);
       if (md5s.includes(name)) expect(value).toBe(MD5);
+      if (base64.includes(name)) expect(value).toBe(Buffer.from(name).toString('base64'));
       if (values[name] !== undefined) expect(values[name]).toContain(value);
     }
   });
@@ -145,11 +167,20 @@ describe('a request', () => {
 describe('a reply', () => {
   /** The documented reply, with a value of the documented type in each field. */
   function replyOf(call: VendorCallName): Record<string, unknown> {
-    const { response, links, md5s } = factsOf(call);
+    const { response, links, md5s, base64 = [] } = factsOf(call);
     const reply: Record<string, unknown> = {};
     for (const [path, type] of Object.entries(response)) {
       const [name = '', inner] = path.split('.');
-      const value = type === 'number' ? 80 : links.includes(path) ? LINK : md5s.includes(path) ? MD5 : `the ${path}`;
+      const value =
+        type === 'number'
+          ? 80
+          : links.includes(path)
+            ? LINK
+            : md5s.includes(path)
+              ? MD5
+              : base64.includes(path)
+                ? '/9j/'
+                : `the ${path}`;
       if (inner === undefined) reply[name] = value;
       else reply[name] = { ...Object(reply[name]), [inner]: value };
     }
@@ -167,6 +198,15 @@ describe('a reply', () => {
       similarity: 80,
       requestId: 'the RequestId',
       bestFrame: { url: LINK, md5: MD5, expiresAt: 7_200_000 },
+    });
+  });
+
+  it('of CompareFaceLiveness has its frame, and the MD5 of its bytes', () => {
+    const bytes = Buffer.from('/9j/', 'base64');
+    const reply = { ...replyOf('CompareFaceLiveness'), Result: 'Success' };
+    expect(parseDetectReply('CompareFaceLiveness', reply, 0)).toMatchObject({
+      ...{ result: 'Success', similarity: 80, bestFrame: null },
+      frame: { bytes, md5: createHash('md5').update(bytes).digest('hex') },
     });
   });
 

@@ -75,7 +75,10 @@ export function repairer(id = 'a', name = 'repairer'): Actor {
       if (local.pc === 'looks' && (left.repairs ?? 1) > 0) {
         const record = world.record(id);
         if (record === null || isTerminal(record.state)) return [];
-        const overdue = record.deadline <= world.clock && record.state !== 'active';
+        // A session that waits has no job. One with a token is asked for at its deadline.
+        if (record.isParked) return [];
+        const isStarted = record.outcomes.start !== undefined;
+        const overdue = record.deadline <= world.clock && record.state !== 'active' && !isStarted;
         const { queue } = world.factsOf(id);
         const touches = [world.names.journal(id), `queue:${id}`, 'left:repairs'];
         const use = () => {

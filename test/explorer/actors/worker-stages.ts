@@ -23,6 +23,7 @@ import {
   WEBHOOK,
   type World,
 } from '../world.ts';
+import { collecting, STARTED } from './session.ts';
 import { fail, followUps, lose, placeOf, ref, type WorkerLocal, type WorkerOptions } from './worker.ts';
 
 const RATE = { lanes: 10, laneMs: 1_080, soonMs: 0, aheadMs: 600_000 };
@@ -71,6 +72,9 @@ export function* working(world: World, local: WorkerLocal, id: string, options: 
       return yield holds(id);
     case 'settles':
       return yield settles(id);
+    case 'collects':
+    case 'parks':
+      yield* collecting(local, id);
   }
 }
 
@@ -149,7 +153,7 @@ function commits(id: string): Sketch<WorkerLocal> {
   };
 }
 
-function afterRefusal(local: WorkerLocal, answer: 'lost' | 'ended' | 'cancel'): void {
+export function afterRefusal(local: WorkerLocal, answer: 'lost' | 'ended' | 'cancel'): void {
   if (answer === 'lost') lose(local);
   else if (answer === 'cancel') fail(local, 'cancelled');
   else local.pc = 'finishes';
@@ -285,13 +289,22 @@ function records(id: string, said: 'match' | 'error' | 'unclear error' | 'unsent
           ...{
             intentId: local.iid,
             generation: local.gen,
-            decided: said === 'match' ? { ...DECIDED, similarity: 90 + facts.calls.findIndex(isMine) } : null,
+            decided:
+              said === 'match' && !local.session
+                ? { ...DECIDED, similarity: 90 + facts.calls.findIndex(isMine) }
+                : null,
+            started: said === 'match' && local.session ? STARTED : null,
             reason: null,
           },
           ...{
             frame: 'none',
             sent: said !== 'unsent',
-            billed: said === 'match' ? 'yes' : said === 'unclear error' ? 'unknown' : 'no',
+            billed:
+              said === 'unclear error' || (said === 'match' && local.session)
+                ? 'unknown'
+                : said === 'match'
+                  ? 'yes'
+                  : 'no',
           },
           ...{
             entry: entry(world, 'done'),
@@ -308,6 +321,8 @@ function records(id: string, said: 'match' | 'error' | 'unclear error' | 'unsent
       const { probe } = local;
       local.iid = '';
       if (answer === 'closed' || (said !== 'match' && answer === 'again')) later(local, BACKOFF_MS);
+      else if (local.session && (answer === 'committed' || answer === 'again'))
+        Object.assign(local, { started: true, pc: 'parks' });
       else if (answer === 'committed' || answer === 'again') {
         local.decided = true;
         local.reason = webhook === WEBHOOK ? 'notice' : '';

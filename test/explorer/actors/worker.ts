@@ -36,6 +36,8 @@ export interface WorkerOptions {
   readonly maxPayments?: number;
   /** Whether failures of the vendor are reported to its breaker. */
   readonly reportsTrouble?: boolean;
+  /** Runs a session instead of a verification. */
+  readonly session?: boolean;
 }
 
 export interface WorkerLocal extends Local {
@@ -54,6 +56,10 @@ export interface WorkerLocal extends Local {
   cancelled: boolean;
   uploaded: boolean;
   decided: boolean;
+  /** Whether it runs a session, whether the session has its token, and when this attempt began. */
+  session: boolean;
+  started: boolean;
+  begunAt: number;
   probe: boolean;
   epoch: string;
   breakers: string;
@@ -63,12 +69,23 @@ export interface WorkerLocal extends Local {
 
 const IDLE = {
   ...{ pc: 'idle', ats: 0, gen: 0, iid: '', at: 0, until: 0, validUntil: 0, wait: 0, open: false, cancelled: false },
-  ...{ uploaded: false, decided: false, probe: false, epoch: '0', breakers: '0', reason: '', seen: null },
+  ...{
+    uploaded: false,
+    decided: false,
+    started: false,
+    begunAt: 0,
+    probe: false,
+    epoch: '0',
+    breakers: '0',
+    reason: '',
+    seen: null,
+  },
 };
 
 export function worker(name: string, options: WorkerOptions = {}): Actor {
   const { id = 'a', token = `${name}:0` } = options;
-  const start: WorkerLocal = { ...IDLE, id, token, n: 0 };
+  const { session = false } = options;
+  const start: WorkerLocal = { ...IDLE, id, token, n: 0, session };
   return {
     name,
     start,
@@ -93,7 +110,7 @@ function dies(name: string, id: string, { left }: World) {
       act: ({ world, local, facts }) => {
         world.left.deaths = (left.deaths ?? 0) - 1;
         for (const call of facts.calls) if (call.by === name && call.state === 'answered') call.state = 'billed';
-        world.actors[name] = { ...IDLE, id, pc: 'dead', token: local.token, n: 0 };
+        world.actors[name] = { ...IDLE, id, pc: 'dead', token: local.token, n: 0, session: local.session };
       },
     },
   ]);
@@ -124,6 +141,7 @@ function* next(world: World, local: WorkerLocal, id: string, options: WorkerOpti
       return;
     case 'delays':
     case 'finishes':
+    case 'leaves':
       yield moves(id);
       return;
     default:
@@ -159,7 +177,7 @@ function take(id: string): Sketch<WorkerLocal> {
   };
 }
 
-/** BullMQ's moveToDelayed and moveToFinished: both do nothing without the lock. */
+/** BullMQ's moveToDelayed and moveToFinished: both do nothing without the lock. The job of a parked session is removed. */
 function moves(id: string): Sketch<WorkerLocal> {
   return {
     does: 'moves the job',
@@ -170,7 +188,8 @@ function moves(id: string): Sketch<WorkerLocal> {
       world.touch(world.names.job(REGION, id).lock);
       if (world.lockOf(id) === local.token && facts.queue === 'active') {
         world.setLock(id, null);
-        facts.queue = local.pc === 'delays' ? 'delayed' : 'finished';
+        facts.queue = local.pc === 'delays' ? 'delayed' : local.pc === 'leaves' ? 'none' : 'finished';
+        if (local.pc === 'leaves') world.put(world.names.job(REGION, id).job, null);
         facts.due = local.pc === 'delays' ? world.clock + local.wait : 0;
       }
       lose(local);
@@ -197,6 +216,7 @@ function begin(id: string, { crashBudget = 3, capacity = 10, marksAlone = false 
       Object.assign(local, {
         ...{ gen: generation, open: openIntent !== null, cancelled, wait: start.waitMs },
         ...{ uploaded: outcomes.upload !== undefined, decided: outcomes.detect !== undefined },
+        ...{ started: outcomes.start !== undefined, begunAt: start.now },
         ...{
           epoch: start.epoch,
           breakers: start.breakers.epoch,
@@ -253,7 +273,9 @@ export function placeOf(local: WorkerLocal): string {
   if (local.open) return 'unknown';
   if (local.cancelled) return fail(local, 'cancelled').pc;
   if (local.decided) return 'settles';
+  if (local.started) return 'collects';
   if (local.wait > 0) return 'admission';
+  if (local.session) return 'declares';
   return local.uploaded ? 'declares' : 'upload';
 }
 
@@ -270,7 +292,8 @@ function finish(local: WorkerLocal): void {
 
 export function followUps(local: WorkerLocal, id: string, webhook: string | null) {
   const { generation = 0, starts = 0, unreportedRuns = 0, retries = 0 } = local.seen ?? {};
-  const record = { id, region: REGION, action: ACTION, upload: 'own-bucket', webhook } as const;
+  const upload = local.session ? 'in-request' : 'own-bucket';
+  const record = { id, region: REGION, action: ACTION, upload, webhook } as const;
   return followUpsOf({ ...record, tenant: null, generation, starts, unreportedRuns, retries }, 'run');
 }
 

@@ -33,6 +33,7 @@ export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])
       'BESTFRAME_FACEID_ENDPOINT',
       'BESTFRAME_QPS_DETECT',
       'BESTFRAME_QPS_VIDEO',
+      'BESTFRAME_QPS_COMPARE',
       'BESTFRAME_QPS_SEQUENCE',
       'BESTFRAME_QPS_UPLOAD_URL',
       ...(['SDK', 'FACEID', 'LIVENESS', 'WEB'] as const).flatMap((flow) => [
@@ -177,7 +178,7 @@ ${groups.join('\n\n')}
 
 A resource is refused before anything is uploaded if it exceeds its limit, if its action does not accept its format, or if it is
 truncated.
-Tencent publishes limits only for VideoLivenessCompare, and measures the Base64 text; the settings here count the bytes of the
+Tencent publishes limits only for VideoLivenessCompare and CompareFaceLiveness, and measures the Base64 text; the settings here count the bytes of the
 file itself. All other limits are our own and catch wrong files. Pictures are JPEG or PNG, videos MP4, AVI or FLV. Any other format
 (HEIC, AVIF, WebP, MOV, 3GP and so on) is refused, and the error names the format that was found.
 A package may unpack to 512 MiB.

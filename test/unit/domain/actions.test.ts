@@ -10,6 +10,7 @@ import {
   defaultQps,
   GATED_ACTIONS,
   isResultCall,
+  isUploaded,
   objectNames,
   placesOf,
   REGIONS,
@@ -31,15 +32,21 @@ it('an action takes its resources in the order of the vendor’s parameters', ()
     ['image', 10 * MIB],
   ]);
   // Tencent's limits are for Base64, four characters for three bytes.
-  expect(resourcesOf('VideoLivenessCompare').map(([name, rule]) => [name, rule.maxBytes])).toEqual([
-    ['video', 6 * MIB],
-    ['image', 2.25 * MIB],
-  ]);
+  for (const action of ['VideoLivenessCompare', 'CompareFaceLiveness'] as const)
+    expect(resourcesOf(action).map(([name, rule]) => [name, rule.maxBytes])).toEqual([
+      ['video', 6 * MIB],
+      ['image', 2.25 * MIB],
+    ]);
   expect(bytesBeforeBase64(4)).toBe(3);
-  expect(CHECK_NAMES.map((name) => ACTIONS[name].takesLiveness)).toEqual([false, true]);
+  expect(CHECK_NAMES.map((name) => ACTIONS[name].livenessTypes)).toEqual([
+    [],
+    ['LIP', 'ACTION', 'SILENT'],
+    ['ACTION', 'SILENT'],
+  ]);
+  expect(CHECK_NAMES.map(isUploaded)).toEqual([true, true, false]);
 });
 
-it('an action has an object for each resource, and a sequence has one for its device data', () => {
+it('an action that takes links has an object for each resource, and a sequence has one for its device data', () => {
   const named = GATED_ACTIONS.map(objectNames).filter((names) => names.length > 0);
   expect(named).toEqual([['liveData', 'image'], ['video', 'image'], ['deviceData']]);
   expect([SEQUENCE.maxBytes, SEQUENCE.maxSequenceBytes]).toEqual([MIB, MIB]);

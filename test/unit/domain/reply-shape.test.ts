@@ -7,11 +7,20 @@ const reflect = { Result: 'Success', Description: 'Success', Sim: 92.61, Request
 const REPLIES = {
   DetectReflectLivenessAndCompare: { ...reflect, BestFrameUrl: LINK, BestFrameMd5: MD5 },
   VideoLivenessCompare: { ...reflect, BestFrame: { Url: LINK, MD5, Size: 17 } },
+  CompareFaceLiveness: { ...reflect, BestFrameBase64: '/9j/4AAQ' },
   CreateUploadUrl: { UploadUrl: LINK, ResourceUrl: LINK, ExpiredTimestamp: 1_800_000_000, RequestId: 'r-1' },
   GenerateReflectSequence: { ReflectSequenceUrl: LINK, ReflectSequenceMd5: MD5, RequestId: 'r-1' },
 } as const satisfies Record<VendorCallName, object>;
-const { DetectReflectLivenessAndCompare: byFields, VideoLivenessCompare: byFile } = REPLIES;
-const [FIELDS, FILE] = ['DetectReflectLivenessAndCompare', 'VideoLivenessCompare'] as const;
+const {
+  DetectReflectLivenessAndCompare: byFields,
+  VideoLivenessCompare: byFile,
+  CompareFaceLiveness: byText,
+} = REPLIES;
+const [FIELDS, FILE, TEXT] = [
+  'DetectReflectLivenessAndCompare',
+  'VideoLivenessCompare',
+  'CompareFaceLiveness',
+] as const;
 
 it.each(Object.entries(REPLIES) as [VendorCallName, object][])(
   '%s: the documented shape is no trouble',
@@ -29,6 +38,8 @@ describe('a frame', () => {
     ['empty fields', FIELDS, { ...byFields, BestFrameUrl: '', BestFrameMd5: '' }],
     ['null fields', FIELDS, { ...byFields, BestFrameUrl: null, BestFrameMd5: null }],
     ['null', FILE, { ...byFile, BestFrame: null }],
+    ['null', TEXT, { ...byText, BestFrameBase64: null }],
+    ['no field, with another Result', TEXT, { Result: 'FailedOperation.UnKnown', RequestId: 'r-1' }],
     ['a file of nulls', FILE, { ...byFile, BestFrame: { Url: null, MD5: null, Size: null } }],
     ['no field, with another Result', FILE, { Result: 'FailedOperation.UnKnown', RequestId: 'r-1' }],
     ['no field, with another Result', FIELDS, { Result: 'FailedOperation.UnKnown', RequestId: 'r-1' }],
@@ -46,6 +57,9 @@ describe('a frame', () => {
     ['an MD5 in Base64', FILE, { ...byFile, BestFrame: { Url: LINK, MD5: 'q83v', Size: 17 } }, ['BestFrame.MD5']],
     ['a list of files', FILE, { ...byFile, BestFrame: [byFile.BestFrame] }, ['BestFrame']],
     ['a string', FILE, { ...byFile, BestFrame: LINK }, ['BestFrame']],
+    ['no Base64', TEXT, { ...byText, BestFrameBase64: 'data:image/jpeg;base64,/9j/' }, ['BestFrameBase64']],
+    ['Base64 without padding', TEXT, { ...byText, BestFrameBase64: '/9j/4' }, ['BestFrameBase64']],
+    ['a file instead of Base64', TEXT, byFile, ['BestFrameBase64']],
     ['renamed fields', FILE, { ...byFile, BestFrame: { Link: LINK, Md5: MD5 } }, ['BestFrame.MD5', 'BestFrame.Url']],
   ])('of another shape is never taken for an absent one: %s', (_how, call, reply, fields) => {
     const checked = checkReply(call, reply);

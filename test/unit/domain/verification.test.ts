@@ -159,7 +159,7 @@ const INVALID: readonly InvalidRequest[] = [
     { ...VIDEO, liveness: undefined },
     'liveness',
     'is missing',
-    'SILENT, ACTION or LIP',
+    'one of LIP, ACTION, SILENT',
   ],
   ...(
     [
@@ -456,7 +456,7 @@ describe('the JSON Schema', () => {
   });
 
   it('requires the fields that have no default', () => {
-    expect([...schema.required].sort()).toEqual(['key', 'region', 'resources', 'upload']);
+    expect([...schema.required].sort()).toEqual(['key', 'region', 'resources']);
   });
 
   it('describes every field for a reader', () => {

@@ -20,6 +20,7 @@ export const enSite = {
   calls: {
     DetectReflectLivenessAndCompare: 'Reflect liveness',
     VideoLivenessCompare: 'Video liveness',
+    CompareFaceLiveness: 'Video liveness (Base64)',
     GenerateReflectSequence: 'Light sequence',
     ApplySdkVerificationToken: 'SDK token (identity)',
     GetSdkVerificationResult: 'SDK result (identity)',

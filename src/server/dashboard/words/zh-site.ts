@@ -22,6 +22,7 @@ export const zhSite: typeof enSite = {
   calls: {
     DetectReflectLivenessAndCompare: '光线活体',
     VideoLivenessCompare: '视频活体',
+    CompareFaceLiveness: '视频活体（Base64）',
     GenerateReflectSequence: '光线序列',
     ApplySdkVerificationToken: 'SDK 令牌（证件）',
     GetSdkVerificationResult: 'SDK 结果（证件）',

@@ -67,6 +67,7 @@ export function stageContext(stubs: Stubs = {}, more: Partial<StageContext> = {}
     pay: () => expect.fail('no paid call must be made'),
     payStart: () => expect.fail('no session must be started'),
     resultTurn: () => expect.fail('no slot of a result call is needed'),
+    heldFrame: null,
     freshMedia: () => expect.fail('no media are needed'),
     mayLeaveMedia: false,
     ...more,

@@ -39,7 +39,7 @@ function world({
   const stubs: Stubs = {
     sources: {
       async open(from, rule, field) {
-        asked.push([from, rule.urlParameter, field]);
+        asked.push([from, rule.parameter, field]);
         const source = given[field as keyof typeof given];
         if (source instanceof Error) throw source;
         return source;
