@@ -154,8 +154,14 @@ export function createSubscriber(redis: RedisClient): RedisClient {
  * defines dozens: 55 scripts make a pipeline cost 54 µs instead of 6 µs.
  */
 export function openPipeline(redis: RedisClient): ChainableCommander {
-  const pipeline = (Object.create(redis, { scriptsSet: { value: {} } }) as RedisClient).pipeline();
-  return Object.assign(pipeline, { redis }); // a property of ioredis: the connection that the commands are sent on
+  const client = redis as RedisClient & { scriptsSet?: object }; // a property of ioredis that its types leave out
+  const { scriptsSet } = client;
+  client.scriptsSet = {};
+  try {
+    return redis.pipeline();
+  } finally {
+    client.scriptsSet = scriptsSet;
+  }
 }
 
 /** The primaries of a Cluster; otherwise the one server. */

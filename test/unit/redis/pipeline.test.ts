@@ -9,4 +9,5 @@ it('opens a pipeline without the scripts that BullMQ defines on the connection',
   const pipeline = openPipeline(redis);
   expect(pipeline).not.toHaveProperty('addJob');
   expect(pipeline).toHaveProperty('redis', redis);
+  expect(redis.pipeline()).toHaveProperty('addJob');
 });
