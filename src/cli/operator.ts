@@ -4,14 +4,15 @@ import { inputFailure } from '../domain/errors/failure.ts';
 
 export const BY_OPTION = ['--by <name>', 'name of the person responsible (default: the user of this machine)'] as const;
 
-export function operatorName(by: string | undefined): string {
-  return by ?? userName();
+/** @param read reads the user of this machine; it throws if the user has no name */
+export function operatorName(by: string | undefined, read: () => { username: string } = userInfo): string {
+  return by ?? userName(read);
 }
 
 /** In a container, the user may have a number and no name. */
-function userName(): string {
+function userName(read: () => { username: string }): string {
   try {
-    return userInfo().username;
+    return read().username;
   } catch {
     return `uid ${process.getuid?.()}`;
   }
