@@ -46,7 +46,7 @@ describe('demo', () => {
   it('ends all verifications and a session of each token flow as expected, and writes the results', async () => {
     const file = join(dir, 'demo.json');
     const result = await cli(['demo', '--json', file]);
-    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('30 as expected') });
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('31 as expected') });
     const written = JSON.parse(await readFile(file, 'utf8'));
     expect(written.summary).toMatchObject({ enqueued: 30, completed: 28, failed: 2, lost: 0 });
     const first = written.verifications[0];
