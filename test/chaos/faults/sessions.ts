@@ -142,11 +142,16 @@ function stepOf(token: string, plan: Plan, action: string): PlayStep | null {
   return { token, step: 'finish', card: plan };
 }
 
-/** Repeats the request until it has a token, or the session has ended without one. */
+/** Repeats the request until it has a token, the session has ended without one, or its deadline refuses another repeat. */
 async function startSession(world: ChaosWorld, request: SessionRequest): Promise<StartedSession> {
-  for (;;) {
-    const started = await patiently(world, () => world.client.startSession(request, { timeoutMs: 5_000 }));
-    if (started.token !== null || isTerminal(started.state)) return started;
+  for (let last: StartedSession | null = null; ; ) {
+    try {
+      last = await patiently(world, () => world.client.startSession(request, { timeoutMs: 5_000 }));
+    } catch (error) {
+      if (last === null || !(error instanceof Failure) || error.field !== 'deadline') throw error;
+      return last;
+    }
+    if (last.token !== null || isTerminal(last.state)) return last;
   }
 }
 
