@@ -109,9 +109,12 @@ if (hooks.length > 0) {
 
   const { stages } = await import(pathToFileURL(join(src, 'pipeline', 'stages', 'index.js')).href);
   for (const [stage, run] of Object.entries({ ...stages })) {
-    stages[stage] = async (input, context) => {
+    if (run.length < 2) continue; // it only looks at what is open
+    stages[stage] = async (input, context, ...more) => {
       point(`stage:${stage}:begin`, input.id);
-      const outcome = await run(input, { ...context, edges: instrument(context.edges, input.id) });
+      const { edges } = context;
+      const given = edges === undefined ? context : { ...context, edges: instrument(edges, input.id) };
+      const outcome = await run(input, given, ...more);
       point(`stage:${stage}:end`, input.id);
       return outcome;
     };

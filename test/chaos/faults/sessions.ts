@@ -185,7 +185,8 @@ function checkEnd(
     world.findings.push({ invariant, message: `${id} (${plan}): ${message}` });
   };
   if (view === null || !isTerminal(view.state)) {
-    found('I1', `never ended: its state is ${view?.state}`);
+    const steps = view?.history.map(({ event, stage, code }) => [event, stage, code].filter(Boolean).join(' '));
+    found('I1', `never ended: its state is ${view?.state} (${steps?.join(', ')})`);
     return;
   }
   const phone = token === null ? undefined : phones.get(token);
