@@ -7,7 +7,7 @@
 import { type Failure, localFailure } from '../domain/errors/failure.ts';
 import { CODES, failureCode } from '../domain/errors/index.ts';
 import { type BreakerTuning, dependencyKind } from '../domain/operations/breakers.ts';
-import type { Region } from '../domain/verification/actions.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { Deployment } from '../redis/deployment.ts';
 import { askBreakers, type Passed } from '../redis/scripts/ask-breakers.ts';
 import type { BreakersSeen } from '../redis/scripts/begin-attempt.ts';

@@ -9,13 +9,8 @@
 import { Failure, localFailure } from '../domain/errors/failure.ts';
 import { CODES, explain } from '../domain/errors/index.ts';
 import type { Turn } from '../domain/ports.ts';
-import {
-  callsPerSecond,
-  type GatedAction,
-  type GatedCall,
-  type Limits,
-  type Region,
-} from '../domain/verification/actions.ts';
+import { callsPerSecond, type GatedAction, type GatedCall, type Limits } from '../domain/verification/actions.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { Deployment } from '../redis/deployment.ts';
 import { acquireSlot } from '../redis/scripts/acquire-slot.ts';
 import type { Admission } from '../redis/scripts/ask-admission.ts';

@@ -4,8 +4,8 @@ import { classify } from '../domain/errors/index.ts';
 import type { Observer } from '../domain/operations/process-metrics.ts';
 import { NO_TRACER, type Span, type SpanFacts } from '../domain/operations/tracing.ts';
 import type { FaceId, Turn } from '../domain/ports.ts';
-import type { Region } from '../domain/verification/actions.ts';
 import { FLOWS } from '../domain/verification/flows.ts';
+import type { Region } from '../domain/verification/regions.ts';
 
 export function observeVendor(faceId: FaceId, observer: Observer, tracer = NO_TRACER): FaceId {
   /** Measures a call. A call that was never sent is left out. */

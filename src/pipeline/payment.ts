@@ -21,10 +21,11 @@ import { type Billed, CODES, classify, failureCode } from '../domain/errors/inde
 import { faceIdDependency, isSharedTrouble } from '../domain/operations/breakers.ts';
 import type { Charge } from '../domain/operations/costs.ts';
 import type { DetectAnswer, DetectInput, FlowStart, PaidTurn } from '../domain/ports.ts';
-import type { ActionName, Region } from '../domain/verification/actions.ts';
+import type { ActionName } from '../domain/verification/actions.ts';
 import { MICROS } from '../domain/verification/cost.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import type { DetectOutcome, Md5Outcome, StartOutcome } from '../domain/verification/outcomes.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { ShapeTrouble } from '../domain/verification/reply-shape.ts';
 import type { StageName } from '../domain/verification/states.ts';
 import type { NotifyJob } from '../redis/notify-queue.ts';

@@ -25,12 +25,12 @@ import {
   DEFAULT_ACTION,
   type GatedAction,
   isResultCall,
-  type Region,
   serves,
 } from '../domain/verification/actions.ts';
 import { flowOf } from '../domain/verification/flows.ts';
 import type { Mode } from '../domain/verification/mode.ts';
 import { type Policy, SUSPECT_AFTER } from '../domain/verification/policy.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { Lane, RequirableField } from '../domain/verification/request.ts';
 import { readClock } from '../redis/clock.ts';
 import { bullmqOptions, type Deployment } from '../redis/deployment.ts';

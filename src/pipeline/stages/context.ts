@@ -17,9 +17,9 @@ import type {
   Sources,
   Turn,
 } from '../../domain/ports.ts';
-import type { Region } from '../../domain/verification/actions.ts';
 import type { CallBody } from '../../domain/verification/call-body.ts';
 import type { DetectOutcome, StageOutcomes, StartOutcome } from '../../domain/verification/outcomes.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { Order } from '../../domain/verification/request.ts';
 import type { FlowResult } from '../../domain/verification/session-result.ts';
 

@@ -1,7 +1,7 @@
 /**
  * detect: makes the paid call, once. A call that carries its files returns the frame in its answer, which is stored before the
- * outcome is recorded. For a call that takes links: links to the company's own bucket are signed after the intent is declared, and expire with
- * the intent. So if a call arrives too late, Tencent cannot read the links, and the call fails without being billed.
+ * outcome is recorded. For a call that takes links, those to the company's own bucket are signed after the intent is declared, and expire
+ * with the intent. So if a call arrives too late, Tencent cannot read the links, and the call fails without being billed.
  */
 import { Failure } from '../../domain/errors/failure.ts';
 import { failureCode } from '../../domain/errors/index.ts';

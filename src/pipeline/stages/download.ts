@@ -5,13 +5,13 @@
 
 import { localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
-import { COS_GET, COS_PUT } from '../../domain/operations/breakers.ts';
+import { COS_GET } from '../../domain/operations/breakers.ts';
 import { type DownloadOutcome, frameWithoutDownload } from '../../domain/verification/outcomes.ts';
 import type { StageContext, StageInput } from './context.ts';
 import { concerning, streamConcerning } from './evidence.ts';
 import { storeHeldFrame } from './held-frame.ts';
 import { downloadMedia } from './media.ts';
-import { receiptOf } from './receipt.ts';
+import { storeFile } from './store-file.ts';
 
 /** Whether there is a frame to download: the vendor returned one, the caller wants it, and it is not stored yet. */
 export function hasFrameToFetch({ order, outcomes: { detect } }: StageInput): boolean {
@@ -31,20 +31,12 @@ export async function download(input: StageInput, context: StageContext): Promis
     const message = 'the BestFrame link has expired: the vendor no longer has the picture';
     throw localFailure(CODES.FRAME_EXPIRED, message);
   }
-  const receipt = receiptOf(input, context, detect);
   // The vendor made the link. So if the link cannot be read, this is evidence about COS, and not about the account.
   const bytes = streamConcerning(
     { dependency: COS_GET },
     await concerning({ dependency: COS_GET }, () => context.edges.links.get(frame.url, context.signal)),
   );
-  const target = input.order.frame;
-  const store = () =>
-    context.edges.sink.store(
-      { id: input.id, tenant: input.tenant, target, frame: bytes, md5: frame.md5, receipt },
-      context.signal,
-    );
-  // The caller chose the object's key, so a policy that refuses the key is no evidence about the account.
-  const stored =
-    target.to === 'cos' ? await concerning({ about: 'caller', dependency: COS_PUT }, store) : await store();
+  const { md5 } = frame;
+  const stored = await storeFile(input, context, { target: input.order.frame, bytes, md5, decided: detect });
   return { frame: 'stored', stored };
 }

@@ -3,13 +3,11 @@
  * holds no picture.
  */
 import { Failure } from '../../domain/errors/failure.ts';
-import { COS_PUT } from '../../domain/operations/breakers.ts';
 import type { AnsweredFrame } from '../../domain/ports.ts';
 import type { DetectOutcome, DownloadOutcome, StoredFrame } from '../../domain/verification/outcomes.ts';
 import { sleep } from '../sleep.ts';
 import type { StageContext, StageInput } from './context.ts';
-import { concerning } from './evidence.ts';
-import { receiptOf } from './receipt.ts';
+import { once, storeFile } from './store-file.ts';
 
 /** Pauses between two tries to store the frame, ms. The pause doubles with each try. */
 const PAUSE_MS = { first: 250, most: 5_000 };
@@ -25,7 +23,7 @@ export async function storeHeldFrame(
   const { signal } = context;
   for (let pauseMs = PAUSE_MS.first; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MS.most)) {
     try {
-      return { frame: 'stored', stored: await storeFrame(input, context, { decided, frame, signal }) };
+      return { frame: 'stored', stored: await storeFrame(input, context, { decided, frame }) };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       const isOver =
@@ -39,20 +37,12 @@ export async function storeHeldFrame(
   }
 }
 
+/** @param signal ends the storing. Default: that of the stage */
 export function storeFrame(
   input: StageInput,
   context: StageContext,
-  { decided, frame, signal }: { decided: DetectOutcome; frame: AnsweredFrame; signal: AbortSignal },
+  { decided, frame, signal }: { decided: DetectOutcome; frame: AnsweredFrame; signal?: AbortSignal },
 ): Promise<StoredFrame> {
-  const { id, tenant, order } = input;
-  const target = order.frame;
-  const receipt = receiptOf(input, context, decided);
-  const write = () =>
-    context.edges.sink.store({ id, tenant, target, frame: once(frame.bytes), md5: frame.md5, receipt }, signal);
-  return target.to === 'cos' ? concerning({ about: 'caller', dependency: COS_PUT }, write) : write();
-}
-
-/** A file that is in memory, as a stream. */
-export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
+  const { bytes, md5 } = frame;
+  return storeFile(input, context, { target: input.order.frame, bytes: once(bytes), md5, decided }, signal);
 }

@@ -4,15 +4,14 @@
  */
 
 import { Failure } from '../../domain/errors/failure.ts';
-import { COS_GET, COS_PUT } from '../../domain/operations/breakers.ts';
+import { COS_GET } from '../../domain/operations/breakers.ts';
 import type { MediaName } from '../../domain/verification/flows.ts';
 import { mediumTarget } from '../../domain/verification/media.ts';
 import type { DetectOutcome, DownloadOutcome, StoredFrame, StoredMedium } from '../../domain/verification/outcomes.ts';
 import type { ResultMedium } from '../../domain/verification/session-result.ts';
 import type { StageContext, StageInput } from './context.ts';
 import { concerning, streamConcerning } from './evidence.ts';
-import { once } from './held-frame.ts';
-import { receiptOf } from './receipt.ts';
+import { once, storeFile } from './store-file.ts';
 
 export async function downloadMedia(
   input: StageInput,
@@ -44,15 +43,9 @@ async function store(
   context: StageContext,
   { name, medium, detect }: { name: MediaName; medium: ResultMedium; detect: DetectOutcome },
 ): Promise<StoredFrame> {
-  const { id, tenant, order } = input;
-  const target = mediumTarget(id, order.frame, name);
+  const target = mediumTarget(input.id, input.order.frame, name);
   const [bytes, md5] = 'bytes' in medium ? [once(medium.bytes), null] : [await read(medium.url, context), medium.md5];
-  const write = () =>
-    context.edges.sink.store(
-      { id, tenant, target, frame: bytes, md5, receipt: receiptOf(input, context, detect) },
-      context.signal,
-    );
-  return target.to === 'cos' ? concerning({ about: 'caller', dependency: COS_PUT }, write) : write();
+  return storeFile(input, context, { target, bytes, md5, decided: detect });
 }
 
 async function read(url: string, { edges, signal }: StageContext): Promise<AsyncIterable<Uint8Array>> {
