@@ -2,34 +2,25 @@
  * Kills a worker process with `kill -9` in each stage of a verification whose call carries its files. Another worker must finish all
  * of them. Nothing is paid twice, except a call that was under way when the worker died. No frame is lost.
  */
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { WorkerProcess } from '../../src/dev/worker-process.ts';
 import type { VerificationRequest } from '../../src/domain/verification/request.ts';
 import type { Fault } from '../../src/emulator/control.ts';
 import { sampleImage, sampleVideo } from '../../src/emulator/samples.ts';
-import { createWorld, startKillableWorker, type TestWorld } from '../support/world.ts';
+import { killableWorkers } from '../support/killable-workers.ts';
+import { createWorld, type TestWorld } from '../support/world.ts';
 
 const MANY = 4;
 const COMPARE = 'CompareFaceLiveness';
 type Stage = 'read' | 'md5' | 'detect' | 'download';
 
 let world: TestWorld;
-const workers: WorkerProcess[] = [];
+const openWorker = killableWorkers(() => world);
 
 beforeAll(async () => {
   world = await createWorld({ workers: 0 });
 });
-afterEach(async () => {
-  await world.control.clearFaults();
-  await Promise.all(workers.splice(0).map((worker) => worker.stop(20_000)));
-});
 afterAll(() => world.dispose());
-
-async function openWorker(): Promise<WorkerProcess> {
-  const worker = await startKillableWorker(world);
-  workers.push(worker);
-  return worker;
-}
 
 const READ: Fault = { kind: 'hold', times: null, service: 'cos', action: 'GetObject' };
 /**

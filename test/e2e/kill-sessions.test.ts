@@ -3,11 +3,12 @@
  * while it moves the media. Another worker must finish all sessions, and nothing is paid twice, except a start whose answer died
  * with the worker.
  */
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { WorkerProcess } from '../../src/dev/worker-process.ts';
 import type { SessionRequest } from '../../src/domain/verification/session-request.ts';
 import type { Fault } from '../../src/emulator/control.ts';
-import { createWorld, startKillableWorker, type TestWorld } from '../support/world.ts';
+import { killableWorkers } from '../support/killable-workers.ts';
+import { createWorld, type TestWorld } from '../support/world.ts';
 
 const MANY = 4;
 const SDK = 'ApplySdkVerificationToken';
@@ -15,22 +16,12 @@ const RESULT = 'GetSdkVerificationResult';
 const REQUEST = { action: SDK, region: 'ap-singapore', parameters: { CheckMode: 3 } } as const;
 
 let world: TestWorld;
-const workers: WorkerProcess[] = [];
+const openWorker = killableWorkers(() => world);
 
 beforeAll(async () => {
   world = await createWorld({ workers: 0 });
 });
-afterEach(async () => {
-  await world.control.clearFaults();
-  await Promise.all(workers.splice(0).map((worker) => worker.stop(20_000)));
-});
 afterAll(() => world.dispose());
-
-async function openWorker(): Promise<WorkerProcess> {
-  const worker = await startKillableWorker(world);
-  workers.push(worker);
-  return worker;
-}
 
 const HELD: Readonly<Record<'start' | 'collect' | 'download', Fault>> = {
   start: { kind: 'hold', times: null, action: SDK } as Fault,

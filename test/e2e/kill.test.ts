@@ -3,10 +3,11 @@
  * worker dies while its verifications are exactly in that stage. Another worker must then finish all verifications without
  * uploading or paying twice.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WorkerProcess } from '../../src/dev/worker-process.ts';
 import type { Fault } from '../../src/emulator/control.ts';
-import { createWorld, startKillableWorker, type TestWorld } from '../support/world.ts';
+import { killableWorkers } from '../support/killable-workers.ts';
+import { createWorld, type TestWorld } from '../support/world.ts';
 
 const MANY = 4;
 const DETECT = 'DetectReflectLivenessAndCompare';
@@ -14,22 +15,12 @@ const FRAMES = 'faceid-result';
 type Way = 'own-bucket' | 'create-upload-url';
 
 let world: TestWorld;
-const workers: WorkerProcess[] = [];
+const openWorker = killableWorkers(() => world);
 
 beforeAll(async () => {
   world = await createWorld({ workers: 0, settings: { BESTFRAME_QPS_DETECT: '100', BESTFRAME_QPS_UPLOAD_URL: '100' } });
 });
-afterEach(async () => {
-  await world.control.clearFaults();
-  await Promise.all(workers.splice(0).map((worker) => worker.stop(20_000)));
-});
 afterAll(() => world.dispose());
-
-async function openWorker(): Promise<WorkerProcess> {
-  const worker = await startKillableWorker(world);
-  workers.push(worker);
-  return worker;
-}
 
 /** Returns the fault that holds a stage's vendor call. Stage `md5` is the preflight, which reads a byte of each object. */
 function callIn(stage: string, upload: Way, id: string): Fault {

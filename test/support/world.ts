@@ -47,14 +47,3 @@ export async function createWorld(options: Partial<LocalWorldOptions> = {}): Pro
     },
   };
 }
-
-/** Starts a verify worker for a test that kills it: its lease is short, so that another worker takes over soon. */
-export function startKillableWorker(world: TestWorld): Promise<WorkerProcess> {
-  const env = {
-    ...world.env,
-    BESTFRAME_LOG: 'json',
-    BESTFRAME_LEASE_MS: '3000',
-    NODE_EXTRA_CA_CERTS: world.emulator.caFile,
-  };
-  return startWorker('verify', { dir: `${DIST}/workers/`, env });
-}
