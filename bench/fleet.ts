@@ -1,7 +1,7 @@
 /**
  * Simulates a fleet of verify workers in virtual time, to see where a load that no single machine can produce would break first. Nothing
- * runs: a verification is a row of visits to Redis, to the core of its worker, to the network and to FaceID, each of which takes the time
- * that `figures/capacity.ts` measured.
+ * runs: a verification is a sequence of visits to Redis, to the core of its worker, to the network and to FaceID. Their times are given:
+ * `figures/fleet.ts` takes them from what `figures/capacity.ts` measured.
  *
  * What must hold: the random numbers come from the seed, so the same fleet has the same result on every machine.
  *
@@ -20,7 +20,7 @@ export interface Costs {
   readonly downloadMs: number;
 }
 
-/** The verifications of one part, or of some tenants of it, with the workers that serve them. */
+/** The verifications of a region, or of some of its tenants, with the workers that serve them. */
 export interface Part {
   /** Share of the load. The workers are divided in the same way. */
   readonly share: number;
@@ -45,13 +45,13 @@ export interface FleetResult {
   readonly ended: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
-  /** Share of the time in which the busiest of its kind was busy: Redis, the cores and slots of a part's workers, FaceID's rate. */
+  /** How busy the busiest one was, from 0 to 1: of the Redis servers; of the parts, their workers' cores and slots, and FaceID's rate. */
   readonly busy: { readonly redis: number; readonly cores: number; readonly slots: number; readonly rate: number };
-  /** How many had come and were not decided at the end. */
+  /** How many had arrived and were undecided at the end. */
   readonly unfinished: number;
 }
 
-/** Slots of the rate have this distance, in units of the smallest one that the limit allows: see src/pipeline/gate.ts. */
+/** How much further apart two calls are than the rate would allow: see src/pipeline/gate.ts. */
 const HEADROOM = 1.08;
 /** Visits to Redis: claim, job, begin, upload, intent, outcome, settle, erase job, end. */
 const VISITS = 9;
@@ -127,7 +127,7 @@ class Simulation {
       next.run();
     }
     const times = this.#times.sort((a, b) => a - b);
-    // What was begun before the end may be over after it.
+    // Work that began before the end may finish after it.
     const share = (busyMs: number, of = 1) => Math.min(1, busyMs / this.#endMs / of);
     const most = (of: (part: Running) => number) => Math.max(...this.#parts.map(of));
     const coreMs = (cores: readonly Server[]) => cores.reduce((sum, { busyMs }) => sum + busyMs, 0);

@@ -48,11 +48,12 @@ export type {
   WebhookMessage,
   WebhookView,
 } from './domain/operations/webhooks.ts';
-export type { ActionName, CheckName, Region, ResourceName } from './domain/verification/actions.ts';
+export type { ActionName, CheckName, ResourceName } from './domain/verification/actions.ts';
 export { type Advice, advise, type Situation } from './domain/verification/advice.ts';
 export type { Cost } from './domain/verification/cost.ts';
 export type { FlowName, MediaName } from './domain/verification/flows.ts';
 export type { PausedBy } from './domain/verification/pauses.ts';
+export type { Region } from './domain/verification/regions.ts';
 export { type VerificationRequest, verificationJsonSchema } from './domain/verification/request.ts';
 export type { SessionRequest } from './domain/verification/session-request.ts';
 export type { Source } from './domain/verification/sources.ts';

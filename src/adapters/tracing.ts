@@ -48,7 +48,7 @@ export const openTelemetry: Tracer = {
   },
 };
 
-/** The trace in which the code runs. Null without one, and if it is not exported. */
+/** The id of the current trace. Null if there is no trace, or if it is not exported. */
 export function exportedTraceId(): string | null {
   const running = trace.getSpan(context.active());
   if (running === undefined || !running.isRecording()) return null;

@@ -17,7 +17,7 @@ import {
 } from '../adapters/storage/index.ts';
 import type { Staging } from '../adapters/storage/staging.ts';
 import type { FrameSink } from '../domain/ports.ts';
-import type { Region } from '../domain/verification/actions.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { Config } from './config.ts';
 
 /** Options of every outgoing connection: proxy, CA, mode. */

@@ -14,8 +14,9 @@ import { DEFAULT_LOGIN_LIMITS, type LoginLimits } from '../domain/operations/log
 import type { Operator } from '../domain/operations/operators.ts';
 import type { SessionLimits } from '../domain/operations/sessions.ts';
 import type { WebhookEndpoint } from '../domain/operations/webhooks.ts';
-import type { Limits, Region } from '../domain/verification/actions.ts';
+import type { Limits } from '../domain/verification/actions.ts';
 import type { Policy } from '../domain/verification/policy.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { RequirableField } from '../domain/verification/request.ts';
 import type { RedisSettings } from '../redis/redis-url.ts';
 import type { KeyRing } from '../redis/sealer.ts';

@@ -13,7 +13,7 @@ import {
 import { Failure, localFailure } from '../domain/errors/failure.ts';
 import { CODES, classify } from '../domain/errors/index.ts';
 import type { Bucket } from '../domain/ports.ts';
-import type { Region } from '../domain/verification/actions.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { Edges } from '../pipeline/stages/index.ts';
 import { requireCredentials, transportOptions } from './adapters.ts';
 import type { Config } from './config.ts';

@@ -6,7 +6,7 @@ import { folderUnwritable, probeWritable, RootProbe, rootUnreadable } from '../a
 import { Failure, localFailure } from '../domain/errors/failure.ts';
 import { CODES, classify } from '../domain/errors/index.ts';
 import type { Slots } from '../domain/operations/workers.ts';
-import type { Region } from '../domain/verification/actions.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import { VERSION } from '../domain/version.ts';
 import { hasCode, Machine, type MachineProbe } from '../pipeline/machine.ts';
 import { readClock } from '../redis/clock.ts';

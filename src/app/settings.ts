@@ -4,10 +4,10 @@
  */
 import type { z } from 'zod';
 import { webhookNameProblem, webhookSecretProblem, webhookUrlProblem } from '../domain/operations/webhooks.ts';
-import { REGIONS } from '../domain/verification/actions.ts';
 import { MODES } from '../domain/verification/mode.ts';
 import { TENANT_PATTERN } from '../domain/verification/names.ts';
 import { LIMITED_STAGES } from '../domain/verification/policy.ts';
+import { REGIONS } from '../domain/verification/regions.ts';
 import { LANES, REQUIRABLE_FIELDS } from '../domain/verification/request.ts';
 import { DEFAULT_PREFIX } from '../redis/names.ts';
 import { RATE_SETTINGS } from './rate-settings.ts';

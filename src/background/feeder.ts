@@ -8,8 +8,9 @@
  */
 import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
-import { callsPerSecond, type Limits, type Region } from '../domain/verification/actions.ts';
+import { callsPerSecond, type Limits } from '../domain/verification/actions.ts';
 import { RESULT_CALLS } from '../domain/verification/flows.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { Deployment } from '../redis/deployment.ts';
 import type { VerifyJob } from '../redis/job-options.ts';
 import { feedSessions, hasWaiting } from '../redis/scripts/feed-sessions.ts';

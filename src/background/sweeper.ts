@@ -6,7 +6,7 @@
  */
 import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
-import type { Region } from '../domain/verification/actions.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import { isTerminal } from '../domain/verification/states.ts';
 import type { Deployment } from '../redis/deployment.ts';
 import { endedBefore, removeFromEnded, removeFromLive, scanLive } from '../redis/indexes.ts';

@@ -12,8 +12,9 @@ import type { EraseRequest, EraseResult, ErasureReceipt } from '../domain/operat
 import type { GateCommand, GateView } from '../domain/operations/gates.ts';
 import type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from '../domain/operations/held.ts';
 import type { RetryRequest, RetryResult } from '../domain/operations/retries.ts';
-import type { GatedAction, Region } from '../domain/verification/actions.ts';
+import type { GatedAction } from '../domain/verification/actions.ts';
 import type { VerificationFilter } from '../domain/verification/filter.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { VerificationRequest } from '../domain/verification/request.ts';
 import type { SessionRequest } from '../domain/verification/session-request.ts';
 import { isTerminal, type State } from '../domain/verification/states.ts';

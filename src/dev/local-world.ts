@@ -12,7 +12,7 @@ import { createLogger } from '../app/logger.ts';
 import { keepNamespace } from '../app/namespace.ts';
 import { ApiKeys } from '../client/redis/api-keys.ts';
 import { SCOPES } from '../domain/operations/api-keys.ts';
-import { REGIONS } from '../domain/verification/actions.ts';
+import { REGIONS } from '../domain/verification/regions.ts';
 import { type Emulator, startEmulator } from '../emulator/index.ts';
 import type { Settings as EmulatorSettings } from '../emulator/settings.ts';
 import { connectWorker, primaryNodes, waitUntilReady } from '../redis/connection.ts';

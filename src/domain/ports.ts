@@ -3,11 +3,12 @@
  * `adapters/http` implement the ports, and only the composition in `app/` connects ports and adapters. Every method that does I/O
  * takes an AbortSignal and fails with a Failure.
  */
-import type { CheckName, LinkCheck, Region, ResourceName, ResourceRule, SequenceCall } from './verification/actions.ts';
+import type { CheckName, LinkCheck, ResourceName, ResourceRule, SequenceCall } from './verification/actions.ts';
 import type { CallBody } from './verification/call-body.ts';
 import type { FlowName } from './verification/flows.ts';
 import type { FrameReceipt } from './verification/frame-receipt.ts';
 import type { BestFrameLink, ObjectPlace, StoredFrame } from './verification/outcomes.ts';
+import type { Region } from './verification/regions.ts';
 import type { ShapeTrouble } from './verification/reply-shape.ts';
 import type { FrameTarget } from './verification/request.ts';
 import type { FlowResult } from './verification/session-result.ts';

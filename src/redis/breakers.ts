@@ -1,7 +1,7 @@
 /** Reads the current state of the breakers, for operators. Only the scripts change the breakers. */
 
 import type { BreakerView } from '../domain/operations/breakers.ts';
-import { REGIONS, type Region } from '../domain/verification/actions.ts';
+import { REGIONS, type Region } from '../domain/verification/regions.ts';
 import { openPipeline } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 

@@ -2,8 +2,9 @@
 
 import type { CostEntry } from '../domain/operations/costs.ts';
 import type { BudgetStatus, CostMetrics } from '../domain/operations/metrics.ts';
-import type { ActionName, Region } from '../domain/verification/actions.ts';
+import type { ActionName } from '../domain/verification/actions.ts';
 import { MICROS } from '../domain/verification/cost.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import { openPipeline } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 

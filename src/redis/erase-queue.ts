@@ -3,7 +3,8 @@
  * on demand, all data of the verification outside Redis is deleted.
  */
 import { Queue } from 'bullmq';
-import type { GatedAction, Region } from '../domain/verification/actions.ts';
+import type { GatedAction } from '../domain/verification/actions.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import { bullmqOptions, type Deployment } from './deployment.ts';
 import { ERASE_QUEUE } from './names.ts';
 

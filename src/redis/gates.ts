@@ -2,7 +2,8 @@
 
 import { explain } from '../domain/errors/index.ts';
 import type { GateView } from '../domain/operations/gates.ts';
-import { GATED_ACTIONS, type GatedAction, placesOf, type Region } from '../domain/verification/actions.ts';
+import { GATED_ACTIONS, type GatedAction, placesOf } from '../domain/verification/actions.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import { openPipeline } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 

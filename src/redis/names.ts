@@ -5,8 +5,9 @@
  */
 import { createHash } from 'node:crypto';
 import type { LoginTry } from '../domain/operations/login-limits.ts';
-import type { GatedCall, Region } from '../domain/verification/actions.ts';
+import type { GatedCall } from '../domain/verification/actions.ts';
 import type { ResultCall } from '../domain/verification/flows.ts';
+import type { Region } from '../domain/verification/regions.ts';
 
 export const DEFAULT_PREFIX = '{bestframe}';
 export const ERASE_QUEUE = 'erase';

@@ -1,6 +1,6 @@
 /** Finds the oldest unfinished verification of each region and lane. */
 import type { OldestView } from '../domain/operations/metrics.ts';
-import type { Region } from '../domain/verification/actions.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import { LANES } from '../domain/verification/request.ts';
 import { openPipeline, repliesOf } from './connection.ts';
 import type { Deployment } from './deployment.ts';

@@ -3,8 +3,8 @@
  */
 import type { Queue } from 'bullmq';
 import { COUNTERS, type Metrics, type TenantCounts } from '../domain/operations/metrics.ts';
-import { REGIONS, type Region } from '../domain/verification/actions.ts';
 import { RESULT_CALLS } from '../domain/verification/flows.ts';
+import { REGIONS, type Region } from '../domain/verification/regions.ts';
 import { readBreakers } from './breakers.ts';
 import { openPipeline, repliesOf } from './connection.ts';
 import { readCostMetrics, readCosts, readLedgerDay } from './costs.ts';

@@ -3,8 +3,9 @@
  * reads the journals, so they cost no extra round trip.
  */
 import type { ChainableCommander } from 'ioredis';
-import type { ActionName, Region } from '../domain/verification/actions.ts';
+import type { ActionName } from '../domain/verification/actions.ts';
 import type { Surroundings } from '../domain/verification/pauses.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { Names } from './names.ts';
 
 /** What has a gate of its own. */

@@ -5,7 +5,7 @@
 
 import { CODES } from '../domain/errors/index.ts';
 import { parseTraceparent } from '../domain/operations/tracing.ts';
-import { type ActionName, type Region, stagesOf } from '../domain/verification/actions.ts';
+import { type ActionName, stagesOf } from '../domain/verification/actions.ts';
 import { isSuccess } from '../domain/verification/decision.ts';
 import { FLOWS, isFlow, type MediaName, type ResultCall } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
@@ -21,6 +21,7 @@ import type {
   StoredMedium,
   UploadOutcome,
 } from '../domain/verification/outcomes.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { Consent, FrameTarget, Lane, Order, UploadWay, Verification } from '../domain/verification/request.ts';
 import type { Session } from '../domain/verification/session-request.ts';
 import { type Decision, type FrameState, STAGES, type StageName, type State } from '../domain/verification/states.ts';

@@ -15,8 +15,8 @@ import {
   SERIES_KEPT_MS,
   waitBucket,
 } from '../domain/operations/series.ts';
-import type { Region } from '../domain/verification/actions.ts';
 import { MICROS } from '../domain/verification/cost.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import { LANES } from '../domain/verification/request.ts';
 import { openPipeline, repliesOf } from './connection.ts';
 import type { Deployment } from './deployment.ts';

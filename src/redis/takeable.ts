@@ -1,6 +1,6 @@
 /** Whether a queue has work for an idle worker. */
 import type { Queue } from 'bullmq';
-import type { Region } from '../domain/verification/actions.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import type { Deployment } from './deployment.ts';
 import { readGates } from './gates.ts';
 

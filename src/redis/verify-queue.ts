@@ -1,7 +1,8 @@
 /** The verify queue of a region, as producers and the sweeper use it. */
 import { type JobsOptions, Queue } from 'bullmq';
-import type { ActionName, Region } from '../domain/verification/actions.ts';
+import type { ActionName } from '../domain/verification/actions.ts';
 import type { ResultCall } from '../domain/verification/flows.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import { bullmqOptions, type Deployment } from './deployment.ts';
 import { jobOptions, RESUME_PRIORITY, type VerifyJob } from './job-options.ts';
 import { verifyQueue } from './names.ts';

@@ -4,7 +4,7 @@
  */
 import { explain } from '../domain/errors/index.ts';
 import type { Slots, WorkerView } from '../domain/operations/workers.ts';
-import type { Region } from '../domain/verification/actions.ts';
+import type { Region } from '../domain/verification/regions.ts';
 import { readClock } from './clock.ts';
 import type { Deployment } from './deployment.ts';
 

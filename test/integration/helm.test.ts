@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { readConfig } from '../../src/app/config.ts';
 import { SETTINGS } from '../../src/app/settings.ts';
-import { REGIONS } from '../../src/domain/verification/actions.ts';
+import { REGIONS } from '../../src/domain/verification/regions.ts';
 import { findHelm, type Helm } from '../support/helm.ts';
 import { findFaults } from '../support/kubernetes-schemas.ts';
 import { createRig } from '../support/rig.ts';

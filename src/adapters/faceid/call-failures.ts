@@ -1,9 +1,9 @@
 /**
  * Turns the errors of a call through the SDK into a Failure.
  *
- * `sent` tells whether the call may have been billed. `no`: the request never got a connection, or its last byte never left. `answered`: the API answered, or
- * a status below 500 shows that the request did not reach it. `maybe`: everything else, such as a 5xx (a gateway may have lost
- * the answer of a completed call), a cut or unreadable answer, or a reset.
+ * `sent` tells whether the call may have been billed. `no`: the request never got a connection, or its last byte never left.
+ * `answered`: the API answered, or a status below 500 shows that the request did not reach it. `maybe`: everything else, such as a
+ * 5xx (a gateway may have lost the answer of a completed call), a cut or unreadable answer, or a reset.
  */
 import { z } from 'zod';
 import { Failure, localFailure, type Sent } from '../../domain/errors/failure.ts';

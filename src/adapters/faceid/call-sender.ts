@@ -17,8 +17,8 @@ import { CommonClient } from 'tencentcloud-sdk-nodejs/tencentcloud/common/common
 import { type Failure, localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import type { Turn } from '../../domain/ports.ts';
-import type { Region } from '../../domain/verification/actions.ts';
 import type { CallBody } from '../../domain/verification/call-body.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { CredentialsProvider, Keys } from '../credentials/keys.ts';
 import { abortFailure } from '../http/abort-failure.ts';
 import { type ConnectorOptions, createConnector } from '../http/connector.ts';
@@ -168,7 +168,7 @@ export class CallSender {
   }
 }
 
-/** No value of a parameter is a function. */
+/** Only a body has a function under this name. */
 function isBody(parameters: TurnWithRequest['parameters']): parameters is CallBody {
   return typeof parameters.stream === 'function';
 }

@@ -8,11 +8,11 @@ import type { DetectInput, FaceId, SequenceInput } from '../../domain/ports.ts';
 import {
   type CheckName,
   livenessParameters,
-  type Region,
   resourcesOf,
   SEQUENCE,
   SEQUENCE_CALL,
 } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import { withQuickRetries } from '../http/quick-retries.ts';
 import { replyShapeFailure } from './call-failures.ts';
 import { type AnswerHead, CallSender, type FaceIdOptions } from './call-sender.ts';

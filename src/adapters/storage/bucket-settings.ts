@@ -12,7 +12,7 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { Failure, localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
-import { REGIONS, type Region } from '../../domain/verification/actions.ts';
+import { REGIONS, type Region } from '../../domain/verification/regions.ts';
 import { withQuickRetries } from '../http/quick-retries.ts';
 import type { TransportResponse } from '../http/transport.ts';
 import { type BucketAccess, type BucketRequest, readCosFailure, sendToBucket } from './cos-requests.ts';

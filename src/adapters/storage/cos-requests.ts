@@ -1,7 +1,7 @@
 /** Sends signed requests to a bucket, and turns COS's error answers into Failures. */
 import { Failure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
-import type { Region } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import { codeForStatus, readRetryAfter } from '../http/answer-failures.ts';
 import type { Transport, TransportResponse } from '../http/transport.ts';
 import { parseCosError } from './cos-xml.ts';

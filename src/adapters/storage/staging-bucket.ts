@@ -12,12 +12,8 @@ import { localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import { tenantFolder } from '../../domain/operations/tenants.ts';
 import type { LinkIo, PutHead } from '../../domain/ports.ts';
-import {
-  RESOURCE_NAMES,
-  type Region,
-  type ResourceName,
-  type ResourceRule,
-} from '../../domain/verification/actions.ts';
+import { RESOURCE_NAMES, type ResourceName, type ResourceRule } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import { type CosSource, sourceIdentity } from '../../domain/verification/sources.ts';
 import type { CheckedBucket } from './bucket.ts';
 import { ContentCheck, checkMaxSize } from './content-checks.ts';

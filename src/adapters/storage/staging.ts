@@ -10,7 +10,8 @@
  */
 import { inputFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
-import type { Region, ResourceName, ResourceRule } from '../../domain/verification/actions.ts';
+import type { ResourceName, ResourceRule } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { Source } from '../../domain/verification/sources.ts';
 import type { Digest } from './hashing.ts';
 

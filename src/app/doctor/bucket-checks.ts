@@ -7,7 +7,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { BucketSettings, CheckedBucket, LifecycleRule } from '../../adapters/storage/index.ts';
 import { Failure } from '../../domain/errors/failure.ts';
 import type { LinkIo } from '../../domain/ports.ts';
-import { type Region, serves } from '../../domain/verification/actions.ts';
+import { serves } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { BucketFolders } from './bucket-folders.ts';
 import { type Check, type Finding, failed } from './run-checks.ts';
 

@@ -1,5 +1,6 @@
 /** Runs all checks for one configuration, in the order of the report. */
-import { REGIONS, serves } from '../../domain/verification/actions.ts';
+import { serves } from '../../domain/verification/actions.ts';
+import { REGIONS } from '../../domain/verification/regions.ts';
 import type { Config } from '../config.ts';
 import { bucketChecks, noBucketCheck } from './bucket-checks.ts';
 import { bucketFolders } from './bucket-folders.ts';

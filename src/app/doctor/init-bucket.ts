@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { BucketSettings, LifecycleRule } from '../../adapters/storage/index.ts';
 import { type Failure, localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
-import type { Region } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import { daysUntilDeleted } from './bucket-checks.ts';
 import type { BucketFolders } from './bucket-folders.ts';
 

@@ -13,7 +13,7 @@ import type { Transport } from '../../adapters/http/index.ts';
 import { readCosFailure } from '../../adapters/storage/index.ts';
 import { localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
-import type { Region } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import {
   differences,
   linkPoints,

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Inspection } from '../../adapters/faceid/index.ts';
-import type { Region } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 
 export interface Point {
   readonly name: string;

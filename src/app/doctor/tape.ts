@@ -10,7 +10,7 @@ import type { Inspection } from '../../adapters/faceid/index.ts';
 import type { TransportResponse } from '../../adapters/http/transport.ts';
 import { type Failure, inputFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
-import { REGIONS } from '../../domain/verification/actions.ts';
+import { REGIONS } from '../../domain/verification/regions.ts';
 
 /** Field names with the shapes of their values. A field of an object is written `Error.Code`. */
 type Shapes = Readonly<Record<string, string>>;

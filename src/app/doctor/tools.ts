@@ -5,7 +5,7 @@ import type { FaceIdClient } from '../../adapters/faceid/index.ts';
 import type { Transport } from '../../adapters/http/index.ts';
 import type { BucketSettings, CheckedBucket } from '../../adapters/storage/index.ts';
 import type { LinkIo } from '../../domain/ports.ts';
-import type { Region } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { RedisClient } from '../../redis/connection.ts';
 
 export interface OwnBucket {

@@ -7,8 +7,9 @@
 import type { Keys } from '../../adapters/credentials/keys.ts';
 import type { FaceIdClient, Inspection } from '../../adapters/faceid/index.ts';
 import { classify } from '../../domain/errors/index.ts';
-import { type Region, serves } from '../../domain/verification/actions.ts';
+import { serves } from '../../domain/verification/actions.ts';
 import { DEFAULT_POLICY } from '../../domain/verification/policy.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import { type Check, type Finding, failed } from './run-checks.ts';
 import type { DoctorTools } from './tools.ts';
 

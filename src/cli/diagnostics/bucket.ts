@@ -9,7 +9,7 @@ import { openDoctorTools } from '../../app/doctor-tools.ts';
 import { EXIT } from '../../app/exit-codes.ts';
 import { Failure, inputFailure } from '../../domain/errors/failure.ts';
 import { CODES, explain } from '../../domain/errors/index.ts';
-import type { Region } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { Env } from '../env.ts';
 import { printResult } from '../print.ts';
 

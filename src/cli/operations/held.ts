@@ -6,7 +6,7 @@ import { formatTable } from '../../app/terminal-format.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import { inputFailure } from '../../domain/errors/failure.ts';
 import { HELD_CHOICES, type HeldChoice } from '../../domain/operations/held.ts';
-import { REGIONS, type Region } from '../../domain/verification/actions.ts';
+import { REGIONS, type Region } from '../../domain/verification/regions.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
 import { writeAudit } from '../audit.ts';
 import type { Env } from '../env.ts';

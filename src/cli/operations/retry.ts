@@ -5,7 +5,7 @@ import { formatTable } from '../../app/terminal-format.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import { ERROR_CLASSES, type ErrorClass } from '../../domain/errors/index.ts';
 import { isStarted, RETRY_STATUSES, type RetryResult, type RetrySelection } from '../../domain/operations/retries.ts';
-import { REGIONS, type Region } from '../../domain/verification/actions.ts';
+import { REGIONS, type Region } from '../../domain/verification/regions.ts';
 import { writeAudit } from '../audit.ts';
 import type { Env } from '../env.ts';
 import { BY_OPTION, operatorName, requireReason } from '../operator.ts';

@@ -15,8 +15,9 @@ import type { EraseRequest, EraseResult, ErasureReceipt } from '../../domain/ope
 import type { GateCommand, GateView } from '../../domain/operations/gates.ts';
 import type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from '../../domain/operations/held.ts';
 import type { RetryRequest, RetryResult } from '../../domain/operations/retries.ts';
-import type { GatedAction, Region } from '../../domain/verification/actions.ts';
+import type { GatedAction } from '../../domain/verification/actions.ts';
 import { MEDIA_TYPES, type OtherMedium } from '../../domain/verification/media.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { VerificationRequest } from '../../domain/verification/request.ts';
 import type { SessionRequest } from '../../domain/verification/session-request.ts';
 import { isTerminal, type State } from '../../domain/verification/states.ts';

@@ -10,9 +10,10 @@ import { CODES } from '../../domain/errors/index.ts';
 import { dependenciesOf, dependencyKind } from '../../domain/operations/breakers.ts';
 import type { TenantShare } from '../../domain/operations/tenants.ts';
 import { parseTraceparent } from '../../domain/operations/tracing.ts';
-import { type Region, type ResourceName, stagesOf } from '../../domain/verification/actions.ts';
+import { type ResourceName, stagesOf } from '../../domain/verification/actions.ts';
 import { fingerprint, subjectHash } from '../../domain/verification/identity.ts';
 import { type Mode, modeMismatch } from '../../domain/verification/mode.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import {
   DEFAULT_DEADLINE_MS,
   type Lane,

@@ -1,6 +1,6 @@
 /** Verifications that wait for an operator, and the operator's decision. */
 import type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from '../../domain/operations/held.ts';
-import type { Region } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import { DEFAULT_DEADLINE_MS } from '../../domain/verification/request.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';

@@ -1,10 +1,10 @@
 /** The options of `BestframeClient`, and how the client reads them. */
 import { inputFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
-import type { Region } from '../../domain/verification/actions.ts';
 import type { Mode } from '../../domain/verification/mode.ts';
 import { TENANT_PATTERN } from '../../domain/verification/names.ts';
 import { namespaceMissing, TEST_NAMESPACE } from '../../domain/verification/namespace.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { RequirableField } from '../../domain/verification/request.ts';
 import { RECORD_TTL_MS, recordExpiryMs } from '../../redis/job-options.ts';
 import { DEFAULT_PREFIX } from '../../redis/names.ts';

@@ -1,7 +1,7 @@
 /** Shared by all client methods: one connection, the deployment, the tenant, and queues that are opened on first use. */
 import type { Queue } from 'bullmq';
-import { REGIONS, type Region } from '../../domain/verification/actions.ts';
 import type { Mode } from '../../domain/verification/mode.ts';
+import { REGIONS, type Region } from '../../domain/verification/regions.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
 import {
   COMMAND_TIMEOUT_MS,

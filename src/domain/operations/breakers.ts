@@ -5,8 +5,9 @@
  */
 import type { Failure } from '../errors/failure.ts';
 import { CODES } from '../errors/index.ts';
-import { type GatedAction, isUploaded, type Region } from '../verification/actions.ts';
+import { type GatedAction, isUploaded } from '../verification/actions.ts';
 import { FLOWS, isFlow } from '../verification/flows.ts';
+import type { Region } from '../verification/regions.ts';
 import type { Order } from '../verification/request.ts';
 import type { Source } from '../verification/sources.ts';
 import type { StageName } from '../verification/states.ts';

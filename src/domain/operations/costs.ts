@@ -1,8 +1,9 @@
 /**
  * What paid calls cost: prices, budgets, and the ledger by day. Without prices, costs are counted in calls.
  */
-import { ACTION_NAMES, type ActionName, CHECK_NAMES, type Region } from '../verification/actions.ts';
+import { ACTION_NAMES, type ActionName, CHECK_NAMES } from '../verification/actions.ts';
 import { type Cost, MICROS } from '../verification/cost.ts';
+import type { Region } from '../verification/regions.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -1,5 +1,6 @@
 /** A gate as an operator sees it. A gate controls the calls of one region and action. */
-import type { GatedAction, Region } from '../verification/actions.ts';
+import type { GatedAction } from '../verification/actions.ts';
+import type { Region } from '../verification/regions.ts';
 
 /** State of the gate for one region and action. */
 export interface GateView {

@@ -1,5 +1,5 @@
 /** An operator's choices for a held verification. No choice can produce a match: only the vendor's answer decides that. */
-import type { Region } from '../verification/actions.ts';
+import type { Region } from '../verification/regions.ts';
 import type { State } from '../verification/states.ts';
 
 /**

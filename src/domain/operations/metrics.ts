@@ -1,5 +1,5 @@
 /** Counts of a deployment at one moment, for a scrape or an alert. They contain no id, key or link. */
-import type { Region } from '../verification/actions.ts';
+import type { Region } from '../verification/regions.ts';
 import type { Lane } from '../verification/request.ts';
 import type { BreakerView } from './breakers.ts';
 import type { CostEntry } from './costs.ts';

@@ -6,7 +6,8 @@
  * values. A value that is not listed is recorded as `other`.
  */
 import { ERROR_CLASSES, ERROR_TABLE, type ErrorClass, explain } from '../errors/index.ts';
-import { GATED_ACTIONS, REGIONS } from '../verification/actions.ts';
+import { GATED_ACTIONS } from '../verification/actions.ts';
+import { REGIONS } from '../verification/regions.ts';
 import { LANES } from '../verification/request.ts';
 import { DECISIONS, STAGES, STATES, type StageName } from '../verification/states.ts';
 import { COS_GET, COS_PUT, CREATE_UPLOAD_URL, faceIdDependency } from './breakers.ts';

@@ -3,7 +3,7 @@
  * a completed verification whose frame was lost downloads the frame again. The limit of paid calls holds over all retries.
  */
 import { ERROR_CLASSES } from '../errors/entry.ts';
-import type { Region } from '../verification/actions.ts';
+import type { Region } from '../verification/regions.ts';
 import type { Lane } from '../verification/request.ts';
 
 /** Every retry runs in this lane, because nobody waits in front of a camera for a retry. */

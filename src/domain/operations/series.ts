@@ -5,7 +5,7 @@
  * What must hold: the names of counts are bounded. They contain regions, actions, lanes, decisions, error classes and currencies,
  * and nothing that a caller chose.
  */
-import { REGIONS, type Region } from '../verification/actions.ts';
+import { REGIONS, type Region } from '../verification/regions.ts';
 import { LANES, type Lane } from '../verification/request.ts';
 import { DECISIONS } from '../verification/states.ts';
 

@@ -2,7 +2,7 @@
  * What an operator on call must know about a deployment, on one screen: its condition, and everything that needs a person, each
  * with what to do. All functions here are pure.
  */
-import type { Region } from '../verification/actions.ts';
+import type { Region } from '../verification/regions.ts';
 import type { BreakerView } from './breakers.ts';
 import type { GateView } from './gates.ts';
 import type { BudgetStatus, CostMetrics, Metrics } from './metrics.ts';

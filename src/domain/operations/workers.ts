@@ -1,5 +1,5 @@
 /** A verify worker as an operator sees it. */
-import type { Region } from '../verification/actions.ts';
+import type { Region } from '../verification/regions.ts';
 
 /** How many verifications a worker process runs, and how many it may run at the same time in all of its regions together. */
 export interface Slots {

@@ -12,8 +12,6 @@ import { REGIONS, type Region } from './regions.ts';
 import type { StageName } from './states.ts';
 import { bytesBeforeBase64, VENDOR_CALLS, type VendorCallName } from './vendor-calls.ts';
 
-export { REGIONS, type Region };
-
 export const LINK_CHECKS = ['DetectReflectLivenessAndCompare', 'VideoLivenessCompare'] as const;
 /** A paid call that takes links to its files. */
 export type LinkCheck = (typeof LINK_CHECKS)[number];

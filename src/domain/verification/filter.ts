@@ -1,6 +1,7 @@
 /** Which verifications a list shows. A field that is absent selects everything. */
 import type { ErrorClass } from '../errors/index.ts';
-import type { ActionName, Region } from './actions.ts';
+import type { ActionName } from './actions.ts';
+import type { Region } from './regions.ts';
 import type { Lane, UploadWay } from './request.ts';
 import type { Decision, State } from './states.ts';
 import type { VerificationView } from './view.ts';

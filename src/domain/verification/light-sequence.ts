@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type Failure, inputFailure } from '../errors/failure.ts';
 import { CODES } from '../errors/index.ts';
-import { REGIONS, regionProblem, SEQUENCE, SEQUENCE_CALL } from './actions.ts';
+import { regionProblem, SEQUENCE, SEQUENCE_CALL } from './actions.ts';
+import { REGIONS } from './regions.ts';
 import { describeInvalidField, UPLOAD_WAYS } from './request.ts';
 
 export const sequenceRegion = z.enum(REGIONS).superRefine((region, context) => {

@@ -12,7 +12,6 @@ import {
   DEFAULT_ACTION,
   isUploaded,
   LIVENESS_TYPES,
-  REGIONS,
   RESOURCE_NAMES,
   type ResourceName,
   regionProblem,
@@ -22,6 +21,7 @@ import type { SessionOrder } from './flows.ts';
 import { RECEIPT_SUFFIX } from './frame-receipt.ts';
 import { ID_START, WEBHOOK_NAME_PATTERN } from './names.ts';
 import { objectKeySchema } from './object-key.ts';
+import { REGIONS } from './regions.ts';
 import { bucketName, sameSource, source } from './sources.ts';
 
 /** How resources reach Tencent: through a bucket of the company, or through links of CreateUploadUrl. */

@@ -1,7 +1,7 @@
 /** Sources of a resource's bytes. The field `from` distinguishes three kinds. */
 import { z } from 'zod';
-import { REGIONS } from './actions.ts';
 import { objectKeySchema } from './object-key.ts';
+import { REGIONS } from './regions.ts';
 
 const md5 = z
   .string()

@@ -5,9 +5,10 @@
  */
 
 import { explain } from '../errors/index.ts';
-import { ACTIONS, type ActionName, livenessParameters, type Region } from './actions.ts';
+import { ACTIONS, type ActionName, livenessParameters } from './actions.ts';
 import type { HistoryEntry } from './history.ts';
 import type { Mode } from './mode.ts';
+import type { Region } from './regions.ts';
 import type { UploadWay } from './request.ts';
 import type { SentParameters } from './sent-parameters.ts';
 import type { Decision, State } from './states.ts';

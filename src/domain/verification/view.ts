@@ -1,7 +1,7 @@
 /** A verification as its caller sees it: `get`, `wait`, the CLI and the dashboard show it. It contains no link and no source. */
 
 import type { Audience, Retake } from '../errors/index.ts';
-import type { ActionName, Region } from './actions.ts';
+import type { ActionName } from './actions.ts';
 import type { Cost } from './cost.ts';
 import type { MediaName } from './flows.ts';
 import type { HistoryEntry } from './history.ts';
@@ -9,6 +9,7 @@ import type { LegalHold } from './legal-hold.ts';
 import type { Mode } from './mode.ts';
 import type { StoredFrame, StoredMedium } from './outcomes.ts';
 import type { PausedBy } from './pauses.ts';
+import type { Region } from './regions.ts';
 import type { Consent, Lane, UploadWay } from './request.ts';
 import type { Decision, FrameState, NextStep, StageName, State } from './states.ts';
 

@@ -1,4 +1,5 @@
-import type { GatedAction, Region } from '../../domain/verification/actions.ts';
+import type { GatedAction } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { Deployment } from '../deployment.ts';
 import type { Rate } from './reserve-slots.ts';
 import { runScript } from './run.ts';

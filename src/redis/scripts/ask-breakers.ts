@@ -1,4 +1,4 @@
-import type { Region } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { Deployment } from '../deployment.ts';
 import { runScript } from './run.ts';
 

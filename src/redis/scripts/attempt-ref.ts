@@ -1,5 +1,6 @@
 /** Identifies one attempt at a verification: the values that the fence checks, and the Redis keys that its scripts share. */
-import type { ActionName, GatedAction, Region } from '../../domain/verification/actions.ts';
+import type { ActionName, GatedAction } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { Deployment } from '../deployment.ts';
 import type { GateKeys } from '../names.ts';
 

@@ -1,6 +1,7 @@
 import { SERIES_KEPT_MS } from '../../domain/operations/series.ts';
 import type { TenantShare } from '../../domain/operations/tenants.ts';
-import type { GatedCall, Region } from '../../domain/verification/actions.ts';
+import type { GatedCall } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { Lane } from '../../domain/verification/request.ts';
 import type { State } from '../../domain/verification/states.ts';
 import { redisFailure } from '../connection.ts';

@@ -1,5 +1,6 @@
 import { CODES } from '../../domain/errors/index.ts';
-import type { ActionName, Region } from '../../domain/verification/actions.ts';
+import type { ActionName } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { Deployment } from '../deployment.ts';
 import { type FollowUps, followUpsText } from '../outbox.ts';
 import { type Reason, withLastWait } from '../record.ts';

@@ -1,5 +1,5 @@
-import type { Region } from '../../domain/verification/actions.ts';
 import type { ResultCall } from '../../domain/verification/flows.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { Deployment } from '../deployment.ts';
 import { type JournalRecord, readQueued } from '../record.ts';
 import { runScriptMany } from './run.ts';

@@ -1,5 +1,5 @@
-import type { Region } from '../../domain/verification/actions.ts';
 import type { ResultCall } from '../../domain/verification/flows.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { State } from '../../domain/verification/states.ts';
 import type { Deployment } from '../deployment.ts';
 import { runWithEntry } from './run-with-entry.ts';

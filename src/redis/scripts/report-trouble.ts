@@ -1,5 +1,5 @@
 import type { BreakerTuning } from '../../domain/operations/breakers.ts';
-import type { Region } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import type { Deployment } from '../deployment.ts';
 import { runScript } from './run.ts';
 

@@ -1,5 +1,6 @@
 import type { GateCommand } from '../../domain/operations/gates.ts';
-import { type GatedAction, type Region, regionProblem } from '../../domain/verification/actions.ts';
+import { type GatedAction, regionProblem } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import { invalidRequest } from '../../domain/verification/request.ts';
 import type { Deployment } from '../deployment.ts';
 import { runScript } from './run.ts';

@@ -15,13 +15,8 @@ import type { Enqueued } from '../../client/contract.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import type { ParsedOptions } from '../../client/redis/enqueue.ts';
 import { Failure } from '../../domain/errors/failure.ts';
-import {
-  callsPerSecond,
-  type Limits,
-  type Region,
-  type ResourceName,
-  resourcesOf,
-} from '../../domain/verification/actions.ts';
+import { callsPerSecond, type Limits, type ResourceName, resourcesOf } from '../../domain/verification/actions.ts';
+import type { Region } from '../../domain/verification/regions.ts';
 import {
   deadlineOf,
   type Lane,

@@ -1,8 +1,9 @@
 /** The filter of the list of verifications, as it is in the address of the page. A field with an unknown value is left out. */
 import { ERROR_CLASSES } from '../../domain/errors/entry.ts';
-import { ACTION_NAMES, REGIONS } from '../../domain/verification/actions.ts';
+import { ACTION_NAMES } from '../../domain/verification/actions.ts';
 import type { VerificationFilter } from '../../domain/verification/filter.ts';
 import { TENANT_PATTERN } from '../../domain/verification/names.ts';
+import { REGIONS } from '../../domain/verification/regions.ts';
 import { LANES, UPLOAD_WAYS } from '../../domain/verification/request.ts';
 import { DECISIONS, STATES } from '../../domain/verification/states.ts';
 import type { Fields } from './site-tools.ts';

@@ -10,7 +10,8 @@ import { createBucket } from '../../../src/adapters/storage/bucket.ts';
 import { createLinkIo } from '../../../src/adapters/storage/link-io.ts';
 import type { KeptFile, Staging, StagingOwner } from '../../../src/adapters/storage/staging.ts';
 import { openStagingBucket } from '../../../src/adapters/storage/staging-bucket.ts';
-import { ACTIONS, type Region, type ResourceRule } from '../../../src/domain/verification/actions.ts';
+import { ACTIONS, type ResourceRule } from '../../../src/domain/verification/actions.ts';
+import type { Region } from '../../../src/domain/verification/regions.ts';
 import { sampleImage } from '../../../src/emulator/samples.ts';
 import { type Bench, expectFailure, md5Hex, openBench, REGION, streamOf } from './support.ts';
 

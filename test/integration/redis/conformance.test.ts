@@ -11,7 +11,7 @@ import { openDashboard } from '../../../src/app/dashboard.ts';
 import { diagnose } from '../../../src/app/doctor/diagnose.ts';
 import { openDoctorTools } from '../../../src/app/doctor-tools.ts';
 import { Sweeper } from '../../../src/background/sweeper.ts';
-import type { Region } from '../../../src/domain/verification/actions.ts';
+import type { Region } from '../../../src/domain/verification/regions.ts';
 import { openEraseQueue } from '../../../src/redis/erase-queue.ts';
 import { DEFAULT_PREFIX } from '../../../src/redis/names.ts';
 import { openNotifyQueue } from '../../../src/redis/notify-queue.ts';

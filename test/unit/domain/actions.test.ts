@@ -13,7 +13,6 @@ import {
   isUploaded,
   objectNames,
   placesOf,
-  REGIONS,
   regionsOf,
   resourcesOf,
   SEQUENCE,
@@ -21,6 +20,7 @@ import {
 import { modeMismatch } from '../../../src/domain/verification/mode.ts';
 import { TENANT_PATTERN, WEBHOOK_NAME_PATTERN } from '../../../src/domain/verification/names.ts';
 import { frameWithoutDownload } from '../../../src/domain/verification/outcomes.ts';
+import { REGIONS } from '../../../src/domain/verification/regions.ts';
 import { sourceIdentity, urlProblem } from '../../../src/domain/verification/sources.ts';
 import { bytesBeforeBase64 } from '../../../src/domain/verification/vendor-calls.ts';
 

@@ -1,7 +1,7 @@
 /** The charts of the overview. */
 import type { Metrics } from '../../../domain/operations/metrics.ts';
 import { ENDS, type SeriesPoint } from '../../../domain/operations/series.ts';
-import { REGIONS } from '../../../domain/verification/actions.ts';
+import { REGIONS } from '../../../domain/verification/regions.ts';
 import { LANES } from '../../../domain/verification/request.ts';
 import { type Html, html } from '../html.ts';
 import { formatDuration, WORDS } from '../words/language.ts';

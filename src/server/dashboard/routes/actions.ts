@@ -2,7 +2,8 @@
 import type { FastifyInstance } from 'fastify';
 import { GATE_COMMANDS } from '../../../domain/operations/gates.ts';
 import { HELD_CHOICES } from '../../../domain/operations/held.ts';
-import { GATED_ACTIONS, REGIONS, serves } from '../../../domain/verification/actions.ts';
+import { GATED_ACTIONS, serves } from '../../../domain/verification/actions.ts';
+import { REGIONS } from '../../../domain/verification/regions.ts';
 import {
   auditAct,
   type Fields,
