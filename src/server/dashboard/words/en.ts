@@ -145,7 +145,7 @@ export const en = {
   decision: 'Decision',
   similarity: 'Similarity',
   paidCalls: 'Paid calls',
-  possiblyPaid: (count: number) => `, and ${count} possibly paid`,
+  possiblyPaid: (count: number) => `and ${count} possibly paid`,
   frame: 'Frame',
   showFrame: 'Show the frame (this is audited)',
   region: 'Region',
