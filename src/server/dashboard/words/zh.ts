@@ -140,7 +140,7 @@ export const zh: Words = {
   decision: '核验结果',
   similarity: '相似度',
   paidCalls: '计费调用次数',
-  possiblyPaid: (count) => `，另有 ${count} 次可能计费`,
+  possiblyPaid: (count) => `另有 ${count} 次可能计费`,
   frame: '最佳帧',
   showFrame: '查看最佳帧（会记入审计日志）',
   region: '地域',
