@@ -3,7 +3,6 @@
  * of them. Nothing is paid twice, except a call that was under way when the worker died. No frame is lost.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { WorkerProcess } from '../../src/dev/worker-process.ts';
 import type { VerificationRequest } from '../../src/domain/verification/request.ts';
 import type { Fault } from '../../src/emulator/control.ts';
 import { sampleImage, sampleVideo } from '../../src/emulator/samples.ts';

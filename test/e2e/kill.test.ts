@@ -4,7 +4,6 @@
  * uploading or paying twice.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { WorkerProcess } from '../../src/dev/worker-process.ts';
 import type { Fault } from '../../src/emulator/control.ts';
 import { killableWorkers } from '../support/killable-workers.ts';
 import { createWorld, type TestWorld } from '../support/world.ts';

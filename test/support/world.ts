@@ -3,7 +3,6 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openClient } from '../../src/app/client.ts';
 import { type LocalWorld, type LocalWorldOptions, startLocalWorld } from '../../src/dev/local-world.ts';
-import { startWorker, type WorkerProcess } from '../../src/dev/worker-process.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
 import { type MakeRequest, requestsIn } from './inputs.ts';
 import { HOME } from './rig.ts';

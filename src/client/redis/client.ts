@@ -17,6 +17,7 @@ import { type SupportBundle, supportBundle } from '../../domain/verification/sup
 import type { VerificationView } from '../../domain/verification/view.ts';
 import { askForRewrite, type RewriteAnswer } from '../../redis/append-only-file.ts';
 import { readBreakers } from '../../redis/breakers.ts';
+import type { Deployment } from '../../redis/deployment.ts';
 import { readGates } from '../../redis/gates.ts';
 import { readMetrics } from '../../redis/read-metrics.ts';
 import { type Presence, readPresence, readSourceFiles } from '../../redis/read-records.ts';
@@ -271,15 +272,13 @@ export class BestframeClient implements Bestframe {
   }
 
   /** Whether verifications exist, have ended or were erased, in the order of the ids, for all tenants. */
-  async presence(ids: readonly string[]): Promise<Presence[]> {
-    await this.#store.ready();
-    return this.#store.command(readPresence(this.#store.deployment, ids));
+  presence(ids: readonly string[]): Promise<Presence[]> {
+    return this.#ask((deployment) => readPresence(deployment, ids));
   }
 
   /** Paths of the files and objects that live records name, in the order of the ids, for all tenants. See `readSourceFiles`. */
-  async sourceFiles(ids: readonly string[]): Promise<(readonly string[] | null)[]> {
-    await this.#store.ready();
-    return this.#store.command(readSourceFiles(this.#store.deployment, ids));
+  sourceFiles(ids: readonly string[]): Promise<(readonly string[] | null)[]> {
+    return this.#ask((deployment) => readSourceFiles(deployment, ids));
   }
 
   /**
@@ -331,9 +330,8 @@ export class BestframeClient implements Bestframe {
    * Asks Redis to rewrite its append-only file, which contains erased data until then. At most one rewrite an hour is asked for.
    * `receipt` says whether the file was rewritten since an erasure.
    */
-  async rewriteAof(): Promise<RewriteAnswer> {
-    await this.#store.ready();
-    return this.#store.command(askForRewrite(this.#store.deployment));
+  rewriteAof(): Promise<RewriteAnswer> {
+    return this.#ask((deployment) => askForRewrite(deployment));
   }
 
   /** Sets a legal hold: no part of the verification is erased, on demand or by age, until the hold is lifted. */
@@ -370,24 +368,21 @@ export class BestframeClient implements Bestframe {
   }
 
   /** All gates that were ever used, one for each region and action: open, closed by trouble with the account, or paused. */
-  async gates(): Promise<GateView[]> {
-    await this.#store.ready();
-    return this.#store.command(readGates(this.#store.deployment, Date.now()));
+  gates(): Promise<GateView[]> {
+    return this.#ask((deployment) => readGates(deployment, Date.now()));
   }
 
   /** The verify workers that run, and the faults of their machines. */
-  async workers(): Promise<WorkerView[]> {
-    await this.#store.ready();
-    return this.#store.command(readWorkers(this.#store.deployment));
+  workers(): Promise<WorkerView[]> {
+    return this.#ask((deployment) => readWorkers(deployment));
   }
 
   /**
    * The services that verifications depend on, and whether each one works: FaceID's calls, COS, and source hosts that had
    * trouble.
    */
-  async breakers(): Promise<BreakerView[]> {
-    await this.#store.ready();
-    return this.#store.command(readBreakers(this.#store.deployment));
+  breakers(): Promise<BreakerView[]> {
+    return this.#ask((deployment) => readBreakers(deployment));
   }
 
   /**
@@ -401,8 +396,7 @@ export class BestframeClient implements Bestframe {
     { by, why }: Attribution,
   ): Promise<boolean> {
     await this.#audited({ act: 'gate.steer', on: `${gate.region} ${gate.action}`, what: act, by, purpose: why });
-    await this.#store.ready();
-    return this.#store.command(steerGate(this.#store.deployment, gate, { act, by, why }));
+    return this.#ask((deployment) => steerGate(deployment, gate, { act, by, why }));
   }
 
   /** Counts a region's waiting verifications that are served before a new one of this lane. */
@@ -412,9 +406,8 @@ export class BestframeClient implements Bestframe {
   }
 
   /** The metrics of the whole deployment, now. */
-  async metrics(): Promise<Metrics> {
-    await this.#store.ready();
-    return this.#store.command(readMetrics(this.#store.deployment, this.#store.queues(), this.#options.metricsTenants));
+  metrics(): Promise<Metrics> {
+    return this.#ask((deployment) => readMetrics(deployment, this.#store.queues(), this.#options.metricsTenants));
   }
 
   /** Idempotent. Leaves no socket and no timer. */
@@ -429,6 +422,12 @@ export class BestframeClient implements Bestframe {
     if (this.#options.audit !== undefined && page.dryRun !== true)
       await this.#audited(...retryActs(page, (await this.retryPage({ ...page, dryRun: true })).results));
     return this.retryPage(page);
+  }
+
+  /** Waits for Redis, then asks it. */
+  async #ask<Answer>(question: (deployment: Deployment) => Promise<Answer>): Promise<Answer> {
+    await this.#store.ready();
+    return this.#store.command(question(this.#store.deployment));
   }
 
   /** Writes to the audit log of this client, if it has one. */
