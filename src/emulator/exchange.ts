@@ -98,11 +98,12 @@ async function answerCall(exchange: Exchange, fault: Fault | undefined): Promise
   return fault?.kind === 'shape' ? { ...answer, body: changeShape(String(answer.body), fault) } : answer;
 }
 
-async function send({ status, headers, body }: Answer, response: ServerResponse): Promise<void> {
+export async function send({ status, headers, body }: Answer, response: ServerResponse): Promise<void> {
   if (body instanceof Readable) {
     response.writeHead(status, headers);
     // A client that disconnects mid-answer is not an error of the emulator.
     await pipeline(body, response).catch(() => response.destroy());
+    body.destroy(); // If the client has gone before, `pipeline` of Node 24 leaves the body, and so its file, open.
     return;
   }
   const hasLength = Object.keys(headers).some((name) => name.toLowerCase() === 'content-length');
