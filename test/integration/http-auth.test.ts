@@ -168,7 +168,8 @@ describe('the audit log', () => {
     await http.call('POST', `/v1/verifications/${id}/resolve`, { headers, json: { choice: 'fail', why: 'x' } });
     const steer = { region: 'ap-bangkok', action: 'VideoLivenessCompare', steer: 'resume', why: 'x' };
     await http.call('POST', '/v1/gate', { secret: http.operator, headers, json: steer });
-    const lines = (await rig.audited()).slice(before);
+    // Entries about requests that were refused earlier are summed up, and written at some later time.
+    const lines = (await rig.audited()).slice(before).filter(({ act }) => act !== 'login.refused');
     const common = {
       at: expect.any(String),
       actor,
