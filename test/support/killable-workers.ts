@@ -1,29 +1,35 @@
-/** Verify workers for tests that kill them. */
-import { afterEach } from 'vitest';
+/** Worlds for tests that kill workers. */
 import { startWorker, type WorkerProcess } from '../../src/dev/worker-process.ts';
-import { DIST, type TestWorld } from './world.ts';
+import { createWorld, DIST, type TestWorld } from './world.ts';
+
+/** Starts a worker with a short lease, so that another worker takes over soon. */
+export type OpenWorker = () => Promise<WorkerProcess>;
 
 /**
- * Starts workers with a short lease, so that another worker takes over soon, and stops them after
- * each test.
- * @param worldOf the world of the test, which may be opened later
+ * Runs a test in a world of its own without workers. A killed worker is followed by seconds of waiting, so such tests run side by
+ * side.
  */
-export function killableWorkers(worldOf: () => TestWorld): () => Promise<WorkerProcess> {
+export async function withKillableWorkers(
+  settings: Readonly<Record<string, string>>,
+  test: (world: TestWorld, openWorker: OpenWorker) => Promise<void>,
+): Promise<void> {
+  const world = await createWorld({ workers: 0, settings });
   const workers: WorkerProcess[] = [];
-  afterEach(async () => {
-    await worldOf().control.clearFaults();
-    await Promise.all(workers.splice(0).map((worker) => worker.stop(20_000)));
-  });
-  return async () => {
-    const { env: settings, emulator } = worldOf();
-    const env = {
-      ...settings,
-      BESTFRAME_LOG: 'json',
-      BESTFRAME_LEASE_MS: '3000',
-      NODE_EXTRA_CA_CERTS: emulator.caFile,
-    };
-    const worker = await startWorker('verify', { dir: `${DIST}/workers/`, env });
-    workers.push(worker);
-    return worker;
+  const env = {
+    ...world.env,
+    BESTFRAME_LOG: 'json',
+    BESTFRAME_LEASE_MS: '3000',
+    NODE_EXTRA_CA_CERTS: world.emulator.caFile,
   };
+  try {
+    await test(world, async () => {
+      const worker = await startWorker('verify', { dir: `${DIST}/workers/`, env });
+      workers.push(worker);
+      return worker;
+    });
+  } finally {
+    await world.control.clearFaults();
+    await Promise.all(workers.map((worker) => worker.stop(20_000)));
+    await world.dispose();
+  }
 }

@@ -1,4 +1,5 @@
 /** Starts all processes for an end-to-end test: `startLocalWorld` with the built workers, in a new folder. */
+import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openClient } from '../../src/app/client.ts';
@@ -20,7 +21,7 @@ export interface TestWorld extends LocalWorld {
 }
 
 export async function createWorld(options: Partial<LocalWorldOptions> = {}): Promise<TestWorld> {
-  const dir = join(HOME, `e2e-${process.pid}-${Date.now()}`);
+  const dir = join(HOME, `e2e-${process.pid}-${randomBytes(4).toString('hex')}`);
   const inputs = join(dir, 'inputs');
   await mkdir(inputs, { recursive: true });
   const world = await startLocalWorld({
