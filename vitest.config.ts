@@ -1,28 +1,32 @@
 /**
  * unit: no clock, no network, no Redis; the files share the modules that they import, which halves their cost. contract: both
- * sides of a boundary against one suite. integration: with Redis. e2e: whole worlds of processes, two at a time. alone: those of
- * them that measure, or break everything there is.
+ * sides of a boundary against one suite. integration: with Redis. e2e: whole worlds of processes. alone: those of them that
+ * measure.
  */
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const MINUTE = 60_000;
 const POLL_MS = 20_000;
-/** Tests wait more than they work: one more than two cores. */
-const WORKERS = 3;
+/** Tests wait as long as they work: two for each of two cores. */
+const WORKERS = 4;
 /** How many worlds of one file run at once. */
 const WORLDS = 2;
 
-const ALONE = ['rate', 'memory', 'chaos', 'bench'].map((name) => `test/e2e/${name}.test.ts`);
+const ALONE = ['rate', 'memory', 'bench'].map((name) => `test/e2e/${name}.test.ts`);
 
 /** Files that take longest. They start first, so that none of them runs on when all others have ended. */
 const LONGEST = [
   'integration/redis/failover',
   'integration/breakers',
-  'e2e/kill',
-  'e2e/worlds',
-  'e2e/webhooks',
+  'e2e/chaos',
   'e2e/cli',
+  'e2e/alerts',
+  'e2e/worlds',
+  'e2e/privacy',
+  'e2e/health',
+  'e2e/browser',
+  'e2e/kill',
   'integration/redis/conformance',
 ];
 
@@ -63,12 +67,16 @@ export default defineConfig({
       project('unit', MINUTE, { isolate: false }),
       project('contract', MINUTE, { globalSetup, isolate: false }),
       project('integration', MINUTE, { globalSetup, isolate: false }),
-      project('e2e', 3 * MINUTE, { globalSetup, exclude: ALONE, maxWorkers: 2, sequence: { groupOrder: 1 } }),
+      project('e2e', 3 * MINUTE, {
+        globalSetup,
+        exclude: ALONE,
+        maxConcurrency: WORLDS,
+        sequence: { groupOrder: 1 },
+      }),
       project('alone', 3 * MINUTE, {
         globalSetup,
         include: ALONE,
         maxWorkers: 1,
-        maxConcurrency: WORLDS,
         sequence: { groupOrder: 2 },
       }),
     ],

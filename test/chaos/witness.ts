@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { loadScript, SCRIPT_NAMES } from '../../src/redis/scripts/run.ts';
+import { type MonitoredCommand, RedisMonitor } from '../support/redis-monitor.ts';
 import { type Change, LUA_FILE } from './fleet.ts';
 
 export interface Write {
@@ -46,7 +47,7 @@ export class Witness {
   readonly gaps: { readonly from: number; to: number | null }[] = [];
   readonly #port: number;
   readonly #names: ReadonlyMap<string, string>;
-  #monitor: Redis | null = null;
+  #monitor: RedisMonitor | null = null;
 
   constructor(port: number, changes: readonly Change[] = []) {
     this.#port = port;
@@ -63,31 +64,25 @@ export class Witness {
     try {
       await redis.connect();
       for (const name of SCRIPT_NAMES) await redis.script('LOAD', loadScript(name).text);
-      this.#monitor = await redis.monitor();
     } finally {
       redis.disconnect();
     }
+    const monitor = await RedisMonitor.open('127.0.0.1', this.#port, (command) => this.#record(command));
+    this.#monitor = monitor;
     const gap = this.gaps.at(-1);
     if (gap?.to === null) gap.to = Date.now();
-    const monitor = this.#monitor;
-    monitor.on('error', () => undefined);
-    monitor.on('monitor', (time: string, args: string[], source: string) =>
-      this.#record(Number(time) * 1_000, args, source),
-    );
-    monitor.on('close', () => {
-      if (this.#monitor !== monitor) return;
-      monitor.disconnect();
-      this.gaps.push({ from: Date.now(), to: null });
+    void monitor.closed.then(() => {
+      if (this.#monitor === monitor) this.gaps.push({ from: Date.now(), to: null });
     });
   }
 
   detach(): void {
     const monitor = this.#monitor;
     this.#monitor = null;
-    monitor?.disconnect();
+    monitor?.close();
   }
 
-  #record(at: number, args: readonly string[], source: string): void {
+  #record({ at, args, source }: MonitoredCommand): void {
     const [command = '', first = '', ...rest] = args;
     if (source === 'lua') {
       if (!READS.test(command))

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { Redis } from 'ioredis';
 import { loadScript, SCRIPT_NAMES } from '../../src/redis/scripts/run.ts';
+import { type MonitoredCommand, RedisMonitor } from './redis-monitor.ts';
 
 export interface ScriptWrite {
   /** The command in lower case. */
@@ -50,28 +51,27 @@ const NAME_BY_TEXT = new Map(SCRIPTS.map(({ name, text }) => [withoutWhitespace(
 
 export class ScriptTrace {
   readonly #redis: Redis;
-  readonly #monitor: Redis;
+  #monitor: RedisMonitor | null = null;
+  /** Called when MONITOR shows the marker that it waits for. */
+  #awaited: { readonly marker: string; seen(): void } | null = null;
   #runs: (ScriptRun & { readonly writes: ScriptWrite[]; commands: number })[] = [];
   #plain: PlainCommand[] = [];
   #closed = false;
 
-  private constructor(redis: Redis, monitor: Redis) {
+  private constructor(redis: Redis) {
     this.#redis = redis;
-    this.#monitor = monitor;
-    monitor.on('monitor', (time: string, command: string[], source: string) =>
-      this.#record(Number(time) * 1_000, command, source),
-    );
-    monitor.on('error', () => undefined); // the `close` event follows and is handled
-    monitor.on('close', () => {
-      this.#closed = true;
-    });
   }
 
   /** Starts a trace. Our scripts are loaded first: otherwise a run would appear twice, as a failed EVALSHA and as an EVAL. */
   static async start(url: string): Promise<ScriptTrace> {
-    const redis = new Redis(url);
-    for (const name of SCRIPT_NAMES) await redis.script('LOAD', loadScript(name).text);
-    return new ScriptTrace(redis, await redis.monitor());
+    const trace = new ScriptTrace(new Redis(url));
+    for (const name of SCRIPT_NAMES) await trace.#redis.script('LOAD', loadScript(name).text);
+    const { hostname, port } = new URL(url);
+    trace.#monitor = await RedisMonitor.open(hostname, Number(port), (command) => trace.#record(command));
+    void trace.#monitor.closed.then(() => {
+      trace.#closed = true;
+    });
+    return trace;
   }
 
   /** Drops all runs so far. */
@@ -94,7 +94,7 @@ export class ScriptTrace {
   }
 
   stop(): void {
-    this.#monitor.disconnect();
+    this.#monitor?.close();
     this.#redis.disconnect();
   }
 
@@ -106,19 +106,14 @@ export class ScriptTrace {
     const marker = randomBytes(8).toString('hex');
     const signal = AbortSignal.timeout(30_000);
     const seen = new Promise<void>((resolve) => {
-      const listener = (_: string, [command, text]: string[]) => {
-        if (command?.toLowerCase() !== 'echo' || text !== marker) return;
-        this.#monitor.off('monitor', listener);
-        resolve();
-      };
-      this.#monitor.on('monitor', listener);
+      this.#awaited = { marker, seen: resolve };
     });
     await this.#redis.echo(marker);
     await Promise.race([seen, once(signal, 'abort')]);
     if (this.#closed || signal.aborted) throw new Error('MONITOR did not deliver everything: the trace is incomplete');
   }
 
-  #record(at: number, [command = '', first = '', ...rest]: readonly string[], source: string): void {
+  #record({ at, source, args: [command = '', first = '', ...rest] }: MonitoredCommand): void {
     if (source === 'lua') {
       const running = this.#runs.at(-1);
       if (running !== undefined) running.commands += 1;
@@ -128,6 +123,7 @@ export class ScriptTrace {
     }
     const isEval = /^eval$/i.test(command);
     if (!isEval && !/^evalsha$/i.test(command)) {
+      if (first === this.#awaited?.marker) this.#awaited.seen();
       this.#plain.push({ command: command.toLowerCase(), args: [first, ...rest] });
       return;
     }
