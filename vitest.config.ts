@@ -68,6 +68,7 @@ export default defineConfig({
       project('contract', MINUTE, { globalSetup, isolate: false }),
       project('integration', MINUTE, { globalSetup, isolate: false }),
       project('e2e', 3 * MINUTE, {
+        isolate: false,
         globalSetup,
         exclude: ALONE,
         maxConcurrency: WORLDS,
