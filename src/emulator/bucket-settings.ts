@@ -3,7 +3,7 @@
  *
  * ACL and versioning take effect. Lifecycle rules are only stored: no rule ever deletes an object.
  */
-import { CosFailure, invalidAcl, malformedXml, notEmulated } from './cos-error.ts';
+import { CosFailure, invalidAcl, lockNeedsVersions, malformedXml, notEmulated } from './cos-error.ts';
 import { readLifecycleRules, readVersioningStatus } from './cos-xml.ts';
 import type { Acl, Bucket } from './settings.ts';
 
@@ -56,6 +56,7 @@ export function writeSetting(bucket: Bucket, setting: BucketSetting, { acl, body
     case 'versioning': {
       const status = readVersioningStatus(body.toString());
       if (status === null) throw new CosFailure(malformedXml());
+      if (status === 'Suspended' && bucket.objectLock !== undefined) throw new CosFailure(lockNeedsVersions());
       bucket.versioning = status;
       return;
     }

@@ -12,6 +12,7 @@ import {
   invalidDigest,
   noSuchBucket,
   noSuchKey,
+  objectLocked,
   preconditionFailed,
 } from './cos-error.ts';
 import { BUCKET_HOST } from './cos-hosts.ts';
@@ -29,6 +30,8 @@ export interface CosStores {
   readonly buckets: Bucket[];
   /** The account that may create buckets. */
   readonly appId: string;
+  /** The vendor's clock, ms since 1970. */
+  now(): number;
 }
 
 /** A request to a bucket that exists. */
@@ -103,11 +106,19 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   return body;
 }
 
-/** `x-cos-forbid-overwrite` has no effect in a bucket with versioning. @throws CosFailure if the object exists. */
-export function checkOverwrite({ request, bucket, key, stores }: ObjectCall): void {
+/** A locked object cannot be replaced. A bucket with versions replaces nothing. */
+function isLockedAgainst({ bucket, key, stores }: ObjectCall): boolean {
+  const lockedUntil = stores.objects.get(bucket.name, key)?.lockedUntil ?? 0;
+  return bucket.versioning === undefined && lockedUntil > stores.now();
+}
+
+/** `x-cos-forbid-overwrite` has no effect in a bucket with versioning. @throws CosFailure if the object exists, or is locked. */
+export function checkOverwrite(call: ObjectCall): void {
+  const { request, bucket, key, stores } = call;
+  const exists = stores.objects.get(bucket.name, key) !== undefined;
+  if (exists && isLockedAgainst(call)) throw new CosFailure(objectLocked());
   if (readHeader(request.headers, 'x-cos-forbid-overwrite') !== 'true' || bucket.versioning !== undefined) return;
-  if (stores.objects.get(bucket.name, key) !== undefined)
-    throw new CosFailure({ status: 409, code: 'FileAlreadyExists', message: 'The object exists already.' });
+  if (exists) throw new CosFailure({ status: 409, code: 'FileAlreadyExists', message: 'The object exists already.' });
 }
 
 /** @throws CosFailure if the request does not say where its body ends. */

@@ -21,6 +21,20 @@ export function accessDenied(message: string): CosError {
   return { status: 403, code: 'AccessDenied', message };
 }
 
+/** Tencent documents that a locked object can be neither replaced nor deleted, and not with which error. */
+export function objectLocked(): CosError {
+  return accessDenied('The object is locked until its retention ends.');
+}
+
+/** Versioning cannot be suspended in a bucket with object lock, nor object lock enabled while it is suspended. */
+export function lockNeedsVersions(): CosError {
+  return {
+    status: 409,
+    code: 'InvalidBucketState',
+    message: 'A bucket with object lock must not have suspended versioning.',
+  };
+}
+
 export function noSuchBucket(): CosError {
   return { status: 404, code: 'NoSuchBucket', message: 'The specified bucket does not exist.' };
 }

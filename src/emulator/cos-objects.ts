@@ -27,8 +27,10 @@ import {
   malformedXml,
   noSuchKey,
   noSuchVersion,
+  objectLocked,
   preconditionFailed,
 } from './cos-error.ts';
+import { isDeletionLocked, readLock } from './cos-locks.ts';
 import { readHeader, readRange, readVersionId } from './cos-request.ts';
 import { readDeleteList } from './cos-xml.ts';
 import type { Answer } from './exchange.ts';
@@ -51,12 +53,14 @@ export async function putObject(call: ObjectCall): Promise<Answer> {
   const { request, bucket, key, stores } = call;
   checkLength(request);
   checkOverwrite(call);
+  const lock = readLock(call);
   const checkMd5 = readContentMd5(request);
   const stored = await stores.objects.put({
     bucket: bucket.name,
     key,
     content: request,
     ...readInfo(call),
+    ...lock,
     accept: (received) => {
       checkMd5(received);
       checkOverwrite(call);
@@ -79,6 +83,7 @@ export async function copyObject(call: ObjectCall): Promise<Answer> {
     key,
     content,
     ...info,
+    ...readLock(call),
     accept: () => checkOverwrite(call),
   });
   const xml = `<CopyObjectResult>${[
@@ -145,6 +150,7 @@ async function getContent(
 export async function deleteObject({ request, query, bucket, key, stores }: ObjectCall): Promise<Answer> {
   request.resume();
   const versionId = readVersionId(query);
+  if (isDeletionLocked(stores, bucket, { key, versionId })) throw new CosFailure(objectLocked());
   const affected = await stores.objects.remove(bucket.name, key, versionId);
   if (bucket.versioning === undefined) return answerEmpty(204);
   const affectedId = affected?.versionId ?? versionId;
@@ -161,11 +167,19 @@ export async function deleteObjects({ request, bucket, stores }: BucketCall): Pr
   if (list === null || list.items.length > MAX_DELETED) throw new CosFailure(malformedXml());
   const deleted: string[] = [];
   for (const { key, versionId } of list.items) {
+    if (isDeletionLocked(stores, bucket, { key, versionId })) {
+      const { code, message } = objectLocked();
+      const fields = [element('Key', key), element('Code', code), element('Message', message)];
+      deleted.push(`<Error>${fields.join('')}</Error>`);
+      continue;
+    }
     const affected = await stores.objects.remove(bucket.name, key, versionId);
     deleted.push(deletedXml(key, versionId, affected, bucket));
   }
   const objects = list.items.map(({ key }) => `${bucket.name}/${key}`);
-  const answer = answerXml(`<DeleteResult>${list.isQuiet ? '' : deleted.join('')}</DeleteResult>`);
+  const answer = answerXml(
+    `<DeleteResult>${deleted.filter((each) => !list.isQuiet || each.startsWith('<Error>')).join('')}</DeleteResult>`,
+  );
   return { ...answer, facts: { code: 'OK', objects } };
 }
 

@@ -19,6 +19,7 @@ interface OperationSpec {
 
 const LIST = ['prefix', 'delimiter', 'encoding-type'];
 const STORE = ['x-cos-meta-', 'x-cos-forbid-overwrite', 'x-cos-storage-class', 'x-cos-acl'];
+const LOCK = ['x-cos-object-lock-mode', 'x-cos-object-lock-retain-until-date'];
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'];
 const COPY = [
   'x-cos-copy-source',
@@ -53,12 +54,16 @@ export const OPERATIONS = {
   'GET bucket lifecycle': { name: 'GetBucketLifecycle' },
   'PUT bucket lifecycle': { name: 'PutBucketLifecycle' },
   'DELETE bucket lifecycle': { name: 'DeleteBucketLifecycle' },
+  'GET bucket object-lock': { name: 'GetBucketObjectLockConfiguration' },
+  'PUT bucket object-lock': { name: 'PutBucketObjectLockConfiguration' },
 
   'GET object': { name: 'GetObject', parameters: ['versionId'], headers: CONDITIONS },
   'HEAD object': { name: 'HeadObject', parameters: ['versionId'], headers: CONDITIONS },
-  'PUT object': { name: 'PutObject', headers: STORE },
+  'PUT object': { name: 'PutObject', headers: [...STORE, ...LOCK] },
   'PUT object copy': { name: 'CopyObject', headers: [...STORE, ...COPY, 'x-cos-metadata-directive'] },
   'DELETE object': { name: 'DeleteObject', parameters: ['versionId'] },
+  'GET object retention': { name: 'GetObjectRetention', parameters: ['versionId'] },
+  'PUT object retention': { name: 'PutObjectRetention', parameters: ['versionId'] },
 
   'POST object uploads': { name: 'InitiateMultipartUpload', headers: STORE },
   'PUT object partNumber&uploadId': { name: 'UploadPart' },
@@ -76,7 +81,9 @@ const ADDRESSES: readonly string[] = [
   'delete',
   'lifecycle',
   'location',
+  'object-lock',
   'partNumber',
+  'retention',
   'uploadId',
   'uploads',
   'versioning',
@@ -87,7 +94,7 @@ const ADDRESSES: readonly string[] = [
  * value.
  */
 const OTHER_SUB_RESOURCE =
-  /^(?:accelerate|append|ci-process|cors|domain|domaincertificate|encryption|intelligenttiering|intelligent-tiering|inventory|legal-hold|list-type|logging|notification|object-lock|origin|policy|position|publicAccessBlock|quota|referer|replication|restore|retention|select|select-type|symlink|tagging|versionId|website|worm)$/;
+  /^(?:accelerate|append|ci-process|cors|domain|domaincertificate|encryption|intelligenttiering|intelligent-tiering|inventory|legal-hold|list-type|logging|notification|origin|policy|position|publicAccessBlock|quota|referer|replication|restore|select|select-type|symlink|tagging|versionId|website|worm)$/;
 /** Parameters that every operation understands: signatures, session tokens, and headers to set in the answer. */
 const COMMON_PARAMETER = /^(?:q-[a-z-]+|sign|x-cos-security-token|x-cos-traffic-limit|response-[a-z-]+)$/;
 

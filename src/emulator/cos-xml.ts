@@ -11,6 +11,9 @@ import type { Versioning } from './settings.ts';
 const OPTIONS = { ignoreDeclaration: true, parseTagValue: false } as const;
 /** Elements that may occur several times. */
 const LISTS = ['Rule', 'Object', 'Part'];
+/** The only mode of object lock. */
+export const COMPLIANCE = 'COMPLIANCE';
+const MAX_LOCK_DAYS = 36_500;
 const parser = new XMLParser({ ...OPTIONS, isArray: (name) => LISTS.includes(name) });
 /** Keeps each rule as it was written. */
 const rawParser = new XMLParser({
@@ -35,6 +38,29 @@ export function readLifecycleRules(xml: string): string | null {
   if (Object.keys(configuration).join() !== 'Rule' || !areValidRules(configuration.Rule as readonly unknown[]))
     return null;
   return (raw.Rule as readonly string[]).map((rule) => `<Rule>${rule}</Rule>`).join('');
+}
+
+/** @returns null if the document is not a valid configuration of object lock. */
+export function readObjectLock(xml: string): { readonly days: number | null } | null {
+  const { ObjectLockEnabled: enabled, Rule: rules } = elementOf(parse(xml), 'ObjectLockConfiguration') ?? {};
+  if (enabled !== 'Enabled') return null;
+  if (rules === undefined) return { days: null };
+  const [rule] = Array.isArray(rules) ? rules : [];
+  const { Mode: mode = COMPLIANCE, Days: days } = elementOf(rule, 'DefaultRetention') ?? {};
+  const count = Number(textOf(days));
+  const isValid = mode === COMPLIANCE && Number.isInteger(count) && count >= 1 && count <= MAX_LOCK_DAYS;
+  return isValid ? { days: count } : null;
+}
+
+/** @returns until when the object is to be locked, ms since 1970; null if the document is not a valid retention. */
+export function readRetention(xml: string): number | null {
+  const { Mode: mode, RetainUntilDate: date } = elementOf(parse(xml), 'Retention') ?? {};
+  return mode === COMPLIANCE ? readLockDate(textOf(date)) : null;
+}
+
+/** @param text ISO 8601, e.g. 2022-12-10T08:34:48.000Z. @returns ms since 1970; null if it is no such date. */
+export function readLockDate(text: string): number | null {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/.test(text) ? Date.parse(text) : null;
 }
 
 export interface DeleteList {

@@ -29,6 +29,7 @@ import {
   type Operation,
 } from './cos-context.ts';
 import { type CosError, CosFailure, noSuchBucket } from './cos-error.ts';
+import { getObjectLock, getRetention, putObjectLock, putRetention } from './cos-locks.ts';
 import { copyObject, deleteObject, deleteObjects, putObject, readObject } from './cos-objects.ts';
 import { type CosQuestion, hasSubResource, type OperationKey, operationName, readOperation } from './cos-operations.ts';
 import {
@@ -49,8 +50,6 @@ import type { Arrival } from './stall-detector.ts';
 
 export interface CosOptions extends CosStores {
   readonly credentials: readonly Credentials[];
-  /** The vendor's clock. */
-  now(): number;
 }
 
 const BUCKET_OPERATIONS: Readonly<Partial<Record<OperationKey, Operation<BucketCall>>>> = {
@@ -68,6 +67,8 @@ const BUCKET_OPERATIONS: Readonly<Partial<Record<OperationKey, Operation<BucketC
   'GET bucket lifecycle': getSetting('lifecycle'),
   'PUT bucket lifecycle': putSetting('lifecycle'),
   'DELETE bucket lifecycle': deleteLifecycle,
+  'GET bucket object-lock': getObjectLock,
+  'PUT bucket object-lock': putObjectLock,
 };
 
 const OBJECT_OPERATIONS: Readonly<Partial<Record<OperationKey, Operation<ObjectCall>>>> = {
@@ -76,6 +77,8 @@ const OBJECT_OPERATIONS: Readonly<Partial<Record<OperationKey, Operation<ObjectC
   'PUT object': putObject,
   'PUT object copy': copyObject,
   'DELETE object': deleteObject,
+  'GET object retention': getRetention,
+  'PUT object retention': putRetention,
   'POST object uploads': beginUpload,
   'PUT object partNumber&uploadId': uploadPart,
   'PUT object partNumber&uploadId copy': copyPart,

@@ -32,6 +32,8 @@ export interface ObjectInfo {
   readonly contentType: string;
   /** Other content headers and `x-cos-meta-*`, by lower-case name. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Until when it is locked, ms since 1970. Absent: it never was. */
+  readonly lockedUntil?: number;
   /** The ETag of an object that a multipart upload created. The ETag of every other object is its MD5. */
   readonly multipartEtag?: string;
 }
@@ -154,6 +156,19 @@ export class ObjectStore {
     else this.#histories.delete(name);
     if (removed.kind === 'object') await removeContent(removed);
     return removed;
+  }
+
+  /** Locks a version for longer. @returns null if the version no longer exists. */
+  lock(stored: StoredObject, lockedUntil: number): StoredObject | null {
+    const name = `${stored.bucket}/${stored.key}`;
+    const versions = this.#histories.get(name) ?? [];
+    if (!versions.includes(stored)) return null;
+    const locked = { ...stored, lockedUntil };
+    this.#histories.set(
+      name,
+      versions.map((version) => (version === stored ? locked : version)),
+    );
+    return locked;
   }
 
   /** Adds a version as the newest. It replaces a version with the same id. */

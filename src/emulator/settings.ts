@@ -18,6 +18,8 @@ export interface Bucket {
   versioning?: Versioning;
   /** The `<Rule>` elements, exactly as the caller sent them. */
   lifecycle?: string;
+  /** Absent if object lock was never enabled. `days`: how long an object is locked that is written without lock headers; null: not at all. */
+  objectLock?: { readonly days: number | null };
 }
 
 export interface Credentials {

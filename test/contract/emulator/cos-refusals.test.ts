@@ -47,7 +47,7 @@ async function send({ method, url, query = {}, headers = {}, body }: Asked) {
 
 describe('sub-resources', () => {
   const OF_BUCKETS =
-    'accelerate cors domain encryption intelligenttiering inventory logging notification object-lock origin policy referer replication tagging website something-new';
+    'accelerate cors domain encryption intelligenttiering inventory logging notification origin policy referer replication tagging website something-new';
 
   it('answers MethodNotAllowed by name for sub-resources of a bucket, and changes nothing', async () => {
     for (const name of OF_BUCKETS.split(' ')) {
@@ -75,7 +75,7 @@ describe('sub-resources', () => {
       'restore',
       'append',
       'select',
-      'retention',
+      'legal-hold',
       'imageMogr2/thumbnail/!50p',
     ];
     for (const name of names) {
@@ -117,7 +117,6 @@ describe('headers', () => {
       ['x-cos-server-side-encryption-customer-key', 'x'],
       ['x-cos-storage-class', 'ARCHIVE'],
       ['x-cos-tagging', 'a=b'],
-      ['x-cos-object-lock-mode', 'COMPLIANCE'],
       ['x-cos-copy-source-range', 'bytes=0-1'],
       ['pic-operations', '{}'],
       ['if-none-match', '*'],

@@ -96,6 +96,12 @@ const COVERED: Readonly<Record<string, string>> = {
   'cos ListParts': 'list their parts, and a bucket lists its uploads, page by page',
   'cos PutBucket': 'PUT creates a bucket once',
   'cos PutBucketACL': '?acl can be read and set; buckets are private by default, and public ones can be read unsigned',
+  'cos GetBucketObjectLockConfiguration':
+    'is missing until it is enabled, and then stays, with or without default days',
+  'cos PutBucketObjectLockConfiguration':
+    'is missing until it is enabled, and then stays, with or without default days',
+  'cos GetObjectRetention': 'can be locked for longer, and not for less',
+  'cos PutObjectRetention': 'can be locked for longer, and not for less',
   'cos PutBucketLifecycle': '?lifecycle can be read and set; a bucket has no rules at first',
   'cos PutBucketVersioning': '?versioning can be read and set to each status',
   'cos PutObject': 'accepts a correct Content-MD5 and any key',
@@ -128,6 +134,10 @@ const COVERED: Readonly<Record<string, string>> = {
   'code MissingContentLength': 'answers MissingContentLength for a PUT without a length',
   'code NoSuchBucket': 'answers NoSuchBucket for another region or name',
   'code NoSuchKey': 'answers NoSuchKey for a missing object',
+  'code InvalidBucketState': 'does not go with suspended versioning',
+  'code NoSuchObjectLockConfiguration': 'can be locked for longer, and not for less',
+  'code ObjectLockConfigurationNotFoundError':
+    'is missing until it is enabled, and then stays, with or without default days',
   'code NoSuchLifecycleConfiguration': '?lifecycle can be read and set; a bucket has no rules at first',
   'code NoSuchUpload': 'can be aborted, after which nothing is left of them: NoSuchUpload',
   'code NotImplemented': 'answers NotImplemented by name for headers that ask for something else, and stores nothing',
