@@ -7,16 +7,20 @@ import { type CredentialChain, configuredSource, openCredentials } from '../adap
 import type { CredentialsProvider } from '../adapters/credentials/keys.ts';
 import { createTransport } from '../adapters/http/index.ts';
 import type { Transport } from '../adapters/http/transport.ts';
+import type { BucketAccess } from '../adapters/storage/cos-requests.ts';
 import {
   type CheckedBucket,
   createBucket,
   createFrameSink,
   createLinkIo,
+  createLockedBucket,
   openStagingBucket,
   openStagingFolder,
 } from '../adapters/storage/index.ts';
 import type { Staging } from '../adapters/storage/staging.ts';
-import type { FrameSink } from '../domain/ports.ts';
+import { localFailure } from '../domain/errors/failure.ts';
+import { CODES } from '../domain/errors/index.ts';
+import type { EvidenceBuckets, FrameSink } from '../domain/ports.ts';
 import type { Region } from '../domain/verification/regions.ts';
 import type { Config } from './config.ts';
 
@@ -53,11 +57,27 @@ export function hasCredentials(config: Config): boolean {
   return configuredSource(config.credentials) !== null;
 }
 
+/** Opens the buckets of the evidence. Nothing is called yet. */
+export function openEvidence(
+  configured: ReadonlyMap<Region, string>,
+  access: Pick<BucketAccess, 'credentials' | 'transport'>,
+): EvidenceBuckets {
+  const links = createLinkIo(access.transport);
+  return {
+    of(region, name = configured.get(region)) {
+      if (name !== undefined) return createLockedBucket({ name, region, ...access }, links);
+      const message = `there is no bucket of evidence for ${region}: set BESTFRAME_EVIDENCE_BUCKETS`;
+      throw localFailure(CODES.NO_BUCKET, message, { field: 'BESTFRAME_EVIDENCE_BUCKETS' });
+    },
+  };
+}
+
 export interface OpenStorage {
   /** For reading. */
   readonly sink: FrameSink;
   /** Null if no files are accepted over HTTP. */
   readonly staging: Staging | null;
+  readonly evidence: EvidenceBuckets;
   close(): Promise<void>;
 }
 
@@ -71,6 +91,7 @@ export function openStorage(config: Config): OpenStorage {
   return {
     sink: createFrameSink({ dir: config.framesDir, buckets, transport }),
     staging: openStaging(config, buckets, transport),
+    evidence: openEvidence(config.evidence.buckets, { credentials, transport }),
     close: async () => {
       await credentials.close();
       await transport.close();

@@ -10,6 +10,7 @@ import { type Failure, inputFailure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import type { BreakerTuning } from '../domain/operations/breakers.ts';
 import type { CostSettings } from '../domain/operations/costs.ts';
+import type { EvidenceSettings } from '../domain/operations/evidence.ts';
 import { DEFAULT_LOGIN_LIMITS, type LoginLimits } from '../domain/operations/login-limits.ts';
 import type { Operator } from '../domain/operations/operators.ts';
 import type { SessionLimits } from '../domain/operations/sessions.ts';
@@ -24,6 +25,7 @@ import { DEFAULT_STREAM_LIMITS, type StreamLimits } from '../server/api/event-st
 import type { Edge } from '../server/edge.ts';
 import { deriveCredentials, deriveEnvironmentKeys } from './derive-credentials.ts';
 import {
+  checkEvidence,
   checkSourceHeaders,
   deriveBreakers,
   deriveCosts,
@@ -100,6 +102,7 @@ export interface Config {
   readonly breakers: BreakerTuning;
   readonly costs: CostSettings;
   readonly reuse: { readonly refuse: boolean; readonly ttlMs: number; readonly photoRetries: number };
+  readonly evidence: EvidenceSettings;
   readonly keepFramesMs: number;
   readonly keepSourcesMs: number;
   readonly recordTtlMs: number;
@@ -138,6 +141,7 @@ export function readConfig(env: Env): Config {
   const redis = deriveRedis(parsed.data, faults);
   const staging = deriveStaging(parsed.data, faults);
   checkSourceHeaders(parsed.data, faults);
+  checkEvidence(parsed.data, faults);
   const costs = deriveCosts(parsed.data, faults);
   const webhooks = deriveWebhooks(parsed.data, faults);
   const namespace = deriveNamespace(parsed.data, faults);
@@ -234,6 +238,11 @@ function derivedSettings(settings: ParsedSettings, staging: StagingPlace | null)
       refuse: settings.BESTFRAME_REUSED_LIVE_DATA === 'refuse',
       ttlMs: settings.BESTFRAME_REUSE_DAYS * DAY_MS,
       photoRetries: settings.BESTFRAME_PHOTO_RETRIES,
+    },
+    evidence: {
+      buckets: settings.BESTFRAME_EVIDENCE_BUCKETS,
+      days: settings.BESTFRAME_EVIDENCE_DAYS,
+      folder: settings.BESTFRAME_OBJECT_FOLDER,
     },
     keepFramesMs: settings.BESTFRAME_KEEP_FRAMES_HOURS * HOUR_MS,
     keepSourcesMs: settings.BESTFRAME_KEEP_SOURCES_HOURS * HOUR_MS,

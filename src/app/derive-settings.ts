@@ -93,6 +93,28 @@ function checkStagingDir(dir: string, { BESTFRAME_FILE_ROOTS: roots }: ParsedSet
     faults.push('BESTFRAME_STAGING_DIR is outside BESTFRAME_FILE_ROOTS: choose a folder in one of them, or add it');
 }
 
+/** Evidence needs a bucket of its own in each region that is served, and a key that seals the answers. */
+export function checkEvidence(settings: ParsedSettings, faults: string[]): void {
+  const { BESTFRAME_EVIDENCE_BUCKETS: locked, BESTFRAME_BUCKETS: own, BESTFRAME_REGIONS: regions } = settings;
+  if (locked.size === 0) {
+    if (settings.BESTFRAME_EVIDENCE_DAYS > 0)
+      faults.push('BESTFRAME_EVIDENCE_DAYS is set without BESTFRAME_EVIDENCE_BUCKETS: name a bucket with object lock');
+    return;
+  }
+  if (settings.BESTFRAME_KEY_RING.size === 0)
+    faults.push(
+      'BESTFRAME_EVIDENCE_BUCKETS is set without BESTFRAME_KEY_RING, which seals the answers: set a key ring',
+    );
+  const without = regions.find((region) => !locked.has(region));
+  if (without !== undefined)
+    faults.push(`BESTFRAME_EVIDENCE_BUCKETS names no bucket for ${without}, which BESTFRAME_REGIONS names: add one`);
+  const shared = [...locked.values()].find((name) => [...own.values()].includes(name));
+  if (shared !== undefined)
+    faults.push(
+      `BESTFRAME_EVIDENCE_BUCKETS names ${shared}, which is in BESTFRAME_BUCKETS: use a bucket of its own, because uploads must be deleted and evidence cannot be`,
+    );
+}
+
 /** The values of headers for sources are in files, so there must be a folder for them. */
 export function checkSourceHeaders(settings: ParsedSettings, faults: string[]): void {
   if (settings.BESTFRAME_SOURCE_HEADERS.length > 0 && settings.BESTFRAME_SOURCE_HEADERS_DIR === undefined)

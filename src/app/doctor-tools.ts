@@ -3,7 +3,7 @@ import { createFaceId } from '../adapters/faceid/index.ts';
 import { createTransport } from '../adapters/http/index.ts';
 import { createBucket, createBucketSettings, createLinkIo } from '../adapters/storage/index.ts';
 import { connectProducer } from '../redis/connection.ts';
-import { hasCredentials, lazyCredentials, requireCredentials, transportOptions } from './adapters.ts';
+import { hasCredentials, lazyCredentials, openEvidence, requireCredentials, transportOptions } from './adapters.ts';
 import type { Config } from './config.ts';
 import type { DoctorTools } from './doctor/tools.ts';
 
@@ -28,6 +28,7 @@ export function openDoctorTools(config: Config): DoctorTools {
         return [region, { objects: createBucket(options), settings: createBucketSettings(options) }];
       }),
     ),
+    evidence: openEvidence(config.evidence.buckets, { credentials, transport }),
     close: async () => {
       redis.disconnect();
       await faceId.close();

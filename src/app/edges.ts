@@ -12,10 +12,10 @@ import {
 } from '../adapters/storage/index.ts';
 import { Failure, localFailure } from '../domain/errors/failure.ts';
 import { CODES, classify } from '../domain/errors/index.ts';
-import type { Bucket } from '../domain/ports.ts';
+import type { Bucket, EvidenceBuckets, LockedBucket } from '../domain/ports.ts';
 import type { Region } from '../domain/verification/regions.ts';
 import type { Edges } from '../pipeline/stages/index.ts';
-import { requireCredentials, transportOptions } from './adapters.ts';
+import { openEvidence, requireCredentials, transportOptions } from './adapters.ts';
 import type { Config } from './config.ts';
 
 const BUCKET_CHECK_MS = 10_000;
@@ -30,6 +30,12 @@ export interface OpenEdges {
    * @throws Failure BUCKET_REGION or NO_CREDENTIALS: with either fault, the worker would fail every verification.
    */
   checkBuckets(log: Logger): Promise<void>;
+  readonly evidence: EvidenceBuckets;
+  /**
+   * Looks up each bucket of the evidence. If COS is not reachable, the failure is only logged.
+   * @throws Failure EVIDENCE_BUCKET if a bucket is missing or has no object lock, or if the keys are refused.
+   */
+  checkEvidence(log: Logger): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,9 +63,14 @@ export function openEdges(config: Config, log?: Logger): OpenEdges {
     sink: createFrameSink({ dir: config.framesDir, buckets, transport }),
     bucket: (region) => requireBucket(buckets, region),
   };
+  const evidence = openEvidence(config.evidence.buckets, { credentials, transport });
   return {
     edges,
+    evidence,
     transport,
+    checkEvidence: async (log) => {
+      await Promise.all([...config.evidence.buckets.keys()].map((region) => checkLocked(evidence.of(region), log)));
+    },
     checkBuckets: async (log) => {
       await Promise.all([...buckets.values()].map((bucket) => checkBucket(bucket, log)));
     },
@@ -82,6 +93,22 @@ async function checkBucket(bucket: CheckedBucket, log: Logger): Promise<void> {
       throw new Failure(facts, `${bucket.region}: ${error.message}`);
     }
     log.warn({ event: 'bucket_not_checked', region: bucket.region, code }, 'the bucket could not be checked');
+  }
+}
+
+/** @throws Failure EVIDENCE_BUCKET */
+async function checkLocked(bucket: LockedBucket, log: Logger): Promise<void> {
+  const refuse = (problem: string) => {
+    const message = `${bucket.region}: the bucket of the evidence ${problem}`;
+    throw localFailure(CODES.EVIDENCE_BUCKET, message, { field: 'BESTFRAME_EVIDENCE_BUCKETS' });
+  };
+  try {
+    if (!(await bucket.isEnabled(AbortSignal.timeout(BUCKET_CHECK_MS)))) refuse('has no object lock: enable it');
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code === CODES.EVIDENCE_BUCKET) throw error;
+    if (classify(error).class === 'account') refuse(`cannot be used: ${error.message}`);
+    const facts = { event: 'bucket_not_checked', region: bucket.region, code: error.code };
+    log.warn(facts, 'the bucket of the evidence could not be checked');
   }
 }
 

@@ -255,6 +255,16 @@ export const SETTINGS = {
     .describe(
       'How long the sources of a failed verification are kept, so that it can be [retried](decisions/retry.md). Files that came over HTTP are kept as long. 0 drops them at its end',
     ),
+  BESTFRAME_EVIDENCE_BUCKETS: bucketByRegion
+    .default(new Map())
+    .describe(
+      'Bucket with object lock in each region, for [copies of what decisions were based on](decisions/evidence.md): `ap-singapore=name-appid,…`. Needs `BESTFRAME_KEY_RING`. If unset, nothing is copied',
+    ),
+  BESTFRAME_EVIDENCE_DAYS: wholeNumber(0, 36_500)
+    .default(0)
+    .describe(
+      'For how many days these copies are locked; then they are deleted. 0 copies nothing, except for tenants whose policy says so (`evidenceDays`)',
+    ),
   BESTFRAME_KEEP_RECORDS_DAYS: wholeNumber(1, 3_650)
     .default(30)
     .describe('How long a record is kept after its end. After that, a keyed hash of its key remains for a year'),

@@ -10,7 +10,7 @@ import { Retention } from '../background/retention.ts';
 import { Sweeper } from '../background/sweeper.ts';
 import { NO_OBSERVER, type Observer } from '../domain/operations/process-metrics.ts';
 import { RETRY_LANE } from '../domain/operations/retries.ts';
-import type { WebhookSender } from '../domain/ports.ts';
+import type { EvidenceBuckets, WebhookSender } from '../domain/ports.ts';
 import { receiptOwner } from '../domain/verification/frame-receipt.ts';
 import { maxPaymentsWithoutReview } from '../domain/verification/policy.ts';
 import { REGIONS } from '../domain/verification/regions.ts';
@@ -172,6 +172,7 @@ function createVerifyWorker(
     expiryMs: recordExpiryMs(Math.max(config.recordTtlMs, keepFramesMs)),
     keepFramesMs,
     keepSourcesMs,
+    evidence: config.evidence,
     receiptOwner: receiptOwner(namespace, config),
     demands,
     mode,
@@ -185,8 +186,15 @@ function createVerifyWorker(
 export async function openErase(config: Config, log: Logger): Promise<Running> {
   namespaceOf(config); // If it is missing, fail before anything is open.
   const deployment = await openRedis(config);
-  const { edges, close } = openEdges(config, log);
-  const running = await startErase(config, { deployment, edges }, log);
+  const { edges, evidence, checkEvidence, close } = openEdges(config, log);
+  try {
+    await checkEvidence(log);
+  } catch (error) {
+    deployment.redis.disconnect();
+    await close();
+    throw error;
+  }
+  const running = await startErase(config, { deployment, edges, evidence }, log);
   return {
     ...running,
     stop: stopOnce(async (drainMs) => {
@@ -199,15 +207,21 @@ export async function openErase(config: Config, log: Logger): Promise<Running> {
 }
 
 /** Starts the erase worker and retention on open connections. The caller closes them after `stop`. */
-export async function startErase(config: Config, { deployment, edges }: Opened, log: Logger): Promise<Running> {
+export async function startErase(
+  config: Config,
+  { deployment, edges, evidence }: Opened & { readonly evidence: EvidenceBuckets },
+  log: Logger,
+): Promise<Running> {
   const queues = new Map(config.regions.map((region) => [region, openVerifyQueue(deployment, region)] as const));
-  const { objectFolder, recordTtlMs, mode } = config;
+  const { objectFolder, buckets, recordTtlMs, mode } = config;
   const { staging } = config.api;
   const stagingFolder = staging?.to === 'bucket' ? staging.folder : null;
   const namespace = namespaceOf(config);
-  const worker = new EraseWorker({ deployment, log, objectFolder, stagingFolder, queues, edges });
+  const tenants = new TenantPolicies(deployment);
+  const copying = { evidence, tenants, buckets };
+  const worker = new EraseWorker({ deployment, log, objectFolder, stagingFolder, queues, edges, ...copying });
   const retention = new Retention({
-    ...{ deployment, log, sink: edges.sink, recordTtlMs, keepFramesMs: config.keepFramesMs },
+    ...{ deployment, log, sink: edges.sink, evidence, recordTtlMs, keepFramesMs: config.keepFramesMs },
     receiptOwner: receiptOwner(namespace, config),
     rewriteAof: config.rewriteAof,
   });

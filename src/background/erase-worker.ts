@@ -1,8 +1,8 @@
 /**
- * Deletes a verification's objects in the company's own bucket as soon as the verification has ended. After an erasure on demand,
- * deletes all of the verification's data outside Redis. Each deletion is repeated until it is confirmed. Object keys are computed
- * from id and generation, so an upload is found even if its journal entry was never written. If an upload may still be running, a
- * second pass follows when no upload can be running any more.
+ * Copies the evidence of a verification that has ended, if it is to be kept, and then deletes its objects in the company's own
+ * bucket. After an erasure on demand, deletes all of the verification's data outside Redis. Each copy and each deletion is repeated
+ * until it is confirmed. Object keys are computed from id and generation, so an upload is found even if its journal entry was never
+ * written. If an upload may still be running, a second pass follows when no upload can be running any more.
  */
 import { DelayedError, type Job, Worker } from 'bullmq';
 import { Failure } from '../domain/errors/failure.ts';
@@ -14,6 +14,7 @@ import { drainWorker, JobCount, logWorkerErrors, startWorker } from '../pipeline
 import { bullmqOptions } from '../redis/deployment.ts';
 import type { EraseJob, ForgetJob } from '../redis/erase-queue.ts';
 import { ERASE_QUEUE } from '../redis/names.ts';
+import { type CopyTools, copyEvidence } from './copy-evidence.ts';
 import { deleteObjects, type ErasureTools, finishErasure } from './finish-erasure.ts';
 
 /** Deletions that one worker makes at the same time. */
@@ -22,12 +23,24 @@ const DELETE_TIMEOUT_MS = 60_000;
 const FIRST_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 5 * 60_000;
 
+/** Copies that one worker makes at the same time, so that a bucket of evidence that hangs does not hold up the deletions. */
+const COPY_SLOTS = 4;
+const COPY_TIMEOUT_MS = 120_000;
+/** If all slots for copies are in use, a copy is postponed by one to five times this duration. */
+const BUSY_MS = 1_000;
+
+export interface EraseWorkerOptions extends ErasureTools, CopyTools {
+  readonly edges: ErasureTools['edges'] & CopyTools['edges'];
+}
+
 export class EraseWorker {
   readonly jobs = new JobCount();
-  readonly #options: ErasureTools;
+  /** Copies under way. */
+  #copying = 0;
+  readonly #options: EraseWorkerOptions;
   readonly #worker: Worker<EraseJob | ForgetJob>;
 
-  constructor(options: ErasureTools) {
+  constructor(options: EraseWorkerOptions) {
     this.#options = options;
     this.#worker = new Worker<EraseJob | ForgetJob>(
       ERASE_QUEUE,
@@ -57,14 +70,18 @@ export class EraseWorker {
   async #run(job: Job<EraseJob | ForgetJob>, token: string | undefined): Promise<unknown> {
     const { id, secondPass } = job.data;
     if (typeof secondPass === 'number' && secondPass > Date.now()) return postpone(job, secondPass, token);
+    const copies = 'evidence' in job.data && job.data.evidence !== undefined;
+    if (copies && this.#copying >= COPY_SLOTS)
+      return postpone(job, Date.now() + Math.round(BUSY_MS * (1 + 4 * Math.random())), token);
     let done: unknown;
     try {
+      if (copies) await this.#copy(id);
       done = await this.#delete(job.data, AbortSignal.timeout(DELETE_TIMEOUT_MS));
     } catch (error) {
       const code = error instanceof Failure ? error.code : 'INTERNAL';
       this.#options.log.warn(
         { id, event: 'deletion_failed', job: job.name, code, attempt: job.attemptsMade + 1 },
-        `${job.name} is not confirmed yet; it is tried again`,
+        `${job.name} is not ${copies ? 'done' : 'confirmed'} yet; it is tried again`,
       );
       throw new Error(code); // only the code, because BullMQ keeps and shows an error's text
     }
@@ -72,6 +89,15 @@ export class EraseWorker {
     const again = Date.now() + MAX_UPLOAD_AGE_MS;
     await job.updateData({ ...job.data, secondPass: again });
     return postpone(job, again, token);
+  }
+
+  async #copy(id: string): Promise<void> {
+    this.#copying += 1;
+    try {
+      await copyEvidence(id, this.#options, AbortSignal.timeout(COPY_TIMEOUT_MS));
+    } finally {
+      this.#copying -= 1;
+    }
   }
 
   #delete(data: EraseJob | ForgetJob, signal: AbortSignal): Promise<unknown> {
@@ -82,9 +108,10 @@ export class EraseWorker {
   }
 
   async #erase(
-    { id, region, action, generations, tenant }: EraseJob,
+    { id, region, action, generations, tenant, evidence }: EraseJob,
     signal: AbortSignal,
   ): Promise<{ deleted: number }> {
+    if (evidence === 'only') return { deleted: 0 };
     const { edges, log } = this.#options;
     const objectFolder = tenantFolder(this.#options.objectFolder, tenant ?? null);
     const keys = Array.from({ length: generations }, (_, generation) =>

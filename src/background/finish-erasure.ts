@@ -7,16 +7,19 @@ import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import { localFailure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
-import type { Confirmation, StoredReceipt } from '../domain/operations/erasure.ts';
+import type { Confirmation, EvidenceErasure, StoredReceipt } from '../domain/operations/erasure.ts';
 import { tenantFolder } from '../domain/operations/tenants.ts';
+import type { EvidenceBuckets, LockedObject } from '../domain/ports.ts';
+import { evidenceName, placeText } from '../domain/verification/evidence.ts';
 import { mediumTarget } from '../domain/verification/media.ts';
 import type { Region } from '../domain/verification/regions.ts';
 import type { Edges } from '../pipeline/stages/index.ts';
 import { readClock } from '../redis/clock.ts';
 import type { Deployment } from '../redis/deployment.ts';
 import { clearPendingErasure, noteErasure, readPendingErasure, readReceipt, writeReceipt } from '../redis/erasures.ts';
+import { dropEvidence, postponeEvidence } from '../redis/evidence.ts';
 import type { VerifyJob } from '../redis/job-options.ts';
-import type { Tombstone } from '../redis/record.ts';
+import type { Tombstone } from '../redis/tombstone.ts';
 
 export interface ErasureTools {
   readonly deployment: Deployment;
@@ -25,6 +28,7 @@ export interface ErasureTools {
   readonly stagingFolder: string | null;
   readonly queues: ReadonlyMap<Region, Queue<VerifyJob>>;
   readonly edges: Pick<Edges, 'bucket' | 'sink'>;
+  readonly evidence: EvidenceBuckets;
   readonly log: Logger;
 }
 
@@ -48,6 +52,7 @@ export async function finishErasure(id: string, tools: ErasureTools, signal: Abo
   if (receipt.frame === null)
     await confirm({ frame: await deleteFrame({ id, tenant: receipt.tenant ?? null }, tombstone, tools, signal) });
   if (receipt.job === null) await confirm({ job: await removeJob(id, tombstone, tools) });
+  if (receipt.evidence === null) await confirm({ evidence: await deleteEvidence(tombstone, tools, signal) });
   await confirm({ complete: true });
   await clearPendingErasure(deployment, id);
   const completeAt = await readClock(deployment);
@@ -90,6 +95,32 @@ async function deleteFrame(
   return confirmedBy(first.startsWith('cos:') ? 'COS' : 'file system');
 }
 
+/** Deletes what is not locked any more. Retention deletes the rest when its lock has ended. */
+async function deleteEvidence(
+  { evidence }: Tombstone,
+  { deployment, evidence: buckets }: ErasureTools,
+  signal: AbortSignal,
+): Promise<EvidenceErasure> {
+  const place = evidence?.place ?? null;
+  if (place === null) return 'none';
+  const bucket = buckets.of(place.region, place.bucket);
+  const now = await readClock(deployment);
+  const { versions, locked } = await bucket.removeUnlocked(place.folder, now, signal);
+  if (locked.length === 0) {
+    // A worker that was stopped in the middle of a copy may still finish it: retention looks again when its lock would end.
+    if (evidence?.state !== 'pending') await dropEvidence(deployment, placeText(place));
+    return { ...confirmedBy('COS'), versions };
+  }
+  const lastEnd = Math.max(...locked.map(({ until }) => until));
+  await postponeEvidence(deployment, placeText(place), lastEnd);
+  return { lockedUntil: new Date(lastEnd).toISOString(), objects: namesOf(locked) };
+}
+
+/** @returns each name once. */
+function namesOf(objects: readonly LockedObject[]): string[] {
+  return [...new Set(objects.map(({ key }) => evidenceName(key) ?? 'another object'))];
+}
+
 async function removeJob(id: string, { region }: Tombstone, { queues }: ErasureTools): Promise<Confirmation> {
   const queue = queues.get(region);
   await queue?.remove(id);
@@ -99,6 +130,6 @@ async function removeJob(id: string, { region }: Tombstone, { queues }: ErasureT
   return confirmedBy('Redis');
 }
 
-function confirmedBy<By extends Confirmation['by']>(by: By): Confirmation & { by: By } {
+export function confirmedBy<By extends Confirmation['by']>(by: By): Confirmation & { by: By } {
   return { confirmedAt: new Date().toISOString(), by };
 }

@@ -1,28 +1,32 @@
 /**
- * Deletes frames and records by age, even in an idle deployment. A frame in the frames folder is deleted when it reaches its age
+ * Deletes frames, records and evidence by age, even in an idle deployment. A frame in the frames folder is deleted when it reaches its age
  * limit, or as soon as the caller has acknowledged it. A record is deleted a set time after the end of its verification. A
  * tombstone remains, so that no second verification is paid for under the same idempotency key. The task runs in one erase worker
- * process at a time, but each step tolerates concurrent runs. A legal hold prevents the deletion of frame and record.
+ * process at a time, but each step tolerates concurrent runs. A legal hold prevents the deletion of frame, record and evidence.
  */
 import type { Logger } from 'pino';
 import { Failure } from '../domain/errors/failure.ts';
-import type { FrameSink } from '../domain/ports.ts';
+import type { EvidenceBuckets, FrameSink } from '../domain/ports.ts';
 import { keptFiles } from '../domain/verification/media.ts';
 import { isTerminal } from '../domain/verification/states.ts';
 import { askForRewrite, observeAof } from '../redis/append-only-file.ts';
 import { readClock } from '../redis/clock.ts';
 import type { Deployment } from '../redis/deployment.ts';
 import { lastErasure } from '../redis/erasures.ts';
+import { dropCopy, isToCopy, overdueCopies } from '../redis/evidence.ts';
 import { endedBefore, framesDue, hasFrameDue, postponeFrame, removeFrame, removeFromEnded } from '../redis/indexes.ts';
 import { readJournal } from '../redis/read-records.ts';
 import type { JournalRecord } from '../redis/record.ts';
 import { eraseRecord } from '../redis/scripts/erase-record.ts';
 import { forgetFrame } from '../redis/scripts/forget-frame.ts';
+import { giveUpEvidence } from './copy-evidence.ts';
+import { deleteDueEvidence } from './delete-evidence.ts';
 import { Periodic } from './periodic.ts';
 
 export interface RetentionOptions {
   readonly deployment: Deployment;
   readonly sink: FrameSink;
+  readonly evidence: EvidenceBuckets;
   /** How long a record is kept after the end of the verification. */
   readonly recordTtlMs: number;
   /** How long a frame is kept after it was stored. 0: until somebody deletes the frame. */
@@ -44,9 +48,14 @@ const SCAN_LIMIT_MS = 10 * 60_000;
 /** If a frame cannot be deleted now, its deletion is tried again after this time. */
 const RETRY_MS = 10 * 60_000;
 
+/** A frame that is still to be copied as evidence is looked at again after this time. */
+const COPY_WAIT_MS = 15_000;
+
 export interface Deleted {
   readonly frames: number;
   readonly records: number;
+  /** Verifications whose evidence was deleted. */
+  readonly evidence: number;
 }
 
 export class Retention {
@@ -59,8 +68,8 @@ export class Retention {
     const { deployment, log, everyMs = EVERY_MS } = options;
     const run = async () => {
       const deleted = await this.deleteExpired();
-      if (deleted.frames + deleted.records > 0)
-        log.info({ event: 'expired_deleted', ...deleted }, 'deleted expired frames and records');
+      if (deleted.frames + deleted.records + deleted.evidence > 0)
+        log.info({ event: 'expired_deleted', ...deleted }, 'deleted expired frames, records and evidence');
       await this.tendAof();
     };
     this.#periodic = new Periodic({ deployment, task: 'retention', everyMs, log, run });
@@ -78,9 +87,11 @@ export class Retention {
   async deleteExpired(at?: number): Promise<Deleted> {
     // Redis's clock decides, because a machine whose clock is ahead would delete too early.
     const now = at ?? (await readClock(this.#options.deployment));
+    await this.#giveUpCopies(now);
     return {
       frames: (await this.#deleteFrames(now)) + (await this.#deleteUnrecorded(now)),
       records: await this.#eraseRecords(now - this.#options.recordTtlMs),
+      evidence: await deleteDueEvidence(this.#options, now),
     };
   }
 
@@ -98,6 +109,22 @@ export class Retention {
       );
   }
 
+  /** What was not copied in time is given up, so that its sources do not stay longer. */
+  async #giveUpCopies(now: number): Promise<void> {
+    const { deployment, log } = this.#options;
+    for (const id of await overdueCopies(deployment, now, BATCH)) {
+      const { evidence = null } = (await readJournal(deployment, id)) ?? {};
+      if (evidence === null) await dropCopy(deployment, id);
+      else {
+        await giveUpEvidence(deployment, id, evidence);
+        log.error(
+          { id, event: 'evidence_given_up', code: evidence.missing[0]?.code },
+          'evidence was not copied in time',
+        );
+      }
+    }
+  }
+
   async #deleteFrames(now: number): Promise<number> {
     const { deployment, sink, log } = this.#options;
     let deleted = 0;
@@ -110,6 +137,10 @@ export class Retention {
       }
       if (record.legalHold !== null) {
         await postponeFrame(deployment, id, now + RETRY_MS); // the legal hold may be lifted later
+        continue;
+      }
+      if (await isToCopy(deployment, id)) {
+        await postponeFrame(deployment, id, now + COPY_WAIT_MS);
         continue;
       }
       try {

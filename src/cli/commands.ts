@@ -142,6 +142,10 @@ const PRIVACY: CommandGroup = {
     summary: 'export everything that is stored about one subject, as JSON Lines',
     load: async () => (await import('./privacy/export.ts')).exportCommand,
   },
+  evidence: {
+    summary: 'open the answer in the evidence of a verification, and list the copies with their locks',
+    load: async () => (await import('./privacy/evidence.ts')).evidenceCommand,
+  },
   audit: {
     summary: 'check that no line of the audit log was removed or changed',
     load: async () => (await import('./privacy/audit.ts')).auditCommand,
@@ -177,7 +181,7 @@ const DIAGNOSTICS: CommandGroup = {
 /** Commands that work with the verifications or endpoints of one tenant, and so take `--tenant`. */
 export const TENANT_COMMANDS: ReadonlySet<string> = new Set([
   ...Object.keys(VERIFICATIONS).filter((name) => name !== 'sequence'),
-  ...['held', 'webhooks', 'costs', 'erase', 'legal-hold', 'export', 'support'],
+  ...['held', 'webhooks', 'costs', 'erase', 'legal-hold', 'export', 'evidence', 'support'],
 ]);
 
 export const COMMAND_GROUPS: Readonly<Record<string, CommandGroup>> = {

@@ -17,6 +17,7 @@ export function formatVerification(view: VerificationView | null): string {
     ['decision', formatDecision(view)],
     ['frame', formatFrame(view)],
     ...formatMedia(view),
+    ...formatEvidence(view),
     ['upload', `${view.upload}, ${view.region}, ${view.action}, ${view.lane}, ${view.mode}`],
     ['paid calls', `${view.paidCalls}${view.possiblyPaidCalls > 0 ? ` (and ${view.possiblyPaidCalls} possibly)` : ''}`],
     ...formatCost(view.cost),
@@ -53,6 +54,14 @@ function formatCost(cost: VerificationView['cost']): [label: string, text: strin
 
 function formatMedia({ session }: VerificationView): [label: string, text: string][] {
   return (session?.media ?? []).map(({ name, path, bytes, md5 }) => [name, `${path} (${bytes} bytes, MD5 ${md5})`]);
+}
+
+function formatEvidence({ evidence }: VerificationView): [label: string, text: string][] {
+  if (evidence === null) return [];
+  const { state, objects, missing, lockedUntil } = evidence;
+  const without =
+    missing.length === 0 ? '' : `, without ${missing.map(({ name, code }) => `${name} (${code})`).join(', ')}`;
+  return [['evidence', `${state}: ${objects.join(', ') || '–'}${without}; locked until ${lockedUntil}`]];
 }
 
 function formatFrame({ bestFrame, frame }: VerificationView): string {

@@ -74,6 +74,58 @@ export interface Bucket {
   removeOwned(key: string, owner: string, signal: AbortSignal): Promise<void>;
 }
 
+/** A bucket with object lock, for copies that nobody can delete before a time. */
+export interface LockedBucket {
+  readonly name: string;
+  readonly region: Region;
+  /** Whether object lock is enabled. @throws Failure BUCKET_REGION if there is no such bucket, NO_CREDENTIALS if the keys are refused. */
+  isEnabled(signal: AbortSignal): Promise<boolean>;
+  /**
+   * Writes an object that is locked, and confirms its lock. If the owner has written an object under the key before, only its lock is
+   * checked, and made longer if it ends too early; `open` is not called.
+   * @param open opens the content. @param until end of the lock, ms since 1970.
+   */
+  keep(
+    key: string,
+    open: () => Promise<LockedContent>,
+    lock: { readonly owner: string; readonly until: number },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Reads a small object as text. @returns null if there is none. */
+  read(key: string, limitBytes: number, signal: AbortSignal): Promise<string | null>;
+  /** The objects under a prefix with the ends of their locks, ms since 1970; 0: not locked. */
+  list(prefix: string, signal: AbortSignal): Promise<LockedObject[]>;
+  /**
+   * Deletes every version under a prefix whose lock has ended.
+   * @param prefix a folder with a trailing slash. @param now ms since 1970.
+   */
+  removeUnlocked(
+    prefix: string,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly versions: number; readonly locked: readonly LockedObject[] }>;
+}
+
+export interface LockedContent {
+  readonly sizeBytes: number;
+  /** 32 hex digits. */
+  readonly md5: string;
+  readonly contentType: string;
+  stream(): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export interface LockedObject {
+  readonly key: string;
+  readonly until: number;
+}
+
+/** The buckets of the evidence. */
+export interface EvidenceBuckets {
+  /** @param name a bucket that was configured before; default: the one that is configured. @throws Failure NO_BUCKET */
+  of(region: Region, name?: string): LockedBucket;
+}
+
 export interface Probe {
   readonly sizeBytes: number;
   /** The ETag if it is an MD5 (32 hex digits), else null. */
@@ -98,6 +150,8 @@ export interface PutHead {
   readonly contentType: string;
   /** Id of the verification that writes the object into the company's own bucket. The object's metadata keeps id and MD5. */
   readonly owner?: string;
+  /** Until when COS is to lock the object, ms since 1970. Only in a bucket with object lock. */
+  readonly lockedUntil?: number;
   /** Whether COS must refuse to replace an existing object (code `FileAlreadyExists`). Buckets with versioning ignore this. */
   readonly ifAbsent?: boolean;
 }

@@ -119,10 +119,11 @@ export class AttemptEnds {
   }
 
   async settle(
-    end: Omit<Ending, 'generation' | 'followUps' | 'passed' | 'keepFrameMs' | 'keep' | 'expiryMs'>,
+    end: Omit<Ending, 'generation' | 'followUps' | 'passed' | 'keepFrameMs' | 'keep' | 'evidence' | 'expiryMs'>,
   ): Promise<AttemptEnd> {
     const { journal, outbox, log, keepFramesMs, breakers } = this.#tools;
-    const followUps = followUpsOf(this.#record, 'run');
+    const evidence = this.#record.outcomes.detect === undefined ? null : this.#tools.evidenceOf(this.#record);
+    const followUps = followUpsOf(this.#record, 'run', evidence?.state === 'pending');
     const settled = await this.#lease.guard(
       journal.settle({
         ...end,
@@ -132,9 +133,11 @@ export class AttemptEnds {
         // Only frames in the frames folder are deleted by age. A frame in a bucket belongs to the caller.
         keepFrameMs: this.#record.order?.frame.to === 'file' ? keepFramesMs : 0,
         keep: this.#keptFor(end),
+        evidence,
       }),
     );
     if (settled.kind === 'lost') return { kind: 'lost' };
+    if (settled.kind === 'ok' && evidence !== null && evidence.place === null) await this.#reportNoEvidence();
     if (followUps !== null) await this.#lease.guard(outbox.deliver(endField(this.#record), followUps));
     const state = settled.state ?? end.state;
     const { detect = null } = this.#record.outcomes;
@@ -145,6 +148,13 @@ export class AttemptEnds {
       decision: detect?.decision ?? null,
       code: state === 'completed' ? null : (end.reason?.code ?? null),
     };
+  }
+
+  /** A tenant's policy asks for evidence in a region for which no bucket of evidence is configured. */
+  async #reportNoEvidence(): Promise<void> {
+    const { log, journal } = this.#tools;
+    log.evidenceWithoutBucket();
+    await this.#lease.guard(journal.count('evidenceIncomplete'));
   }
 
   /**

@@ -3,10 +3,12 @@
 import type { CostSettings } from '../domain/operations/costs.ts';
 import type { TenantWall } from '../domain/operations/tenants.ts';
 import type { Tracer } from '../domain/operations/tracing.ts';
+import type { EvidenceRecord } from '../domain/verification/evidence.ts';
 import type { Mode } from '../domain/verification/mode.ts';
 import type { Policy } from '../domain/verification/policy.ts';
 import type { RequirableField } from '../domain/verification/request.ts';
 import type { Outbox } from '../redis/outbox.ts';
+import type { JournalRecord } from '../redis/record.ts';
 import type { Breakers } from './breakers.ts';
 import type { Gate } from './gate.ts';
 import type { Journal } from './journal.ts';
@@ -33,6 +35,8 @@ export interface AttemptTools {
   readonly costs: CostSettings;
   /** How long a frame in the frames folder is kept, ms. 0: until a caller or operator deletes the frame. */
   readonly keepFramesMs: number;
+  /** The evidence of a verification that was decided. Null: none is kept. */
+  readonly evidenceOf: (record: JournalRecord) => EvidenceRecord | null;
   /** How long the sources of a failed verification are kept for a retry, ms. 0: they are dropped when the verification ends. */
   readonly keepSourcesMs: number;
   /** Fields that this deployment requires of every verification. */

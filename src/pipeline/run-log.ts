@@ -6,7 +6,7 @@
  */
 import type { Logger } from 'pino';
 import type { Failure } from '../domain/errors/failure.ts';
-import { type ErrorClass, failureCode } from '../domain/errors/index.ts';
+import { CODES, type ErrorClass, failureCode } from '../domain/errors/index.ts';
 import { dependencyKind } from '../domain/operations/breakers.ts';
 import type { Charge } from '../domain/operations/costs.ts';
 import { codeLabel, isPreflightCatch, NO_OBSERVER, type Observer } from '../domain/operations/process-metrics.ts';
@@ -110,6 +110,11 @@ export class RunLog {
     if (move.to === 'later') this.#observer.count('retries', { stage, class: kind });
     if (move.to === 'rewind') this.#observer.count('rewinds', { stage, code: codeLabel(code) });
     if (isPreflightCatch(stage, kind)) this.#observer.count('preflightCatches', { stage, code: codeLabel(code) });
+  }
+
+  evidenceWithoutBucket(): void {
+    const text = 'the tenant’s policy asks for evidence, and no bucket of evidence is configured for the region';
+    this.#log.error({ event: 'evidence_without_bucket', code: CODES.NO_BUCKET }, text);
   }
 
   held(reason: Reason): void {

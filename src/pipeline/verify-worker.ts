@@ -10,6 +10,7 @@ import { Failure } from '../domain/errors/failure.ts';
 import { CODES, explain } from '../domain/errors/index.ts';
 import type { BreakerTuning } from '../domain/operations/breakers.ts';
 import type { CostSettings } from '../domain/operations/costs.ts';
+import { type EvidenceSettings, planEvidence } from '../domain/operations/evidence.ts';
 import type { Observer } from '../domain/operations/process-metrics.ts';
 import {
   findForbiddenPlace,
@@ -42,7 +43,7 @@ import type { AttemptStart } from '../redis/scripts/begin-attempt.ts';
 import type { TenantPolicies } from '../redis/tenant-policies.ts';
 import { Attempt } from './attempt.ts';
 import type { AttemptEnd } from './attempt-ends.ts';
-import type { ReusePolicy } from './attempt-tools.ts';
+import type { AttemptTools, ReusePolicy } from './attempt-tools.ts';
 import { Breakers } from './breakers.ts';
 import type { Gate } from './gate.ts';
 import { Journal } from './journal.ts';
@@ -79,6 +80,7 @@ export interface VerifyWorkerOptions {
   readonly expiryMs: number;
   readonly keepFramesMs: number;
   readonly keepSourcesMs: number;
+  readonly evidence: EvidenceSettings;
   /** The keyed hash that marks the receipts of this deployment. */
   readonly receiptOwner: string;
   readonly mode: Mode;
@@ -261,6 +263,15 @@ export class VerifyWorker {
     }
   }
 
+  /** The tenant's policy says for how many days evidence is kept; else the settings do. */
+  async #evidenceFor(tenant: string | null): Promise<AttemptTools['evidenceOf']> {
+    const { evidence, tenants } = this.#options;
+    const policy = tenant === null ? null : await tenants.policyOf(tenant);
+    const days = policy?.evidenceDays ?? evidence.days;
+    return ({ id, region, decidedAt, evidence: before }) =>
+      planEvidence({ id, tenant, region, decidedAt: decidedAt ?? Date.now(), before }, evidence, days);
+  }
+
   /** A policy that was widened just now may be missing from the cache. So before a place is refused, the policy is read again. */
   async #wallOf({ id, tenant, order }: JournalRecord): Promise<TenantWall | null> {
     if (tenant === null) return null;
@@ -304,6 +315,7 @@ export class VerifyWorker {
     const log = new RunLog(this.#options.log, id, this.#options.observer, record);
     if (start.verdict === 'go') log.began(start.now);
     const { tenant } = record;
+    const evidenceOf = await lease.guard(this.#evidenceFor(tenant));
     const wall = start.verdict === 'go' ? await lease.guard(this.#wallOf(record)) : null;
     const breakers = new Breakers({ deployment, id, region, tuning, seen: start.breakers, log });
     const shared = {
@@ -316,6 +328,7 @@ export class VerifyWorker {
       objectFolder: tenantFolder(objectFolder, tenant),
       mode,
       reuse,
+      evidenceOf,
       keepFramesMs: shorter(keepFramesMs, wall?.policy.keepFramesHours),
       keepSourcesMs: Math.min(keepSourcesMs, hoursMs(wall?.policy.keepSourcesHours)),
       demands,

@@ -15,7 +15,7 @@ import { ERASE_QUEUE } from './names.ts';
  */
 export type SecondPass = 'required' | number;
 
-/** Deletes a verification's objects in the company's own bucket. Their keys are derived from id and generation. */
+/** Copies evidence, then deletes a verification's objects in the company's own bucket. Their keys are derived from id and generation. */
 export interface EraseJob {
   readonly id: string;
   readonly region: Region;
@@ -24,6 +24,8 @@ export interface EraseJob {
   /** Absent: the verification has no tenant. */
   readonly tenant?: string;
   readonly secondPass?: SecondPass;
+  /** Evidence is copied before the deletion (`first`), or there is nothing to delete (`only`). Absent: no evidence is kept. */
+  readonly evidence?: 'first' | 'only';
 }
 
 /** Finishes an erasure on demand. What to delete is in the tombstone, not in the job, because dashboards show a job's data. */

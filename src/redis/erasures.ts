@@ -2,7 +2,7 @@
 import type { StoredReceipt } from '../domain/operations/erasure.ts';
 import type { Deployment } from './deployment.ts';
 import { TOMBSTONE_TTL_MS } from './job-options.ts';
-import { readTombstone, type Tombstone } from './record.ts';
+import { readTombstone, type Tombstone } from './tombstone.ts';
 
 /** @returns null if nothing was erased under this id, or its receipt has expired. */
 export async function readReceipt({ redis, names }: Deployment, id: string): Promise<StoredReceipt | null> {
@@ -11,7 +11,11 @@ export async function readReceipt({ redis, names }: Deployment, id: string): Pro
 }
 
 export async function writeReceipt({ redis, names }: Deployment, receipt: StoredReceipt): Promise<void> {
-  await redis.set(names.receipt(receipt.id), JSON.stringify(receipt), 'PX', TOMBSTONE_TTL_MS);
+  const { evidence = null } = receipt;
+  const lockedUntil = evidence === null || evidence === 'none' ? undefined : evidence.lockedUntil;
+  const lockLeftMs = lockedUntil === undefined ? 0 : Date.parse(lockedUntil) - Date.now();
+  const ttlMs = TOMBSTONE_TTL_MS + Math.max(0, lockLeftMs); // it must report the deletion of evidence after its lock
+  await redis.set(names.receipt(receipt.id), JSON.stringify(receipt), 'PX', ttlMs);
 }
 
 /** @returns what must still be deleted, or null if nothing is left. @throws Failure SEAL_KEY_MISSING */
@@ -31,5 +35,5 @@ export async function noteErasure({ redis, names }: Deployment, at: number): Pro
 
 /** Call this when everything is deleted. The tombstone then records only that the verification was erased. */
 export async function clearPendingErasure({ redis, names }: Deployment, id: string): Promise<void> {
-  await redis.hdel(names.journal(id), 'rq', 'stored', 'src', 'pending');
+  await redis.hdel(names.journal(id), 'rq', 'stored', 'src', 'ev', 'pending');
 }

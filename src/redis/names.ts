@@ -119,6 +119,12 @@ export interface Names {
   history(id: string): string;
   /** What a retry of an ended verification needs. The key expires by itself. */
   kept(id: string): string;
+  /** What the copies of a verification's evidence are made of. The key expires by itself. */
+  toCopy(id: string): string;
+  /** Verifications whose evidence is to be copied, by the time at which this is given up. */
+  readonly copies: string;
+  /** Places of evidence, by the end of its lock. */
+  readonly evidence: string;
   gate(region: Region, call: GatedCall): GateKeys;
   /** Sessions that wait, by the result call that asks for their results. */
   waits(region: Region, call: ResultCall): WaitKeys;
@@ -177,6 +183,7 @@ export function createNames(prefix: string): Names {
     sequence: (id) => `${prefix}:sequence:${id}`,
     webhook: (name) => `${prefix}:webhook:${name}`,
     journal: (id) => `${prefix}:v:${id}`,
+    ...evidenceNames(prefix),
     kept: (id) => `${prefix}:kept:${id}`,
     history: (id) => `${prefix}:h:${id}`,
     gate: (region, call) => {
@@ -196,6 +203,10 @@ export function createNames(prefix: string): Names {
       return { job: `${queue}:${id}`, lock: `${queue}:${id}:lock`, stalled: `${queue}:stalled` };
     },
   };
+}
+
+function evidenceNames(prefix: string): Pick<Names, 'toCopy' | 'copies' | 'evidence'> {
+  return { toCopy: (id) => `${prefix}:copy:${id}`, copies: `${prefix}:copies`, evidence: `${prefix}:evidence` };
 }
 
 function waitNames(prefix: string, region: Region, call: ResultCall): WaitKeys {

@@ -65,16 +65,18 @@ type Ended = Pick<
 /**
  * The follow-ups of an end: notify the endpoint and, if any run has ever begun, delete the objects of all generations in the
  * company's own bucket.
+ * @param keepsEvidence whether evidence is to be copied.
  * @param endedBy who ends the verification. `run`: an attempt, which then does not count as a run that may still be going on.
  */
-export function followUpsOf(record: Ended, endedBy: 'run' | 'outside'): FollowUps | null {
+export function followUpsOf(record: Ended, endedBy: 'run' | 'outside', keepsEvidence = false): FollowUps | null {
   const { id, region, action, upload, generation, starts, unreportedRuns, tenant } = record;
   const erase: EraseJob = { id, region, action, generations: generation + 1, ...(tenant === null ? {} : { tenant }) };
   const otherRuns = unreportedRuns - (endedBy === 'run' ? 1 : 0);
+  const deletes = upload === 'own-bucket' && starts > 0;
+  const evidence = keepsEvidence ? ({ evidence: deletes ? 'first' : 'only' } as const) : {};
+  const secondPass = deletes && otherRuns > 0 ? ({ secondPass: 'required' } as const) : {};
   const followUps: FollowUps = {
-    ...(upload === 'own-bucket' && starts > 0
-      ? { erase: otherRuns > 0 ? { ...erase, secondPass: 'required' } : erase }
-      : {}),
+    ...(deletes || keepsEvidence ? { erase: { ...erase, ...secondPass, ...evidence } } : {}),
     ...notification(record, 'ended'),
   };
   return Object.keys(followUps).length === 0 ? null : followUps;

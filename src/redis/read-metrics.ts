@@ -2,6 +2,7 @@
  * Reads the metrics of a deployment in a few round trips, even if the backlog is long. So a scrape every few seconds is cheap.
  */
 import type { Queue } from 'bullmq';
+import { COPY_WITHIN_MS } from '../domain/operations/evidence.ts';
 import { COUNTERS, type Metrics, type TenantCounts } from '../domain/operations/metrics.ts';
 import { RESULT_CALLS } from '../domain/verification/flows.ts';
 import { REGIONS, type Region } from '../domain/verification/regions.ts';
@@ -9,6 +10,7 @@ import { readBreakers } from './breakers.ts';
 import { openPipeline, repliesOf } from './connection.ts';
 import { readCostMetrics, readCosts, readLedgerDay } from './costs.ts';
 import type { Deployment } from './deployment.ts';
+import { countCopies } from './evidence.ts';
 import { readGates } from './gates.ts';
 import { oldestLive } from './indexes.ts';
 import { readOldest } from './oldest.ts';
@@ -35,7 +37,7 @@ export async function readMetrics(
     oldestIds,
     waitingSessions,
     outbox,
-    toErase,
+    erasing,
     toNotify,
     dead,
     costs,
@@ -52,7 +54,7 @@ export async function readMetrics(
     oldestLive(deployment, OLDEST_READ),
     countWaitingSessions(deployment),
     redis.hlen(names.outbox),
-    erase.getJobCounts('waiting', 'active', 'delayed'),
+    countErasing(deployment, erase, now),
     notify.getJobCounts('waiting', 'active', 'delayed'),
     notify.getFailedCount(),
     readCostMetrics(deployment, now),
@@ -75,7 +77,7 @@ export async function readMetrics(
     oldestMs: oldest.length === 0 ? null : Math.max(...oldest.map(({ ageMs }) => ageMs)),
     oldest,
     outbox,
-    toErase: sumOf(toErase),
+    ...erasing,
     toNotify: sumOf(toNotify),
     deadNotifications: dead,
     costs,
@@ -95,6 +97,15 @@ async function countWaitingSessions({ redis, names }: Deployment): Promise<numbe
   }
   const counts = await repliesOf(pipeline.exec());
   return counts.reduce<number>((sum, count) => sum + Number(count), 0);
+}
+
+async function countErasing(deployment: Deployment, erase: Queue, now: number) {
+  const [jobs, { waiting, firstUntil }] = await Promise.all([
+    erase.getJobCounts('waiting', 'active', 'delayed'),
+    countCopies(deployment),
+  ]);
+  const oldestMs = firstUntil === null ? null : Math.max(0, now + COPY_WITHIN_MS - firstUntil);
+  return { toErase: sumOf(jobs), evidence: { waiting, oldestMs } };
 }
 
 async function readTenants(deployment: Deployment, listed: readonly string[]): Promise<TenantCounts[]> {

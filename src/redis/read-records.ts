@@ -15,7 +15,7 @@ export async function readJournal({ redis, names, sealer }: Deployment, id: stri
 }
 
 /**
- * Paths of the `file` sources, and `cos:<region>/<bucket>/<key>` of the `cos` sources, that are in a journal or kept for a retry, in the order of the ids. An element is null if there is
+ * Paths of the `file` sources, and `cos:<region>/<bucket>/<key>` of the `cos` sources, that are in a journal, or kept for a retry or for evidence, in the order of the ids. An element is null if there is
  * no journal, if the sources were dropped when the verification ended, or if this process lacks the key to read them.
  */
 export async function readSourceFiles(
@@ -24,11 +24,12 @@ export async function readSourceFiles(
 ): Promise<(readonly string[] | null)[]> {
   if (ids.length === 0) return [];
   const pipeline = openPipeline(redis);
-  for (const id of ids) pipeline.hget(names.journal(id), 'src').hget(names.kept(id), 'src');
+  for (const id of ids)
+    pipeline.hget(names.journal(id), 'src').hget(names.kept(id), 'src').hget(names.toCopy(id), 'src');
   const replies = (await pipeline.exec()) ?? [];
   for (const [error] of replies) if (error !== null) throw redisFailure(error);
   return ids.map((id, index) => {
-    const src = replies[index * 2]?.[1] ?? replies[index * 2 + 1]?.[1];
+    const src = replies[index * 3]?.[1] ?? replies[index * 3 + 1]?.[1] ?? replies[index * 3 + 2]?.[1];
     return typeof src === 'string' ? filesIn(sealer, id, src) : null;
   });
 }
@@ -60,7 +61,7 @@ export type Presence =
   | {
       readonly status: 'present';
       readonly state: State;
-      /** Whether the sources of an ended verification are kept, so that it can be retried. */
+      /** Whether the sources of an ended verification are kept, so that it can be retried, or until its evidence is copied. */
       readonly keepsSources: boolean;
     }
   | { readonly status: 'erased' | 'missing' };
@@ -69,7 +70,7 @@ export type Presence =
 export async function readPresence({ redis, names }: Deployment, ids: readonly string[]): Promise<Presence[]> {
   if (ids.length === 0) return [];
   const pipeline = openPipeline(redis);
-  for (const id of ids) pipeline.hmget(names.journal(id), 'state', 'erased').exists(names.kept(id));
+  for (const id of ids) pipeline.hmget(names.journal(id), 'state', 'erased').exists(names.kept(id), names.toCopy(id));
   const replies = (await pipeline.exec()) ?? [];
   return ids.map((_, index) => {
     const [error, fields] = replies[index * 2] ?? [null, []];
@@ -77,6 +78,6 @@ export async function readPresence({ redis, names }: Deployment, ids: readonly s
     if (error !== null || keptError !== null) throw redisFailure(error ?? keptError);
     const [state = null, erased = null] = fields as [State | null, string | null];
     if (erased !== null) return { status: 'erased' };
-    return state === null ? { status: 'missing' } : { status: 'present', state, keepsSources: kept === 1 };
+    return state === null ? { status: 'missing' } : { status: 'present', state, keepsSources: Number(kept) > 0 };
   });
 }

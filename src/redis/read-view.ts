@@ -9,6 +9,7 @@ import { traceIdOf } from '../domain/operations/tracing.ts';
 import { stagesOf } from '../domain/verification/actions.ts';
 import { type Advice, adviseOn, outlookOf } from '../domain/verification/advice.ts';
 import { type Cost, MICROS } from '../domain/verification/cost.ts';
+import { viewOfEvidence } from '../domain/verification/evidence.ts';
 import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import { MEDIA_TYPES } from '../domain/verification/media.ts';
@@ -102,6 +103,7 @@ function viewOf(record: JournalRecord, history: readonly HistoryEntry[], surroun
     lateAnswer: record.hasLateAnswer,
     decidedAt: record.decidedAt === null ? null : iso(record.decidedAt),
     endedAt: record.endedAt === null ? null : iso(record.endedAt),
+    evidence: record.evidence === null ? null : viewOfEvidence(record.evidence),
     retries: record.retries,
     webhook: record.webhook,
     metadata: record.metadata,

@@ -7,7 +7,8 @@ import { CODES } from '../domain/errors/index.ts';
 import { parseTraceparent } from '../domain/operations/tracing.ts';
 import { type ActionName, stagesOf } from '../domain/verification/actions.ts';
 import { isSuccess } from '../domain/verification/decision.ts';
-import { FLOWS, isFlow, type MediaName, type ResultCall } from '../domain/verification/flows.ts';
+import type { EvidenceRecord } from '../domain/verification/evidence.ts';
+import { FLOWS, isFlow, type ResultCall } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import type { LegalHold } from '../domain/verification/legal-hold.ts';
 import type { Mode } from '../domain/verification/mode.ts';
@@ -22,7 +23,7 @@ import type {
   UploadOutcome,
 } from '../domain/verification/outcomes.ts';
 import type { Region } from '../domain/verification/regions.ts';
-import type { Consent, FrameTarget, Lane, Order, UploadWay, Verification } from '../domain/verification/request.ts';
+import type { Consent, Lane, Order, UploadWay, Verification } from '../domain/verification/request.ts';
 import type { Session } from '../domain/verification/session-request.ts';
 import { type Decision, type FrameState, STAGES, type StageName, type State } from '../domain/verification/states.ts';
 import type { WaitedFor } from '../domain/verification/view.ts';
@@ -107,6 +108,8 @@ export interface JournalRecord {
   readonly stored: StoredFrame | null;
   /** What a session stored besides its frame. */
   readonly media: readonly StoredMedium[];
+  /** Null: no evidence is kept, or none any more. */
+  readonly evidence: EvidenceRecord | null;
   /** What the result of a session says besides the decision; null before the result. */
   readonly session: SessionResult | null;
   /** Whether it is a session that waits without a job. */
@@ -266,6 +269,7 @@ export function readRecord(id: string, stored: Readonly<Record<string, string>>,
     frame: (hash.frame as FrameState | undefined) ?? 'none',
     stored: json<StoredFrame>(hash.stored),
     media: json<StoredMedium[]>(hash.media) ?? [],
+    evidence: json<EvidenceRecord>(hash.ev),
     session: json<SessionResult>(hash.ses),
     isParked: hash.parked !== undefined,
     toldAt: number(hash.toldAt),
@@ -291,39 +295,6 @@ export function readRecord(id: string, stored: Readonly<Record<string, string>>,
     openIntent,
     outcomes: readOutcomes(hash),
     attempts: readAttempts(hash),
-  };
-}
-
-/** What an erasure on demand still has to delete outside Redis. */
-export interface Tombstone {
-  readonly region: Region;
-  readonly upload: UploadWay;
-  readonly stored: StoredFrame | null;
-  /** Where the frame would have been stored. A worker may have stored it there just when the record was erased. */
-  readonly target: FrameTarget | null;
-  /** What a session wanted besides the frame; it may be stored too. */
-  readonly media: readonly MediaName[];
-  /** What it had stored, if it had ended. */
-  readonly storedMedia: readonly StoredMedium[];
-}
-
-/** @returns null if nothing is left to delete. @throws Failure SEAL_KEY_MISSING */
-export function readTombstone(id: string, hash: Readonly<Record<string, string>>, sealer: Sealer): Tombstone | null {
-  if (hash.erased === undefined || hash.pending === undefined) return null;
-  const open = (field: string) => {
-    const value = hash[field];
-    return value === undefined ? undefined : sealer.open(id, field, value);
-  };
-  const { region, upload } = readRequest(hash.rq);
-  const order = json<Pick<Order, 'frame' | 'session'>>(open('src'));
-  const media = json<StoredMedium[]>(open('media')) ?? [];
-  return {
-    region,
-    upload,
-    stored: json<StoredFrame>(open('stored')),
-    target: order?.frame ?? null,
-    media: order?.session?.media ?? [],
-    storedMedia: media,
   };
 }
 

@@ -61,7 +61,7 @@ const AT_REST: readonly (readonly [RegExp, number | null])[] = [
   [/^h:v\w+$/, null],
   [/^receipt:v\w+$/, null],
   [/^kept:v\w+$/, null], // the sources of a failed verification; Redis expires them
-  [/^(ended|answered|frames)$/, null],
+  [/^(ended|answered|frames|evidence)$/, null],
   [/^subject:/, null],
   [
     /^(counters|sweeper|retention|webhooks|budget|mode|namespace|aof(:asked)?|workers|turns:[\w-]+|probe|feeder)$/,

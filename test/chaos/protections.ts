@@ -234,7 +234,7 @@ export const PROTECTIONS: readonly Protection[] = [
   },
   {
     name: 'deleting the journal on erasure',
-    changes: [lua("redis.call('DEL', journalKey, historyKey, keptKey)", '')],
+    changes: [lua("redis.call('DEL', journalKey, historyKey, keptKey, toCopyKey)", '')],
     breaks: 'I12',
     exposedBy: erasedByCommand,
   },

@@ -18,6 +18,7 @@ import { openErase, openNotify, openVerify } from '../../src/app/workers.ts';
 import { freePort } from '../../src/dev/free-port.ts';
 import { startWorker } from '../../src/dev/worker-process.ts';
 import { createToken } from '../../src/domain/operations/api-keys.ts';
+import { COPY_WITHIN_MS } from '../../src/domain/operations/evidence.ts';
 import type { VerificationRequest } from '../../src/domain/verification/request.ts';
 import { sampleVideo } from '../../src/emulator/samples.ts';
 import { followUpsOf, runsOf } from '../../src/redis/outbox.ts';
@@ -322,6 +323,14 @@ const BREAKS: readonly Break[] = [
       await ended('stays-2');
     },
     look: ['bestframe doctor', /delete.*AccessDenied/],
+  },
+  {
+    alert: 'BestframeEvidenceLate',
+    what: 'a verification ended two hours ago, and its evidence is not copied',
+    breakIt: async () => {
+      await rig.redis.zadd(rig.names.copies, Date.now() + COPY_WITHIN_MS - 2 * 3_600_000, 'v-not-copied');
+    },
+    look: ['bestframe status', /evidence of 1 verification is not copied, for up to 2 h/],
   },
   {
     alert: 'BestframeMachineFault',

@@ -76,10 +76,10 @@ it('a rewrite that Redis began by itself counts too', async () => {
 });
 
 it('the erase worker asks by itself after an erasure if it is told to, once', async () => {
-  const { edges, close } = openEdges(rig.config);
+  const { edges, evidence, close } = openEdges(rig.config);
   const retention = (rewriteAof: boolean) =>
     new Retention({
-      ...{ deployment: rig.deployment, sink: edges.sink, recordTtlMs: 1e9, keepFramesMs: 1e9, rewriteAof },
+      ...{ deployment: rig.deployment, sink: edges.sink, evidence, recordTtlMs: 1e9, keepFramesMs: 1e9, rewriteAof },
       ...{ receiptOwner: receiptOwner(namespaceOf(rig.config), rig.config), log: pino({ level: 'silent' }) },
     });
   const rewrites = async () => /aof_rewrites:(\d+)/.exec(await server.admin.info('persistence'))?.[1];

@@ -3,8 +3,10 @@
  * call log shows these actions. A test fails if an action is missing in a policy, and also if a policy permits an action that
  * nobody calls.
  */
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { openStorage } from '../../src/app/adapters.ts';
 import { readConfig } from '../../src/app/config.ts';
@@ -12,6 +14,8 @@ import { bucketFolders } from '../../src/app/doctor/bucket-folders.ts';
 import { diagnose } from '../../src/app/doctor/diagnose.ts';
 import { initBucket } from '../../src/app/doctor/init-bucket.ts';
 import { openDoctorTools } from '../../src/app/doctor-tools.ts';
+import { openEdges } from '../../src/app/edges.ts';
+import { readEvidence } from '../../src/app/read-evidence.ts';
 import type { VerificationRequest } from '../../src/domain/verification/request.ts';
 import type { CallEntry } from '../../src/emulator/control.ts';
 import { sampleDeviceData, sampleImage, sampleLiveData, sampleVideo } from '../../src/emulator/samples.ts';
@@ -21,6 +25,7 @@ import { createRig, type Rig } from '../support/rig.ts';
 const REGION = 'ap-singapore';
 const OWN = 'faces-1250000000';
 const VERSIONED = 'versioned-1250000000';
+const LOCKED = 'evidence-1250000000';
 const FOLDER = join(import.meta.dirname, '..', '..', 'deploy', 'cam');
 const ASKED = { by: 'officer', why: 'asked by letter' };
 
@@ -32,6 +37,7 @@ beforeAll(async () => {
     emulator: { qps: {} },
     buckets: [
       { name: OWN, region: REGION },
+      { name: LOCKED, region: REGION, objectLock: { days: null } },
       { name: VERSIONED, region: REGION, acl: 'public-read', versioning: 'Enabled' },
     ],
   });
@@ -59,6 +65,14 @@ function camAction({ service, action, objects = [] }: CallEntry): string | null 
 async function calledActions(): Promise<string[]> {
   return [...new Set((await rig.control.calls()).flatMap((call) => camAction(call) ?? []))].sort();
 }
+
+const content = async () => ({
+  ...{ sizeBytes: 4, md5: createHash('md5').update('text').digest('hex'), contentType: 'text/plain' },
+  async *stream() {
+    yield Buffer.from('text');
+  },
+  close: async () => undefined,
+});
 
 async function verify(key: string, more: Partial<VerificationRequest> = {}): Promise<string> {
   const { id } = await rig.client.enqueue(await rig.request(key, { card: 'match' }, more));
@@ -135,6 +149,29 @@ it('staging.json: files over HTTP that are staged in the own bucket', async () =
   expect(cos.sort()).toEqual(permitted('staging').sort());
 });
 
+it('evidence.json: copies, reads, locks that become longer, and deletions in the bucket of the evidence', async () => {
+  const config = readConfig({
+    ...rig.env,
+    BESTFRAME_EVIDENCE_BUCKETS: `${REGION}=${LOCKED}`,
+    BESTFRAME_EVIDENCE_DAYS: '1',
+    BESTFRAME_KEY_RING: `k1:${Buffer.alloc(32).toString('base64')}`,
+  });
+  const { evidence, checkEvidence, close } = openEdges(config);
+  const log = pino({ level: 'silent' });
+  await checkEvidence(log);
+  const bucket = evidence.of(REGION);
+  const signal = AbortSignal.timeout(20_000);
+  const until = Date.now() + 60_000;
+  for (const end of [until, until + 30_000])
+    await bucket.keep('bestframe/v1/answer.sealed', content, { owner: 'v1', until: end }, signal);
+  expect(await readEvidence(config, evidence, 'v2', signal)).toBeNull();
+  expect(await bucket.read('bestframe/v1/answer.sealed', 100, signal)).toBe('text');
+  await rig.control.settings({ clockSkewMs: 120_000 });
+  expect(await bucket.removeUnlocked('bestframe/v1/', Date.now() + 120_000, signal)).toMatchObject({ versions: 1 });
+  await close();
+  expect(await calledActions()).toEqual(permitted('evidence').sort());
+});
+
 it('doctor.json: all checks, and --live', async () => {
   const tools = openDoctorTools(rig.config);
   const { checks } = await diagnose(rig.config, tools, { live: true });
@@ -170,6 +207,7 @@ it('every policy has the form that CAM takes, and permits no action everywhere i
     'assume-role.json',
     'bucket-init.json',
     'doctor.json',
+    'evidence.json',
     'staging.json',
     'worker.json',
   ]);

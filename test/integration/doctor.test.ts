@@ -21,6 +21,7 @@ const GOOD = 'good-1250000000';
 const HONGKONG = 'hongkong-1250000000';
 const PUBLIC = 'public-1250000000';
 const VERSIONED = 'versioned-1250000000';
+const LOCKED = 'evidence-1250000000';
 const REGION = 'ap-singapore';
 const RULE =
   '<Rule><ID>other &amp; older</ID><Filter><Prefix>archive/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>400</Days></Expiration></Rule>';
@@ -38,6 +39,7 @@ beforeAll(async () => {
     buckets: [
       { name: GOOD, region: REGION, lifecycle: ONE_DAY },
       { name: HONGKONG, region: 'ap-hongkong' },
+      { name: LOCKED, region: REGION, objectLock: { days: 30 } },
       { name: PUBLIC, region: REGION, acl: 'public-read', lifecycle: RULE },
       { name: VERSIONED, region: REGION, versioning: 'Enabled', lifecycle: RULE + TAGGED },
     ],
@@ -81,6 +83,35 @@ async function redisWith(appendonly: boolean, ...args: string[]): Promise<string
   servers.push(server);
   return server.url;
 }
+
+const evidenceIn = (bucket: string) => ({
+  BESTFRAME_EVIDENCE_BUCKETS: `${REGION}=${bucket}`,
+  BESTFRAME_KEY_RING: `k1:${Buffer.alloc(32).toString('base64')}`,
+});
+
+describe('a bucket of evidence', () => {
+  it('passes if it has object lock, and fails if it has none, or does not exist', async () => {
+    const name = `evidence.${REGION}`;
+    expect(checkNamed(await doctor(evidenceIn(LOCKED)), name)).toMatchObject({ status: 'ok' });
+    expect(checkNamed(await doctor(evidenceIn(PUBLIC)), name)).toMatchObject({
+      status: 'fail',
+      found: expect.stringContaining('no object lock'),
+      advice: expect.stringMatching(/Enable object lock/),
+    });
+    expect(checkNamed(await doctor(evidenceIn('missing-1250000000')), name)).toMatchObject({
+      status: 'fail',
+      advice: expect.stringContaining('BESTFRAME_EVIDENCE_BUCKETS'),
+    });
+  });
+
+  it('is no bucket of the uploads, and needs a key ring, and each region needs one', () => {
+    const refused = (given: Env, problem: RegExp) => expect(() => configOf(given)).toThrow(problem);
+    refused(evidenceIn(GOOD), /EVIDENCE_BUCKETS names good-1250000000, which is in BESTFRAME_BUCKETS/);
+    refused({ ...evidenceIn(LOCKED), BESTFRAME_KEY_RING: '' }, /EVIDENCE_BUCKETS is set without BESTFRAME_KEY_RING/);
+    refused({ ...evidenceIn(LOCKED), BESTFRAME_REGIONS: `${REGION},ap-hongkong` }, /names no bucket for ap-hongkong/);
+    refused({ BESTFRAME_EVIDENCE_DAYS: '30' }, /EVIDENCE_DAYS is set without BESTFRAME_EVIDENCE_BUCKETS/);
+  });
+});
 
 describe('a good setup', () => {
   it('passes every check, and leaves nothing behind', async () => {
@@ -144,9 +175,8 @@ describe('a good setup', () => {
   it('matches the list of checks in docs/doctor.md', async () => {
     const page = await readFile(join(import.meta.dirname, '..', '..', 'docs', 'doctor.md'), 'utf8');
     const listed = [...page.matchAll(/^\| `([a-z<>.-]+)` \|/gm)].map(([, name]) => name);
-    const checks = (await doctor({ BESTFRAME_STAGING_DIR: 'cos:bestframe-staged' }, true)).checks.map(({ name }) =>
-      name.replace(REGION, '<region>'),
-    );
+    const report = await doctor({ BESTFRAME_STAGING_DIR: 'cos:bestframe-staged', ...evidenceIn(LOCKED) }, true);
+    const checks = report.checks.map(({ name }) => name.replace(REGION, '<region>'));
     expect(listed).toEqual(checks);
   });
 

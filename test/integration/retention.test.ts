@@ -22,6 +22,7 @@ beforeAll(async () => {
   retention = new Retention({
     deployment: rig.deployment,
     sink: edges.edges.sink,
+    evidence: edges.evidence,
     recordTtlMs: rig.config.recordTtlMs,
     keepFramesMs: rig.config.keepFramesMs,
     rewriteAof: false,
@@ -46,14 +47,14 @@ async function runToEnd(key: string, more: Partial<VerificationRequest> = {}, se
 
 it('deletes a frame after a day and not before, and records the deletion', async () => {
   const { id, path } = await runToEnd('day');
-  expect(await retention.deleteExpired(Date.now() + 23 * HOUR)).toEqual({ frames: 0, records: 0 });
+  expect(await retention.deleteExpired(Date.now() + 23 * HOUR)).toEqual({ frames: 0, records: 0, evidence: 0 });
   expect(existsSync(path)).toBe(true);
-  expect(await retention.deleteExpired(Date.now() + 25 * HOUR)).toEqual({ frames: 1, records: 0 });
+  expect(await retention.deleteExpired(Date.now() + 25 * HOUR)).toEqual({ frames: 1, records: 0, evidence: 0 });
   expect(existsSync(path)).toBe(false);
   const view = await rig.client.get(id);
   expect(view).toMatchObject({ state: 'completed', decision: 'match', frame: 'deleted', bestFrame: null });
   expect(view?.history.at(-1)).toMatchObject({ event: 'frame_deleted' });
-  expect(await retention.deleteExpired(Date.now() + 25 * HOUR)).toEqual({ frames: 0, records: 0 });
+  expect(await retention.deleteExpired(Date.now() + 25 * HOUR)).toEqual({ frames: 0, records: 0, evidence: 0 });
 });
 
 it('deletes an acknowledged frame in the next round', async () => {
@@ -75,7 +76,7 @@ it('keeps a frame if a setting says so, if it was delivered to a bucket, or unde
   await rig.client.legalHold(disputed.id, { by: 'counsel', why: 'case 9' });
   expect(await rig.client.acknowledge(delivered.id)).toBe('not_kept');
   await rig.client.acknowledge(disputed.id);
-  expect(await retention.deleteExpired(Date.now() + 20 * DAY)).toEqual({ frames: 0, records: 0 });
+  expect(await retention.deleteExpired(Date.now() + 20 * DAY)).toEqual({ frames: 0, records: 0, evidence: 0 });
   expect([existsSync(kept.path), existsSync(disputed.path)]).toEqual([true, true]);
   expect((await rig.control.objects()).map((object) => object.key)).toContain(key);
 

@@ -239,10 +239,16 @@ it('a frame without a record is deleted at the end of its retention time, which 
   const { view } = await runToEnd(await rig.request('orphan'));
   const path = view.bestFrame?.path ?? '';
   await wipe();
-  const { edges, close } = openEdges(rig.config);
+  const { edges, evidence, close } = openEdges(rig.config);
   const retention = (owner: string) =>
     new Retention({
-      ...{ deployment: rig.deployment, sink: edges.sink, recordTtlMs: 1, keepFramesMs: rig.config.keepFramesMs },
+      ...{
+        deployment: rig.deployment,
+        sink: edges.sink,
+        evidence,
+        recordTtlMs: 1,
+        keepFramesMs: rig.config.keepFramesMs,
+      },
       ...{ receiptOwner: owner, rewriteAof: false, log: pino({ level: 'silent' }) },
     });
   const owner = receiptOwner(namespaceOf(rig.config), rig.config);

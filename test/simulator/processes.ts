@@ -6,7 +6,7 @@ import { startErase, startNotify, startVerify } from '../../src/app/workers.ts';
 import { BestframeClient } from '../../src/client/redis/client.ts';
 import { localFailure } from '../../src/domain/errors/failure.ts';
 import { CODES } from '../../src/domain/errors/index.ts';
-import type { WebhookSender } from '../../src/domain/ports.ts';
+import type { EvidenceBuckets, WebhookSender } from '../../src/domain/ports.ts';
 import { hasCode, type MachineProbe } from '../../src/pipeline/machine.ts';
 import { createDeployment } from '../../src/redis/deployment.ts';
 import { recordMode } from '../../src/redis/deployment-mode.ts';
@@ -44,6 +44,13 @@ export function startVerifyProcess(world: World, name: string): WorkerProcess {
   return { owner, machine };
 }
 
+/** The simulated deployment keeps no evidence. */
+const NO_EVIDENCE: EvidenceBuckets = {
+  of: () => {
+    throw new Error('there is no bucket of evidence');
+  },
+};
+
 /** A worker process: erase worker, retention and notify worker. */
 export function startBackgroundProcess(world: World, name: string): WorkerProcess {
   const owner = newOwner(name);
@@ -53,7 +60,7 @@ export function startBackgroundProcess(world: World, name: string): WorkerProces
     const connect = () => createDeployment(SimulatedRedis.open(world.wire, owner, 'worker'), config.prefix);
     const log = logOf(world, owner);
     const edges = openEdges(owner, machine, world);
-    await startErase(config, { deployment: connect(), edges }, log);
+    await startErase(config, { deployment: connect(), edges, evidence: NO_EVIDENCE }, log);
     await startNotify(config, { deployment: connect(), sender: senderOf(world, owner) }, log);
   });
   return { owner, machine };

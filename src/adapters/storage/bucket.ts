@@ -92,7 +92,7 @@ export function createBucket(bucket: BucketAccess): CheckedBucket {
   };
 }
 
-function versionStore(bucket: BucketAccess): VersionStore {
+export function versionStore(bucket: BucketAccess): VersionStore {
   return {
     list: (query, signal) =>
       withQuickRetries(async () => {
@@ -152,7 +152,7 @@ function nameMissingPermission(failure: Failure, permission: string): Failure {
   return recodeFailure(failure, failure.code, message, { channel: failure.channel });
 }
 
-function explainCheck(failure: Failure, region: string): Failure {
+export function explainCheck(failure: Failure, region: string): Failure {
   if (failure.httpStatus === 404 || failure.httpStatus === 301) {
     const message = `there is no such bucket in ${region}: correct its name, or create one in this region`;
     return recodeFailure(failure, CODES.BUCKET_REGION, message);

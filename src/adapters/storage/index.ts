@@ -8,6 +8,7 @@ export { probeWritable, RootProbe } from './folder-probes.ts';
 export { createFrameSink } from './frame-sink.ts';
 export type { LifecycleRule } from './lifecycle-rules.ts';
 export { createLinkIo } from './link-io.ts';
+export { createLockedBucket } from './locked-bucket.ts';
 export { createSources } from './sources.ts';
 export { openStagingBucket } from './staging-bucket.ts';
 export { openStagingFolder } from './staging-folder.ts';

@@ -23,12 +23,13 @@ export function createLinkIo(transport: Transport): LinkIo {
   }
 
   return {
-    put(link, body, { sizeBytes, md5, contentType, owner, ifAbsent }, signal) {
+    put(link, body, { sizeBytes, md5, contentType, owner, ifAbsent, lockedUntil }, signal) {
       const headers = {
         'content-length': String(sizeBytes),
         'content-md5': Buffer.from(md5, 'hex').toString('base64'),
         'content-type': contentType,
         ...(owner === undefined ? {} : ownerHeaders(owner, md5)),
+        ...(lockedUntil === undefined ? {} : lockHeaders(lockedUntil)),
         ...(ifAbsent === true ? { 'x-cos-forbid-overwrite': 'true' } : {}),
       };
       return withQuickRetries(async () => {
@@ -70,6 +71,13 @@ export function createLinkIo(transport: Transport): LinkIo {
     async get(link, signal) {
       return streamBody(() => withQuickRetries(() => recodeRefusal(fetchLink(link, signal), asMissingFrame), signal));
     },
+  };
+}
+
+function lockHeaders(until: number): Readonly<Record<string, string>> {
+  return {
+    'x-cos-object-lock-mode': 'COMPLIANCE',
+    'x-cos-object-lock-retain-until-date': new Date(until).toISOString(),
   };
 }
 

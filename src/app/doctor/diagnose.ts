@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { bucketChecks, noBucketCheck } from './bucket-checks.ts';
 import { bucketFolders } from './bucket-folders.ts';
 import { diskChecks } from './disk-checks.ts';
+import { evidenceChecks } from './evidence-checks.ts';
 import { liveChecks, notLiveCheck } from './live-checks.ts';
 import { namespaceCheck } from './namespace-check.ts';
 import { redisChecks } from './redis-checks.ts';
@@ -35,6 +36,7 @@ export async function diagnose(config: Config, tools: DoctorTools, options: Diag
       const bucket = buckets.get(region);
       return bucket === undefined ? [noBucketCheck(region)] : bucketChecks({ region, ...bucket, links, folders });
     }),
+    ...evidenceChecks(config.evidence.buckets, tools.evidence),
     ...diskChecks({ framesDir, fileRoots, spoolDir }),
     ...(options.live && live !== undefined
       ? liveChecks({ faceId, transport, region: live, record: options.record })

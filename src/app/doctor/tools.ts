@@ -4,7 +4,7 @@ import type { CredentialsProvider } from '../../adapters/credentials/keys.ts';
 import type { FaceIdClient } from '../../adapters/faceid/index.ts';
 import type { Transport } from '../../adapters/http/index.ts';
 import type { BucketSettings, CheckedBucket } from '../../adapters/storage/index.ts';
-import type { LinkIo } from '../../domain/ports.ts';
+import type { EvidenceBuckets, LinkIo } from '../../domain/ports.ts';
 import type { Region } from '../../domain/verification/regions.ts';
 import type { RedisClient } from '../../redis/connection.ts';
 
@@ -24,5 +24,6 @@ export interface DoctorTools {
   readonly transport: Transport;
   /** The company's own buckets, as opposed to Tencent's. */
   readonly buckets: ReadonlyMap<Region, OwnBucket>;
+  readonly evidence: EvidenceBuckets;
   close(): Promise<void>;
 }

@@ -52,7 +52,7 @@ export function eraseCommand(env: Env): Command {
       'after',
       `
 Erases the record, the history, the job, the objects with all their versions, and the frame. Data in Redis is deleted at once;
-the erase worker deletes the rest. The receipt shows when each deletion was confirmed and by whom, and what cannot be confirmed.
+the erase worker deletes the rest, and evidence under lock when its lock has ended. The receipt shows when each deletion was confirmed and by whom, and what cannot be confirmed.
 From then on the key is reported as gone and is never paid for again. A verification under a legal hold is not erased; the
 output shows the reason.`,
     )
@@ -183,13 +183,14 @@ function formatResult(result: Result): string {
 }
 
 function formatReceipt(receipt: ErasureReceipt): string {
-  const { requestedAt, by, why, record, job, objects, frame, notConfirmed, aof, data } = receipt;
+  const { requestedAt, by, why, record, job, objects, frame, evidence, notConfirmed, aof, data } = receipt;
   const lines = [
     `requested ${requestedAt} by ${by}: ${why}`,
     `record and history: ${formatConfirmation(record)}`,
     `job: ${formatConfirmation(job)}`,
     `objects: ${formatObjects(objects)}`,
     `frame: ${frame === 'none' ? 'there was none' : formatConfirmation(frame)}`,
+    `evidence: ${formatEvidence(evidence)}`,
     `append-only file: ${AOF_TEXTS[aof]}`,
     ...data.filter(({ fate }) => fate === 'kept').map(({ data: name, note }) => `kept: ${name}: ${note}`),
     ...notConfirmed.map((item) => `cannot be confirmed: ${item}`),
@@ -207,6 +208,12 @@ const AOF_TEXTS = {
 function formatObjects(objects: ErasureReceipt['objects']): string {
   if (objects === 'not_ours') return "in Tencent's bucket";
   return `${formatConfirmation(objects)}${objects === null ? '' : `, ${objects.versions} versions`}`;
+}
+
+function formatEvidence(evidence: ErasureReceipt['evidence']): string {
+  if (evidence === 'none') return 'there was none';
+  if (evidence?.lockedUntil !== undefined) return `locked until ${evidence.lockedUntil}, then deleted`;
+  return formatConfirmation(evidence);
 }
 
 function formatConfirmation(confirmation: Confirmation | null): string {

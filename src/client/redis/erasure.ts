@@ -48,6 +48,7 @@ export async function eraseOne(store: Store, id: string, { by, why }: EraseReque
     job: null,
     objects: upload === 'own-bucket' ? null : 'not_ours',
     frame: null,
+    evidence: null,
     complete: false,
     notConfirmed: describeUnconfirmed({ upload, uploadMayRun: underWay }),
   };

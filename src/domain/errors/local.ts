@@ -297,6 +297,30 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'It is not the bucket that the workers are configured with for the region. Nothing was uploaded or paid.',
     'Name the bucket of the deployment as `frame.bucket`, or have the frame stored as a file.',
   ],
+  EVIDENCE_BUCKET: [
+    'account',
+    'The bucket of the evidence cannot be used',
+    'It does not exist in the region, has no object lock, or is the bucket of the uploads.',
+    'Name a bucket of its own in BESTFRAME_EVIDENCE_BUCKETS, and enable object lock for it in the console of COS.',
+  ],
+  EVIDENCE_TAKEN: [
+    'account',
+    'The place of a piece of evidence is taken',
+    'The bucket has an object under the name that this verification did not write. It was not replaced.',
+    'Give each deployment its own bucket of evidence, or its own BESTFRAME_OBJECT_FOLDER.',
+  ],
+  EVIDENCE_UNLOCKED: [
+    'account',
+    'A piece of evidence is not locked',
+    'COS stored the object and reports no lock that lasts long enough. It is tried again.',
+    'Enable object lock for the bucket in BESTFRAME_EVIDENCE_BUCKETS, and permit name/cos:PutObjectRetention.',
+  ],
+  EVIDENCE_ALTERED: [
+    'caller',
+    'The answer in the evidence is not genuine',
+    'The sealed answer was changed, or belongs to another verification.',
+    'Find out who can write to the bucket of the evidence.',
+  ],
   NO_CREDENTIALS: [
     'account',
     'The credentials are missing or refused',

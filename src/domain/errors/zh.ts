@@ -147,6 +147,16 @@ const BESTFRAME: Readonly<Record<Code, Words>> = {
       operator: '所有进程和客户端应使用相同的 BESTFRAME_NAMESPACE，或相同的 BESTFRAME_NAMESPACE_FILE 文件。',
     },
   ],
+  EVIDENCE_BUCKET: [
+    '证据存储桶不可用',
+    '请在 BESTFRAME_EVIDENCE_BUCKETS 中填写单独的存储桶，并在 COS 控制台为它开启对象锁定。',
+  ],
+  EVIDENCE_TAKEN: ['证据对象的位置已被占用', '请为每个部署使用单独的证据存储桶，或单独的 BESTFRAME_OBJECT_FOLDER。'],
+  EVIDENCE_ALTERED: ['证据中的结果不是原件', '请查明谁可以写入证据存储桶。'],
+  EVIDENCE_UNLOCKED: [
+    '证据对象未被锁定',
+    '请为 BESTFRAME_EVIDENCE_BUCKETS 中的存储桶开启对象锁定，并授予 name/cos:PutObjectRetention 权限。',
+  ],
   FRAME_BUCKET: ['最佳帧不能存入该存储桶', '请将 `frame.bucket` 设为本部署的存储桶，或将最佳帧存为文件。'],
   NEWER_RECORD: ['该核验由更新版本的 Bestframe 启动', '请停止所有旧版本的 Worker 以完成升级。'],
 

@@ -22,6 +22,7 @@ export const ACTS = [
   'export',
   'erase',
   'receipt.read',
+  'evidence.read',
   'legal-hold.change',
   'held.resolve',
   'retry',

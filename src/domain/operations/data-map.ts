@@ -8,13 +8,14 @@
 export interface ErasedParts {
   readonly objects: object | 'not_ours' | null;
   readonly frame: object | 'none' | null;
+  readonly evidence: { readonly lockedUntil?: string } | 'none' | null;
 }
 
 /**
  * `deleted`: confirmed. `pending`: its deletion is not confirmed yet. `none`: there was none. `expires`: it disappears by itself.
- * `kept`: Bestframe keeps it on purpose. `elsewhere`: others have it. `unrelated`: it is not about this verification.
+ * `kept`: Bestframe keeps it on purpose. `locked`: it cannot be deleted before a time, and is deleted then. `elsewhere`: others have it. `unrelated`: it is not about this verification.
  */
-export const FATES = ['deleted', 'pending', 'none', 'expires', 'kept', 'elsewhere', 'unrelated'] as const;
+export const FATES = ['deleted', 'pending', 'none', 'expires', 'kept', 'locked', 'elsewhere', 'unrelated'] as const;
 export type Fate = (typeof FATES)[number];
 
 export interface DataFate {
@@ -34,6 +35,12 @@ const bucket = ({ objects }: ErasedParts): Fate =>
   objects === 'not_ours' ? 'none' : objects === null ? 'pending' : 'deleted';
 const frame = ({ frame: found }: ErasedParts): Fate =>
   found === 'none' ? 'none' : found === null ? 'pending' : 'deleted';
+
+const evidence = ({ evidence: found }: ErasedParts): Fate => {
+  if (found === 'none') return 'none';
+  if (found === null) return 'pending';
+  return found.lockedUntil === undefined ? 'deleted' : 'locked';
+};
 
 const RULES = {
   ownBucket: {
@@ -84,10 +91,16 @@ const RULES = {
     fate: frame,
     note: 'beside the frame, and deleted with it',
   },
+  evidence: {
+    row: 'Evidence',
+    fate: evidence,
+    note: 'copies in the bucket with object lock, and deleted when the lock has ended: see `evidence`',
+  },
   frameAtVendor: { row: 'BestFrames at Tencent', fate: 'expires', note: 'Tencent keeps it for two hours' },
   sessionTokens: { row: 'Tokens of sessions', fate: 'deleted', note: 'with the record' },
   locations: { row: 'Locations of sources, links', fate: 'deleted', note: 'with the record' },
   keptSources: { row: 'Locations of the sources of a `failed` verification', fate: 'deleted', note: 'with the record' },
+  toCopy: { row: "Locations of the sources and Tencent's answer", fate: 'deleted', note: 'with the record' },
   lostFrame: { row: 'If the frame of a verification was lost', fate: 'deleted', note: 'with the record' },
   callerData: { row: 'Your key, metadata, purpose', fate: 'deleted', note: 'with the record and its history' },
   outcome: { row: 'State, decision, similarity', fate: 'deleted', note: 'with the record' },

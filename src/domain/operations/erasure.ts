@@ -24,7 +24,12 @@ export interface StoredReceipt {
   readonly objects: (Confirmation & { readonly versions: number }) | 'not_ours' | null;
   /** `none` if there was no frame; null until it is deleted. */
   readonly frame: Confirmation | 'none' | null;
-  /** True when everything that can be confirmed is confirmed. */
+  /**
+   * The evidence. Under lock it cannot be deleted: then `lockedUntil` says until when (ISO 8601), and it is deleted afterwards. `none`
+   * if there was none; null until the bucket was asked.
+   */
+  readonly evidence?: EvidenceErasure | null;
+  /** True when everything that can be confirmed is confirmed. Evidence under lock is deleted later. */
   readonly complete: boolean;
   /** Copies that may remain, in plain English. */
   readonly notConfirmed: readonly string[];
@@ -38,15 +43,31 @@ export interface StoredReceipt {
 export type AofState = 'rewritten' | 'not_yet' | 'off' | 'unknown';
 
 /** What was deleted, which system confirmed it, and what Bestframe cannot confirm. */
-export interface ErasureReceipt extends Omit<StoredReceipt, 'completeAt'> {
+export interface ErasureReceipt extends Omit<StoredReceipt, 'completeAt' | 'evidence'> {
+  readonly evidence: EvidenceErasure | null;
   readonly aof: AofState;
   /** Every class of data that Bestframe handles, and what became of it. */
   readonly data: readonly DataFate[];
 }
 
+/** What became of the evidence of an erased verification. `lockedUntil`: the end of the last lock, ISO 8601. */
+export type EvidenceErasure =
+  | 'none'
+  | (Confirmation & { readonly versions: number; readonly lockedUntil?: never })
+  | { readonly lockedUntil: string; readonly objects: readonly string[] };
+
 /** @param now the state of the append-only file at this moment */
 export function presentReceipt({ completeAt: _time, ...stored }: StoredReceipt, aof: AofState): ErasureReceipt {
-  return { ...stored, notConfirmed: [...stored.notConfirmed, REDIS_FILES[aof]], aof, data: describeData(stored) };
+  const { evidence = 'none' } = stored; // receipts of earlier versions do not say it
+  const notConfirmed = [...stored.notConfirmed, ...lockedEvidence(evidence), REDIS_FILES[aof]];
+  return { ...stored, evidence, notConfirmed, aof, data: describeData({ ...stored, evidence }) };
+}
+
+function lockedEvidence(evidence: EvidenceErasure | null): string[] {
+  if (evidence === null || evidence === 'none' || evidence.lockedUntil === undefined) return [];
+  return [
+    `the evidence (${evidence.objects.join(', ')}): it is locked until ${evidence.lockedUntil}, and deleted then`,
+  ];
 }
 
 const REDIS_FILES: Readonly<Record<AofState, string>> = {

@@ -21,6 +21,8 @@ export const COUNTERS = [
   'gateClosed',
   'gateOpened',
   'breakerOpened',
+  /** Verifications whose evidence could not be copied completely. */
+  'evidenceIncomplete',
   /** Logins to the site and requests with an API key that were refused, whatever the reason. */
   'loginsRefused',
 ] as const;
@@ -80,6 +82,7 @@ export interface Metrics {
   readonly outbox: number;
   /** Deletions in the company's own bucket that are not confirmed yet, or whose second pass is still due. */
   readonly toErase: number;
+  readonly evidence: EvidenceCounts;
   /** Notifications that are not delivered yet. */
   readonly toNotify: number;
   /** Notifications whose delivery was given up. */
@@ -103,6 +106,13 @@ export interface RedisServerView {
   readonly evictedKeys: number | null;
   readonly rejectedConnections: number | null;
   readonly commands: number | null;
+}
+
+/** Verifications whose evidence is not copied yet. */
+export interface EvidenceCounts {
+  readonly waiting: number;
+  /** How long the first of them has waited since its end, ms. Null: none waits. */
+  readonly oldestMs: number | null;
 }
 
 export interface TenantCounts {

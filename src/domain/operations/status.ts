@@ -21,6 +21,7 @@ export type Trouble =
   | { readonly kind: 'worker'; readonly worker: WorkerView }
   | { readonly kind: 'budget'; readonly budget: BudgetStatus }
   | { readonly kind: 'held'; readonly count: number }
+  | { readonly kind: 'evidence'; readonly count: number; readonly oldestMs: number }
   | { readonly kind: 'dead_notifications'; readonly count: number };
 
 /** Something that needs a person. */
@@ -47,6 +48,8 @@ export interface Status {
 
 /** A budget that is spent to this share needs a person. */
 const BUDGET_WARNING = 0.8;
+/** Evidence that is copied only after this time needs a person. */
+const EVIDENCE_LATE_MS = 3_600_000;
 
 export function computeStatus(input: VerdictInput): Status {
   const { metrics, recent } = input;
@@ -131,7 +134,7 @@ function partFindings({ gates, breakers, workers }: Metrics): Finding[] {
 }
 
 /** What only a person can decide. */
-function personFindings({ held, deadNotifications, costs }: Metrics): Finding[] {
+function personFindings({ held, deadNotifications, costs, evidence }: Metrics): Finding[] {
   const found: Finding[] = costs.budgets
     .filter(({ spent, limit }) => spent >= BUDGET_WARNING * limit)
     .map((budget) => ({
@@ -146,6 +149,14 @@ function personFindings({ held, deadNotifications, costs }: Metrics): Finding[] 
       what: `${count(held, 'held verification waits', 'held verifications wait')} for a decision`,
       act: 'bestframe held',
       trouble: { kind: 'held', count: held },
+    });
+  const { waiting, oldestMs } = evidence;
+  if (oldestMs !== null && oldestMs >= EVIDENCE_LATE_MS)
+    found.push({
+      level: 'attention',
+      what: `the evidence of ${count(waiting, 'verification is', 'verifications are')} not copied, for up to ${Math.round(oldestMs / 3_600_000)} h; after 24 h it is given up`,
+      act: 'read the logs of the erase workers, and run bestframe doctor',
+      trouble: { kind: 'evidence', count: waiting, oldestMs },
     });
   if (deadNotifications > 0)
     found.push({

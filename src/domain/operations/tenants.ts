@@ -82,6 +82,12 @@ export const tenantPolicy = z.strictObject({
     .min(0, 'is below 0: give hours')
     .optional()
     .describe('How long sources of failed verifications are kept, at most.'),
+  evidenceDays: z
+    .int('is not a whole number: give days')
+    .min(0, 'is below 0: give days')
+    .max(36_500, 'is above 36500: give at most 36500 days')
+    .optional()
+    .describe('For how many days evidence is kept under lock. 0: none. Default: BESTFRAME_EVIDENCE_DAYS.'),
   weight: z
     .int('is not a whole number: give 1 to 100')
     .min(1, 'is below 1: give 1 to 100')

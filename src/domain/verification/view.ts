@@ -3,6 +3,7 @@
 import type { Audience, Retake } from '../errors/index.ts';
 import type { ActionName } from './actions.ts';
 import type { Cost } from './cost.ts';
+import type { EvidenceView } from './evidence.ts';
 import type { MediaName } from './flows.ts';
 import type { HistoryEntry } from './history.ts';
 import type { LegalHold } from './legal-hold.ts';
@@ -101,6 +102,8 @@ export interface VerificationView {
   /** True if an answer came too late to be used automatically. An operator may accept the answer during the hold. */
   readonly lateAnswer: boolean;
   readonly endedAt: string | null;
+  /** Copies of what the decision was based on, in a bucket with object lock. Null: there are none, or none any more. */
+  readonly evidence: EvidenceView | null;
   /** How often an operator started the verification again after its end. */
   readonly retries: number;
   /** Name of the webhook endpoint that is notified. */

@@ -11,5 +11,5 @@ export const stages = { upload, read, md5, md5OfFiles, detect, detectFiles, star
 export type { Edges, StageContext, StageInput } from './context.ts';
 export { hasFrameToFetch } from './download.ts';
 export { accusesAccount, concerning } from './evidence.ts';
-export { closeResources, type OpenedResource, openResources } from './resources.ts';
+export { closeResources, type OpenedResource, openResource, openResources } from './resources.ts';
 export { sequence } from './sequence.ts';

@@ -3,10 +3,11 @@ import { type Evidence, inputFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
 import { sourceDependency } from '../../domain/operations/breakers.ts';
 import { isHostAllowed, stagedResources, type TenantWall } from '../../domain/operations/tenants.ts';
-import type { OpenSource, SourceLimits } from '../../domain/ports.ts';
+import type { OpenSource, SourceLimits, Sources } from '../../domain/ports.ts';
 import { type ResourceName, type ResourceRule, resourcesOf } from '../../domain/verification/actions.ts';
 import { type CallBody, encodeBody } from '../../domain/verification/call-body.ts';
 import { isFlow } from '../../domain/verification/flows.ts';
+import type { Source } from '../../domain/verification/sources.ts';
 import type { StageContext, StageInput } from './context.ts';
 import { concerning, streamConcerning } from './evidence.ts';
 
@@ -42,8 +43,8 @@ export async function openResources(
       // A failure to read a file is not marked: either this deployment's disk or the caller's path may be at fault.
       const isStaged = staged.includes(name);
       const origin: Evidence = dependency === null ? {} : { about: isStaged ? 'deployment' : 'caller', dependency };
-      const sources = wall === null ? edges.sources : edges.sources.limitedTo(limitsOf(wall, isStaged));
-      const source = await concerning(origin, () => sources.open(from, rule, `resources.${name}`, signal));
+      const toOpen = { name, rule, source: from, isStaged };
+      const source = await concerning(origin, () => openResource(toOpen, { sources: edges.sources, wall, signal }));
       return { name, rule, source, origin };
     }),
   );
@@ -52,6 +53,23 @@ export async function openResources(
   if (failed === undefined) return opened;
   await closeResources(opened);
   throw failed.reason;
+}
+
+interface ResourceToOpen {
+  readonly name: ResourceName;
+  readonly rule: ResourceRule;
+  readonly source: Source;
+  /** Whether the file came with the request. */
+  readonly isStaged: boolean;
+}
+
+/** @param reader.wall what the tenant may reach; null: every place. */
+export function openResource(
+  { name, rule, source, isStaged }: ResourceToOpen,
+  { sources, wall, signal }: Pick<StageContext, 'wall' | 'signal'> & { readonly sources: Sources },
+): Promise<OpenSource> {
+  const allowed = wall === null ? sources : sources.limitedTo(limitsOf(wall, isStaged));
+  return allowed.open(source, rule, `resources.${name}`, signal);
 }
 
 /** A file that came with the request lies in the staging folder, which the policy does not name. */

@@ -15,7 +15,7 @@ export type EraseScope =
 export type EraseAnswer =
   | {
       readonly status: 'erased';
-      /** Whether a worker is running the verification. The worker notices the erasure at its next lease renewal. */
+      /** Whether a worker is running the verification, or copying its evidence. The worker notices the erasure within seconds. */
       readonly inUse: boolean;
     }
   | { readonly status: 'gone' | 'missing' | 'legal_hold' | 'too_early' };
@@ -41,6 +41,8 @@ export async function eraseRecord(
       receipt: names.receipt(id),
       tenantIndex: tenant === null ? journal : names.tenant(tenant),
       kept: names.kept(id),
+      toCopy: names.toCopy(id),
+      copies: names.copies,
     },
     {
       id,

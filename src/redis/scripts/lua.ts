@@ -874,23 +874,24 @@ return 'ok'
 `,
   },
   'erase-record': {
-    keys: ['journal', 'lock', 'history', 'live', 'ended', 'outbox', 'held', 'admitted', 'express', 'frames', 'subjectIndex', 'receipt', 'tenantIndex', 'kept'],
+    keys: ['journal', 'lock', 'history', 'live', 'ended', 'outbox', 'held', 'admitted', 'express', 'frames', 'subjectIndex', 'receipt', 'tenantIndex', 'kept', 'toCopy', 'copies'],
     args: ['id', 'channel', 'tombstoneTtlMs', 'receipt', 'outboxField', 'outboxEntry', 'endedBefore'],
     rest: null,
     includes: ['now', 'terminal', 'live'],
     text: `
-local state, erased, legalHold, endedAt, request, stored, sources, tenant, media =
-  unpack(redis.call('HMGET', journalKey, 'state', 'erased', 'legal', 'endedAt', 'rq', 'stored', 'src', 'tn', 'media'))
+local state, erased, legalHold, endedAt, request, stored, sources, tenant, media, evidence =
+  unpack(redis.call('HMGET', journalKey, 'state', 'erased', 'legal', 'endedAt', 'rq', 'stored', 'src', 'tn', 'media', 'ev'))
 if erased then return { 'gone', 0 } end
 if not state then return { 'missing', 0 } end
 if legalHold then return { 'legal_hold', 0 } end
 local before = tonumber(endedBefore)
 if before > 0 and not (isTerminal(state) and tonumber(endedAt) < before) then return { 'too_early', 0 } end
-redis.call('DEL', journalKey, historyKey, keptKey)
+local inUse = redis.call('EXISTS', lockKey, toCopyKey) > 0 and 1 or 0
+redis.call('DEL', journalKey, historyKey, keptKey, toCopyKey)
 redis.call('HSET', journalKey, 'erased', clock())
 redis.call('PEXPIRE', journalKey, tombstoneTtlMs)
 leaveIndex(liveKey, tenant, id)
-for _, index in ipairs({ endedKey, heldKey, admittedKey, expressKey, framesKey }) do
+for _, index in ipairs({ endedKey, heldKey, admittedKey, expressKey, framesKey, copiesKey }) do
   redis.call('ZREM', index, id)
 end
 for _, index in ipairs({ subjectIndexKey, tenantIndexKey }) do
@@ -901,11 +902,12 @@ if receipt ~= '' then
   if stored then redis.call('HSET', journalKey, 'stored', stored) end
   if media then redis.call('HSET', journalKey, 'media', media) end
   if sources then redis.call('HSET', journalKey, 'src', sources) end
+  if evidence then redis.call('HSET', journalKey, 'ev', evidence) end
   redis.call('SET', receiptKey, receipt, 'PX', tombstoneTtlMs)
   redis.call('HSET', outboxKey, outboxField, outboxEntry)
 end
 redis.call('PUBLISH', channel, id)
-return { 'erased', redis.call('EXISTS', lockKey) }
+return { 'erased', inUse }
 `,
   },
   'expire-overdue': {
@@ -1158,6 +1160,22 @@ local rests = redis.call('HINCRBY', endpointKey, 'rests', 1)
 redis.call('HSET', endpointKey, 'until', now + math.min(tonumber(firstRestMs) * 2 ^ (rests - 1), tonumber(longestRestMs)))
 redis.call('HDEL', endpointKey, 'prober', 'proberUntil')
 return 'rests'
+`,
+  },
+  'record-evidence': {
+    keys: ['journal', 'toCopy', 'copies', 'counters'],
+    args: ['id', 'evidence', 'done', 'incomplete'],
+    rest: null,
+    includes: [],
+    text: `
+local exists = redis.call('HEXISTS', journalKey, 'state') == 1 and redis.call('ZSCORE', copiesKey, id)
+if exists then redis.call('HSET', journalKey, 'ev', evidence) end
+if done == '1' or not exists then
+  redis.call('DEL', toCopyKey)
+  redis.call('ZREM', copiesKey, id)
+end
+if exists and incomplete == '1' then redis.call('HINCRBY', countersKey, 'evidenceIncomplete', 1) end
+return exists and 'recorded' or 'gone'
 `,
   },
   'record-outcome': {
@@ -1562,8 +1580,8 @@ return 'ok'
 `,
   },
   'settle': {
-    keys: ['journal', 'lock', 'job', 'history', 'live', 'ended', 'outbox', 'admitted', 'gate', 'held', 'frames', 'breakers', 'kept'],
-    args: ['token', 'ats', 'generation', 'id', 'channel', 'state', 'reason', 'outboxEntry', 'expiryMs', 'entry', 'frame', 'stored', 'media', 'keepFrameMs', 'passed', 'windowMs', 'keepMs', 'maxPayments'],
+    keys: ['journal', 'lock', 'job', 'history', 'live', 'ended', 'outbox', 'admitted', 'gate', 'held', 'frames', 'breakers', 'kept', 'toCopy', 'copies', 'evidence'],
+    args: ['token', 'ats', 'generation', 'id', 'channel', 'state', 'reason', 'outboxEntry', 'expiryMs', 'entry', 'frame', 'stored', 'media', 'keepFrameMs', 'passed', 'windowMs', 'keepMs', 'maxPayments', 'evidenceText', 'evidencePlace', 'evidenceUntil', 'copyMs'],
     rest: null,
     includes: ['now', 'fence', 'terminal', 'history', 'gate', 'live', 'finish', 'breaker'],
     text: `
@@ -1592,6 +1610,18 @@ redis.call('ZREM', admittedKey, id)
 releaseProbe(gateKey, id)
 if heldUntil then redis.call('ZREM', heldKey, id) end
 local now = clock()
+if decided and evidenceText ~= '' then
+  put('ev', evidenceText)
+  if evidencePlace ~= '' then
+    local sources, upload = unpack(redis.call('HMGET', journalKey, 'src', 's:upload'))
+    redis.call('DEL', toCopyKey)
+    redis.call('HSET', toCopyKey, 'src', sources, 's:detect', decided)
+    if upload then redis.call('HSET', toCopyKey, 's:upload', upload) end
+    redis.call('PEXPIRE', toCopyKey, copyMs)
+    redis.call('ZADD', copiesKey, now + tonumber(copyMs), id)
+    redis.call('ZADD', evidenceKey, evidenceUntil, evidencePlace)
+  end
+end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
   id, now, fields, outboxEntry, expiryMs, { key = keptKey, ms = last == state and keepMs or 0, maxPayments = maxPayments })

@@ -1,9 +1,11 @@
 -- Ends a verification: writes the terminal state and the outbox entry in one step.
---   KEYS  journal lock job history live ended outbox admitted gate held frames breakers kept
---   ARGV  token ats generation id channel state reason outboxEntry expiryMs entry frame stored media keepFrameMs passed windowMs keepMs maxPayments
+--   KEYS  journal lock job history live ended outbox admitted gate held frames breakers kept toCopy copies evidence
+--   ARGV  token ats generation id channel state reason outboxEntry expiryMs entry frame stored media keepFrameMs passed windowMs keepMs maxPayments evidenceText evidencePlace evidenceUntil copyMs
 --         reason, outboxEntry, stored, media: JSON, or ''; media: what a session stored besides its frame; keepFrameMs: how long the frame is kept; 0 if it must not be deleted
 --         passed, windowMs: dependencies that worked, see includes/breaker
 --         keepMs: how long sources and answer are kept for a retry, or 0; maxPayments: the limit of paid calls for a retry
+--         evidenceText: what the record says about its evidence, JSON, or ''; evidencePlace: where it is to lie, or '' if it cannot be
+--         copied; evidenceUntil: end of its lock; copyMs: for how long it is tried to copy it
 --   →     { 'ok' | 'ended', state } | { 'lost', '' }
 -- Idempotent: a second run finds the terminal state. If the verification was cancelled, it ends as cancelled.
 --@include now
@@ -40,6 +42,18 @@ redis.call('ZREM', admittedKey, id)
 releaseProbe(gateKey, id)
 if heldUntil then redis.call('ZREM', heldKey, id) end
 local now = clock()
+if decided and evidenceText ~= '' then
+  put('ev', evidenceText)
+  if evidencePlace ~= '' then
+    local sources, upload = unpack(redis.call('HMGET', journalKey, 'src', 's:upload'))
+    redis.call('DEL', toCopyKey)
+    redis.call('HSET', toCopyKey, 'src', sources, 's:detect', decided)
+    if upload then redis.call('HSET', toCopyKey, 's:upload', upload) end
+    redis.call('PEXPIRE', toCopyKey, copyMs)
+    redis.call('ZADD', copiesKey, now + tonumber(copyMs), id)
+    redis.call('ZADD', evidenceKey, evidenceUntil, evidencePlace)
+  end
+end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
   id, now, fields, outboxEntry, expiryMs, { key = keptKey, ms = last == state and keepMs or 0, maxPayments = maxPayments })

@@ -1,3 +1,5 @@
+import { COPY_WITHIN_MS } from '../../domain/operations/evidence.ts';
+import { type EvidenceRecord, placeText } from '../../domain/verification/evidence.ts';
 import type { HistoryEntry } from '../../domain/verification/history.ts';
 import type { StoredFrame, StoredMedium } from '../../domain/verification/outcomes.ts';
 import type { FrameState, State } from '../../domain/verification/states.ts';
@@ -32,6 +34,8 @@ export interface Ending {
   readonly expiryMs: number;
   /** What is kept for a retry. Default: nothing. */
   readonly keep?: KeptSources | null;
+  /** What the record says about its evidence. Default: nothing. */
+  readonly evidence?: EvidenceRecord | null;
   /** Default: none. */
   readonly passed?: Passed | undefined;
 }
@@ -61,6 +65,9 @@ export async function settle(deployment: Deployment, attempt: AttemptRef, ending
       frames,
       breakers: names.breakers(region),
       kept: names.kept(id),
+      toCopy: names.toCopy(id),
+      copies: names.copies,
+      evidence: names.evidence,
     },
     {
       token,
@@ -78,12 +85,23 @@ export async function settle(deployment: Deployment, attempt: AttemptRef, ending
       keepFrameMs: ending.keepFrameMs,
       ...passedArgs(ending.passed),
       ...keepArgs(ending.keep),
+      ...evidenceArgs(ending.evidence ?? null),
     },
   );
   const [kind, state] = reply as [SettleAnswer['kind'], State | ''];
   if (kind === 'lost') return { kind };
   if (kind === 'ended') return { kind, state: state === '' ? null : state };
   return { kind, state: state as State };
+}
+
+function evidenceArgs(evidence: EvidenceRecord | null) {
+  const { state = null, place = null, until = 0 } = evidence ?? {};
+  return {
+    evidenceText: evidence === null ? '' : JSON.stringify(evidence),
+    evidencePlace: state !== 'pending' || place === null ? '' : placeText(place),
+    evidenceUntil: until,
+    copyMs: COPY_WITHIN_MS,
+  };
 }
 
 export function keepArgs(keep: KeptSources | null | undefined): { keepMs: number; maxPayments: number } {

@@ -19,6 +19,10 @@ const COUNTERS: Readonly<Record<keyof Metrics['counters'], readonly [name: strin
   gateClosed: ['bestframe_gate_closings_total', 'Times that an account error closed a gate'],
   gateOpened: ['bestframe_gate_openings_total', 'Times that a probe reopened a gate'],
   breakerOpened: ['bestframe_breaker_openings_total', 'Times that a dependency was found to be down'],
+  evidenceIncomplete: [
+    'bestframe_evidence_incomplete_total',
+    'Verifications whose evidence could not be copied completely',
+  ],
   loginsRefused: ['bestframe_logins_refused_total', 'Logins to the site, and requests to the API, that were refused'],
 };
 
@@ -158,6 +162,12 @@ function addTotals(registry: Registry, metrics: Metrics): void {
     ['bestframe_held', 'Verifications that wait for an operator', metrics.held],
     ['bestframe_outbox', 'Ended verifications whose follow-ups are not yet in their queues', metrics.outbox],
     ['bestframe_to_erase', 'Deletions that are not confirmed, or wait for their second check', metrics.toErase],
+    ['bestframe_evidence_waiting', 'Verifications whose evidence is not copied yet', metrics.evidence.waiting],
+    [
+      'bestframe_evidence_oldest_seconds',
+      'Time since the end of the first verification whose evidence is not copied yet, 0 if there is none',
+      (metrics.evidence.oldestMs ?? 0) / 1000,
+    ],
     ['bestframe_to_notify', 'Notifications that no webhook endpoint has accepted yet', metrics.toNotify],
     [
       'bestframe_dead_notifications',

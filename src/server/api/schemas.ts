@@ -19,6 +19,7 @@ import { PAUSES } from '../../domain/verification/pauses.ts';
 import { REGIONS } from '../../domain/verification/regions.ts';
 import { LANES, RECORD_WAYS } from '../../domain/verification/request.ts';
 import { DECISIONS, FRAME_STATES, NEXT_STEPS, STAGES, STATES } from '../../domain/verification/states.ts';
+import { erasedEvidence, evidence } from './evidence-schemas.ts';
 import { sessionView } from './session-schemas.ts';
 
 const MAX_BATCH = 1_000;
@@ -173,6 +174,9 @@ export const verification = z
     heldUntil: time.nullable(),
     lateAnswer: z.boolean(),
     endedAt: time.nullable(),
+    evidence: evidence
+      .nullable()
+      .describe('Copies of what the decision was based on, under lock. Null: there are none.'),
     retries: z.int().describe('How often an operator started it again after its end.'),
     webhook: text.nullable().describe('Name of the endpoint that is notified.'),
     metadata: z.record(z.string(), z.string()),
@@ -257,7 +261,12 @@ export const receipt = z
     job: confirmation.nullable(),
     objects: z.union([confirmation.extend({ versions: z.int() }), z.literal('not_ours')]).nullable(),
     frame: z.union([confirmation, z.literal('none')]).nullable(),
-    complete: z.boolean().describe('True when every deletion that can be confirmed is confirmed.'),
+    evidence: erasedEvidence
+      .nullable()
+      .describe('The evidence. With `lockedUntil`, it cannot be deleted before then, and is deleted afterwards.'),
+    complete: z
+      .boolean()
+      .describe('True when every deletion that can be confirmed is confirmed. Evidence under lock is deleted later.'),
     notConfirmed: z.array(text),
     aof: z
       .enum(['rewritten', 'not_yet', 'off', 'unknown'])

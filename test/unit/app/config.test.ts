@@ -88,6 +88,7 @@ describe('defaults', () => {
       keepSourcesMs: 24 * 3_600_000,
       recordTtlMs: 30 * 86_400_000,
       demands: [],
+      evidence: { buckets: new Map(), days: 0, folder: 'bestframe' },
       keyRing: new Map(),
       webhook: undefined,
       webhooks: [],

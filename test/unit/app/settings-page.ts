@@ -105,6 +105,8 @@ export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])
       'BESTFRAME_KEEP_FRAMES_HOURS',
       'BESTFRAME_KEEP_SOURCES_HOURS',
       'BESTFRAME_KEEP_RECORDS_DAYS',
+      'BESTFRAME_EVIDENCE_BUCKETS',
+      'BESTFRAME_EVIDENCE_DAYS',
       'BESTFRAME_DEMANDS',
       'BESTFRAME_KEY_RING',
       'BESTFRAME_REWRITE_AOF',

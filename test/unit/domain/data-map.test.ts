@@ -19,7 +19,7 @@ it('each row of the data map belongs to one class, and each class to one row', (
 
 it('what is not confirmed yet is pending, and what never existed is none', () => {
   const fateOf = (objects: object | 'not_ours' | null, frame: object | 'none' | null) =>
-    Object.fromEntries(describeData({ objects, frame }).map(({ data, fate }) => [data, fate]));
+    Object.fromEntries(describeData({ objects, frame, evidence: 'none' }).map(({ data, fate }) => [data, fate]));
   expect(fateOf(null, null)).toMatchObject({ ownBucket: 'pending', vendorBucket: 'none', frameInFolder: 'pending' });
   expect(fateOf({}, {})).toMatchObject({ ownBucket: 'deleted', frameInBucket: 'deleted', frameReceipt: 'deleted' });
   expect(fateOf('not_ours', 'none')).toMatchObject({

@@ -38,6 +38,7 @@ const FINE: Metrics = {
     oldestMs: 1_000,
     outbox: 0,
     toErase: 0,
+    evidence: { waiting: 0, oldestMs: null },
     toNotify: 0,
     deadNotifications: 0,
     tenants: [],

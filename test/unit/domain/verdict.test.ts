@@ -32,6 +32,7 @@ const QUEUE = { region: 'ap-singapore', waiting: 10, active: 2, delayed: 0 } as 
 
 function metrics(more: Partial<Metrics> = {}): Metrics {
   const counters = {
+    evidenceIncomplete: 0,
     unknownOutcomes: 0,
     lateOutcomes: 0,
     orphanOutcomes: 0,
@@ -59,6 +60,7 @@ function metrics(more: Partial<Metrics> = {}): Metrics {
     },
     outbox: 0,
     toErase: 0,
+    evidence: { waiting: 0, oldestMs: null },
     toNotify: 0,
     deadNotifications: 0,
     tenants: [],

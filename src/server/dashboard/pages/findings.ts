@@ -83,6 +83,19 @@ function describe(reader: Reader, trouble: Trouble, now: number): Described {
       const what = words.outOfService(worker, titled(code), since(trouble.worker.since));
       return { what, cure: remedyIn(language, code), act: link(`${base}/workers`, words.pageNames.workers) };
     }
+    default:
+      return describeChoice(reader, trouble);
+  }
+}
+
+/** What only a person can decide. */
+function describeChoice(
+  { language, base }: Reader,
+  trouble: Extract<Trouble, { readonly kind: 'budget' | 'held' | 'evidence' | 'dead_notifications' }>,
+): Described {
+  const words = WORDS[language];
+  const { troubles } = words;
+  switch (trouble.kind) {
     case 'budget': {
       const { spent, limit, unit, period } = trouble.budget;
       return {
@@ -93,6 +106,14 @@ function describe(reader: Reader, trouble: Trouble, now: number): Described {
     }
     case 'held':
       return { what: troubles.held(trouble.count), cure: troubles.heldCure, act: link(`${base}/held`, words.decide) };
+    case 'evidence': {
+      const oldest = formatDuration(trouble.oldestMs, words);
+      return {
+        what: troubles.evidence(trouble.count, oldest),
+        cure: troubles.evidenceCure,
+        act: link(`${base}/doctor`, words.pageNames.doctor),
+      };
+    }
     case 'dead_notifications':
       return {
         what: troubles.dead(trouble.count),

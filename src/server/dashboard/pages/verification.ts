@@ -98,6 +98,7 @@ ${fact(words.paidCalls, html`${paidCalls}${possiblyPaidCalls > 0 && html`<small>
 ${cost !== null && fact(words.cost, costText(cost))}
 ${fact(words.frame, view.frame)}
 ${fact(words.region, html`<small>${view.region}<br>${words.calls[view.action]}<br>${view.upload}, ${words.lanesOf[view.lane]}</small>`)}
+${view.evidence !== null && fact(words.evidence, html`${words.evidenceStates[view.evidence.state]}<small>${words.lockedUntil} ${timestamp(reader, view.evidence.lockedUntil)}</small>`)}
 ${view.tenant !== null && fact(words.tenantName, view.tenant)}
 ${view.traceId !== null && fact(words.trace, html`<small><code>${view.traceId}</code></small>`)}
 ${fact(words.acceptedAt, html`<small>${timestamp(reader, view.createdAt)}</small>`)}

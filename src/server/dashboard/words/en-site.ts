@@ -76,6 +76,9 @@ export const enSite = {
     budgetCure: 'Raise BESTFRAME_BUDGET, or let the gate close when the budget is spent.',
     held: (count: number) => `${count} held, waiting for a decision`,
     heldCure: 'Each fails by itself when its hold ends.',
+    evidence: (count: number, oldest: string) =>
+      `The evidence of ${count} verifications is not copied, for up to ${oldest}`,
+    evidenceCure: 'Read the logs of the erase workers. 24 hours after the end, what is missing is given up.',
     dead: (count: number) => `${count} notifications were given up`,
     deadCure: 'Their receivers do not know the result. Redeliver them when the endpoint works.',
     showDead: 'Show them',

@@ -72,6 +72,8 @@ export const zhSite: typeof enSite = {
     budgetCure: '请提高 BESTFRAME_BUDGET，否则预算用完时闸门会关闭。',
     held: (count) => `${count} 条核验等待人工决定`,
     heldCure: '保留期结束时，每条将自动判为失败。',
+    evidence: (count, oldest) => `${count} 条核验的证据尚未复制，最久已等待 ${oldest}`,
+    evidenceCure: '请查看 erase Worker 的日志。核验结束 24 小时后，将放弃复制缺少的部分。',
     dead: (count) => `${count} 条通知已放弃投递`,
     deadCure: '接收方尚不知道结果。端点恢复后请重新投递。',
     showDead: '查看',
