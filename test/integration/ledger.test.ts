@@ -131,6 +131,26 @@ describe('the ledger of verifications and days', () => {
   });
 });
 
+describe('an action without a price, in a deployment with prices', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await createRig({
+      env: { ...FAST, BESTFRAME_PRICES: 'VideoLivenessCompare=0.2', BESTFRAME_CURRENCY: 'USD' },
+    });
+    await rig.openWorker();
+  });
+  afterAll(() => rig?.dispose());
+
+  it('is booked as free, and called once', async () => {
+    const { id } = await rig.client.enqueue(await rig.request('free'));
+    expect(await rested(rig, id)).toMatchObject({ decision: 'match', paidCalls: 1, possiblyPaidCalls: 0 });
+    expect(await rig.client.costs({ by: 'action' })).toEqual([
+      { name: DETECT, paidCalls: 1, possiblyPaidCalls: 0, costs: [{ currency: 'USD', paid: 0, possiblyPaid: 0 }] },
+    ]);
+    expect(await rig.control.calls({ action: DETECT })).toHaveLength(1);
+  });
+});
+
 describe('a budget', () => {
   let rig: Rig;
   const gate = async () => (await rig.client.gates()).find(({ action }) => action === DETECT);

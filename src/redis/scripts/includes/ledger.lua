@@ -7,10 +7,12 @@
 local LEDGER_TTL_MS = 34560000000 -- 400 days
 
 local function book(ledger, kind, count)
+  local amount = count * ledger.micros
+  if amount == 0 then amount = 0 end -- without a price, -1 * 0 is the number -0, which HINCRBY refuses
   local function add(key, name)
     redis.call('HINCRBY', key, name .. '|' .. kind, count)
     if ledger.currency ~= '' then
-      redis.call('HINCRBY', key, name .. '|' .. kind .. '|' .. ledger.currency, count * ledger.micros)
+      redis.call('HINCRBY', key, name .. '|' .. kind .. '|' .. ledger.currency, amount)
     end
   end
   add(ledger.day, ledger.place)
