@@ -38,7 +38,11 @@ export async function compareFaceLiveness({ requestId, parameters, isBilled, sle
   const isSuccess = outcome.result === 'Success';
   if (!isSuccess && card.channel === 'error')
     throw new ApiFailure(outcome.result, outcome.description || outcome.result);
-  return answerResult({ ...answer, outcome, frameBase64: isSuccess ? sampleImage().toString('base64') : null });
+  return answerResult({
+    ...answer,
+    outcome,
+    frameBase64: isSuccess ? sampleImage(undefined, card.frame).toString('base64') : null,
+  });
 }
 
 /** What DetectAIFakeFaces finds, by test card. For any other card, it finds nothing. */

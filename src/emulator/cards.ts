@@ -119,6 +119,8 @@ const cardSchema = z.strictObject({
       error: z.strictObject({ code, times: z.int().min(0) }).exactOptional(),
     })
     .exactOptional(),
+  /** The card of the BestFrame that the answer leads to, which DetectAIFakeFaces reads. Default: none. */
+  frame: z.union([z.enum(Object.keys(CARDS)), code]).exactOptional(),
   /** Extra time that the answer takes. */
   slowMs: z.number().min(0).exactOptional(),
 });

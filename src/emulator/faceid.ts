@@ -224,7 +224,8 @@ export class FaceId {
     const isSuccess = outcome.result === 'Success';
     if (!isSuccess && card.channel === 'error')
       throw new ApiFailure(outcome.result, outcome.description || outcome.result, objects);
-    const frame = { key: `bestframe/${randomUUID()}.jpg`, content: sampleImage(), contentType: 'image/jpeg' };
+    const content = sampleImage(undefined, card.frame);
+    const frame = { key: `bestframe/${randomUUID()}.jpg`, content, contentType: 'image/jpeg' };
     const bestFrame = isSuccess ? await this.#publish(region, frame) : null;
     return answerResult({ ...answer, outcome, bestFrame });
   }

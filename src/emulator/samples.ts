@@ -34,9 +34,13 @@ export function sampleDeviceData({ padBytes = 1_500, ...card }: SampleOptions): 
   return Buffer.from(Buffer.concat([Buffer.from(cardText(card)), randomBytes(padBytes)]).toString('base64'));
 }
 
-/** A JPEG of a drawn face. @param nonce makes this sample's bytes differ from other samples. */
-export function sampleImage(nonce = randomBytes(8).toString('hex')): Buffer {
-  const comment = Buffer.from(`bestframe ${nonce}`);
+/**
+ * A JPEG of a drawn face.
+ * @param nonce makes this sample's bytes differ from other samples.
+ * @param card makes the picture one about which DetectAIFakeFaces answers as the card says.
+ */
+export function sampleImage(nonce = randomBytes(8).toString('hex'), card?: Card['card']): Buffer {
+  const comment = Buffer.from(card === undefined ? `bestframe ${nonce}` : cardText({ card, nonce }));
   const segment = Buffer.alloc(4);
   segment.writeUInt16BE(0xfffe, 0);
   segment.writeUInt16BE(comment.length + 2, 2);

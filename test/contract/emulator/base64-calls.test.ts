@@ -88,6 +88,18 @@ describe(SHIELD, () => {
     expect(await lastCall(SHIELD)).toMatchObject({ code: 'Success', billed: true });
   });
 
+  it.each([
+    ['spoof', 'High'],
+    ['notLive', 'Mid'],
+    ['match', 'Low'],
+  ])('finds in BestFrame what the card of its recording names as the frame: %s', async (frame, level) => {
+    const VideoBase64 = base64(sampleVideo({ card: 'match', frame }));
+    const { ok: compared } = await lab.faceId(COMPARE, inputs('match', { VideoBase64 }));
+    expect(compared).toMatchObject({ Result: 'Success' });
+    const { ok } = await lab.faceId(SHIELD, { FaceInput: compared?.BestFrameBase64, FaceInputType: 1 });
+    expect(ok).toMatchObject({ AttackRiskLevel: level });
+  });
+
   it('takes an image, and needs no region', async () => {
     const { ok } = await lab.faceId(SHIELD, { FaceInput: PHOTO, FaceInputType: 1 }, { region: '' });
     expect(ok).toMatchObject({ AttackRiskLevel: 'Low', ExtraInfo: { RetrievalLivenessExtraInfo: [] } });
