@@ -7,6 +7,7 @@ const NAMES = {
   DetectReflectLivenessAndCompare: 'BESTFRAME_QPS_DETECT',
   VideoLivenessCompare: 'BESTFRAME_QPS_VIDEO',
   CompareFaceLiveness: 'BESTFRAME_QPS_COMPARE',
+  DetectAIFakeFaces: 'BESTFRAME_QPS_OPINION',
   GenerateReflectSequence: 'BESTFRAME_QPS_SEQUENCE',
   CreateUploadUrl: 'BESTFRAME_QPS_UPLOAD_URL',
   ApplySdkVerificationToken: 'BESTFRAME_QPS_SDK_START',

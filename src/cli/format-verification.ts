@@ -21,6 +21,7 @@ export function formatVerification(view: VerificationView | null): string {
     ['upload', `${view.upload}, ${view.region}, ${view.action}, ${view.lane}, ${view.mode}`],
     ['paid calls', `${view.paidCalls}${view.possiblyPaidCalls > 0 ? ` (and ${view.possiblyPaidCalls} possibly)` : ''}`],
     ...formatCost(view.cost),
+    ...formatOpinion(view),
     ['RequestIds', view.requestIds.join(', ') || '–'],
     ['created', `${view.createdAt}, deadline ${view.deadline}`],
     ['decided', view.decidedAt ?? '–'],
@@ -33,7 +34,10 @@ export function formatVerification(view: VerificationView | null): string {
     lines.push(['reason', `${reason.code} (${reason.class}): ${reason.title}`]);
     if (reason.waitedFor !== undefined)
       lines.push(['waited for', `${reason.waitedFor.code} ${reason.waitedFor.dependency ?? ''}`]);
-    lines.push(['operator', adviseOn(view, reason).operator], ['caller', reason.advice]);
+    lines.push(
+      ['operator', adviseOn({ ...view, opinion: view.secondOpinion?.status ?? null }, reason).operator],
+      ['caller', reason.advice],
+    );
     if (reason.personAdvice !== undefined) lines.push(['person', reason.personAdvice]);
   }
   const stages = view.stages.map(({ name, attempts, ms }) => `  ${name.padEnd(9)} ${attempts} × ${Math.round(ms)} ms`);
@@ -43,6 +47,15 @@ export function formatVerification(view: VerificationView | null): string {
 function formatDecision({ decision, state, similarity, similarityThreshold }: VerificationView): string {
   const measured = similarity === null ? '' : ` (similarity ${similarity}, threshold ${similarityThreshold})`;
   return `${colorDecision(decision, state)}${measured}`;
+}
+
+function formatOpinion({ secondOpinion }: VerificationView): [label: string, text: string][] {
+  if (secondOpinion === null) return [];
+  const { status, level, attacks, code, paidCalls, possiblyPaidCalls, cost } = secondOpinion;
+  const said = [level, ...attacks, code].filter((each) => each !== null).join(', ');
+  const calls = `${paidCalls} paid${possiblyPaidCalls > 0 ? ` (and ${possiblyPaidCalls} possibly)` : ''}`;
+  const costs = formatCost(cost).map(([, text]) => `, ${text}`);
+  return [['opinion', `${status}${said === '' ? '' : ` (${said})`}, ${calls}${costs.join('')}`]];
 }
 
 function formatCost(cost: VerificationView['cost']): [label: string, text: string][] {

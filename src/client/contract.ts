@@ -209,9 +209,6 @@ export const MAX_LISTED = 1_000;
 export const MAX_PER_PAGE = 200;
 
 /** Whether a wait is over. A wait also ends when the verification is held, so that no caller has to wait for an operator. */
-export function satisfiesWait(
-  { state, decision }: Pick<VerificationAnswer, 'state' | 'decision'>,
-  until: Until,
-): boolean {
-  return isTerminal(state) || state === 'held' || (until === 'decided' && decision !== null);
+export function satisfiesWait({ state, next }: Pick<VerificationAnswer, 'state' | 'next'>, until: Until): boolean {
+  return isTerminal(state) || state === 'held' || (until === 'decided' && next !== 'wait');
 }

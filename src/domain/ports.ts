@@ -7,7 +7,7 @@ import type { CheckName, LinkCheck, ResourceName, ResourceRule, SequenceCall } f
 import type { CallBody } from './verification/call-body.ts';
 import type { FlowName } from './verification/flows.ts';
 import type { FrameReceipt } from './verification/frame-receipt.ts';
-import type { BestFrameLink, ObjectPlace, StoredFrame } from './verification/outcomes.ts';
+import type { BestFrameLink, ObjectPlace, RiskLevel, StoredFrame } from './verification/outcomes.ts';
 import type { Region } from './verification/regions.ts';
 import type { ShapeTrouble } from './verification/reply-shape.ts';
 import type { FrameTarget } from './verification/request.ts';
@@ -199,6 +199,15 @@ export interface DetectAnswer {
   readonly shapeTrouble?: ShapeTrouble & { readonly hidesFrame: boolean };
 }
 
+/** The answer of a second opinion. */
+export interface OpinionAnswer {
+  readonly level: RiskLevel;
+  /** Names of the attacks that are suspected. */
+  readonly attacks: readonly string[];
+  readonly requestId: string | null;
+  readonly shapeTrouble?: ShapeTrouble;
+}
+
 export interface AnsweredFrame {
   readonly bytes: Uint8Array;
   /** 32 hex digits. */
@@ -254,6 +263,8 @@ export interface FaceId {
    * @param signal aborts the call as long as it has no slot. Once it has a slot, only the signal of the `PaidTurn` aborts it.
    */
   detect(action: CheckName, region: Region, turn: () => Promise<PaidTurn>, signal: AbortSignal): Promise<DetectAnswer>;
+  /** Asks for a second opinion about a picture, in a call that may be billed: made like `detect`. */
+  secondOpinion(region: Region, turn: () => Promise<PaidTurn<CallBody>>, signal: AbortSignal): Promise<OpinionAnswer>;
   /**
    * Opens the connection of the paid call that will be made with this signal, so that the call does not wait for it. Returns at
    * once. A second use opens a new connection if the first one has become too old.

@@ -55,11 +55,12 @@ const REFUSED = [
   'UnsupportedRegion',
 ];
 
-/** The table of the AI face shield. Everything else about it is in the table for all services. */
+/** The table of the AI face shield, and the table for all services. */
 const UNBILLED_SHIELD = [
   'FailedOperation.CoveredFace',
   'FailedOperation.DetectEngineSystemError',
   'FailedOperation.ImageDecodeFailed',
+  'FailedOperation.ImageSizeTooLarge',
   'FailedOperation.IncompleteFace',
   'FailedOperation.PoorImageQuality',
   'FailedOperation.UnKnown',

@@ -9,9 +9,11 @@ import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import { isHeldAtLimit, type NextMove, nextMove, outageDelayMs } from '../domain/verification/policy.ts';
 import type { StageName } from '../domain/verification/states.ts';
-import { currentStage, type JournalRecord, type Reason } from '../redis/record.ts';
+import { currentStage } from '../redis/progress.ts';
+import type { JournalRecord, Reason } from '../redis/record.ts';
 import type { TroubleAnswer } from '../redis/scripts/report-trouble.ts';
 import { type AttemptEnd, type AttemptEnds, answerOf, reasonOf } from './attempt-ends.ts';
+import { paidCallOf } from './attempt-opinion.ts';
 import type { AttemptTools } from './attempt-tools.ts';
 import { DependencyDown, dependencyDown } from './breakers.ts';
 import type { Lease } from './lease.ts';
@@ -196,7 +198,7 @@ export class AfterFailure {
     if (!accusesAccount(failure)) return;
     const code = failureCode(failure);
     // Trouble with the result call says nothing about the start call, and the other way round.
-    const call = stage === 'collect' && isFlow(action) ? FLOWS[action].resultCall : action;
+    const call = stage === 'collect' && isFlow(action) ? FLOWS[action].resultCall : paidCallOf(this.#record, stage);
     const answer = await this.#lease.guard(gate.trip(region, call, { id, epoch, code }));
     if (answer === 'tripped' || answer === 'probed') log.gate(answer, code);
   }
@@ -211,6 +213,7 @@ export class AfterFailure {
     // A reason without a RequestId stems from a wait for a gate or a breaker, not from an answer of the vendor.
     const answered = (last?.stage === 'detect' || last?.stage === 'start') && last.requestId !== undefined;
     const reason = answered ? last : outcomePending(stage);
+    if (this.#record.outcomes.detect !== undefined) return this.#ends.endWith(CODES.OUTCOME_UNKNOWN, null, { stage });
     if (lane === 'batch' || (answered && isHeldAtLimit(last.class))) return this.#ends.holdForReview(reason);
     return this.#ends.failFor(reason);
   }
@@ -268,7 +271,10 @@ export class AfterFailure {
         return this.#ends.requeue({ stage, delayMs: withheld.waitMs, reason });
       }
       case 'broken':
-        return this.#waitFor(new DependencyDown(faceIdDependency(this.#record.action), withheld.waitMs), stage);
+        return this.#waitFor(
+          new DependencyDown(faceIdDependency(paidCallOf(this.#record, stage)), withheld.waitMs),
+          stage,
+        );
       case 'open': {
         const { failure, leftMs } = withheld;
         if (failure !== undefined) await this.#reportToBreaker(failure);

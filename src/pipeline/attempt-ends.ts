@@ -7,21 +7,24 @@
  *    else.
  */
 import { type Failure, localFailure } from '../domain/errors/failure.ts';
-import { CODES, classify, failureCode } from '../domain/errors/index.ts';
+import { CODES, classify, type ErrorClass, failureCode } from '../domain/errors/index.ts';
 import { RETRY_LANE } from '../domain/operations/retries.ts';
 import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
-import { frameAtEnd } from '../domain/verification/outcomes.ts';
+import { frameAtEnd, type OpinionOutcome } from '../domain/verification/outcomes.ts';
 import { maxPaymentsWithoutReview } from '../domain/verification/policy.ts';
 import type { Decision, StageName, State } from '../domain/verification/states.ts';
 import { notification } from '../redis/notify-queue.ts';
 import { endField, followUpsOf } from '../redis/outbox.ts';
-import { currentStage, decisionReason, type JournalRecord, type Reason, withLastWait } from '../redis/record.ts';
+import { currentStage } from '../redis/progress.ts';
+import { decisionReason, type JournalRecord, type Reason, withLastWait } from '../redis/record.ts';
 import type { WriteAnswer } from '../redis/scripts/attempt-ref.ts';
 import type { AttemptStart } from '../redis/scripts/begin-attempt.ts';
 import type { Ending, KeptSources } from '../redis/scripts/settle.ts';
+import { owesOpinion } from './attempt-opinion.ts';
 import type { AttemptTools } from './attempt-tools.ts';
 import type { Lease } from './lease.ts';
+import { suspicionOf } from './paid-answers.ts';
 
 /** How an attempt ended. The worker completes, fails or delays the BullMQ job accordingly. */
 export type AttemptEnd =
@@ -77,10 +80,11 @@ export class AttemptEnds {
 
   /** Ends the verification after its last stage. @param entry the download's history entry, which is written in the same step. */
   complete(entry: HistoryEntry | null): Promise<AttemptEnd> {
-    const { detect, download } = this.#record.outcomes;
+    const { detect, download, opinion } = this.#record.outcomes;
+    const suspicion = opinion === undefined ? null : this.#reasonOfOpinion(opinion);
     return this.settle({
       state: 'completed',
-      reason: detect === undefined ? null : decisionReason(detect),
+      reason: detect === undefined ? null : (suspicion ?? decisionReason(detect)),
       entry,
       frame: download?.frame ?? 'none',
       stored: download?.stored ?? null,
@@ -93,7 +97,7 @@ export class AttemptEnds {
    * ends as completed: the decision stands, but the frame is lost.
    */
   endWith(code: string, failure: Failure | null = null, tried: FailedTry = {}): Promise<AttemptEnd> {
-    const { detect } = this.#record.outcomes;
+    const { detect, download } = this.#record.outcomes;
     const { stage = currentStage(this.#record), ms, answeredAt } = tried;
     const cause = failure ?? localFailure(code, code);
     const took = ms === undefined ? {} : { ms };
@@ -106,9 +110,25 @@ export class AttemptEnds {
       state,
       reason: decided ?? (code === CODES.DEADLINE_EXCEEDED ? withLastWait(ended, this.#record.reason) : ended),
       entry,
-      frame: detect === undefined ? 'none' : frameAtEnd(detect),
-      stored: detect?.stored ?? null,
+      frame: detect === undefined ? 'none' : (download?.frame ?? frameAtEnd(detect)),
+      stored: download?.stored ?? detect?.stored ?? null,
+      opinion: this.#opinionGivenUp(code, classify(cause).class, stage),
     });
+  }
+
+  /** A second opinion that the caller waits for, and that will not be given. */
+  #opinionGivenUp(code: string, kind: ErrorClass, stage: StageName): OpinionOutcome | null {
+    if (!owesOpinion(this.#record)) return null;
+    const outcome = { failed: { code, unclear: stage === 'opinion' && kind === 'rejected' } };
+    this.#tools.log.opinion(outcome);
+    return outcome;
+  }
+
+  /** Why the person is not accepted although the decision accepts them; null: nothing speaks against it. */
+  #reasonOfOpinion(opinion: OpinionOutcome): Reason | null {
+    if (!('failed' in opinion)) return suspicionOf(opinion);
+    const { code } = opinion.failed;
+    return reasonOf(localFailure(code, code), 'opinion');
   }
 
   /** Ends the verification as failed, for a reason that is already in its history. */
@@ -243,9 +263,10 @@ export class AttemptEnds {
       entry,
     } = move;
     const { generation, outcomes, deadline } = this.#record;
-    // Without a decision, the verification runs again at its deadline at the latest, and that run ends it. But if an intent is
-    // open, the next run may be later than the deadline, because the answer to the call may still arrive.
-    const bounded = outcomes.detect === undefined && reason.code !== CODES.OUTCOME_UNKNOWN;
+    // Without a decision, or without the second opinion, the verification runs again at its deadline at the latest, and that run ends
+    // the wait. But if an intent is open, the next run may be later than the deadline, because the answer may still arrive.
+    const isAwaited = outcomes.detect === undefined || owesOpinion(this.#record);
+    const bounded = isAwaited && reason.code !== CODES.OUTCOME_UNKNOWN;
     const mostMs = bounded ? Math.max(deadline - this.#start.now, 0) : Number.POSITIVE_INFINITY;
     const step = {
       generation,

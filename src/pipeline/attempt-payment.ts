@@ -1,5 +1,6 @@
 /** What the paid call of an attempt depends on, from the attempt's tools and record. */
 import { chargeOf } from '../domain/operations/costs.ts';
+import { OPINION_CALL } from '../domain/verification/actions.ts';
 import { isFlow } from '../domain/verification/flows.ts';
 import { maxPaymentsWithoutReview } from '../domain/verification/policy.ts';
 import type { JournalRecord } from '../redis/record.ts';
@@ -28,5 +29,20 @@ export function paymentOf(
     maxPayments: maxPaymentsWithoutReview(policy, lane),
     package: packageDigest(record, reuse),
     preflight: isFlow(action) ? null : (outcomes.md5 ?? { checkedAt: 0 }),
+  };
+}
+
+/** What the call for the second opinion depends on. A second opinion says nothing about the liveness package. */
+export function opinionPaymentOf(...args: Parameters<typeof paymentOf>): Payment {
+  const payment = paymentOf(...args);
+  const [{ costs, log }] = args;
+  return {
+    ...payment,
+    action: OPINION_CALL,
+    onBilled: (billed, charge) => log.billed(OPINION_CALL, billed, charge),
+    charge: () => chargeOf(costs, OPINION_CALL, Date.now()),
+    package: { ...payment.package, refuseReuse: false },
+    preflight: null,
+    notify: undefined,
   };
 }

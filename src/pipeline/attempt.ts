@@ -3,31 +3,33 @@ import { Failure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
 import { dependenciesOf } from '../domain/operations/breakers.ts';
 import type { AnsweredFrame } from '../domain/ports.ts';
-import { isUploaded, stagesOf } from '../domain/verification/actions.ts';
+import { isUploaded, planOf, stagesOf } from '../domain/verification/actions.ts';
 import type { CallBody } from '../domain/verification/call-body.ts';
 import { FLOWS, isFlow } from '../domain/verification/flows.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import { type DetectOutcome, uploadedBytes } from '../domain/verification/outcomes.ts';
 import { maxPaymentsWithoutReview, stageLimitMs } from '../domain/verification/policy.ts';
 import type { Order } from '../domain/verification/request.ts';
-import { describeSentParameters } from '../domain/verification/sent-parameters.ts';
 import type { FlowResult } from '../domain/verification/session-result.ts';
 import type { StageName } from '../domain/verification/states.ts';
 import { type NotifyJob, notification } from '../redis/notify-queue.ts';
-import { currentStage, type JournalRecord } from '../redis/record.ts';
+import { currentStage } from '../redis/progress.ts';
+import type { JournalRecord } from '../redis/record.ts';
 import type { AttemptStart } from '../redis/scripts/begin-attempt.ts';
 import { adoptReceipt, proofOf } from './adopt-receipt.ts';
 import { AfterFailure, StageFailure } from './after-failure.ts';
 import { type AttemptEnd, AttemptEnds } from './attempt-ends.ts';
 import { deadlinePassed, stageTimeout } from './attempt-failures.ts';
-import { paymentOf } from './attempt-payment.ts';
+import { downloadUntilDeadline, owesOpinion } from './attempt-opinion.ts';
+import { opinionPaymentOf, paymentOf } from './attempt-payment.ts';
 import { AttemptSources } from './attempt-sources.ts';
 import type { AttemptTools } from './attempt-tools.ts';
 import { checkRecord } from './check-record.ts';
 import { collectResult } from './collect-result.ts';
+import { commitDownload, commitUpload } from './commit-outcomes.ts';
 import type { Lease } from './lease.ts';
 import { resolveOpenIntent } from './open-intent.ts';
-import { CallWithheld, pay, payStart } from './payment.ts';
+import { CallWithheld, pay, payOpinion, payStart } from './payment.ts';
 import { sleep } from './sleep.ts';
 import { hasFrameToFetch, openResources, type StageContext, type StageInput, stages } from './stages/index.ts';
 
@@ -113,7 +115,7 @@ export class Attempt {
       }
       await this.#passBreakers();
       if (this.#record.outcomes.detect === undefined) await this.#waitForAdmission(this.#start.waitMs);
-      const plan = stagesOf(this.#record.action);
+      const plan = planOf(this.#record);
       const [first = 'upload'] = plan;
       if (this.#mustRun(first) || this.#readsAgain) await this.#spoolAhead(currentStage(this.#record));
       for (const stage of plan) {
@@ -172,9 +174,8 @@ export class Attempt {
   async #passBreakers(): Promise<void> {
     const { order } = this.#record;
     if (order === null) return;
-    const needed = stagesOf(order.action)
-      .filter((stage) => this.#mustRun(stage))
-      .flatMap((stage) => this.#dependencies(order, stage));
+    const left = planOf(this.#record).filter((stage) => this.#mustRun(stage));
+    const needed = left.flatMap((stage) => this.#dependencies(order, stage));
     await this.#lease.guard(this.#tools.breakers.ask(needed, this.#mayProbe));
   }
 
@@ -188,7 +189,8 @@ export class Attempt {
    * then counts as possibly paid. If the probe would be this verification's last allowed call, another verification must probe.
    */
   get #mayProbe(): boolean {
-    const { lane, paid, possiblyPaid } = this.#record;
+    const { lane, opinionCalls } = this.#record;
+    const { paid, possiblyPaid } = owesOpinion(this.#record) ? opinionCalls : this.#record;
     return paid + possiblyPaid + 1 < maxPaymentsWithoutReview(this.#tools.policy, lane);
   }
 
@@ -213,10 +215,11 @@ export class Attempt {
 
   // ── the stages ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Whether a stage must run, because it has no outcome yet. After a decision, this can only be the download. */
+  /** Whether a stage must run, because it has no outcome yet. After a decision, only the download and the second opinion can be left. */
   #mustRun(stage: StageName): boolean {
     const { outcomes } = this.#record;
     if (stage === 'download') return outcomes.download === undefined;
+    if (stage === 'opinion') return owesOpinion(this.#record);
     if (outcomes.detect !== undefined) return false;
     if (stage === 'await') return this.#hasStarted;
     if (stage === 'read') return outcomes.upload === undefined;
@@ -253,14 +256,14 @@ export class Attempt {
         faceId.prepareCall(this.#untilDecision.signal);
         outcomes.upload = await this.#within(stage, (context) => stages.upload(input, context, this.#sources.spooled));
         breakers.pass(this.#dependencies(input.order, stage));
-        await this.#commitUpload(stage, this.#sources.ms + tookMs());
+        await commitUpload(this.#tools, this.#lease, this.#record, { stage, ms: this.#sources.ms + tookMs() });
         this.#tools.log.moved('uploaded', uploadedBytes(outcomes.upload));
         break;
       case 'read':
         faceId.prepareCall(this.#untilDecision.signal);
         outcomes.upload = stages.read(await this.#sources.open(stage));
         breakers.pass(this.#dependencies(input.order, stage));
-        await this.#commitUpload(stage, this.#sources.ms + tookMs());
+        await commitUpload(this.#tools, this.#lease, this.#record, { stage, ms: this.#sources.ms + tookMs() });
         break;
       case 'md5':
         faceId.prepareCall(this.#untilDecision.signal); // again, in case the upload took long
@@ -274,9 +277,7 @@ export class Attempt {
         this.#preflightEntry = { at: Date.now(), event: 'done', stage, ms: tookMs() };
         break;
       case 'detect':
-        outcomes.detect = await this.#detect(input);
-        this.#tools.log.decided(outcomes.detect);
-        await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
+        await this.#announce(await this.#detect(input));
         break;
       case 'start':
         outcomes.start = await stages.start(
@@ -289,18 +290,38 @@ export class Attempt {
       case 'await':
         break; // see #runStages
       case 'collect':
-        outcomes.detect = await this.#collect(input, tookMs);
-        this.#tools.log.decided(outcomes.detect);
-        await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
+        await this.#announce(await this.#collect(input, tookMs));
         break;
       case 'download':
-        outcomes.download = await this.#within(stage, (context) => stages.download(input, context));
+        outcomes.download = await this.#untilOpinion(() =>
+          this.#within(stage, (context) => stages.download(input, context)),
+        );
         if (hasFrameToFetch(input)) {
           this.#noteDownload(outcomes.download.stored?.bytes ?? 0, tookMs());
           breakers.pass(this.#dependencies(input.order, stage));
         }
+        if (owesOpinion(this.#record)) {
+          await commitDownload(this.#tools, this.#lease, this.#record, this.#downloadEntry);
+          this.#downloadEntry = null;
+        }
+        break;
+      case 'opinion':
+        outcomes.opinion = await stages.opinion(input, this.#context(this.#untilDecision.signal));
+        this.#tools.log.opinion(outcomes.opinion);
         break;
     }
+  }
+
+  async #announce(decided: DetectOutcome): Promise<void> {
+    this.#record.outcomes.detect = decided;
+    this.#tools.log.decided(decided);
+    await this.#lease.guard(this.#tools.outbox.deliverNotification(this.#decisionNotice));
+  }
+
+  /** Runs the download. See `downloadUntilDeadline`. */
+  #untilOpinion<T>(download: () => Promise<T>): Promise<T> {
+    const waiting = { record: this.#record, signal: this.#untilDecision.signal };
+    return downloadUntilDeadline(this.#tools, this.#lease, waiting, download);
   }
 
   async #detect(input: StageInput): Promise<DetectOutcome> {
@@ -352,8 +373,8 @@ export class Attempt {
   #context(signal: AbortSignal): StageContext {
     const { edges, objectFolder, wall, gate, reuse } = this.#tools;
     const { region, action } = this.#record;
-    const payment = () =>
-      paymentOf(this.#tools, this.#lease, this.#record, {
+    const payment = (from = paymentOf) =>
+      from(this.#tools, this.#lease, this.#record, {
         mayProbe: this.#mayProbe,
         notify: this.#decisionNotice,
         preflightEntry: this.#preflightEntry,
@@ -370,6 +391,7 @@ export class Attempt {
       uploadUrlTurns: (count) => gate.uploadUrlTurns(region, count, signal),
       pay: (prepare, call, keep) => pay(payment(), prepare, call, keep),
       payStart: (prepare, call) => payStart(payment(), prepare, call),
+      payOpinion: (prepare, call) => payOpinion(payment(opinionPaymentOf), prepare, call),
       resultTurn: () => gate.turn(region, isFlow(action) ? FLOWS[action].resultCall : action, signal),
       heldFrame: this.#heldFrame,
       freshMedia: async () => (this.#result ?? (await this.#askResult(this.#input))).media,
@@ -381,20 +403,6 @@ export class Attempt {
     const { id, tenant, generation, order, outcomes } = this.#record;
     if (order === null) throw new Error('a live verification has no order');
     return { id, tenant, generation, order, outcomes };
-  }
-
-  async #commitUpload(stage: 'upload' | 'read', ms: number): Promise<void> {
-    const { id, generation, order, outcomes } = this.#record;
-    const { journal, objectFolder } = this.#tools;
-    const { upload } = outcomes;
-    const sent =
-      upload === undefined ? {} : { sent: describeSentParameters(upload, `${objectFolder}/${id}`, order?.liveness) };
-    const entry: HistoryEntry = { at: Date.now(), event: 'done', stage, ms, ...sent };
-    const passed = this.#tools.breakers.takePassed();
-    const answer = await this.#lease.guard(
-      journal.commit({ stage: 'upload', generation, outcome: upload, entry, passed }),
-    );
-    if (answer !== 'ok') throw new CallWithheld({ why: answer });
   }
 
   get #decisionNotice(): NotifyJob | undefined {

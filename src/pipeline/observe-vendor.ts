@@ -4,6 +4,7 @@ import { classify } from '../domain/errors/index.ts';
 import type { Observer } from '../domain/operations/process-metrics.ts';
 import { NO_TRACER, type Span, type SpanFacts } from '../domain/operations/tracing.ts';
 import type { FaceId, Turn } from '../domain/ports.ts';
+import { OPINION_CALL } from '../domain/verification/actions.ts';
 import { FLOWS } from '../domain/verification/flows.ts';
 import type { Region } from '../domain/verification/regions.ts';
 
@@ -52,6 +53,8 @@ export function observeVendor(faceId: FaceId, observer: Observer, tracer = NO_TR
       ),
     detect: (action, region, turn, signal) =>
       measured({ region, action }, turn, (noted) => faceId.detect(action, region, noted, signal)),
+    secondOpinion: (region, turn, signal) =>
+      measured({ region, action: OPINION_CALL }, turn, (noted) => faceId.secondOpinion(region, noted, signal)),
     startFlow: (flow, region, turn, signal) =>
       measured({ region, action: flow }, turn, (noted) => faceId.startFlow(flow, region, noted, signal)),
     flowResult: (session, turn, signal) =>

@@ -1,7 +1,8 @@
 /** Handles an intent that an attempt left open when it died. */
 import { CODES } from '../domain/errors/index.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
-import { currentStage, type JournalRecord } from '../redis/record.ts';
+import { currentStage } from '../redis/progress.ts';
+import type { JournalRecord } from '../redis/record.ts';
 import { outcomePending } from './after-failure.ts';
 import type { AttemptEnd, AttemptEnds } from './attempt-ends.ts';
 import type { AttemptTools } from './attempt-tools.ts';
@@ -18,7 +19,7 @@ export async function resolveOpenIntent(
   record: JournalRecord,
   ends: AttemptEnds,
 ): Promise<AttemptEnd | null> {
-  const { openIntent, lane } = record;
+  const { openIntent, lane, outcomes } = record;
   if (openIntent === null) return null;
   const stage = currentStage(record);
   const entry: HistoryEntry = {
@@ -34,5 +35,6 @@ export async function resolveOpenIntent(
   if (answer.kind === 'lost') return { kind: 'lost' };
   if (answer.kind !== 'unknown') return null;
   log.stage(stage, 'unknown', { code: CODES.OUTCOME_UNKNOWN });
-  return policy.unknownOutcome === 'review' && lane === 'batch' ? ends.holdForReview(reason) : null;
+  const isDecided = outcomes.detect !== undefined;
+  return policy.unknownOutcome === 'review' && lane === 'batch' && !isDecided ? ends.holdForReview(reason) : null;
 }

@@ -20,14 +20,13 @@ import { Failure, localFailure } from '../domain/errors/failure.ts';
 import { type Billed, CODES, classify, failureCode } from '../domain/errors/index.ts';
 import { faceIdDependency, isSharedTrouble } from '../domain/operations/breakers.ts';
 import type { Charge } from '../domain/operations/costs.ts';
-import type { DetectAnswer, DetectInput, FlowStart, PaidTurn } from '../domain/ports.ts';
-import type { ActionName } from '../domain/verification/actions.ts';
+import type { DetectAnswer, DetectInput, FlowStart, OpinionAnswer, PaidTurn } from '../domain/ports.ts';
+import type { PaidCall } from '../domain/verification/actions.ts';
 import { MICROS } from '../domain/verification/cost.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
-import type { DetectOutcome, Md5Outcome, StartOutcome } from '../domain/verification/outcomes.ts';
+import type { DetectOutcome, Md5Outcome, OpinionOutcome, StartOutcome } from '../domain/verification/outcomes.ts';
 import type { Region } from '../domain/verification/regions.ts';
 import type { ShapeTrouble } from '../domain/verification/reply-shape.ts';
-import type { StageName } from '../domain/verification/states.ts';
 import type { NotifyJob } from '../redis/notify-queue.ts';
 import type { Intent, PackageDigest } from '../redis/scripts/declare-intent.ts';
 import type { Slot } from '../redis/scripts/reserve-slots.ts';
@@ -35,7 +34,7 @@ import type { Breakers } from './breakers.ts';
 import { type Gate, REST_MS } from './gate.ts';
 import type { Journal } from './journal.ts';
 import type { Lease } from './lease.ts';
-import { type AnyAnswer, DETECT, type Meaning, START } from './paid-answers.ts';
+import { type AnyAnswer, DETECT, type Meaning, OPINION, START } from './paid-answers.ts';
 import { sleep } from './sleep.ts';
 
 /** Why no call was made, or why its answer does not count. The attempt decides what to do next. */
@@ -71,7 +70,8 @@ export interface Payment {
   readonly mayProbe: boolean;
   readonly id: string;
   readonly region: Region;
-  readonly action: ActionName;
+  /** The call that is made. */
+  readonly action: PaidCall;
   readonly generation: number;
   readonly threshold: number;
   /** Called when this call has opened the gate. */
@@ -129,6 +129,15 @@ export function payStart<Input>(
   return makeCall(payment, prepare, call, START);
 }
 
+/** Makes the call that asks for a second opinion. See {@link makeCall}. */
+export function payOpinion<Input>(
+  payment: Payment,
+  prepare: Prepare<Input>,
+  call: Call<Input, OpinionAnswer>,
+): Promise<OpinionOutcome> {
+  return makeCall(payment, prepare, call, OPINION);
+}
+
 /**
  * @param prepare builds the input of the call, after the intent is declared.
  * @throws Failure if no intent was declared; RecordedFailure if the failure is already in the history; CallWithheld if no call
@@ -183,7 +192,7 @@ async function makeCall<Input, Answer extends AnyAnswer, Outcome>(
       payment.onBilled('possibly', charge);
       throw new CallWithheld({ why: 'open', leftMs: Math.max(0, payment.gate.clock.until(open.until)), failure });
     }
-    await report(payment, { intentId, charge }, failure, { stage: meaning.stage, ms });
+    await report(payment, { intentId, charge }, failure, { meaning, ms });
     throw new RecordedFailure(failure, epoch);
   } finally {
     clearTimeout(timer);
@@ -223,6 +232,7 @@ async function declare(payment: Payment, { intentId, charge }: PaidIntent): Prom
     const askedAt = performance.now();
     const intent: Intent = await lease.guard(
       journal.declareIntent({
+        call: payment.action,
         intentId,
         generation: payment.generation,
         preflight: payment.preflight,
@@ -276,8 +286,9 @@ async function commit<Answer, Outcome>(
   payment.breakers.pass([faceIdDependency(payment.action)]);
   const { code, requestId, ...recorded } = meaning.reportOf(outcome, payment);
   const { billed } = recorded;
-  if (meaning.stage === 'detect') reportBilled(payment, billed, charge);
+  if (meaning.stage !== 'start') reportBilled(payment, billed, charge);
   const report = {
+    call: payment.action,
     intentId,
     generation: payment.generation,
     ...recorded,
@@ -304,18 +315,20 @@ async function commit<Answer, Outcome>(
   throw new CallWithheld({ why: 'lost' }); // late or orphan: the script has added the answer to the history or counted it
 }
 
-async function report(
+async function report<Answer, Outcome>(
   payment: Payment,
   { intentId, charge }: PaidIntent,
   failure: Failure,
-  { stage, ms }: { readonly stage: StageName; readonly ms: number },
+  { meaning, ms }: { readonly meaning: Meaning<Answer, Outcome>; readonly ms: number },
 ): Promise<void> {
-  const { class: kind, billed: documented } = classify(failure);
+  const { class: kind } = classify(failure);
+  const { stage } = meaning;
   const sent = failure.sent === 'answered';
   if (sent && !isSharedTrouble(failure)) payment.breakers.pass([faceIdDependency(payment.action)]);
-  const billed = sent ? documented : 'no';
+  const billed = sent ? meaning.billingOf(failure) : 'no';
   reportBilled(payment, billed, charge);
   const outcome = {
+    call: payment.action,
     intentId,
     generation: payment.generation,
     decided: null,

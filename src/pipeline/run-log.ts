@@ -11,9 +11,9 @@ import { dependencyKind } from '../domain/operations/breakers.ts';
 import type { Charge } from '../domain/operations/costs.ts';
 import { codeLabel, isPreflightCatch, NO_OBSERVER, type Observer } from '../domain/operations/process-metrics.ts';
 import { traceIdOf } from '../domain/operations/tracing.ts';
-import type { ActionName } from '../domain/verification/actions.ts';
+import type { ActionName, PaidCall } from '../domain/verification/actions.ts';
 import { MICROS } from '../domain/verification/cost.ts';
-import type { DetectOutcome } from '../domain/verification/outcomes.ts';
+import { type DetectOutcome, type OpinionOutcome, opinionStatus } from '../domain/verification/outcomes.ts';
 import type { NextMove } from '../domain/verification/policy.ts';
 import type { StageName, State } from '../domain/verification/states.ts';
 import type { JournalRecord, Reason } from '../redis/record.ts';
@@ -63,13 +63,21 @@ export class RunLog {
     this.#sinceAccepted('timeToDecision', Date.now());
   }
 
+  /** The second opinion is known, or given up. */
+  opinion(outcome: OpinionOutcome): void {
+    const status = opinionStatus(outcome);
+    const facts =
+      'failed' in outcome ? { code: outcome.failed.code } : { level: outcome.level, requestId: outcome.requestId };
+    this.#log.info({ stage: 'opinion', event: 'opinion', status, ...facts }, `second opinion: ${status}`);
+  }
+
   outcomeWaits(): void {
     const text = 'the answer to a paid call waits: Redis does not take it now. It is told again until Redis does';
     this.#log.warn({ stage: 'detect', event: 'outcome_waits' }, text);
   }
 
   /** A paid call was made. Only measured: the log line of the decision says whether its call is billed. */
-  billed(action: ActionName, billed: 'yes' | 'possibly', { currency, micros }: Charge): void {
+  billed(action: PaidCall, billed: 'yes' | 'possibly', { currency, micros }: Charge): void {
     const region = this.#record?.region ?? '';
     this.#observer.count('paidCalls', { region, action, billed });
     if (currency !== '') this.#observer.count('cost', { region, billed, currency }, micros / MICROS);

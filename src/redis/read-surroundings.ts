@@ -3,7 +3,7 @@
  * reads the journals, so they cost no extra round trip.
  */
 import type { ChainableCommander } from 'ioredis';
-import type { ActionName } from '../domain/verification/actions.ts';
+import type { PaidCall } from '../domain/verification/actions.ts';
 import type { Surroundings } from '../domain/verification/pauses.ts';
 import type { Region } from '../domain/verification/regions.ts';
 import type { Names } from './names.ts';
@@ -11,7 +11,7 @@ import type { Names } from './names.ts';
 /** What has a gate of its own. */
 export interface Place {
   readonly region: Region;
-  readonly action: ActionName;
+  readonly action: PaidCall;
 }
 
 /**

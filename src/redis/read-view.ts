@@ -6,7 +6,7 @@
 import { explain } from '../domain/errors/index.ts';
 import { dependenciesOf } from '../domain/operations/breakers.ts';
 import { traceIdOf } from '../domain/operations/tracing.ts';
-import { stagesOf } from '../domain/verification/actions.ts';
+import { OPINION_CALL, planOf } from '../domain/verification/actions.ts';
 import { type Advice, adviseOn, outlookOf } from '../domain/verification/advice.ts';
 import { type Cost, MICROS } from '../domain/verification/cost.ts';
 import { viewOfEvidence } from '../domain/verification/evidence.ts';
@@ -15,20 +15,13 @@ import type { HistoryEntry } from '../domain/verification/history.ts';
 import { MEDIA_TYPES } from '../domain/verification/media.ts';
 import { type Pause, pauseOf, type Surroundings } from '../domain/verification/pauses.ts';
 import { isTerminal, nextStep, type StageName } from '../domain/verification/states.ts';
-import type { SessionView, VerificationView, ViewReason } from '../domain/verification/view.ts';
+import type { OpinionView, SessionView, VerificationView, ViewReason } from '../domain/verification/view.ts';
 import { openPipeline } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 import { openHistory } from './history.ts';
-import { askSurroundings, type SurroundingsOf } from './read-surroundings.ts';
-import {
-  currentStage,
-  decisionReason,
-  isDone,
-  type JournalRecord,
-  type Reason,
-  readRecord,
-  stageTimes,
-} from './record.ts';
+import { currentStage, isDone, stageTimes } from './progress.ts';
+import { askSurroundings, type Place, type SurroundingsOf } from './read-surroundings.ts';
+import { decisionReason, type JournalRecord, type Reason, readRecord } from './record.ts';
 import { isSealed } from './sealer.ts';
 
 /**
@@ -53,9 +46,16 @@ export async function readViews(deployment: Deployment, ids: readonly string[]):
     const { createdAt } = record;
     return { record, history: openHistory(sealer, id, entries as string[], { isSealed: isSealed(key), createdAt }) };
   });
-  const waiting = found.flatMap((each) => (each !== null && outlookOf(each.record) === 'again' ? [each.record] : []));
+  const waiting = found.flatMap((each) =>
+    each !== null && outlookOf(each.record) === 'again' ? [placeOf(each.record)] : [],
+  );
   const around = places.add(waiting) ? await surroundingsOf(deployment) : readSurroundings(replies, Date.now());
-  return found.map((each) => (each === null ? null : viewOf(each.record, each.history, around(each.record))));
+  return found.map((each) => (each === null ? null : viewOf(each.record, each.history, around(placeOf(each.record)))));
+}
+
+/** The gate that a waiting verification has to pass next. */
+function placeOf({ region, action, outcomes }: JournalRecord): Place {
+  return { region, action: outcomes.detect === undefined ? action : OPINION_CALL };
 }
 
 async function surroundingsOf({ redis, names, places }: Deployment): Promise<SurroundingsOf> {
@@ -79,7 +79,7 @@ function viewOf(record: JournalRecord, history: readonly HistoryEntry[], surroun
     upload: record.upload,
     lane: record.lane,
     state: record.state,
-    next: nextStep(record.state, record.decision),
+    next: nextStep(record.state, record.decision, record.opinion),
     decision: record.decision,
     similarity: record.similarity,
     similarityThreshold: record.threshold,
@@ -94,8 +94,9 @@ function viewOf(record: JournalRecord, history: readonly HistoryEntry[], surroun
     cost: costOf(record),
     requestIds: [...new Set(history.flatMap(requestIds))],
     stage,
-    stages: stageTimes(record.action, history),
+    stages: stageTimes(record, history),
     session: sessionOf(record),
+    secondOpinion: secondOpinionOf(record),
     createdAt: iso(record.createdAt),
     deadline: iso(record.deadline),
     decidedBy: record.decidedBy,
@@ -118,17 +119,17 @@ function viewOf(record: JournalRecord, history: readonly HistoryEntry[], surroun
 
 /** The stage that is running or comes next. For an ended verification: the stage in which it ended, if the record shows it. */
 function stageOf(record: JournalRecord, history: readonly HistoryEntry[]): StageName {
-  const { state, reason } = record;
+  const { state, reason, outcomes } = record;
   if (!isTerminal(state)) return currentStage(record);
-  if (state === 'completed') return 'download';
-  const [first = 'upload'] = stagesOf(record.action);
+  if (state === 'completed') return outcomes.opinion === undefined ? 'download' : 'opinion';
+  const [first = 'upload'] = planOf(record);
   return reason?.stage ?? history.findLast((entry) => entry.stage !== undefined)?.stage ?? first;
 }
 
 /** A waiting session needs nothing: it is asked for whenever its result call can be made. */
 function waitingOf(record: JournalRecord, stage: StageName) {
-  const { action, order, reason, notBefore, isParked } = record;
-  const plan = stagesOf(action);
+  const { order, reason, notBefore, isParked } = record;
+  const plan = planOf(record);
   const left = isParked ? [] : plan.slice(plan.indexOf(stage)).filter((each) => !isDone(record, each));
   return {
     needs: order === null ? [] : left.flatMap((each) => dependenciesOf(order, each)),
@@ -143,12 +144,14 @@ function waitingOf(record: JournalRecord, stage: StageName) {
  * verification itself had trouble with the account, its own reason says more than the code that closed the gate.
  */
 function reasonOf(
-  { decision, state, reason, outcomes }: JournalRecord,
+  { decision, state, reason, outcomes, opinion }: JournalRecord,
   pause: Pause | null,
   stage: StageName,
 ): Reason | null {
   const { detect } = outcomes;
-  if (detect !== undefined && decision !== null && state !== 'held') return decisionReason(detect) ?? reason;
+  const isWaiting = outlookOf({ state, decision, opinion }) === 'again';
+  if (detect !== undefined && decision !== null && state !== 'held' && !isWaiting)
+    return decisionReason(detect) ?? reason;
   if (pause === null || pause.code === null || pause.code === reason?.code) return reason;
   if (pause.by === 'account' && reason?.class === 'account') return reason;
   const { code, dependency } = pause;
@@ -185,7 +188,23 @@ function sessionOf({ action, outcomes, session, media, order, toldAt }: JournalR
   };
 }
 
-function costOf({ price, paid, possiblyPaid }: JournalRecord): Cost | null {
+function secondOpinionOf({ opinion: status, outcomes, opinionCalls }: JournalRecord): OpinionView | null {
+  if (status === null) return null;
+  const { opinion } = outcomes;
+  const answer = opinion === undefined || 'failed' in opinion ? null : opinion;
+  return {
+    status,
+    level: answer?.level ?? null,
+    attacks: answer?.attacks ?? [],
+    code: opinion !== undefined && 'failed' in opinion ? opinion.failed.code : null,
+    requestId: answer?.requestId ?? null,
+    paidCalls: opinionCalls.paid,
+    possiblyPaidCalls: opinionCalls.possiblyPaid,
+    cost: costOf(opinionCalls),
+  };
+}
+
+function costOf({ price, paid, possiblyPaid }: JournalRecord['opinionCalls']): Cost | null {
   if (price === null) return null;
   const { currency, micros } = price;
   const amount = (calls: number) => (calls * micros) / MICROS;

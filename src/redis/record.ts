@@ -5,32 +5,42 @@
 
 import { CODES } from '../domain/errors/index.ts';
 import { parseTraceparent } from '../domain/operations/tracing.ts';
-import { type ActionName, stagesOf } from '../domain/verification/actions.ts';
+import type { ActionName } from '../domain/verification/actions.ts';
 import { isSuccess } from '../domain/verification/decision.ts';
 import type { EvidenceRecord } from '../domain/verification/evidence.ts';
-import { FLOWS, isFlow, type ResultCall } from '../domain/verification/flows.ts';
-import type { HistoryEntry } from '../domain/verification/history.ts';
 import type { LegalHold } from '../domain/verification/legal-hold.ts';
 import type { Mode } from '../domain/verification/mode.ts';
-import type {
-  DetectOutcome,
-  Md5Outcome,
-  SessionResult,
-  StageOutcomes,
-  StartOutcome,
-  StoredFrame,
-  StoredMedium,
-  UploadOutcome,
+import {
+  type DetectOutcome,
+  type DownloadOutcome,
+  type Md5Outcome,
+  type OpinionOutcome,
+  opinionStatus,
+  type SessionResult,
+  type StageOutcomes,
+  type StartOutcome,
+  type StoredFrame,
+  type StoredMedium,
+  type UploadOutcome,
 } from '../domain/verification/outcomes.ts';
 import type { Region } from '../domain/verification/regions.ts';
 import type { Consent, Lane, Order, UploadWay, Verification } from '../domain/verification/request.ts';
 import type { Session } from '../domain/verification/session-request.ts';
-import { type Decision, type FrameState, STAGES, type StageName, type State } from '../domain/verification/states.ts';
+import {
+  type Decision,
+  type FrameState,
+  isAccepted,
+  isTerminal,
+  type OpinionStatus,
+  STAGES,
+  type StageName,
+  type State,
+} from '../domain/verification/states.ts';
 import type { WaitedFor } from '../domain/verification/view.ts';
 import type { Sealer } from './sealer.ts';
 
 /** Version of the records that this pipeline writes. A journal keeps the version that created it. */
-export const PIPELINE_VERSION = 2;
+export const PIPELINE_VERSION = 3;
 
 /** Why a verification waits, or why it ended without an answer. */
 export interface Reason {
@@ -66,6 +76,8 @@ export interface OpenIntent {
   readonly at: number;
   /** Deadline of the call. */
   readonly until: number;
+  /** Where the call is counted, see includes/counts.lua. Absent in a record of an older version. */
+  readonly counts?: '' | 'o:';
 }
 
 /** Millionths of a currency. */
@@ -145,6 +157,12 @@ export interface JournalRecord {
   readonly possiblyPaid: number;
   /** Price of the latest call; null if no price was set. */
   readonly price: Price | null;
+  /** Whether the request asked for a second opinion. */
+  readonly secondOpinion: boolean;
+  /** What became of the second opinion; null: none was asked for. */
+  readonly opinion: OpinionStatus | null;
+  /** The calls for the second opinion. They are not in the counts above. */
+  readonly opinionCalls: Pick<JournalRecord, 'paid' | 'possiblyPaid' | 'price'>;
   readonly cancelled: boolean;
   readonly openIntent: OpenIntent | null;
   readonly outcomes: StageOutcomes;
@@ -226,6 +244,7 @@ export function claimFields(
     ...(tenant === null ? [] : ['tn', tenant]),
     ...(subject === null ? [] : ['sub', subject]),
     ...(traceparent === null ? [] : ['tp', traceparent]),
+    ...('secondOpinion' in request ? ['so', '1'] : []),
     ...Object.entries(fields).flatMap(([name, value]) => [name, sealer.seal(id, name, value)]),
   ];
 }
@@ -233,7 +252,7 @@ export function claimFields(
 /** Fields that are sealed when a key ring is configured. */
 const SEALED_FIELDS = [
   ...(['key', 'src', 'meta', 'who', 's:start', 's:upload', 's:detect', 'ses'] as const),
-  ...(['stored', 'media', 'legal'] as const),
+  ...(['s:download', 's:opinion', 'stored', 'media', 'legal'] as const),
 ];
 
 /**
@@ -250,6 +269,13 @@ export function readRecord(id: string, stored: Readonly<Record<string, string>>,
   const who = json<Pick<JournalRecord, 'purpose' | 'consent'>>(hash.who);
   const request = readRequest(hash.rq);
   const openIntent = json<OpenIntent>(hash.open);
+  const outcomes = readOutcomes(hash);
+  const callsOf = (counts: '' | 'o:') => ({
+    paid: number(hash[`${counts}paid`]) ?? 0,
+    possiblyPaid:
+      (number(hash[`${counts}maybe`]) ?? 0) + (openIntent !== null && (openIntent.counts ?? '') === counts ? 1 : 0),
+    price: readPrice(hash[`${counts}price`]),
+  });
   return {
     id,
     key: hash.key ?? '',
@@ -288,12 +314,13 @@ export function readRecord(id: string, stored: Readonly<Record<string, string>>,
     turn: number(hash.turn) ?? 0,
     starts: number(hash.starts) ?? 0,
     unreportedRuns: Number(hash.starts ?? 0) - Number(hash.yields ?? 0),
-    paid: number(hash.paid) ?? 0,
-    possiblyPaid: (number(hash.maybe) ?? 0) + (openIntent === null ? 0 : 1),
-    price: readPrice(hash.price),
+    ...callsOf(''),
+    secondOpinion: hash.so !== undefined,
+    opinion: hash.so === undefined ? null : opinionOf(hash, outcomes),
+    opinionCalls: callsOf('o:'),
     cancelled: hash.cancel !== undefined,
     openIntent,
-    outcomes: readOutcomes(hash),
+    outcomes,
     attempts: readAttempts(hash),
   };
 }
@@ -313,7 +340,18 @@ function readOutcomes(hash: Readonly<Record<string, string>>): StageOutcomes {
   if (md5 !== null) outcomes.md5 = md5;
   const detect = json<DetectOutcome>(hash['s:detect']);
   if (detect !== null) outcomes.detect = detect;
+  const download = json<DownloadOutcome>(hash['s:download']);
+  if (download !== null) outcomes.download = download;
+  const opinion = json<OpinionOutcome>(hash['s:opinion']);
+  if (opinion !== null) outcomes.opinion = opinion;
   return outcomes;
+}
+
+function opinionOf(hash: Readonly<Record<string, string>>, { opinion }: StageOutcomes): OpinionStatus {
+  if (opinion !== undefined) return opinionStatus(opinion);
+  const decision = (hash.decision as Decision | undefined) ?? null;
+  const isOver = isTerminal(hash.state as State);
+  return isOver || (decision !== null && !isAccepted(decision)) ? 'not_needed' : 'pending';
 }
 
 function readAttempts(hash: Readonly<Record<string, string>>): Record<StageName, number> {
@@ -328,52 +366,10 @@ function readOrder(hash: Readonly<Record<string, string>>, request: ReturnType<t
   return { action, region, upload, ...sources };
 }
 
-/** The first stage without an outcome. */
-export function currentStage(record: JournalRecord): StageName {
-  return stagesOf(record.action).find((stage) => !isDone(record, stage)) ?? 'download';
-}
-
-/** Whether a stage has its outcome. A session has left `await` when it is being asked. */
-export function isDone(
-  { outcomes, isParked }: Pick<JournalRecord, 'outcomes' | 'isParked'>,
-  stage: StageName,
-): boolean {
-  switch (stage) {
-    case 'await':
-      return outcomes.start !== undefined && !isParked;
-    case 'collect':
-      return outcomes.detect !== undefined;
-    default:
-      return outcomes[stage === 'read' ? 'upload' : stage] !== undefined;
-  }
-}
-
-/** The call that asks for the result of a session with a token; null: another record, or no token yet. */
-export function resultCallOf({ action, outcomes }: Pick<JournalRecord, 'action' | 'outcomes'>): ResultCall | null {
-  return isFlow(action) && outcomes.start !== undefined ? FLOWS[action].resultCall : null;
-}
-
 /** What a job is made of, from the packed request fields of a journal. */
 export function readQueued(packed: string): Pick<JournalRecord, 'action' | 'upload' | 'lane' | 'mode'> {
   const { action, upload, lane, mode } = readRequest(packed);
   return { action, upload, lane, mode };
-}
-
-/**
- * Attempts and total time of each stage, from the history. An entry with a duration ends an attempt. The entry of an unknown
- * outcome has no duration. If the entry of its late answer has a duration, the two count as one attempt.
- */
-export function stageTimes(
-  action: ActionName,
-  history: readonly HistoryEntry[],
-): { name: StageName; attempts: number; ms: number }[] {
-  return stagesOf(action).map((name) => {
-    const entries = history.filter(
-      ({ stage, event, ms }) => stage === name && (ms !== undefined || event === 'unknown'),
-    );
-    const attempts = new Set(entries.map((entry) => entry.call ?? entry));
-    return { name, attempts: attempts.size, ms: entries.reduce((sum, { ms = 0 }) => sum + ms, 0) };
-  });
 }
 
 function number(text: string | undefined): number | null {

@@ -6,7 +6,8 @@ import type { Region } from '../domain/verification/regions.ts';
 import { bullmqOptions, type Deployment } from './deployment.ts';
 import { jobOptions, RESUME_PRIORITY, type VerifyJob } from './job-options.ts';
 import { verifyQueue } from './names.ts';
-import { type JournalRecord, resultCallOf } from './record.ts';
+import { resultCallOf } from './progress.ts';
+import type { JournalRecord } from './record.ts';
 
 /** BullMQ's events only serve dashboards. Without this limit, BullMQ would keep all of them. */
 const MAX_EVENTS = 1_000;

@@ -100,6 +100,7 @@ it('worker.json: verify and erase workers', async () => {
     upload: undefined,
     resources: { video: another, image: resources.image },
     liveness: { type: 'SILENT' },
+    secondOpinion: true,
   });
   await rig.client.erase(id, ASKED);
   await expect.poll(async () => (await rig.client.receipt(id))?.complete, { timeout: 30_000 }).toBe(true);

@@ -3,7 +3,7 @@
  * that Tencent does not document as unbilled. Whatever happens to a call, the call's verification and the daily ledger must count
  * it.
  */
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MICROS } from '../../src/domain/verification/cost.ts';
 import type { VerificationView } from '../../src/domain/verification/view.ts';
 import { CARDS, type Card } from '../../src/emulator/cards.ts';
@@ -128,6 +128,61 @@ describe('the ledger of verifications and days', () => {
     const before = await rig.client.costs();
     await rig.client.erase(views.get('batch: match')?.id ?? '', { by: 'maria', why: 'asked' });
     expect(await rig.client.costs()).toEqual(before);
+  });
+});
+
+describe('the ledger of second opinions', () => {
+  const SHIELD = 'DetectAIFakeFaces';
+  const frames = ['match', 'spoof', 'notLive', 'noFace', 'blurred', 'engineFault'] as const;
+  const faults: readonly Fault[] = [
+    { kind: 'drop', when: 'before' },
+    { kind: 'drop', when: 'after' },
+    { kind: 'drop', when: 'after', times: null },
+    { kind: 'cut' },
+    { kind: 'status', status: 503 },
+    { kind: 'status', status: 429 },
+    { kind: 'error', code: 'FailedOperation.NeverHeardOf' },
+    { kind: 'error', code: 'FailedOperation.UnKnown' },
+  ];
+  let rig: Rig;
+  beforeAll(async () => {
+    const env = {
+      ...FAST,
+      BESTFRAME_PRICES: `${SHIELD}=0.05`,
+      BESTFRAME_CURRENCY: 'USD',
+      BESTFRAME_QPS_OPINION: '200',
+    };
+    rig = await createRig({ env, emulator: { qps: {}, billUndocumented: true } });
+    await rig.openWorker();
+  });
+  afterEach(() => rig.control.reset());
+  afterAll(() => rig?.dispose());
+
+  it.each([
+    ...frames.map((frame) => [frame, { card: 'match', frame }, null] as const),
+    ...faults.map((fault) => [JSON.stringify(fault), { card: 'match' }, fault] as const),
+  ])('has every billed call, and no unbilled one as paid: %s', async (what, card, fault) => {
+    const before = await rig.client.costs({ by: 'action' });
+    if (fault !== null) await rig.control.fault({ ...fault, action: SHIELD });
+    const key = `opinion-${what.replaceAll(/[^\w]/g, '-')}`;
+    const { id } = await rig.client.enqueue(await rig.request(key, card, { secondOpinion: true }));
+    const view = await rested(rig, id);
+    const billed = (await rig.control.calls({ action: SHIELD, billed: true })).length;
+    const { paidCalls = -1, possiblyPaidCalls = -1, cost = null } = view.secondOpinion ?? {};
+    expect(view).toMatchObject({ state: 'completed', decision: 'match', paidCalls: 1, possiblyPaidCalls: 0 });
+    expect(paidCalls).toBeLessThanOrEqual(billed);
+    expect(paidCalls + possiblyPaidCalls).toBeGreaterThanOrEqual(billed);
+    expect(paidCalls + possiblyPaidCalls).toBeLessThanOrEqual(2);
+    if (paidCalls + possiblyPaidCalls > 0)
+      expect(cost).toEqual({
+        currency: 'USD',
+        paid: round(paidCalls * 0.05),
+        possiblyPaid: round(possiblyPaidCalls * 0.05),
+      });
+    const rowOf = (sums: typeof before) => sums.find(({ name }) => name === SHIELD);
+    const [was, is] = [rowOf(before), rowOf(await rig.client.costs({ by: 'action' }))];
+    expect((is?.paidCalls ?? 0) - (was?.paidCalls ?? 0)).toBe(paidCalls);
+    expect((is?.possiblyPaidCalls ?? 0) - (was?.possiblyPaidCalls ?? 0)).toBe(possiblyPaidCalls);
   });
 });
 

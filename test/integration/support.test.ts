@@ -39,6 +39,18 @@ function callsTo(bundle: SupportBundle, api: string) {
 }
 
 describe('the calls in a support bundle', () => {
+  it('have the second opinion, and say only that it carried BestFrame', async () => {
+    const { bundle } = await bundleOf('opinion', { card: 'match' }, { secondOpinion: true });
+    const [logged] = await rig.control.calls({ action: 'DetectAIFakeFaces' });
+    expect(callsTo(bundle, 'DetectAIFakeFaces')).toMatchObject([
+      {
+        ...{ code: 'Success', requestId: logged?.requestId, billed: true, bytes: {} },
+        parameters: { FaceInputType: '1', FaceInput: 'Base64 of BestFrame' },
+      },
+    ]);
+    expect(callsTo(bundle, 'GetObject')).toEqual([]);
+  });
+
   it('have the RequestId and the parameters that the vendor saw, with links shortened to host and path', async () => {
     const { id, bundle } = await bundleOf('own', { card: 'match', first: { unreadable: 1 } });
     const logged = await rig.control.calls({ action: DETECT, object: id });

@@ -115,6 +115,7 @@ describe('a notification', () => {
         ...{ id, tenant: null, key: 'told', mode: 'test', state: 'completed', next: 'accept', decision: 'match' },
         ...{ similarity: view?.similarity, reason: null, frame: 'stored', stage: 'download' },
         ...{ retake: 'none', pausedBy: null, retryAfter: null, paidCalls: 1, possiblyPaidCalls: 0, cost: null },
+        secondOpinion: null,
       },
     });
     expect(JSON.parse(decided.body)).toMatchObject({ timestamp: view?.decidedAt, data: { id, next: 'accept' } });

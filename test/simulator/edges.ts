@@ -170,6 +170,10 @@ export function openEdges(owner: Owner, machine: Machine, outside: Outside): Edg
         return link;
       }, signal),
 
+    secondOpinion: () => {
+      throw new Error('the simulator asks for no second opinion');
+    },
+
     async detect(action, _region, turn, signal) {
       await open(signal, 'faceid');
       let taken = await turn();

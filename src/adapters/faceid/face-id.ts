@@ -8,6 +8,7 @@ import type { DetectInput, FaceId, SequenceInput } from '../../domain/ports.ts';
 import {
   type CheckName,
   livenessParameters,
+  OPINION_CALL,
   resourcesOf,
   SEQUENCE,
   SEQUENCE_CALL,
@@ -17,7 +18,7 @@ import { withQuickRetries } from '../http/quick-retries.ts';
 import { replyShapeFailure } from './call-failures.ts';
 import { type AnswerHead, CallSender, type FaceIdOptions } from './call-sender.ts';
 import { flowCalls } from './flow-calls.ts';
-import { parseDetectReply, parseSequenceReply, parseUploadUrlReply } from './replies.ts';
+import { parseDetectReply, parseOpinionReply, parseSequenceReply, parseUploadUrlReply } from './replies.ts';
 
 /** Everything about one call, for checks that must know more than whether the call succeeded. */
 export interface Inspection {
@@ -62,6 +63,17 @@ export function createFaceId(options: FaceIdOptions): FaceIdClient {
       };
       const { reply, agent } = await sender.send({ name: action, region, turn: turnWithRequest, signal });
       const answer = parseDetectReply(action, reply, Date.now());
+      if (answer === null) throw replyShapeFailure(reply, agent);
+      return answer;
+    },
+
+    async secondOpinion(region, turn, signal) {
+      const turnWithRequest = async () => {
+        const { input, ...paidTurn } = await turn();
+        return { ...paidTurn, parameters: input };
+      };
+      const { reply, agent } = await sender.send({ name: OPINION_CALL, region, turn: turnWithRequest, signal });
+      const answer = parseOpinionReply(reply);
       if (answer === null) throw replyShapeFailure(reply, agent);
       return answer;
     },

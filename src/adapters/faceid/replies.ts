@@ -1,8 +1,8 @@
 /** Parses the vendor's normal answers. Field names and shapes are the vendor's: `domain/verification/vendor-calls.ts`. */
 import { createHash } from 'node:crypto';
-import type { DetectAnswer, SequenceLink, UploadLink } from '../../domain/ports.ts';
+import type { DetectAnswer, OpinionAnswer, SequenceLink, UploadLink } from '../../domain/ports.ts';
 import type { CheckName } from '../../domain/verification/actions.ts';
-import type { BestFrameLink } from '../../domain/verification/outcomes.ts';
+import { type BestFrameLink, RISK_LEVELS } from '../../domain/verification/outcomes.ts';
 import { type CheckedReply, checkReply } from '../../domain/verification/reply-shape.ts';
 import { VENDOR_CALLS } from '../../domain/verification/vendor-calls.ts';
 
@@ -40,6 +40,19 @@ function answeredFrame(action: CheckName, checked: CheckedReply): Pick<DetectAns
   if (text === null) return {};
   const bytes = Buffer.from(text, 'base64');
   return { frame: { bytes, md5: createHash('md5').update(bytes).digest('hex') } };
+}
+
+/** @returns null if the reply has no risk level, or one that is not documented. */
+export function parseOpinionReply(reply: unknown): OpinionAnswer | null {
+  const { trouble, text, texts } = checkReply('DetectAIFakeFaces', reply);
+  const level = RISK_LEVELS.find((each) => each === text('AttackRiskLevel'));
+  if (level === undefined) return null;
+  return {
+    level,
+    attacks: texts('AttackRiskDetailList', 'Type'),
+    requestId: text('RequestId'),
+    ...(trouble === null ? {} : { shapeTrouble: trouble }),
+  };
 }
 
 /** @returns null if the reply lacks a required field. */

@@ -23,6 +23,8 @@ export interface RequestFields {
   consentAt?: string;
   /** `none`, `file`, `file:name.jpg` or `cos:region/bucket/key`. */
   frame?: string;
+  /** In a CSV column: `true` or `false`. */
+  secondOpinion?: string | boolean;
   metadata?: Readonly<Record<string, string>>;
 }
 
@@ -50,6 +52,7 @@ export function buildRequest(fields: RequestFields, defaults: RequestDefaults): 
     // Spreadsheets write a decimal comma in many countries.
     ...(threshold ? { similarityThreshold: Number(threshold.replace(/^(\d+),(\d+)$/, '$1.$2')) } : {}),
     ...(frame ? { frame: parseFrame(frame) } : {}),
+    ...(fields.secondOpinion ? { secondOpinion: parseBoolean(fields.secondOpinion) } : {}),
     ...(metadata === undefined ? {} : { metadata }),
   };
 }
@@ -71,6 +74,11 @@ function parseFrame(text: string): Record<string, string> {
   if (place !== null) return { to: 'cos', ...place };
   const [, name] = /^file:(.+)$/s.exec(text) ?? [];
   return name === undefined ? { to: text } : { to: 'file', name };
+}
+
+/** Leaves anything else as it is, so that the request schema refuses it. */
+function parseBoolean(given: string | boolean): string | boolean {
+  return given === 'true' || (given === 'false' ? false : given);
 }
 
 function parseCosPlace(text: string) {

@@ -25,6 +25,7 @@ const FIELD_NAMES: readonly FieldName[] = [
   'consentVersion',
   'consentAt',
   'frame',
+  'secondOpinion',
 ];
 const ALIASES: Readonly<Record<string, FieldName>> = { similaritythreshold: 'threshold' };
 const METADATA = /^metadata\.(.+)$/i;

@@ -47,6 +47,7 @@ export function enqueueCommand(env: Env): Command {
     .option('--consent-at <time>', 'ISO 8601 time of the consent')
     .option('--metadata <name=value>', 'a short string that is returned unchanged; repeatable', parseMetadata)
     .option('--frame <target>', 'none, file (default), file:name.jpg or cos:region/bucket/key')
+    .option('--second-opinion', 'ask DetectAIFakeFaces about the frame before the person is accepted: a paid call more')
     .option('--manifest <file>', 'JSON Lines or CSV file with one verification per line; - reads JSON Lines from stdin')
     .option('--wait', 'wait for the decisions')
     .option('--timeout <seconds>', 'time limit of --wait', parseSeconds, 60)

@@ -17,9 +17,9 @@ export type Billed = 'yes' | 'no' | 'unknown';
 /**
  * The product under which Tencent sells a call. `pure-api`: selfie verification by API. `free`: no price list names the call.
  * Tencent lists DetectReflectLivenessAndCompare under "Other APIs", but its codes are only in the billing table of `pure-api`, so
- * we assume that table.
+ * we assume that table. `face-shield`: the AI face shield, which is DetectAIFakeFaces.
  */
-export type SubProduct = 'pure-api' | 'app-sdk' | 'h5' | 'free';
+export type SubProduct = 'pure-api' | 'app-sdk' | 'h5' | 'face-shield' | 'free';
 
 interface BillingTable {
   readonly billed: readonly RegExp[];
@@ -58,6 +58,16 @@ const FACE_VERIFICATION: BillingTable = {
   notBilled: [/^FailedOperation\.(?:CoveredFace|DetectEngineSystemError|ImageDecodeFailed)$/],
 };
 
+/** Product 1007, document 47911: codes of the AI face shield. */
+const FACE_SHIELD: BillingTable = {
+  billed: [/^Success$/],
+  notBilled: [
+    /^FailedOperation\.(?:CoveredFace|DetectEngineSystemError|ImageDecodeFailed|IncompleteFace|PoorImageQuality|UnKnown)$/,
+    /^FailedOperation\.(?:VideoDecodeFailed|VideoDurationExceeded)$/,
+    /^InvalidParameterValue$/,
+  ],
+};
+
 /** Codes of requests that Tencent Cloud's gateway refuses. Such a request never reaches the service that bills. */
 const REFUSED_BEFORE: BillingTable = {
   billed: [],
@@ -87,6 +97,7 @@ const TABLES: Readonly<Record<Exclude<SubProduct, 'free'>, readonly BillingTable
   'pure-api': [PURE_API, ALL_SERVICES, FACE_VERIFICATION, REFUSED_BEFORE],
   'app-sdk': [APP_SDK, ALL_SERVICES, REFUSED_BEFORE],
   h5: [H5, ALL_SERVICES, REFUSED_BEFORE],
+  'face-shield': [FACE_SHIELD, ALL_SERVICES, REFUSED_BEFORE],
 };
 
 /** Whether Tencent bills a call of the sub-product if the answer is `code`: a Result, or the code of an error. */

@@ -26,6 +26,7 @@ const RETAKE: Readonly<Partial<Record<string, Retake>>> = {
 /** The decisions of Bestframe's own codes of class `rejected`. */
 const DECISIONS: Readonly<Partial<Record<string, RejectedDecision>>> = {
   BELOW_THRESHOLD: 'no_match',
+  FAKE_SUSPECTED: 'not_live',
   SESSION_NOT_STARTED: 'not_started',
   SESSION_ABANDONED: 'abandoned',
   SESSION_EXPIRED: 'expired',
@@ -734,6 +735,13 @@ const ROWS: Readonly<Record<Code, Row>> = {
     'The similarity is below the threshold',
     'Tencent found a live person whose similarity to the photo is lower than the threshold of the verification. Tencent bills this answer.',
     LOW_SIMILARITY_HINT,
+    'yes',
+  ],
+  FAKE_SUSPECTED: [
+    'rejected',
+    'The second opinion suspects a fake face',
+    'DetectAIFakeFaces rates the risk of an attack on the frame as high. Tencent advises to refuse such a face. The decision of the first call stands beside it.',
+    'Do not let the person in because of the decision. `secondOpinion.attacks` says what Tencent suspects.',
     'yes',
   ],
   SESSION_NOT_STARTED: [

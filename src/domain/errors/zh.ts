@@ -299,6 +299,10 @@ const BESTFRAME: Readonly<Record<Code, Words>> = {
   ],
   BUDGET_SPENT: ['付费调用的预算已用完', '周期结束后闸门会打开。如需提前打开，参见 docs/costs.md。'],
   BELOW_THRESHOLD: ['相似度低于阈值', LOW_SIMILARITY],
+  FAKE_SUSPECTED: [
+    '复核意见怀疑人脸为伪造',
+    '请勿因该结论放行该用户。`secondOpinion.attacks` 说明腾讯云怀疑的攻击类型。',
+  ],
   SESSION_NOT_STARTED: ['用户始终没有开始', { person: '请重新开始。', caller: '请在用户准备好之后开始新的会话。' }],
   SESSION_ABANDONED: ['用户中途离开', { person: '请重新开始。' }],
   SESSION_EXPIRED: ['腾讯云已不再保留该会话的结果', { person: '请重新开始。' }],

@@ -5,7 +5,7 @@
  */
 import type { Failure } from '../errors/failure.ts';
 import { CODES } from '../errors/index.ts';
-import { type GatedAction, isUploaded } from '../verification/actions.ts';
+import { type GatedAction, isUploaded, OPINION_CALL } from '../verification/actions.ts';
 import { FLOWS, isFlow } from '../verification/flows.ts';
 import type { Region } from '../verification/regions.ts';
 import type { Order } from '../verification/request.ts';
@@ -108,6 +108,8 @@ export function dependenciesOf(order: Order, stage: StageName, own?: { name: str
       return isFlow(order.action) ? [faceIdDependency(FLOWS[order.action].resultCall)] : [];
     case 'detect':
       return [faceIdDependency(order.action)];
+    case 'opinion':
+      return [faceIdDependency(OPINION_CALL)];
     case 'download':
       if (order.frame.to === 'none') return [];
       // The answer of a call that carries its files contains the frame, too.

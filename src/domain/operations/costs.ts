@@ -1,7 +1,7 @@
 /**
  * What paid calls cost: prices, budgets, and the ledger by day. Without prices, costs are counted in calls.
  */
-import { ACTION_NAMES, type ActionName, CHECK_NAMES } from '../verification/actions.ts';
+import { CHECK_NAMES, OPINION_CALL, PAID_CALLS, type PaidCall } from '../verification/actions.ts';
 import { type Cost, MICROS } from '../verification/cost.ts';
 import type { Region } from '../verification/regions.ts';
 
@@ -12,7 +12,7 @@ const DAY_MS = 24 * HOUR_MS;
 export interface Prices {
   /** ISO 4217. @example 'USD' */
   readonly currency: string;
-  readonly perCall: Readonly<Partial<Record<ActionName, number>>>;
+  readonly perCall: Readonly<Partial<Record<PaidCall, number>>>;
 }
 
 /** The most that may be spent in a period. When this amount is spent, the gate closes. */
@@ -49,7 +49,7 @@ export interface Charge {
 }
 
 /** @param now ms since 1970. */
-export function chargeOf({ prices, budgets, offsetMs }: CostSettings, action: ActionName, now: number): Charge {
+export function chargeOf({ prices, budgets, offsetMs }: CostSettings, action: PaidCall, now: number): Charge {
   const local = new Date(now + offsetMs);
   const day = local.toISOString().slice(0, 10);
   const nextMonth = Date.UTC(local.getUTCFullYear(), local.getUTCMonth() + 1, 1);
@@ -69,7 +69,7 @@ export interface CostEntry {
   /** @example '2026-11-28' */
   readonly day: string;
   readonly region: Region;
-  readonly action: ActionName;
+  readonly action: PaidCall;
   /** Null: the deployment's own verifications. */
   readonly tenant: string | null;
   readonly paidCalls: number;
@@ -169,13 +169,13 @@ function toMicros(amount: number): number {
 
 /** Parses `Action=0.15,…`. @returns what is wrong, or the price of each action in millionths. */
 export function parsePrices(text: string): Prices['perCall'] | string {
-  const prices: Partial<Record<ActionName, number>> = {};
+  const prices: Partial<Record<PaidCall, number>> = {};
   for (const entry of text.split(',')) {
     const [name = '', written = ''] = entry.trim().split('=');
-    const action = ACTION_NAMES.find((each) => each === name);
+    const action = PAID_CALLS.find((each) => each === name);
     const micros = parseAmount(written);
     if (action === undefined || micros === null || micros === 0 || micros > 1_000 * MICROS) {
-      return `is not action=price: write ${CHECK_NAMES.map((each) => `${each}=0.15`).join(',')}, each up to 1000`;
+      return `is not action=price: write ${[...CHECK_NAMES, OPINION_CALL].map((each) => `${each}=0.15`).join(',')}, each up to 1000`;
     }
     if (prices[action] !== undefined) return `names ${action} twice: leave one`;
     prices[action] = micros;

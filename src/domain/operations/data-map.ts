@@ -103,6 +103,7 @@ const RULES = {
   toCopy: { row: "Locations of the sources and Tencent's answer", fate: 'deleted', note: 'with the record' },
   lostFrame: { row: 'If the frame of a verification was lost', fate: 'deleted', note: 'with the record' },
   callerData: { row: 'Your key, metadata, purpose', fate: 'deleted', note: 'with the record and its history' },
+  opinion: { row: 'The second opinion', fate: 'deleted', note: 'with the record' },
   outcome: { row: 'State, decision, similarity', fate: 'deleted', note: 'with the record' },
   subject: { row: 'Subject', fate: 'deleted', note: 'with the record; only a keyed hash was stored' },
   tombstone: {

@@ -86,6 +86,7 @@ const FIELDS = [
   'paidCalls',
   'possiblyPaidCalls',
   'cost',
+  'secondOpinion',
 ] as const satisfies readonly (keyof VerificationView)[];
 
 /** The fields of the reason that a message contains. `dependency` is left out: it may name a host that the caller chose. */

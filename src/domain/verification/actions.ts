@@ -142,6 +142,17 @@ export function stagesOf(action: ActionName): readonly StageName[] {
   return ACTIONS[action]?.stages ?? BY_LINKS;
 }
 
+/** The stages of a verification, in their order. */
+export function planOf({
+  action,
+  secondOpinion,
+}: {
+  readonly action: ActionName;
+  readonly secondOpinion: boolean;
+}): readonly StageName[] {
+  return secondOpinion ? [...stagesOf(action), 'opinion'] : stagesOf(action);
+}
+
 /** Whether the files of a request are uploaded before the call. Otherwise they are part of the call. */
 export function isUploaded(action: ActionName): action is LinkCheck {
   return stagesOf(action).includes('upload');
@@ -175,14 +186,30 @@ export const SEQUENCE = {
   maxSequenceBytes: MIB,
 } as const;
 
+/** The call that a request with `secondOpinion` makes after a decision that accepts the person. */
+export const OPINION_CALL = 'DetectAIFakeFaces';
+
+/** The parameters of the second opinion, and its limit. */
+export const OPINION = {
+  parameter: 'FaceInput',
+  typeParameter: 'FaceInputType',
+  /** The value of `FaceInputType` for a picture. */
+  picture: 1,
+  maxBytes: bytesBeforeBase64(VENDOR_CALLS.DetectAIFakeFaces.parameters.FaceInput.maxBase64Bytes),
+} as const;
+
+/** A call that may be paid. */
+export const PAID_CALLS = [...ACTION_NAMES, OPINION_CALL] as const;
+export type PaidCall = (typeof PAID_CALLS)[number];
+
 /** Calls that have a gate, which closes when the account has a problem. */
-export const GATED_ACTIONS = [...ACTION_NAMES, SEQUENCE_CALL, ...RESULT_CALLS] as const;
+export const GATED_ACTIONS = [...PAID_CALLS, SEQUENCE_CALL, ...RESULT_CALLS] as const;
 export type GatedAction = (typeof GATED_ACTIONS)[number];
 /** Calls with a rate limit. */
 export type GatedCall = VendorCallName | FlowName | ResultCall;
 
 /** The product as which the call of an action is sold. */
-export function subProductOf(action: ActionName): SubProduct {
+export function subProductOf(action: PaidCall): SubProduct {
   return isFlow(action) ? FLOWS[action].subProduct : VENDOR_CALLS[action].subProduct;
 }
 
@@ -223,7 +250,7 @@ export function isResultCall(call: string): call is ResultCall {
 /** Names of the objects that a call needs in the company's own bucket. */
 export function objectNames(action: GatedAction): readonly string[] {
   if (action === SEQUENCE_CALL) return [SEQUENCE.resource];
-  if (isFlow(action) || isResultCall(action) || !isUploaded(action)) return [];
+  if (action === OPINION_CALL || isFlow(action) || isResultCall(action) || !isUploaded(action)) return [];
   return resourcesOf(action).map(([name]) => name);
 }
 

@@ -40,6 +40,8 @@ export interface Phrases {
     readonly failed: string;
     readonly cancelled: string;
     readonly decided: string;
+    /** If the decision stands, but there is no second opinion. */
+    readonly noOpinion: string;
     readonly refused: string;
   };
 }
@@ -91,6 +93,8 @@ export const PHRASES: Readonly<Record<Language, Phrases>> = {
         'It has ended without an answer, and nothing more is tried. While its sources are kept, `bestframe retry` starts it again.',
       cancelled: 'Nothing to do: its caller cancelled it.',
       decided: 'Nothing to do: it is decided.',
+      noOpinion:
+        'The second opinion was not given, and nothing more is tried. If it is still needed, the caller enqueues again under a new key.',
       refused: 'Send the request again later, under the same key.',
     },
   },
@@ -136,6 +140,7 @@ export const PHRASES: Readonly<Record<Language, Phrases>> = {
       failed: '核验已结束且没有结果，不会再尝试。在来源保留期间，可用 `bestframe retry` 重新启动。',
       cancelled: '无需处理：调用方已取消该核验。',
       decided: '无需处理：已有结论。',
+      noOpinion: '没有得到复核意见，也不会再尝试。如果仍然需要，由调用方使用新的 key 重新提交。',
       refused: '请稍后使用相同的 key 再次发送请求。',
     },
   },

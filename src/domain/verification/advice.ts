@@ -8,7 +8,15 @@
  */
 import { type Audience, type ErrorClass, explain, type Language, type Retake, type Words } from '../errors/index.ts';
 import { PHRASES, type Phrases } from './advice-phrases.ts';
-import { type Decision, nextStep, type StageName, type State } from './states.ts';
+import {
+  type Decision,
+  isAccepted,
+  type NextStep,
+  nextStep,
+  type OpinionStatus,
+  type StageName,
+  type State,
+} from './states.ts';
 
 /** What the advice is about. */
 export interface Situation {
@@ -16,6 +24,8 @@ export interface Situation {
   /** Null: there is no verification, because the request was refused. */
   readonly state: State | null;
   readonly decision?: Decision | null;
+  /** The second opinion; absent or null: none was asked for. */
+  readonly opinion?: OpinionStatus | null;
   /** Where the code occurred. */
   readonly stage?: StageName | undefined;
 }
@@ -27,13 +37,17 @@ export interface Advice extends Words {
 }
 
 /**
- * What happens next if nobody acts. `again`: Bestframe tries again. `frame`: the verification is decided, and only its frame is
+ * What happens next if nobody acts. `again`: Bestframe tries again, for an answer or a second opinion. `frame`: the verification is decided, and only its frame is
  * still being downloaded. `operator`: nothing, until an operator decides. `decided`, `failed`, `cancelled`: nothing, because the
  * verification has ended. `refused`: nothing, because the request was never accepted.
  */
 export type Outlook = 'again' | 'frame' | 'operator' | 'decided' | 'failed' | 'cancelled' | 'refused';
 
-export function outlookOf({ state, decision = null }: Pick<Situation, 'state' | 'decision'>): Outlook {
+export function outlookOf({
+  state,
+  decision = null,
+  opinion = null,
+}: Pick<Situation, 'state' | 'decision' | 'opinion'>): Outlook {
   switch (state) {
     case null:
       return 'refused';
@@ -47,7 +61,7 @@ export function outlookOf({ state, decision = null }: Pick<Situation, 'state' | 
     case 'queued':
     case 'active':
     case 'delayed':
-      return decision === null ? 'again' : 'frame';
+      return decision === null || (isAccepted(decision) && opinion === 'pending') ? 'again' : 'frame';
   }
 }
 
@@ -57,7 +71,8 @@ interface Case {
   readonly kind: ErrorClass;
   readonly hints: Words;
   readonly retake: Retake;
-  readonly decision: Decision | null;
+  /** What the caller does now, if there is a decision. */
+  readonly next: NextStep;
   /** Whether the code is about the frame, and not about the decision. */
   readonly aboutFrame: boolean;
   /** Whether the code belongs to a session, in which the person is checked by Tencent's SDK or page. */
@@ -65,17 +80,19 @@ interface Case {
 }
 
 export function advise(situation: Situation, language: Language = 'en'): Advice {
-  const { code, stage, decision = null } = situation;
+  const { code, stage, decision = null, opinion = null } = situation;
+  const next = nextStep('completed', decision, opinion);
   const entry = explain(code, language);
   const phrases = PHRASES[language];
   const outlook = outlookOf(situation);
   const hints = entry?.advice ?? { person: '', caller: '', operator: phrases.unknownCode };
   const kind = entry?.class ?? 'unknown';
   const isDecided = outlook === 'frame' || outlook === 'decided';
-  const retake = retakeOf(outlook, decision, entry?.retake ?? 'none', kind);
+  // The second opinion is about the frame, which is a picture of the recording.
+  const retake = retakeOf(outlook, next, stage === 'opinion' ? 'liveness' : (entry?.retake ?? 'none'), kind);
   const aboutFrame = isDecided && kind !== 'rejected' && (stage === 'download' || decision !== 'recapture');
   const ofSession = /^(?:Result\.|SESSION_)/.test(code);
-  const facts: Case = { outlook, kind, hints, retake, decision, aboutFrame, ofSession };
+  const facts: Case = { outlook, kind, hints, retake, next, aboutFrame, ofSession };
   return {
     audience: audienceOf(facts),
     retake,
@@ -87,18 +104,22 @@ export function advise(situation: Situation, language: Language = 'en'): Advice 
 
 /** Advice on a verification, for the reason in its journal or view. */
 export function adviseOn(
-  { state, decision }: { readonly state: State; readonly decision: Decision | null },
+  {
+    state,
+    decision,
+    opinion,
+  }: Pick<Situation, 'opinion'> & { readonly state: State; readonly decision: Decision | null },
   { code, stage }: { readonly code: string; readonly stage?: StageName },
   language?: Language,
 ): Advice {
-  return advise({ code, state, decision, stage }, language);
+  return advise({ code, state, decision, stage, opinion: opinion ?? null }, language);
 }
 
 /** What the person must take again. If an operator decided `recapture`, no code says what: then it is the recording. */
-function retakeOf(outlook: Outlook, decision: Decision | null, byCode: Retake, kind: ErrorClass): Retake {
+function retakeOf(outlook: Outlook, next: NextStep, byCode: Retake, kind: ErrorClass): Retake {
   if (outlook === 'failed' && kind === 'caller') return byCode; // a reused package: no decision, but a retake
   if (outlook !== 'frame' && outlook !== 'decided') return 'none';
-  if (nextStep('completed', decision) !== 'recapture') return 'none';
+  if (next !== 'recapture') return 'none';
   return kind === 'rejected' && byCode !== 'none' ? byCode : 'liveness';
 }
 
@@ -109,10 +130,7 @@ function audienceOf({ outlook, kind, retake }: Case): Audience {
   return isOperators(kind) ? 'operator' : 'caller';
 }
 
-function callerWords(
-  { outlook, kind, hints, retake, decision, aboutFrame, ofSession }: Case,
-  phrases: Phrases,
-): string {
+function callerWords({ outlook, kind, hints, retake, next, aboutFrame, ofSession }: Case, phrases: Phrases): string {
   const { caller } = phrases;
   switch (outlook) {
     case 'again':
@@ -132,15 +150,15 @@ function callerWords(
       return hints.caller || caller.sendAgain;
     case 'frame':
     case 'decided':
-      if (aboutFrame) return join(phrases, caller.next[nextStep('completed', decision)], caller[outlook]);
+      if (aboutFrame) return join(phrases, caller.next[next], next === 'investigate' ? '' : caller[outlook]);
       if (ofSession && retake !== 'none') return join(phrases, caller.newSession, hints.caller);
-      return decision === 'recapture'
+      return next === 'recapture'
         ? join(phrases, caller.retake[retake], hints.caller)
-        : join(phrases, caller.next[nextStep('completed', decision)], hints.caller);
+        : join(phrases, caller.next[next], hints.caller);
   }
 }
 
-function operatorWords({ outlook, kind, hints, aboutFrame }: Case, phrases: Phrases): string {
+function operatorWords({ outlook, kind, hints, next, aboutFrame }: Case, phrases: Phrases): string {
   const { operator } = phrases;
   const hint = kind === 'caller' || kind === 'rejected' ? join(phrases, hints.caller, hints.operator) : hints.operator;
   switch (outlook) {
@@ -157,6 +175,7 @@ function operatorWords({ outlook, kind, hints, aboutFrame }: Case, phrases: Phra
     case 'cancelled':
       return operator.cancelled;
     case 'decided':
+      if (next === 'investigate') return join(phrases, operator.noOpinion, hint);
       return join(phrases, operator.decided, aboutFrame ? hint : hints.operator);
     case 'refused':
       return (isOperators(kind) ? hint : join(phrases, hints.caller, hints.operator)) || operator.refused;

@@ -4,7 +4,7 @@
  */
 import type { ResourceName } from './actions.ts';
 import type { MediaName } from './flows.ts';
-import type { Decision, FrameState } from './states.ts';
+import type { Decision, FrameState, OpinionStatus } from './states.ts';
 
 /** A resource that Tencent can fetch, or that its call will carry. */
 export interface UploadedResource {
@@ -150,6 +150,26 @@ export interface DownloadOutcome {
   readonly media?: readonly StoredMedium[];
 }
 
+/** How Tencent rates the risk of an attack. */
+export const RISK_LEVELS = ['Low', 'Mid', 'High'] as const;
+export type RiskLevel = (typeof RISK_LEVELS)[number];
+
+/** Outcome of `opinion`. It is kept after the end. */
+export type OpinionOutcome =
+  | {
+      readonly level: RiskLevel;
+      /** Tencent's names of the attacks that it suspects. @example ['SuspectedSynthesisImage'] */
+      readonly attacks: readonly string[];
+      readonly requestId: string | null;
+    }
+  /** There is no answer, and there will be none. `unclear`: Tencent cannot judge the picture. */
+  | { readonly failed: { readonly code: string; readonly unclear: boolean } };
+
+export function opinionStatus(outcome: OpinionOutcome): OpinionStatus {
+  if ('failed' in outcome) return outcome.failed.unclear ? 'unclear' : 'failed';
+  return outcome.level === 'High' ? 'suspected' : 'passed';
+}
+
 /**
  * Outcomes by stage; a stage that has not finished is absent. The outcome of `collect` is in `detect`, because both decide, and that of
  * `read` in `upload`, because both say what the files are.
@@ -160,4 +180,5 @@ export interface StageOutcomes {
   md5?: Md5Outcome;
   detect?: DetectOutcome;
   download?: DownloadOutcome;
+  opinion?: OpinionOutcome;
 }

@@ -180,6 +180,7 @@ export function nextMove(failed: FailedAttempt, policy: Policy): NextMove {
       if (failed.about === 'caller') return { to: 'fail' };
       return { to: 'later', delayMs: jitter(policy.accountWaitMs[lane], failed.random), counts: false };
     case 'reupload':
+      if (stage === 'opinion') return { to: 'fail' }; // its decision stands: nothing is uploaded again
       return failed.rewinds < policy.rewinds ? { to: 'rewind', delayMs: backoff(failed.rewinds) } : atLimit('reupload');
     case 'transient':
     case 'machine': // the machine's probes found no fault, so this one file or folder is the problem

@@ -28,6 +28,8 @@ export interface CheckedReply {
   /** The value of a field (`Result`, `BestFrame.Url`); null if it is absent or empty, or does not have the documented shape. */
   text(path: string): string | null;
   number(path: string): number | null;
+  /** The values of a text field of each object in a list. Empty if the list is absent, or does not have the documented shape. */
+  texts(list: string, field: string): readonly string[];
 }
 
 export function checkReply(call: VendorCallName, reply: unknown): CheckedReply {
@@ -50,6 +52,11 @@ export function checkReply(call: VendorCallName, reply: unknown): CheckedReply {
     frameReadable: framePaths.every((path) => !wrong.has(path) && !wrong.has(fieldOf(path))),
     text: (path) => value(path) as string | null,
     number: (path) => value(path) as number | null,
+    texts(list, field) {
+      const isWrong = [...wrong].some((path) => path === list || path.startsWith(`${list}[`));
+      const items = (isWrong ? null : value(list)) as readonly JsonObject[] | null;
+      return (items ?? []).flatMap((item) => (isAbsent(item[field]) ? [] : [item[field] as string]));
+    },
   };
 }
 
@@ -57,8 +64,17 @@ export function checkReply(call: VendorCallName, reply: unknown): CheckedReply {
 function wrongFields(name: string, rule: OutputRule, value: unknown): string[] {
   if (isAbsent(value)) return [];
   if (typeof rule === 'string') return isOfKind(rule, value) ? [] : [name];
+  if (isList(rule)) {
+    const [itemRule] = rule;
+    if (!Array.isArray(value)) return [name];
+    return value.flatMap((item) => (isAbsent(item) ? [`${name}[]`] : wrongFields(`${name}[]`, itemRule, item)));
+  }
   if (!isObject(value)) return [name];
   return Object.entries(rule).flatMap(([inner, kind]) => wrongFields(`${name}.${inner}`, kind, value[inner]));
+}
+
+function isList(rule: OutputRule): rule is readonly [OutputRule] {
+  return Array.isArray(rule);
 }
 
 const MD5 = /^[0-9a-f]{32}$/i;
@@ -76,6 +92,8 @@ function isOfKind(kind: FieldKind, value: unknown): boolean {
       return typeof value === 'string' && value.length % 4 === 0 && BASE64.test(value);
     case 'percent':
       return typeof value === 'number' && value >= 0 && value <= 100;
+    case 'number':
+      return typeof value === 'number';
     case 'integer':
       return Number.isSafeInteger(value) && (value as number) > 0;
   }

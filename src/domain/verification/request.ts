@@ -164,6 +164,12 @@ export const requestFields = z.strictObject({
       'Name of the registered webhook endpoint to notify. Default: the endpoint of the deployment, if it has one.',
     ),
   frame: frame.default({ to: 'file' }).describe('Where BestFrame is stored.'),
+  secondOpinion: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether to ask DetectAIFakeFaces about BestFrame before the person is accepted: a paid call of its own. It needs a stored frame. Default: false.',
+    ),
 });
 
 type RequestFields = z.output<typeof requestFields>;
@@ -176,12 +182,23 @@ interface Conflict {
 
 export const verificationRequest = requestFields
   .superRefine((request, context) => {
-    const conflicts = [findRegionConflicts, findUploadConflicts, findResourceConflicts, findLivenessConflicts].flatMap(
-      (find) => find(request),
-    );
+    const conflicts = [
+      ...[findRegionConflicts, findUploadConflicts, findResourceConflicts, findLivenessConflicts, findOpinionConflicts],
+    ].flatMap((find) => find(request));
     for (const conflict of conflicts) context.addIssue({ code: 'custom', ...conflict });
   })
-  .transform(({ upload, ...request }) => ({ ...request, upload: upload ?? IN_REQUEST }));
+  .transform(({ upload, secondOpinion, ...request }) => ({
+    ...request,
+    upload: upload ?? IN_REQUEST,
+    // Absent if it is not asked for, so that a request has the same fingerprint with `false` as without it.
+    ...(secondOpinion === true ? { secondOpinion } : {}),
+  }));
+
+function findOpinionConflicts({ secondOpinion, frame }: RequestFields): Conflict[] {
+  if (secondOpinion !== true || frame.to !== 'none') return [];
+  const message = 'needs the frame, which is what it judges: choose where to store the frame, or omit secondOpinion';
+  return [{ path: ['secondOpinion'], message }];
+}
 
 function findUploadConflicts({ action, upload }: RequestFields): Conflict[] {
   if ((upload !== undefined) === isUploaded(action)) return [];

@@ -43,7 +43,7 @@ export type FrameState = (typeof FRAME_STATES)[number];
 export const NEXT_STEPS = ['accept', 'refuse', 'recapture', 'wait', 'investigate'] as const;
 export type NextStep = (typeof NEXT_STEPS)[number];
 
-export const STAGES = ['upload', 'read', 'md5', 'detect', 'start', 'await', 'collect', 'download'] as const;
+export const STAGES = ['upload', 'read', 'md5', 'detect', 'start', 'await', 'collect', 'download', 'opinion'] as const;
 /** A stage of any plan. The stages of an action, in their order, are in its row of the table (`actions.ts`). */
 export type StageName = (typeof STAGES)[number];
 
@@ -53,15 +53,28 @@ export function isTerminal(state: State): boolean {
 }
 
 /**
- * What the caller should do now. A decision counts as soon as it is recorded, even while the frame is still downloading. A
- * cancelled verification is never accepted, whatever the vendor answered.
+ * What became of the second opinion that a request asked for. `pending`: it is not known yet. `not_needed`: there is nothing to
+ * accept, so nobody was asked. `passed`: Tencent rates the risk of an attack low or medium. `suspected`: it rates the risk high.
+ * `unclear`: it cannot judge the picture. `failed`: there is no answer, and there will be none.
  */
-export function nextStep(state: State, decision: Decision | null): NextStep {
+export const OPINION_STATUSES = ['pending', 'not_needed', 'passed', 'suspected', 'unclear', 'failed'] as const;
+export type OpinionStatus = (typeof OPINION_STATUSES)[number];
+
+/** Whether the caller may accept the person, if no second opinion is against it. */
+export function isAccepted(decision: Decision | null): boolean {
+  return decision === 'match' || decision === 'live';
+}
+
+/**
+ * What the caller should do now. A decision counts as soon as it is recorded, even while the frame is still downloading. A
+ * cancelled verification is never accepted, whatever the vendor answered. A second opinion can only turn `accept` into something
+ * else.
+ * @param opinion null: none was asked for
+ */
+export function nextStep(state: State, decision: Decision | null, opinion: OpinionStatus | null = null): NextStep {
   if (state === 'failed' || state === 'cancelled' || state === 'held') return 'investigate';
+  if (isAccepted(decision)) return afterOpinion(opinion);
   switch (decision) {
-    case 'match':
-    case 'live':
-      return 'accept';
     case 'no_match':
     case 'not_live':
     case 'retry_limit':
@@ -71,7 +84,24 @@ export function nextStep(state: State, decision: Decision | null): NextStep {
     case 'abandoned':
     case 'expired':
       return 'recapture';
-    case null:
+    default:
       return 'wait';
+  }
+}
+
+function afterOpinion(opinion: OpinionStatus | null): NextStep {
+  switch (opinion) {
+    case null:
+    case 'passed':
+      return 'accept';
+    case 'pending':
+      return 'wait';
+    case 'suspected':
+      return 'refuse';
+    case 'unclear':
+      return 'recapture';
+    case 'failed':
+    case 'not_needed':
+      return 'investigate';
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import { explain } from '../errors/index.ts';
-import { ACTIONS, type ActionName, livenessParameters } from './actions.ts';
+import { ACTIONS, type ActionName, livenessParameters, OPINION, OPINION_CALL, type PaidCall } from './actions.ts';
 import type { HistoryEntry } from './history.ts';
 import type { Mode } from './mode.ts';
 import type { Region } from './regions.ts';
@@ -18,7 +18,7 @@ import type { VerificationView } from './view.ts';
 export interface SupportCall {
   /** ISO 8601: when the answer arrived, or when the call was abandoned without an answer. */
   readonly at: string;
-  readonly api: ActionName | 'CreateUploadUrl' | 'PutObject' | 'GetObject';
+  readonly api: PaidCall | 'CreateUploadUrl' | 'PutObject' | 'GetObject';
   /** The answer: `Success`, a Result or an error code. */
   readonly code: string;
   readonly requestId: string | null;
@@ -96,6 +96,13 @@ function listCalls(history: readonly HistoryEntry[], action: ActionName): Suppor
         const call = { api: 'CreateUploadUrl', code: 'Success', parameters: { TargetAction: action } } as const;
         calls.push({ at, ...call, requestId: linkRequestId, ms: null, billed: false, bytes: { [name]: bytes } });
       }
+    } else if (stage === 'opinion') {
+      if (!PAID_CALL_EVENTS.has(event)) continue;
+      const parameters = {
+        [OPINION.typeParameter]: String(OPINION.picture),
+        [OPINION.parameter]: 'Base64 of BestFrame',
+      };
+      calls.push({ at, api: OPINION_CALL, code: code ?? '', requestId, ms, billed, parameters, bytes: {} });
     } else if (stage !== 'detect' && requestId !== null && code !== undefined) {
       const api = service === 'faceid' ? 'CreateUploadUrl' : stage === 'upload' ? 'PutObject' : 'GetObject';
       const parameters: Record<string, string> = service === 'faceid' ? { TargetAction: action } : {};

@@ -7,25 +7,26 @@
  */
 
 import type { SubProduct } from '../errors/index.ts';
-import { LINK_REGIONS, type Region } from './regions.ts';
+import { LINK_REGIONS, REGIONS, type Region } from './regions.ts';
 
 /**
  * What a field holds. `text`, `link`, `md5` and `base64` are strings in JSON: a link is an https URL, an MD5 has 32 hex digits, and
- * Base64 is a file. `percent` is a number from 0 to 100, `integer` a whole number above 0.
+ * Base64 is a file. `percent` is a number from 0 to 100, `integer` a whole number above 0, `number` any number.
  */
-export type FieldKind = 'text' | 'link' | 'md5' | 'base64' | 'percent' | 'integer';
+export type FieldKind = 'text' | 'link' | 'md5' | 'base64' | 'percent' | 'integer' | 'number';
 
 export interface ParameterRule {
-  readonly kind: FieldKind;
+  /** `object`: an object whose fields Bestframe never sends. */
+  readonly kind: FieldKind | 'object';
   readonly required: boolean;
   /** The values that Tencent accepts. Absent: any value. */
-  readonly values?: readonly string[];
+  readonly values?: readonly (string | number)[];
   /** Largest size of the file after Base64 encoding, in bytes. Absent: Tencent publishes no limit. */
   readonly maxBase64Bytes?: number;
 }
 
-/** A field, or the fields of an object. */
-export type OutputRule = FieldKind | { readonly [field: string]: FieldKind };
+/** A field, the fields of an object, or a list whose items all follow one rule. */
+export type OutputRule = FieldKind | { readonly [field: string]: OutputRule } | readonly [OutputRule];
 
 export interface VendorCall {
   readonly regions: readonly Region[];
@@ -128,6 +129,29 @@ export const VENDOR_CALLS = {
     outputs: { Result: 'text', Description: 'text', Sim: 'percent', BestFrameBase64: 'base64', RequestId: 'text' },
     needed: ['Result'],
     frame: { base64: 'BestFrameBase64' },
+  },
+  DetectAIFakeFaces: {
+    // Tencent names no region: the call may be made in any.
+    regions: REGIONS,
+    subProduct: 'face-shield',
+    qps: 5,
+    parameters: {
+      // Required unless the request is encrypted. So the page calls neither parameter required.
+      FaceInput: { kind: 'base64', required: false, maxBase64Bytes: 10 * MB },
+      // 1: a picture. 2: a video.
+      FaceInputType: { kind: 'integer', required: false, values: [1, 2] },
+      Encryption: { kind: 'object', required: false },
+      EncryptedBody: { kind: 'text', required: false },
+    },
+    outputs: {
+      AttackRiskLevel: 'text',
+      AttackRiskDetailList: [{ Type: 'text' }],
+      ExtraInfo: {
+        RetrievalLivenessExtraInfo: [{ HitGroup: 'text', SimilarityScore: 'number', HitTemplate: 'text' }],
+      },
+      RequestId: 'text',
+    },
+    needed: ['AttackRiskLevel'],
   },
 } as const satisfies Readonly<Record<string, VendorCall>>;
 

@@ -8,11 +8,11 @@ import type { MediaName } from './flows.ts';
 import type { HistoryEntry } from './history.ts';
 import type { LegalHold } from './legal-hold.ts';
 import type { Mode } from './mode.ts';
-import type { StoredFrame, StoredMedium } from './outcomes.ts';
+import type { RiskLevel, StoredFrame, StoredMedium } from './outcomes.ts';
 import type { PausedBy } from './pauses.ts';
 import type { Region } from './regions.ts';
 import type { Consent, Lane, UploadWay } from './request.ts';
-import type { Decision, FrameState, NextStep, StageName, State } from './states.ts';
+import type { Decision, FrameState, NextStep, OpinionStatus, StageName, State } from './states.ts';
 
 /** What only a session has. The token is not here: only the call that starts the session returns it. */
 export interface SessionView {
@@ -42,6 +42,22 @@ export interface SessionView {
 export interface MediumView extends StoredMedium {
   /** Content type. @example 'video/mp4' */
   readonly type: string;
+}
+
+/** The second opinion of DetectAIFakeFaces about the frame. Its calls are not among the verification's own `paidCalls`. */
+export interface OpinionView {
+  readonly status: OpinionStatus;
+  /** How Tencent rates the risk of an attack; null without an answer. */
+  readonly level: RiskLevel | null;
+  /** Tencent's names of the attacks that it suspects. @example ['SuspectedSynthesisImage'] */
+  readonly attacks: readonly string[];
+  /** Why there is no answer; null if there is one, or if it is not known yet. */
+  readonly code: string | null;
+  readonly requestId: string | null;
+  readonly paidCalls: number;
+  readonly possiblyPaidCalls: number;
+  /** Null without prices. */
+  readonly cost: Cost | null;
 }
 
 /** A verification with its history. */
@@ -91,6 +107,8 @@ export interface VerificationView {
   readonly stages: readonly { readonly name: StageName; readonly attempts: number; readonly ms: number }[];
   /** Only of a session; null for a verification. */
   readonly session: SessionView | null;
+  /** Null if the request did not ask for one. */
+  readonly secondOpinion: OpinionView | null;
   /** ISO 8601, as all times here. */
   readonly createdAt: string;
   readonly deadline: string;

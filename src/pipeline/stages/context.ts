@@ -13,12 +13,13 @@ import type {
   FlowStart,
   FrameSink,
   LinkIo,
+  OpinionAnswer,
   PaidTurn,
   Sources,
   Turn,
 } from '../../domain/ports.ts';
 import type { CallBody } from '../../domain/verification/call-body.ts';
-import type { DetectOutcome, StageOutcomes, StartOutcome } from '../../domain/verification/outcomes.ts';
+import type { DetectOutcome, OpinionOutcome, StageOutcomes, StartOutcome } from '../../domain/verification/outcomes.ts';
 import type { Region } from '../../domain/verification/regions.ts';
 import type { Order } from '../../domain/verification/request.ts';
 import type { FlowResult } from '../../domain/verification/session-result.ts';
@@ -81,6 +82,11 @@ export interface StageContext {
     prepare: () => Promise<CallBody>,
     call: (turn: () => Promise<PaidTurn<CallBody>>, signal: AbortSignal) => Promise<FlowStart>,
   ): Promise<StartOutcome>;
+  /** The only way to ask for a second opinion. Like `pay`. */
+  payOpinion(
+    prepare: () => Promise<CallBody>,
+    call: (turn: () => Promise<PaidTurn<CallBody>>, signal: AbortSignal) => Promise<OpinionAnswer>,
+  ): Promise<OpinionOutcome>;
   /** Waits for the rate-limit slot of a result call. */
   resultTurn(): Promise<Turn>;
   /** The frame that was part of the answer to this attempt's paid call, and is not stored yet. Null: another attempt had it. */

@@ -1,5 +1,5 @@
 /** Identifies one attempt at a verification: the values that the fence checks, and the Redis keys that its scripts share. */
-import type { ActionName, GatedAction } from '../../domain/verification/actions.ts';
+import { type ActionName, type GatedAction, OPINION_CALL, type PaidCall } from '../../domain/verification/actions.ts';
 import type { Region } from '../../domain/verification/regions.ts';
 import type { Deployment } from '../deployment.ts';
 import type { GateKeys } from '../names.ts';
@@ -32,6 +32,16 @@ export function gateKeys(
   { region, action, call = action }: Pick<AttemptRef, 'region' | 'action' | 'call'>,
 ): GateKeys {
   return names.gate(region, call);
+}
+
+/** The same attempt, when it passes the gate of the second opinion. */
+export function opinionOf(attempt: AttemptRef): AttemptRef {
+  return { ...attempt, call: OPINION_CALL };
+}
+
+/** The prefix of the fields in which the journal counts a call. See includes/counts.lua. */
+export function countsOf(call: PaidCall): '' | 'o:' {
+  return call === OPINION_CALL ? 'o:' : '';
 }
 
 export function fencedKeys({ names }: Deployment, { id, region }: AttemptRef) {

@@ -1,12 +1,13 @@
 -- Declares a paid call (the intent) before the call is made. A verification has at most one open intent, and at most
--- `maxPayments` calls that were or may have been paid.
+-- `maxPayments` calls that were or may have been paid. The calls of its second opinion have a count and a limit of their own.
 --   KEYS  journal lock job history gate admitted reserved answered breakers counters costsDay costsMonth budget
---   ARGV  token ats generation id intentId preflight entry callMs slotLane slotAt maxPayments lanes laneMs soonMs aheadMs packageDigest packageTtlMs photoRetries dependency mayProbe passed windowMs place charge budgets
+--   ARGV  token ats generation id intentId preflight entry callMs slotLane slotAt maxPayments lanes laneMs soonMs aheadMs packageDigest packageTtlMs photoRetries dependency mayProbe passed windowMs place charge budgets counts
 --         preflight: outcome of the md5 stage, JSON, or '' if the plan has no such stage; entry: its history entry, or ''
 --         slotLane, slotAt: from an earlier answer `slot`, or '' and 0; see includes/reserved
 --         lanes, laneMs, soonMs: see includes/slot; aheadMs: the intent is declared at most this long before its slot
 --         packageDigest: of the liveness package, or '' to allow reuse of the package; photoRetries: see includes/answered
 --         dependency, mayProbe: see ask-breakers; passed, windowMs: dependencies that worked, see includes/breaker
+--         counts: see includes/counts
 --         place: 'region|action'; charge: JSON { currency, micros, day, dayEnds, month, monthEnds }; budgets: see includes/budget
 --   →     { 'go', now, deadline of the intent, slot (call no earlier), epoch of the gate, is the gate's prober (1 | 0),
 --           label of a budget of which 80 % is spent now, or '' }
@@ -33,16 +34,18 @@
 --@include ledger
 --@include budget
 --@include answered
+--@include counts
 local now = clock()
 local rate = readRate(gateKey, now, lanes, laneMs, soonMs)
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', now, 0 } end
-local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight, started =
-  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5',
-    'allowed', 'tn', 'weight', 's:start'))
+local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight, started, opinion =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', counts .. 'paid', counts .. 'maybe',
+    'deadline', 's:md5', 'allowed', 'tn', 'weight', 's:start', 's:opinion'))
 local tenant = ownTenant or ''
 if not state or isTerminal(state) then return { 'ended', now, 0 } end
 if currentGeneration ~= generation then return { 'lost', now, 0 } end
-if decided or started then return { 'decided', now, 0 } end
+if isAnswered(counts, decided or started, opinion) then return { 'decided', now, 0 } end
+if counts == OPINION and not decided then return { 'lost', now, 0 } end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 
 local function declare(intent, warning)
@@ -102,10 +105,10 @@ if not checked and preflight ~= '' then
 end
 redis.call('ZREM', admittedKey, id)
 takeProbe(breakersKey, dependency, breaker, id, now)
-if cost.currency ~= '' then redis.call('HSET', journalKey, 'price', cost.micros .. ' ' .. cost.currency) end
+if cost.currency ~= '' then redis.call('HSET', journalKey, counts .. 'price', cost.micros .. ' ' .. cost.currency) end
 bookNew(ledger, 'maybe')
 showPeriods(budgetKey, cost, limits)
 return declare({
   iid = intentId, gen = tonumber(generation), lane = lane, at = slot, epoch = epoch or '0',
-  probe = gateState == 'closed' and 1 or 0,
+  probe = gateState == 'closed' and 1 or 0, counts = counts,
 }, budgetWarning(ledger, limits))

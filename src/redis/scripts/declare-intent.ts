@@ -1,15 +1,18 @@
 import { faceIdDependency } from '../../domain/operations/breakers.ts';
 import type { Budget, Charge } from '../../domain/operations/costs.ts';
+import type { PaidCall } from '../../domain/verification/actions.ts';
 import { MICROS } from '../../domain/verification/cost.ts';
 import type { HistoryEntry } from '../../domain/verification/history.ts';
 import type { Md5Outcome } from '../../domain/verification/outcomes.ts';
 import type { Deployment } from '../deployment.ts';
 import { type Passed, passedArgs } from './ask-breakers.ts';
-import { type AttemptRef, fencedKeys } from './attempt-ref.ts';
+import { type AttemptRef, countsOf, fencedKeys } from './attempt-ref.ts';
 import type { Rate, Slot } from './reserve-slots.ts';
 import { runWithEntry } from './run-with-entry.ts';
 
 export interface IntentRequest {
+  /** Default: the attempt's action. */
+  readonly call?: PaidCall;
   /** Id of this intent. A repeated script call has the same id. */
   readonly intentId: string;
   readonly generation: number;
@@ -77,8 +80,9 @@ export async function declareIntent(
   request: IntentRequest,
 ): Promise<Intent> {
   const { names } = deployment;
-  const { id, region, action, token, ats } = attempt;
-  const { gate, admitted, reserved } = names.gate(region, action);
+  const { id, region, token, ats } = attempt;
+  const { call = attempt.action } = request;
+  const { gate, admitted, reserved } = names.gate(region, call);
   const { rate, slot: known, charge } = request;
   const reply = await runWithEntry(
     { deployment, id, entry: request.preflightEntry, isAppended: (reply) => readReply(reply).kind === 'go' },
@@ -113,9 +117,10 @@ export async function declareIntent(
       packageDigest: request.package.refuseReuse ? request.package.digest : '',
       packageTtlMs: request.package.ttlMs,
       photoRetries: request.package.photoRetries,
-      place: `${region}|${action}`,
+      place: `${region}|${call}`,
+      counts: countsOf(call),
       ...chargeArgs(charge),
-      dependency: faceIdDependency(action),
+      dependency: faceIdDependency(call),
       mayProbe: request.mayProbe === false ? 0 : 1,
       ...passedArgs(request.passed),
     },

@@ -187,6 +187,13 @@ local function showPeriods(budgetKey, periods, budgets)
   end
 end
 `,
+  'counts': `
+local OPINION = 'o:'
+local function isAnswered(counts, decided, opinion)
+  if counts == OPINION then return opinion end
+  return decided
+end
+`,
   'door': `
 local FRESH_MS = 60000 -- a region counts as served if its last heartbeat is at most this old; see redis/workers.ts
 local FORGOTTEN_MS = 3600000 -- if a region's last heartbeat is older, its workers are gone: no restart takes so long
@@ -235,7 +242,7 @@ local function finish(keys, id, now, fields, outboxEntry, recordTtlMs, keep)
     redis.call('PEXPIRE', keep.key, keep.ms)
   end
   redis.call('HSET', keys.journal, 'endedAt', now, unpack(fields))
-  redis.call('HDEL', keys.journal, 'src', 's:start', 's:upload', 's:md5', 's:detect', 'notBefore', 'begun', 'op', 'late', 'gen0',
+  redis.call('HDEL', keys.journal, 'src', 's:start', 's:upload', 's:md5', 's:detect', 's:download', 'notBefore', 'begun', 'op', 'late', 'gen0',
     'parked', 'toldAt', 'allowed', 'starts', 'yields', 'alone', 'crashed', 'turn', 'heldUntil')
   if not legalHold then
     redis.call('PEXPIRE', keys.journal, recordTtlMs)
@@ -393,7 +400,7 @@ local function release(journalKey, heldKey, id, now, leastMs)
   redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now,
     'deadline', math.max(tonumber(deadline), now + leastMs), 'gen0', generation)
   redis.call('HDEL', journalKey, 'heldUntil', 'reason', 'a:upload', 'a:md5', 'a:detect', 'a:download', 'a:start',
-    'a:collect')
+    'a:collect', 'a:opinion')
   redis.call('ZREM', heldKey, id)
 end
 `,
@@ -783,20 +790,21 @@ return redis.call('LLEN', resumingKey) + redis.call('ZCOUNT', waitingKey, '-inf'
   },
   'declare-intent': {
     keys: ['journal', 'lock', 'job', 'history', 'gate', 'admitted', 'reserved', 'answered', 'breakers', 'counters', 'costsDay', 'costsMonth', 'budget'],
-    args: ['token', 'ats', 'generation', 'id', 'intentId', 'preflight', 'entry', 'callMs', 'slotLane', 'slotAt', 'maxPayments', 'lanes', 'laneMs', 'soonMs', 'aheadMs', 'packageDigest', 'packageTtlMs', 'photoRetries', 'dependency', 'mayProbe', 'passed', 'windowMs', 'place', 'charge', 'budgets'],
+    args: ['token', 'ats', 'generation', 'id', 'intentId', 'preflight', 'entry', 'callMs', 'slotLane', 'slotAt', 'maxPayments', 'lanes', 'laneMs', 'soonMs', 'aheadMs', 'packageDigest', 'packageTtlMs', 'photoRetries', 'dependency', 'mayProbe', 'passed', 'windowMs', 'place', 'charge', 'budgets', 'counts'],
     rest: null,
-    includes: ['now', 'fence', 'terminal', 'history', 'gate', 'pace', 'slot', 'reserved', 'breaker', 'ledger', 'budget', 'answered'],
+    includes: ['now', 'fence', 'terminal', 'history', 'gate', 'pace', 'slot', 'reserved', 'breaker', 'ledger', 'budget', 'answered', 'counts'],
     text: `
 local now = clock()
 local rate = readRate(gateKey, now, lanes, laneMs, soonMs)
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', now, 0 } end
-local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight, started =
-  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', 'paid', 'maybe', 'deadline', 's:md5',
-    'allowed', 'tn', 'weight', 's:start'))
+local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight, started, opinion =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', counts .. 'paid', counts .. 'maybe',
+    'deadline', 's:md5', 'allowed', 'tn', 'weight', 's:start', 's:opinion'))
 local tenant = ownTenant or ''
 if not state or isTerminal(state) then return { 'ended', now, 0 } end
 if currentGeneration ~= generation then return { 'lost', now, 0 } end
-if decided or started then return { 'decided', now, 0 } end
+if isAnswered(counts, decided or started, opinion) then return { 'decided', now, 0 } end
+if counts == OPINION and not decided then return { 'lost', now, 0 } end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 local function declare(intent, warning)
   settleSlot(gateKey, rate, intent.lane, intent.at)
@@ -849,12 +857,12 @@ if not checked and preflight ~= '' then
 end
 redis.call('ZREM', admittedKey, id)
 takeProbe(breakersKey, dependency, breaker, id, now)
-if cost.currency ~= '' then redis.call('HSET', journalKey, 'price', cost.micros .. ' ' .. cost.currency) end
+if cost.currency ~= '' then redis.call('HSET', journalKey, counts .. 'price', cost.micros .. ' ' .. cost.currency) end
 bookNew(ledger, 'maybe')
 showPeriods(budgetKey, cost, limits)
 return declare({
   iid = intentId, gen = tonumber(generation), lane = lane, at = slot, epoch = epoch or '0',
-  probe = gateState == 'closed' and 1 or 0,
+  probe = gateState == 'closed' and 1 or 0, counts = counts,
 }, budgetWarning(ledger, limits))
 `,
   },
@@ -1045,7 +1053,7 @@ local left = open['until'] - clock()
 if left > 0 then return { 'open', left } end
 redis.call('HDEL', journalKey, 'open')
 redis.call('HSET', journalKey, 'u:' .. open.iid, open.gen)
-redis.call('HINCRBY', journalKey, 'maybe', 1)
+redis.call('HINCRBY', journalKey, (open.counts or '') .. 'maybe', 1)
 redis.call('HINCRBY', countersKey, 'unknownOutcomes', 1)
 remember(historyKey, entry)
 return { 'unknown', 0 }
@@ -1182,14 +1190,14 @@ return exists and 'recorded' or 'gone'
   },
   'record-outcome': {
     keys: ['journal', 'history', 'gate', 'counters', 'held', 'answered', 'outbox', 'breakers', 'costsDay', 'costsMonth'],
-    args: ['id', 'intentId', 'generation', 'kind', 'outcome', 'decision', 'similarity', 'frame', 'unknownShape', 'billed', 'entry', 'restMs', 'channel', 'reason', 'packageDigest', 'packageTtlMs', 'photoRetries', 'photoOnly', 'outboxField', 'outboxEntry', 'passed', 'windowMs', 'place', 'currency', 'micros'],
+    args: ['id', 'intentId', 'generation', 'kind', 'outcome', 'decision', 'similarity', 'frame', 'unknownShape', 'billed', 'entry', 'restMs', 'channel', 'reason', 'packageDigest', 'packageTtlMs', 'photoRetries', 'photoOnly', 'outboxField', 'outboxEntry', 'passed', 'windowMs', 'place', 'currency', 'micros', 'counts'],
     rest: null,
-    includes: ['now', 'terminal', 'history', 'pace', 'breaker', 'ledger', 'answered'],
+    includes: ['now', 'terminal', 'history', 'pace', 'breaker', 'ledger', 'answered', 'counts'],
     text: `
 local TOLD_KEPT = 8 -- how many ids of recorded intents are kept, newest first, to recognise a repeated report
 local now = clock()
-local state, currentGeneration, decided, open, told, unknown, started, tenant = unpack(redis.call('HMGET', journalKey,
-  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start', 'tn'))
+local state, currentGeneration, decided, open, told, unknown, started, tenant, opinion = unpack(redis.call('HMGET', journalKey,
+  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start', 'tn', 's:opinion'))
 told, tenant = told or '', tenant or ''
 if string.find(' ' .. told .. ' ', ' ' .. intentId .. ' ', 1, true) then return 'again' end
 breakersPassed(breakersKey, id, passed, windowMs, now)
@@ -1205,7 +1213,7 @@ if open and cjson.decode(open).iid == intentId then
   declared = true
 elseif unknown then
   redis.call('HDEL', journalKey, 'u:' .. intentId)
-  redis.call('HINCRBY', journalKey, 'maybe', -1)
+  redis.call('HINCRBY', journalKey, counts .. 'maybe', -1)
   declared = true
 end
 local kept = { intentId }
@@ -1215,11 +1223,12 @@ end
 redis.call('HSET', journalKey, 'told', table.concat(kept, ' '))
 bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant, currency = currency,
   micros = tonumber(micros) }, declared, billed)
-if billed == 'yes' then redis.call('HINCRBY', journalKey, 'paid', 1) end
-if billed == 'unknown' then redis.call('HINCRBY', journalKey, 'maybe', 1) end
+if billed == 'yes' then redis.call('HINCRBY', journalKey, counts .. 'paid', 1) end
+if billed == 'unknown' then redis.call('HINCRBY', journalKey, counts .. 'maybe', 1) end
 remember(historyKey, entry)
-if kind ~= 'decision' and kind ~= 'started' then return 'closed' end
-if not declared or isTerminal(state) or currentGeneration ~= generation or decided or started then
+if kind ~= 'decision' and kind ~= 'started' and kind ~= 'opinion' then return 'closed' end
+local answered = isAnswered(counts, decided or started, opinion)
+if not declared or isTerminal(state) or currentGeneration ~= generation or answered then
   redis.call('HINCRBY', countersKey, 'lateOutcomes', 1)
   if kind == 'decision' and not isTerminal(state) and not decided then -- an operator may accept this late answer
     redis.call('HSET', journalKey, 'late',
@@ -1229,6 +1238,8 @@ if not declared or isTerminal(state) or currentGeneration ~= generation or decid
 end
 if kind == 'started' then
   redis.call('HSET', journalKey, 's:start', outcome)
+elseif kind == 'opinion' then
+  redis.call('HSET', journalKey, 's:opinion', outcome)
 else
   redis.call('HSET', journalKey, 's:detect', outcome, 'decision', decision, 'similarity', similarity, 'frame', frame,
     'decidedAt', now)
@@ -1420,7 +1431,7 @@ redis.call('HSET', journalKey, 'op', operationId, 'state', 'delayed', 'notBefore
 redis.call('HINCRBY', journalKey, 'yields', 1)
 redis.call('HDEL', journalKey, 'alone')
 if countAttempt == '1' then redis.call('HINCRBY', journalKey, 'a:' .. stage, 1) end
-if forgive == '1' then redis.call('HDEL', journalKey, 'a:upload', 'a:read', 'a:md5', 'a:detect', 'a:download', 'a:start') end
+if forgive == '1' then redis.call('HDEL', journalKey, 'a:upload', 'a:read', 'a:md5', 'a:detect', 'a:download', 'a:start', 'a:opinion') end
 if rewind == '1' then
   redis.call('HINCRBY', journalKey, 'gen', 1)
   redis.call('HDEL', journalKey, 's:upload', 's:md5', 'a:upload', 'a:read', 'a:md5')
@@ -1523,7 +1534,7 @@ if write ~= '1' then return result end
 local now = clock()
 local generation = redis.call('HINCRBY', journalKey, 'gen', 1)
 redis.call('HINCRBY', journalKey, 'retries', 1)
-redis.call('HDEL', journalKey, 'endedAt', 'reason', 'a:upload', 'a:md5', 'a:detect', 'a:download')
+redis.call('HDEL', journalKey, 'endedAt', 'reason', 'a:upload', 'a:md5', 'a:detect', 'a:download', 'a:opinion')
 redis.call('HSET', journalKey, 'src', sources, 'deadline', now + tonumber(lifeMs), 'gen0', generation,
   'retryOp', operationId .. '/' .. result[1],
   -- No person waits in front of a camera any more: the retry runs as batch work, behind interactive verifications.
@@ -1583,17 +1594,18 @@ return 'ok'
   },
   'settle': {
     keys: ['journal', 'lock', 'job', 'history', 'live', 'ended', 'outbox', 'admitted', 'gate', 'held', 'frames', 'breakers', 'kept', 'toCopy', 'copies', 'evidence'],
-    args: ['token', 'ats', 'generation', 'id', 'channel', 'state', 'reason', 'outboxEntry', 'expiryMs', 'entry', 'frame', 'stored', 'media', 'keepFrameMs', 'passed', 'windowMs', 'keepMs', 'maxPayments', 'evidenceText', 'evidencePlace', 'evidenceUntil', 'copyMs'],
+    args: ['token', 'ats', 'generation', 'id', 'channel', 'state', 'reason', 'outboxEntry', 'expiryMs', 'entry', 'frame', 'stored', 'media', 'opinion', 'keepFrameMs', 'passed', 'windowMs', 'keepMs', 'maxPayments', 'evidenceText', 'evidencePlace', 'evidenceUntil', 'copyMs'],
     rest: null,
     includes: ['now', 'fence', 'terminal', 'history', 'gate', 'live', 'finish', 'breaker'],
     text: `
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', '' } end
-local current, currentGeneration, cancelled, decided, heldUntil =
-  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil'))
+local current, currentGeneration, cancelled, decided, heldUntil, given =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil', 's:opinion'))
 if not current then return { 'ended', '' } end
 if isTerminal(current) then return { 'ended', current } end
 if currentGeneration ~= generation then return { 'lost', '' } end
 if state == 'failed' and decided then return { 'lost', '' } end
+if opinion ~= '' and given and not cancelled then return { 'lost', '' } end
 local last = cancelled and 'cancelled' or state
 local fields = { 'state', last }
 local function put(name, value)
@@ -1605,6 +1617,7 @@ end
 put('frame', frame)
 put('stored', stored)
 put('media', media)
+put('s:opinion', given and '' or opinion)
 redis.call('HDEL', journalKey, 'reason')
 put('reason', last == state and reason or CANCELLED)
 remember(historyKey, entry)

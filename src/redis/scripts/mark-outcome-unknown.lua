@@ -15,7 +15,7 @@ local left = open['until'] - clock()
 if left > 0 then return { 'open', left } end
 redis.call('HDEL', journalKey, 'open')
 redis.call('HSET', journalKey, 'u:' .. open.iid, open.gen)
-redis.call('HINCRBY', journalKey, 'maybe', 1)
+redis.call('HINCRBY', journalKey, (open.counts or '') .. 'maybe', 1)
 redis.call('HINCRBY', countersKey, 'unknownOutcomes', 1)
 remember(historyKey, entry)
 return { 'unknown', 0 }

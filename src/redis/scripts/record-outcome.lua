@@ -1,7 +1,8 @@
 -- Records the outcome of an intent. Needs no lock: a paid answer is never thrown away.
 --   KEYS  journal history gate counters held answered outbox breakers costsDay costsMonth
---   ARGV  id intentId generation kind outcome decision similarity frame unknownShape billed entry restMs channel reason packageDigest packageTtlMs photoRetries photoOnly outboxField outboxEntry passed windowMs place currency micros
---         kind: decision | started | error | unsent; outcome: JSON of a decision or of a session's start, else ''
+--   ARGV  id intentId generation kind outcome decision similarity frame unknownShape billed entry restMs channel reason packageDigest packageTtlMs photoRetries photoOnly outboxField outboxEntry passed windowMs place currency micros counts
+--         kind: decision | started | opinion | error | unsent; outcome: JSON of a decision, a session's start or an opinion, else ''
+--         counts: see includes/counts
 --         billed: yes | no | unknown (counts as possibly paid); restMs: > 0 if the vendor throttled the call; reason: JSON, or ''
 --         unknownShape: 1 if documented fields of the answer do not have the documented shape, else 0
 --         passed, windowMs: dependencies that worked, see includes/breaker
@@ -19,10 +20,11 @@
 --@include breaker
 --@include ledger
 --@include answered
+--@include counts
 local TOLD_KEPT = 8 -- how many ids of recorded intents are kept, newest first, to recognise a repeated report
 local now = clock()
-local state, currentGeneration, decided, open, told, unknown, started, tenant = unpack(redis.call('HMGET', journalKey,
-  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start', 'tn'))
+local state, currentGeneration, decided, open, told, unknown, started, tenant, opinion = unpack(redis.call('HMGET', journalKey,
+  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start', 'tn', 's:opinion'))
 told, tenant = told or '', tenant or ''
 if string.find(' ' .. told .. ' ', ' ' .. intentId .. ' ', 1, true) then return 'again' end
 breakersPassed(breakersKey, id, passed, windowMs, now)
@@ -39,7 +41,7 @@ if open and cjson.decode(open).iid == intentId then
   declared = true
 elseif unknown then
   redis.call('HDEL', journalKey, 'u:' .. intentId)
-  redis.call('HINCRBY', journalKey, 'maybe', -1)
+  redis.call('HINCRBY', journalKey, counts .. 'maybe', -1)
   declared = true
 end
 local kept = { intentId }
@@ -49,12 +51,13 @@ end
 redis.call('HSET', journalKey, 'told', table.concat(kept, ' '))
 bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant, currency = currency,
   micros = tonumber(micros) }, declared, billed)
-if billed == 'yes' then redis.call('HINCRBY', journalKey, 'paid', 1) end
-if billed == 'unknown' then redis.call('HINCRBY', journalKey, 'maybe', 1) end
+if billed == 'yes' then redis.call('HINCRBY', journalKey, counts .. 'paid', 1) end
+if billed == 'unknown' then redis.call('HINCRBY', journalKey, counts .. 'maybe', 1) end
 remember(historyKey, entry)
-if kind ~= 'decision' and kind ~= 'started' then return 'closed' end
+if kind ~= 'decision' and kind ~= 'started' and kind ~= 'opinion' then return 'closed' end
 
-if not declared or isTerminal(state) or currentGeneration ~= generation or decided or started then
+local answered = isAnswered(counts, decided or started, opinion)
+if not declared or isTerminal(state) or currentGeneration ~= generation or answered then
   redis.call('HINCRBY', countersKey, 'lateOutcomes', 1)
   if kind == 'decision' and not isTerminal(state) and not decided then -- an operator may accept this late answer
     redis.call('HSET', journalKey, 'late',
@@ -64,6 +67,8 @@ if not declared or isTerminal(state) or currentGeneration ~= generation or decid
 end
 if kind == 'started' then
   redis.call('HSET', journalKey, 's:start', outcome)
+elseif kind == 'opinion' then
+  redis.call('HSET', journalKey, 's:opinion', outcome)
 else
   redis.call('HSET', journalKey, 's:detect', outcome, 'decision', decision, 'similarity', similarity, 'frame', frame,
     'decidedAt', now)

@@ -1,24 +1,29 @@
 import { type Billed, explain } from '../../domain/errors/index.ts';
 import type { Charge } from '../../domain/operations/costs.ts';
+import type { PaidCall } from '../../domain/verification/actions.ts';
 import type { HistoryEntry } from '../../domain/verification/history.ts';
-import type { DetectOutcome, StartOutcome } from '../../domain/verification/outcomes.ts';
+import type { DetectOutcome, OpinionOutcome, StartOutcome } from '../../domain/verification/outcomes.ts';
 import type { FrameState } from '../../domain/verification/states.ts';
 import type { Deployment } from '../deployment.ts';
 import type { NotifyJob } from '../notify-queue.ts';
 import { outboxArgs } from '../outbox.ts';
 import type { Reason } from '../record.ts';
 import { type Passed, passedArgs } from './ask-breakers.ts';
-import type { AttemptRef } from './attempt-ref.ts';
+import { type AttemptRef, countsOf } from './attempt-ref.ts';
 import type { PackageDigest } from './declare-intent.ts';
 import { runWithEntry } from './run-with-entry.ts';
 
 export interface OutcomeReport {
+  /** Default: the attempt's action. */
+  readonly call?: PaidCall;
   readonly intentId: string;
   readonly generation: number;
   /** The decision. Null if the call was answered with an error, or was not sent. */
   readonly decided: DetectOutcome | null;
   /** The token of a session, if the call started one. Default: none. */
   readonly started?: StartOutcome | null;
+  /** The second opinion, if the call asked for one. Default: none. */
+  readonly opinion?: OpinionOutcome | null;
   /** The reason for the decision, if the vendor reports the decision as a code; otherwise null. */
   readonly reason: Reason | null;
   readonly frame: FrameState;
@@ -50,14 +55,16 @@ export async function recordOutcome(
   report: OutcomeReport,
 ): Promise<OutcomeAnswer> {
   const { names, sealer } = deployment;
-  const { decided, started = null } = report;
+  const { call = action } = report;
+  const { decided } = report;
+  const answer = answerOf(report);
   const reply = await runWithEntry(
     { deployment, id, entry: report.entry },
     'record-outcome',
     {
       journal: names.journal(id),
       history: names.history(id),
-      gate: names.gate(region, action).gate,
+      gate: names.gate(region, call).gate,
       counters: names.counters,
       held: names.held,
       answered: names.answered,
@@ -70,13 +77,9 @@ export async function recordOutcome(
       id,
       intentId: report.intentId,
       generation: report.generation,
-      kind: started !== null ? 'started' : decided !== null ? 'decision' : report.sent ? 'error' : 'unsent',
-      outcome:
-        started !== null
-          ? sealer.seal(id, 's:start', JSON.stringify(started))
-          : decided === null
-            ? ''
-            : sealer.seal(id, 's:detect', JSON.stringify(decided)),
+      kind: answer?.kind ?? (report.sent ? 'error' : 'unsent'),
+      outcome: answer === null ? '' : sealer.seal(id, answer.field, JSON.stringify(answer.outcome)),
+      counts: countsOf(call),
       decision: decided?.decision ?? '',
       similarity: decided?.similarity ?? '',
       frame: report.frame,
@@ -91,10 +94,17 @@ export async function recordOutcome(
       photoOnly: decided !== null && explain(decided.result)?.retake === 'photo' ? 1 : 0,
       ...outboxArgs(report.notify),
       ...passedArgs(report.passed),
-      place: `${region}|${action}`,
+      place: `${region}|${call}`,
       currency: report.charge.currency,
       micros: report.charge.micros,
     },
   );
   return reply as OutcomeAnswer;
+}
+
+/** What the answer says, and the field of the journal that keeps it. Null: it says nothing. */
+function answerOf({ decided, started = null, opinion = null }: OutcomeReport) {
+  if (started !== null) return { kind: 'started', field: 's:start', outcome: started } as const;
+  if (opinion !== null) return { kind: 'opinion', field: 's:opinion', outcome: opinion } as const;
+  return decided === null ? null : ({ kind: 'decision', field: 's:detect', outcome: decided } as const);
 }

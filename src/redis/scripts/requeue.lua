@@ -24,7 +24,7 @@ redis.call('HSET', journalKey, 'op', operationId, 'state', 'delayed', 'notBefore
 redis.call('HINCRBY', journalKey, 'yields', 1)
 redis.call('HDEL', journalKey, 'alone')
 if countAttempt == '1' then redis.call('HINCRBY', journalKey, 'a:' .. stage, 1) end
-if forgive == '1' then redis.call('HDEL', journalKey, 'a:upload', 'a:read', 'a:md5', 'a:detect', 'a:download', 'a:start') end
+if forgive == '1' then redis.call('HDEL', journalKey, 'a:upload', 'a:read', 'a:md5', 'a:detect', 'a:download', 'a:start', 'a:opinion') end
 if rewind == '1' then
   redis.call('HINCRBY', journalKey, 'gen', 1)
   redis.call('HDEL', journalKey, 's:upload', 's:md5', 'a:upload', 'a:read', 'a:md5')

@@ -3,7 +3,7 @@ import type { HistoryEntry } from '../../domain/verification/history.ts';
 import type { StageName } from '../../domain/verification/states.ts';
 import type { Deployment } from '../deployment.ts';
 import type { Reason } from '../record.ts';
-import { type AttemptRef, fencedKeys, gateKeys, type WriteAnswer } from './attempt-ref.ts';
+import { type AttemptRef, fencedKeys, gateKeys, opinionOf, type WriteAnswer } from './attempt-ref.ts';
 import { runWithEntry } from './run-with-entry.ts';
 
 export interface RequeueStep {
@@ -22,7 +22,7 @@ export interface RequeueStep {
 
 export async function requeue(deployment: Deployment, attempt: AttemptRef, step: RequeueStep): Promise<WriteAnswer> {
   const { id, token, ats } = attempt;
-  const { admitted, gate } = gateKeys(deployment, attempt);
+  const { admitted, gate } = gateKeys(deployment, step.stage === 'opinion' ? opinionOf(attempt) : attempt);
   const reply = await runWithEntry(
     { deployment, id, entry: step.entry },
     'requeue',

@@ -48,7 +48,7 @@ if write ~= '1' then return result end
 local now = clock()
 local generation = redis.call('HINCRBY', journalKey, 'gen', 1)
 redis.call('HINCRBY', journalKey, 'retries', 1)
-redis.call('HDEL', journalKey, 'endedAt', 'reason', 'a:upload', 'a:md5', 'a:detect', 'a:download')
+redis.call('HDEL', journalKey, 'endedAt', 'reason', 'a:upload', 'a:md5', 'a:detect', 'a:download', 'a:opinion')
 redis.call('HSET', journalKey, 'src', sources, 'deadline', now + tonumber(lifeMs), 'gen0', generation,
   'retryOp', operationId .. '/' .. result[1],
   -- No person waits in front of a camera any more: the retry runs as batch work, behind interactive verifications.

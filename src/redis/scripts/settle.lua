@@ -1,7 +1,7 @@
 -- Ends a verification: writes the terminal state and the outbox entry in one step.
 --   KEYS  journal lock job history live ended outbox admitted gate held frames breakers kept toCopy copies evidence
---   ARGV  token ats generation id channel state reason outboxEntry expiryMs entry frame stored media keepFrameMs passed windowMs keepMs maxPayments evidenceText evidencePlace evidenceUntil copyMs
---         reason, outboxEntry, stored, media: JSON, or ''; media: what a session stored besides its frame; keepFrameMs: how long the frame is kept; 0 if it must not be deleted
+--   ARGV  token ats generation id channel state reason outboxEntry expiryMs entry frame stored media opinion keepFrameMs passed windowMs keepMs maxPayments evidenceText evidencePlace evidenceUntil copyMs
+--         reason, outboxEntry, stored, media, opinion: JSON, or ''; opinion: of a second opinion that was never given; media: what a session stored besides its frame; keepFrameMs: how long the frame is kept; 0 if it must not be deleted
 --         passed, windowMs: dependencies that worked, see includes/breaker
 --         keepMs: how long sources and answer are kept for a retry, or 0; maxPayments: the limit of paid calls for a retry
 --         evidenceText: what the record says about its evidence, JSON, or ''; evidencePlace: where it is to lie, or '' if it cannot be
@@ -17,13 +17,15 @@
 --@include finish
 --@include breaker
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', '' } end
-local current, currentGeneration, cancelled, decided, heldUntil =
-  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil'))
+local current, currentGeneration, cancelled, decided, heldUntil, given =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil', 's:opinion'))
 if not current then return { 'ended', '' } end
 if isTerminal(current) then return { 'ended', current } end
 if currentGeneration ~= generation then return { 'lost', '' } end
 -- A late answer has decided the verification in the meantime. Do not fail it: the next run continues from the decision.
 if state == 'failed' and decided then return { 'lost', '' } end
+-- The same for an opinion that has come in the meantime: it is not given up.
+if opinion ~= '' and given and not cancelled then return { 'lost', '' } end
 local last = cancelled and 'cancelled' or state
 local fields = { 'state', last }
 local function put(name, value)
@@ -35,6 +37,7 @@ end
 put('frame', frame)
 put('stored', stored)
 put('media', media)
+put('s:opinion', given and '' or opinion)
 redis.call('HDEL', journalKey, 'reason')
 put('reason', last == state and reason or CANCELLED)
 remember(historyKey, entry)

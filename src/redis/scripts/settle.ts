@@ -1,13 +1,13 @@
 import { COPY_WITHIN_MS } from '../../domain/operations/evidence.ts';
 import { type EvidenceRecord, placeText } from '../../domain/verification/evidence.ts';
 import type { HistoryEntry } from '../../domain/verification/history.ts';
-import type { StoredFrame, StoredMedium } from '../../domain/verification/outcomes.ts';
+import type { OpinionOutcome, StoredFrame, StoredMedium } from '../../domain/verification/outcomes.ts';
 import type { FrameState, State } from '../../domain/verification/states.ts';
 import type { Deployment } from '../deployment.ts';
 import { type FollowUps, followUpsText } from '../outbox.ts';
 import type { Reason } from '../record.ts';
 import { type Passed, passedArgs } from './ask-breakers.ts';
-import { type AttemptRef, fencedKeys, gateKeys } from './attempt-ref.ts';
+import { type AttemptRef, fencedKeys, gateKeys, opinionOf } from './attempt-ref.ts';
 import { runWithEntry } from './run-with-entry.ts';
 
 /** What a retry of an ended verification needs: its sources and, for a lost frame, the answer with the frame's link. */
@@ -28,6 +28,8 @@ export interface Ending {
   readonly stored: StoredFrame | null;
   /** What a session stored besides its frame. Default: nothing. */
   readonly media?: readonly StoredMedium[];
+  /** The second opinion, if it was asked for and never given. Default: nothing. */
+  readonly opinion?: OpinionOutcome | null;
   /** How long Bestframe keeps the frame, ms. 0: Bestframe never deletes it. */
   readonly keepFrameMs: number;
   /** How long the record is kept, ms. */
@@ -50,7 +52,7 @@ export async function settle(deployment: Deployment, attempt: AttemptRef, ending
   const { names, sealer } = deployment;
   const { id, region, token, ats } = attempt;
   const { live, ended, outbox, held, frames, channel } = names;
-  const { admitted, gate } = gateKeys(deployment, attempt);
+  const { admitted, gate } = gateKeys(deployment, ending.opinion == null ? attempt : opinionOf(attempt));
   const reply = await runWithEntry(
     { deployment, id, entry: ending.entry },
     'settle',
@@ -82,6 +84,7 @@ export async function settle(deployment: Deployment, attempt: AttemptRef, ending
       frame: ending.frame,
       stored: ending.stored === null ? '' : sealer.seal(id, 'stored', JSON.stringify(ending.stored)),
       media: (ending.media ?? []).length === 0 ? '' : sealer.seal(id, 'media', JSON.stringify(ending.media)),
+      opinion: ending.opinion == null ? '' : sealer.seal(id, 's:opinion', JSON.stringify(ending.opinion)),
       keepFrameMs: ending.keepFrameMs,
       ...passedArgs(ending.passed),
       ...keepArgs(ending.keep),

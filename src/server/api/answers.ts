@@ -9,11 +9,21 @@ import type { VerificationView } from '../../domain/verification/view.ts';
 import type { historyEntry, receipt, verification } from './schemas.ts';
 
 export function verificationAnswer(view: VerificationView): z.infer<typeof verification> {
-  const { history: _history, bestFrame, reason: viewReason, stages, requestIds, session, ...rest } = view;
+  const {
+    history: _history,
+    bestFrame,
+    reason: viewReason,
+    stages,
+    requestIds,
+    session,
+    secondOpinion,
+    ...rest
+  } = view;
   return {
     ...rest,
     requestIds: [...requestIds],
     stages: [...stages],
+    secondOpinion: secondOpinion === null ? null : { ...secondOpinion, attacks: [...secondOpinion.attacks] },
     session:
       session === null
         ? null

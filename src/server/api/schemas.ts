@@ -20,6 +20,7 @@ import { REGIONS } from '../../domain/verification/regions.ts';
 import { LANES, RECORD_WAYS } from '../../domain/verification/request.ts';
 import { DECISIONS, FRAME_STATES, NEXT_STEPS, STAGES, STATES } from '../../domain/verification/states.ts';
 import { erasedEvidence, evidence } from './evidence-schemas.ts';
+import { cost, secondOpinion } from './opinion-schemas.ts';
 import { sessionView } from './session-schemas.ts';
 
 const MAX_BATCH = 1_000;
@@ -133,8 +134,6 @@ const reason = z.object({
   threshold: z.number().nullable().describe('With the decision `no_match`: lowest similarity of a match.'),
 });
 
-const cost = z.object({ currency: text, paid: z.number(), possiblyPaid: z.number() });
-
 export const verification = z
   .object({
     id: text,
@@ -166,6 +165,7 @@ export const verification = z
     requestIds: z.array(text).describe('RequestIds of Tencent Cloud.'),
     stage: z.enum(STAGES),
     stages: z.array(z.object({ name: z.enum(STAGES), attempts: z.int(), ms: z.number() })),
+    secondOpinion: secondOpinion.nullable().describe('Null if the request did not ask for one.'),
     session: sessionView.nullable().describe('Only of a session. The token is not in it.'),
     createdAt: time,
     deadline: time,

@@ -102,7 +102,13 @@ class VerifyAdapter extends BullMQAdapter {
       if (view == null) continue;
       const attempts = Object.fromEntries(view.stages.map(({ name, attempts: count }) => [name, count]));
       const { reason: why } = view;
-      const reason = why === null ? {} : { reason: why.code, advice: adviseOn(view, why).operator };
+      const reason =
+        why === null
+          ? {}
+          : {
+              reason: why.code,
+              advice: adviseOn({ ...view, opinion: view.secondOpinion?.status ?? null }, why).operator,
+            };
       const { state, stage, decision, similarity, frame, paidCalls } = view;
       job.progress = { state, stage, decision, similarity, frame, attempts, paidCalls, ...reason };
     }

@@ -7,13 +7,27 @@ import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { staticCredentials } from '../../../src/adapters/credentials/keys.ts';
 import { createFaceId, type FaceIdClient } from '../../../src/adapters/faceid/face-id.ts';
-import { parseDetectReply, parseSequenceReply, parseUploadUrlReply } from '../../../src/adapters/faceid/replies.ts';
+import {
+  parseDetectReply,
+  parseOpinionReply,
+  parseSequenceReply,
+  parseUploadUrlReply,
+} from '../../../src/adapters/faceid/replies.ts';
 import type { DetectInput } from '../../../src/domain/ports.ts';
-import { ACTIONS, CHECK_NAMES, livenessParameters, resourcesOf } from '../../../src/domain/verification/actions.ts';
+import {
+  ACTIONS,
+  CHECK_NAMES,
+  livenessParameters,
+  OPINION,
+  resourcesOf,
+} from '../../../src/domain/verification/actions.ts';
 import { encodeBody } from '../../../src/domain/verification/call-body.ts';
+import { REGIONS } from '../../../src/domain/verification/regions.ts';
 import { checkReply } from '../../../src/domain/verification/reply-shape.ts';
 import {
   bytesBeforeBase64,
+  type FieldKind,
+  type OutputRule,
   VENDOR_CALLS,
   type VendorCall,
   type VendorCallName,
@@ -28,6 +42,17 @@ async function* piecesOf(bytes: Buffer): AsyncGenerator<Uint8Array> {
 }
 const rowsOf = (call: VendorCallName) => Object.entries((VENDOR_CALLS[call] as VendorCall).parameters);
 
+/** The JSON types of the kinds that are no strings. */
+const JSON_TYPES: Readonly<Record<string, string>> = {
+  ...{ percent: 'number', integer: 'number', number: 'number', object: 'Encryption' },
+};
+
+function leavesOf(name: string, rule: OutputRule): (readonly [string, FieldKind])[] {
+  if (typeof rule === 'string') return [[name, rule]];
+  if (Array.isArray(rule)) return leavesOf(`${name}[]`, rule[0]);
+  return Object.entries(rule).flatMap(([inner, of]) => leavesOf(`${name}.${inner}`, of as OutputRule));
+}
+
 it('has only documented calls', () => {
   expect(Object.keys(VENDOR_FACTS)).toEqual(expect.arrayContaining(CALLS));
 });
@@ -36,7 +61,8 @@ describe.each(CALLS)('the table of %s', (call) => {
   const facts = factsOf(call);
 
   it('has the documented regions and rate', () => {
-    expect([...VENDOR_CALLS[call].regions].sort()).toEqual(facts.regions);
+    // A call that needs no region may be made in each.
+    expect([...VENDOR_CALLS[call].regions].sort()).toEqual(facts.regions ?? [...REGIONS].sort());
     expect(VENDOR_CALLS[call].qps).toBe(facts.callsPerSecond);
   });
 
@@ -50,16 +76,15 @@ describe.each(CALLS)('the table of %s', (call) => {
       maxBase64Bytes === undefined ? [] : [[name, maxBase64Bytes / 1024 / 1024]],
     );
     expect(Object.fromEntries(limits)).toEqual(facts.maxBase64Megabytes);
-    expect(new Set(Object.values(facts.request))).toEqual(new Set(['string']));
+    const types = rowsOf(call).map(([name, { kind }]) => [name, JSON_TYPES[kind] ?? 'string']);
+    expect(facts.request).toEqual(Object.fromEntries(types));
   });
 
   it('has the documented outputs, links and MD5s', () => {
     const outputs = Object.entries((VENDOR_CALLS[call] as VendorCall).outputs).flatMap(([name, rule]) =>
-      typeof rule === 'string'
-        ? [[name, rule] as const]
-        : Object.entries(rule).map(([inner, kind]) => [`${name}.${inner}`, kind] as const),
+      leavesOf(name, rule),
     );
-    const types = outputs.map(([name, kind]) => [name, ['percent', 'integer'].includes(kind) ? 'number' : 'string']);
+    const types = outputs.map(([name, kind]) => [name, JSON_TYPES[kind] ?? 'string']);
     expect(Object.fromEntries(types)).toEqual(facts.response);
     const fields = [...rowsOf(call).map(([name, { kind }]) => [name, kind] as const), ...outputs];
     const named = (wanted: string) => fields.flatMap(([name, kind]) => (kind === wanted ? name : []));
@@ -135,8 +160,15 @@ describe('a request', () => {
     return faceId.detect('CompareFaceLiveness', REGION, paid, signal);
   };
 
+  const opinion = async () => {
+    const files = { [OPINION.parameter]: () => piecesOf(Buffer.from(OPINION.parameter)) };
+    const body = await encodeBody({ parameters: { [OPINION.typeParameter]: OPINION.picture }, files });
+    return faceId.secondOpinion(REGION, async () => ({ input: body, signal, missed: () => false }), signal);
+  };
+
   it.each<readonly [VendorCallName, () => Promise<unknown>]>([
     ['CreateUploadUrl', () => faceId.createUploadUrl('VideoLivenessCompare', REGION, turn, signal)],
+    ['DetectAIFakeFaces', opinion],
     ['GenerateReflectSequence', () => faceId.generateSequence(REGION, { link: LINK, md5: MD5 }, turn, signal)],
     [
       'GenerateReflectSequence',
@@ -164,13 +196,25 @@ describe('a request', () => {
   });
 });
 
+/** Sets a field that may lie in objects (`BestFrame.Url`) and in lists (`AttackRiskDetailList[].Type`). */
+function put(into: Record<string, unknown>, path: string, value: unknown): void {
+  const [name = '', ...rest] = path.split('.');
+  const isList = name.endsWith('[]');
+  const key = name.replace('[]', '');
+  if (rest.length === 0) into[key] = value;
+  else {
+    const held = into[key] ?? (isList ? [{}] : {});
+    into[key] = held;
+    put((Array.isArray(held) ? held[0] : held) as Record<string, unknown>, rest.join('.'), value);
+  }
+}
+
 describe('a reply', () => {
   /** The documented reply, with a value of the documented type in each field. */
   function replyOf(call: VendorCallName): Record<string, unknown> {
     const { response, links, md5s, base64 = [] } = factsOf(call);
     const reply: Record<string, unknown> = {};
     for (const [path, type] of Object.entries(response)) {
-      const [name = '', inner] = path.split('.');
       const value =
         type === 'number'
           ? 80
@@ -181,8 +225,7 @@ describe('a reply', () => {
               : base64.includes(path)
                 ? '/9j/'
                 : `the ${path}`;
-      if (inner === undefined) reply[name] = value;
-      else reply[name] = { ...Object(reply[name]), [inner]: value };
+      put(reply, path, value);
     }
     return reply;
   }
@@ -208,6 +251,18 @@ describe('a reply', () => {
       ...{ result: 'Success', similarity: 80, bestFrame: null },
       frame: { bytes, md5: createHash('md5').update(bytes).digest('hex') },
     });
+  });
+
+  it.each(['Low', 'Mid', 'High'] as const)('of DetectAIFakeFaces has its level %s', (level) => {
+    expect(parseOpinionReply({ ...replyOf('DetectAIFakeFaces'), AttackRiskLevel: level })).toEqual({
+      level,
+      attacks: ['the AttackRiskDetailList[].Type'],
+      requestId: 'the RequestId',
+    });
+  });
+
+  it.each(['low', 'Critical', '', null, 3])('of DetectAIFakeFaces is useless with the level %j', (level) => {
+    expect(parseOpinionReply({ ...replyOf('DetectAIFakeFaces'), AttackRiskLevel: level })).toBeNull();
   });
 
   it('of CreateUploadUrl has its links, and of GenerateReflectSequence its link and MD5', () => {

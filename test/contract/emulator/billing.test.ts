@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { documentedBilling, ERROR_TABLE, type SubProduct } from '../../../src/domain/errors/index.ts';
-import { CHECK_NAMES } from '../../../src/domain/verification/actions.ts';
+import { CHECK_NAMES, OPINION_CALL } from '../../../src/domain/verification/actions.ts';
 import { VENDOR_CALLS, type VendorCallName } from '../../../src/domain/verification/vendor-calls.ts';
 import { isAttemptBilled, isBilled } from '../../../src/emulator/billing.ts';
 import { VENDOR_FIXTURES } from '../../support/vendor-facts.ts';
@@ -23,7 +23,8 @@ function readFixture<T>(name: string): T {
 const TABLES = readFixture<readonly Table[]>('billing.json');
 const { calls: ERROR_CODES } = readFixture<{ calls: Record<string, readonly string[]> }>('error-codes.json');
 const CALLS = Object.keys(VENDOR_CALLS) as VendorCallName[];
-const FREE_CALLS = CALLS.filter((call) => !(CHECK_NAMES as readonly string[]).includes(call));
+const PAID_CALLS = [...CHECK_NAMES, OPINION_CALL] as const;
+const FREE_CALLS = CALLS.filter((call) => !(PAID_CALLS as readonly string[]).includes(call));
 const subProductOf = (call: VendorCallName): SubProduct => VENDOR_CALLS[call].subProduct;
 /** Error codes with which Tencent's gateway refuses a request before the request reaches a service that bills. */
 const REFUSED = /^(?:InvalidParameter|UnauthorizedOperation|RequestLimitExceeded|UnsupportedOperation)/;
@@ -36,7 +37,7 @@ function listed(call: string, code: string): 'yes' | 'no' | undefined {
   return tables.map(({ codes }) => codes[code] ?? codes[twinOf(code)]).find((billed) => billed !== undefined);
 }
 
-describe.each(CHECK_NAMES)('%s', (action) => {
+describe.each(PAID_CALLS)('%s', (action) => {
   const codes = [
     ...new Set([...DOCUMENTED.map(([code]) => code), ...TABLES.flatMap((table) => Object.keys(table.codes))]),
   ];
@@ -47,8 +48,10 @@ describe.each(CHECK_NAMES)('%s', (action) => {
     expect(isBilled(action, code, false)).toBe(expected === 'yes');
     expect(isBilled(action, code, true)).toBe(expected !== 'no');
   });
+});
 
-  it('has the billing that the error table shows, which has one column for all paid calls', () => {
+describe.each(CHECK_NAMES)('%s', (action) => {
+  it('has the billing that the error table shows, which has one column for all checks', () => {
     const rows = ERROR_TABLE.filter(({ service, match }) => service === 'faceid' && /^[A-Za-z.]+$/.test(match));
     expect(rows.length).toBeGreaterThan(DOCUMENTED.length);
     for (const { match, billed } of rows) {
@@ -67,7 +70,6 @@ it.each(FREE_CALLS)('%s is never billed', (call) => {
 it('covers every table for the calls that Bestframe makes, and leaves out those for other calls', () => {
   const others = TABLES.filter(({ calls }) => !calls.some((call) => (CALLS as string[]).includes(call)));
   expect(others.map(({ calls }) => calls)).toEqual([
-    ['DetectAIFakeFaces'],
     ['ApplyWebVerificationBizTokenIntl'],
     ['GetFaceIdTokenIntl'],
     ['ApplySdkVerificationToken'],

@@ -34,6 +34,7 @@ export const GROUPS: readonly (readonly [title: string, names: readonly Name[]])
       'BESTFRAME_QPS_DETECT',
       'BESTFRAME_QPS_VIDEO',
       'BESTFRAME_QPS_COMPARE',
+      'BESTFRAME_QPS_OPINION',
       'BESTFRAME_QPS_SEQUENCE',
       'BESTFRAME_QPS_UPLOAD_URL',
       ...(['SDK', 'FACEID', 'LIVENESS', 'WEB'] as const).flatMap((flow) => [

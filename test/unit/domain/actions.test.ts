@@ -71,6 +71,7 @@ it('a call has a gate in each region that serves it, and in no other', () => {
     'ApplySdkVerificationToken',
     'GetFaceIdTokenIntl',
     'ApplyWebVerificationBizTokenIntl',
+    'DetectAIFakeFaces',
   ]);
 });
 

@@ -17,6 +17,7 @@ const CODES = [
   'SOURCE_CUT', // caller
   'REUSED_LIVE_DATA', // caller, but the person must act
   'FRAME_EXPIRED', // about the frame
+  'FAKE_SUSPECTED', // of the second opinion
   'INTERNAL', // a bug
   'Vendor.NeverSeen', // unknown
 ] as const;
@@ -33,6 +34,11 @@ const SITUATIONS: readonly Omit<Situation, 'code'>[] = [
   { state: 'completed', decision: 'recapture', stage: 'detect' },
   { state: 'completed', decision: 'recapture', stage: 'download' },
   { state: 'failed', decision: 'recapture' },
+  { state: 'delayed', decision: 'match', stage: 'opinion', opinion: 'pending' },
+  { state: 'delayed', decision: 'match', stage: 'download', opinion: 'pending' },
+  { state: 'completed', decision: 'match', stage: 'opinion', opinion: 'suspected' },
+  { state: 'completed', decision: 'match', stage: 'opinion', opinion: 'unclear' },
+  { state: 'completed', decision: 'match', stage: 'opinion', opinion: 'failed' },
 ];
 
 function row({ audience, retake, person, caller, operator }: Advice): string {
@@ -44,8 +50,10 @@ it('is as on the page', async () => {
     '',
     `## ${code}`,
     ...SITUATIONS.map((situation) => {
-      const { state, decision = '', stage = '' } = situation;
-      const where = [state ?? 'refused', decision, stage].filter((word) => word !== '').join(', ');
+      const { state, decision = '', stage = '', opinion } = situation;
+      const where = [state ?? 'refused', decision, stage, opinion == null ? '' : `opinion ${opinion}`]
+        .filter((word) => word !== '')
+        .join(', ');
       return `- ${where} (${outlookOf(situation)}): ${row(advise({ code, ...situation }))}`;
     }),
   ]);

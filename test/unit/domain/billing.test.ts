@@ -41,6 +41,13 @@ describe('a call of the pure API', () => {
     expect(documentedBilling(code, 'pure-api')).toBe('no');
   });
 
+  it('of the AI face shield has a table of its own', () => {
+    const billedAs = (name: string) => documentedBilling(name, 'face-shield');
+    expect([billedAs('Success'), billedAs('FailedOperation.IncompleteFace')]).toEqual(['yes', 'no']);
+    expect(documentedBilling('FailedOperation.IncompleteFace', 'pure-api')).toBe('unknown');
+    expect([billedAs('InternalError'), billedAs('FailedOperation.CompareLowSimilarity')]).toEqual(['no', 'unknown']);
+  });
+
   it.each([
     '',
     'success',

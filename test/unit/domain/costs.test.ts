@@ -74,7 +74,7 @@ describe('settings', () => {
   it('a price is at most 1000', () => {
     expect(parsePrices(`${DETECT}=1000`)).toEqual({ [DETECT]: 1_000_000_000 });
     expect(parsePrices('Other=1')).toBe(
-      'is not action=price: write DetectReflectLivenessAndCompare=0.15,VideoLivenessCompare=0.15,CompareFaceLiveness=0.15, each up to 1000',
+      'is not action=price: write DetectReflectLivenessAndCompare=0.15,VideoLivenessCompare=0.15,CompareFaceLiveness=0.15,DetectAIFakeFaces=0.15, each up to 1000',
     );
   });
 

@@ -8,6 +8,14 @@ const REPLIES = {
   DetectReflectLivenessAndCompare: { ...reflect, BestFrameUrl: LINK, BestFrameMd5: MD5 },
   VideoLivenessCompare: { ...reflect, BestFrame: { Url: LINK, MD5, Size: 17 } },
   CompareFaceLiveness: { ...reflect, BestFrameBase64: '/9j/4AAQ' },
+  DetectAIFakeFaces: {
+    AttackRiskLevel: 'High',
+    AttackRiskDetailList: [{ Type: 'SuspectedSynthesisImage' }],
+    ExtraInfo: {
+      RetrievalLivenessExtraInfo: [{ HitGroup: 'Common', SimilarityScore: 0.93, HitTemplate: 'template-1' }],
+    },
+    RequestId: 'r-1',
+  },
   CreateUploadUrl: { UploadUrl: LINK, ResourceUrl: LINK, ExpiredTimestamp: 1_800_000_000, RequestId: 'r-1' },
   GenerateReflectSequence: { ReflectSequenceUrl: LINK, ReflectSequenceMd5: MD5, RequestId: 'r-1' },
 } as const satisfies Record<VendorCallName, object>;
@@ -74,10 +82,45 @@ describe('a frame', () => {
   });
 });
 
+describe('a list', () => {
+  const opinion = (list: unknown) =>
+    checkReply('DetectAIFakeFaces', { ...REPLIES.DetectAIFakeFaces, AttackRiskDetailList: list });
+
+  it('is read item by item', () => {
+    const checked = opinion([{ Type: 'a' }, { Type: '' }, { Type: 'b', More: 1 }]);
+    expect(checked.trouble).toBeNull();
+    expect(checked.texts('AttackRiskDetailList', 'Type')).toEqual(['a', 'b']);
+  });
+
+  it.each([undefined, null, []])('may be absent: %j', (list) => {
+    expect([opinion(list).trouble, opinion(list).texts('AttackRiskDetailList', 'Type')]).toEqual([null, []]);
+  });
+
+  it.each<readonly [unknown, string]>([
+    ['text', 'AttackRiskDetailList'],
+    [{ Type: 'a' }, 'AttackRiskDetailList'],
+    [['a'], 'AttackRiskDetailList[]'],
+    [[null], 'AttackRiskDetailList[]'],
+    [[{ Type: 'a' }, { Type: 7 }], 'AttackRiskDetailList[].Type'],
+  ])('of another shape is reported, and not read: %j', (list, field) => {
+    const checked = opinion(list);
+    expect(checked).toMatchObject({ usable: true, trouble: { fields: [field] } });
+    expect(checked.texts('AttackRiskDetailList', 'Type')).toEqual([]);
+  });
+
+  it('inside an object is checked too', () => {
+    const ExtraInfo = { RetrievalLivenessExtraInfo: [{ HitGroup: 'Common', SimilarityScore: '0.93' }] };
+    expect(checkReply('DetectAIFakeFaces', { ...REPLIES.DetectAIFakeFaces, ExtraInfo })).toMatchObject({
+      trouble: { fields: ['ExtraInfo.RetrievalLivenessExtraInfo[].SimilarityScore'] },
+    });
+  });
+});
+
 describe('a field that is needed', () => {
   it.each<readonly [VendorCallName, string]>([
     [FIELDS, 'Result'],
     [FILE, 'Result'],
+    ['DetectAIFakeFaces', 'AttackRiskLevel'],
     ['CreateUploadUrl', 'UploadUrl'],
     ['CreateUploadUrl', 'ResourceUrl'],
     ['CreateUploadUrl', 'ExpiredTimestamp'],

@@ -7,6 +7,7 @@ import {
   isTerminal,
   NEXT_STEPS,
   nextStep,
+  OPINION_STATUSES,
   STATES,
 } from '../../../src/domain/verification/states.ts';
 
@@ -46,6 +47,27 @@ describe('nextStep', () => {
   it('accepts nothing but a match, or a live person where nothing is compared', () => {
     const accepted = CASES.filter(([, , next]) => next === 'accept').map(([, decision]) => decision);
     expect([...new Set(accepted)]).toEqual(['match', 'live']);
+  });
+});
+
+describe('a second opinion', () => {
+  const AFTER_MATCH = {
+    ...{ pending: 'wait', not_needed: 'investigate', passed: 'accept' },
+    ...{ suspected: 'refuse', unclear: 'recapture', failed: 'investigate' },
+  } as const;
+
+  it.each(OPINION_STATUSES)('that is %s stands beside a match', (opinion) => {
+    for (const state of ['active', 'delayed', 'completed'] as const)
+      expect(nextStep(state, 'match', opinion)).toBe(AFTER_MATCH[opinion]);
+  });
+
+  it('changes nothing but an acceptance, and never makes one', () => {
+    for (const [state, decision, next] of CASES)
+      for (const opinion of OPINION_STATUSES) {
+        if (next !== 'accept')
+          expect([state, opinion, nextStep(state, decision, opinion)]).toEqual([state, opinion, next]);
+        else if (opinion !== 'passed') expect(nextStep(state, decision, opinion)).not.toBe('accept');
+      }
   });
 });
 

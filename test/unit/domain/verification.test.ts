@@ -155,6 +155,20 @@ const INVALID: readonly InvalidRequest[] = [
     'omit it',
   ],
   [
+    'a second opinion that is no boolean',
+    { ...REFLECT, secondOpinion: 'yes' },
+    'secondOpinion',
+    'wrong type',
+    'boolean',
+  ],
+  [
+    'a second opinion without a frame',
+    { ...REFLECT, secondOpinion: true, frame: { to: 'none' } },
+    'secondOpinion',
+    'needs the frame',
+    'omit secondOpinion',
+  ],
+  [
     'no liveness for an action with it',
     { ...VIDEO, liveness: undefined },
     'liveness',
@@ -437,6 +451,7 @@ describe('the JSON Schema', () => {
         'action',
         'deadline',
         'frame',
+        'secondOpinion',
         'key',
         'lane',
         'liveness',

@@ -28,6 +28,7 @@ const VERIFICATION = {
   paidCalls: 1,
   possiblyPaidCalls: 0,
   cost: { currency: 'USD', paid: 0.15, possiblyPaid: 0 },
+  secondOpinion: null,
 } as const;
 
 describe('the signature', () => {

@@ -19,7 +19,7 @@ local function finish(keys, id, now, fields, outboxEntry, recordTtlMs, keep)
     redis.call('PEXPIRE', keep.key, keep.ms)
   end
   redis.call('HSET', keys.journal, 'endedAt', now, unpack(fields))
-  redis.call('HDEL', keys.journal, 'src', 's:start', 's:upload', 's:md5', 's:detect', 'notBefore', 'begun', 'op', 'late', 'gen0',
+  redis.call('HDEL', keys.journal, 'src', 's:start', 's:upload', 's:md5', 's:detect', 's:download', 'notBefore', 'begun', 'op', 'late', 'gen0',
     'parked', 'toldAt', 'allowed', 'starts', 'yields', 'alone', 'crashed', 'turn', 'heldUntil')
   if not legalHold then
     redis.call('PEXPIRE', keys.journal, recordTtlMs)

@@ -5,6 +5,6 @@ local function release(journalKey, heldKey, id, now, leastMs)
   redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now,
     'deadline', math.max(tonumber(deadline), now + leastMs), 'gen0', generation)
   redis.call('HDEL', journalKey, 'heldUntil', 'reason', 'a:upload', 'a:md5', 'a:detect', 'a:download', 'a:start',
-    'a:collect')
+    'a:collect', 'a:opinion')
   redis.call('ZREM', heldKey, id)
 end

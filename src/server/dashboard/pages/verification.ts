@@ -9,7 +9,7 @@ import type { Cost } from '../../../domain/verification/cost.ts';
 import type { HistoryEntry } from '../../../domain/verification/history.ts';
 import { isTerminal } from '../../../domain/verification/states.ts';
 import { supportBundle } from '../../../domain/verification/support.ts';
-import type { VerificationView } from '../../../domain/verification/view.ts';
+import type { OpinionView, VerificationView } from '../../../domain/verification/view.ts';
 import { type Html, html, type Part } from '../html.ts';
 import type { Words } from '../words/en.ts';
 import { WORDS } from '../words/language.ts';
@@ -69,7 +69,7 @@ ${
   reason !== null &&
   html`<div class="card"><h2>${words.reason}</h2>
 <p><code>${reason.code}</code> ${titleIn(language, reason)}</p>
-<p><strong>${words.advice}:</strong> ${withCode(adviseOn(view, reason, language).operator || words.nothingToDo)}</p></div>`
+<p><strong>${words.advice}:</strong> ${withCode(adviseOn({ ...view, opinion: view.secondOpinion?.status ?? null }, reason, language).operator || words.nothingToDo)}</p></div>`
 }`,
 )}
 ${acts(reader, page)}
@@ -96,6 +96,7 @@ ${fact(words.decision, decision === null ? '–' : decisionBadge(reader, { ...vi
 ${fact(words.similarity, similarity === null ? '–' : html`${similarity} <span class="dim">/ ${similarityThreshold}</span>`)}
 ${fact(words.paidCalls, html`${paidCalls}${possiblyPaidCalls > 0 && html`<small>${words.possiblyPaid(possiblyPaidCalls)}</small>`}`)}
 ${cost !== null && fact(words.cost, costText(cost))}
+${view.secondOpinion !== null && fact(words.secondOpinion, opinionText(words, view.secondOpinion))}
 ${fact(words.frame, view.frame)}
 ${fact(words.region, html`<small>${view.region}<br>${words.calls[view.action]}<br>${view.upload}, ${words.lanesOf[view.lane]}</small>`)}
 ${view.evidence !== null && fact(words.evidence, html`${words.evidenceStates[view.evidence.state]}<small>${words.lockedUntil} ${timestamp(reader, view.evidence.lockedUntil)}</small>`)}
@@ -104,6 +105,13 @@ ${view.traceId !== null && fact(words.trace, html`<small><code>${view.traceId}</
 ${fact(words.acceptedAt, html`<small>${timestamp(reader, view.createdAt)}</small>`)}
 ${fact(endedAt === null ? words.deadline : words.endedAt, html`<small>${timestamp(reader, endedAt ?? view.deadline)}</small>`)}
 </dl>`;
+}
+
+/** The second opinion, with the calls that it cost. */
+function opinionText(words: Words, { status, level, code, paidCalls, possiblyPaidCalls, cost }: OpinionView): Html {
+  const why = level ?? code;
+  const calls = html`${words.paidCalls}: ${paidCalls}${possiblyPaidCalls > 0 && html` ${words.possiblyPaid(possiblyPaidCalls)}`}`;
+  return html`${words.opinions[status]}${why !== null && html` <span class="dim">${why}</span>`}<small>${calls}${cost !== null && html`<br>${costText(cost)}`}</small>`;
 }
 
 /** The cost as text: a range if it is uncertain whether the vendor billed some calls. */

@@ -45,7 +45,11 @@ export function barsOf(
     } else {
       const from = Math.max(at, entry.at - entry.ms);
       wait(from, entry);
-      const kind = FAILED.has(entry.event) ? 'failed' : entry.stage === 'detect' ? 'call' : 'work';
+      const kind = FAILED.has(entry.event)
+        ? 'failed'
+        : entry.stage === 'detect' || entry.stage === 'opinion'
+          ? 'call'
+          : 'work';
       bars.push({ kind, from, to: Math.max(from, entry.at), entry });
     }
     at = Math.max(at, entry.at);

@@ -21,6 +21,7 @@ export const enSite = {
     DetectReflectLivenessAndCompare: 'Reflect liveness',
     VideoLivenessCompare: 'Video liveness',
     CompareFaceLiveness: 'Video liveness (Base64)',
+    DetectAIFakeFaces: 'Second opinion',
     GenerateReflectSequence: 'Light sequence',
     ApplySdkVerificationToken: 'SDK token (identity)',
     GetSdkVerificationResult: 'SDK result (identity)',

@@ -23,6 +23,7 @@ export const zhSite: typeof enSite = {
     DetectReflectLivenessAndCompare: '光线活体',
     VideoLivenessCompare: '视频活体',
     CompareFaceLiveness: '视频活体（Base64）',
+    DetectAIFakeFaces: '复核（AI 伪造检测）',
     GenerateReflectSequence: '光线序列',
     ApplySdkVerificationToken: 'SDK 令牌（证件）',
     GetSdkVerificationResult: 'SDK 结果（证件）',

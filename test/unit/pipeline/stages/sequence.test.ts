@@ -71,6 +71,7 @@ function run({
           return { putLink: 'https://put', getLink, expiresAt: 0, requestId: 'r-0' };
         },
         detect: () => expect.fail('detect must not be called'),
+        secondOpinion: () => expect.fail('no second opinion must be asked for'),
         startFlow: () => expect.fail('no session must be started'),
         flowResult: () => expect.fail('no result must be asked for'),
         prepareCall: () => expect.fail('no call is prepared'),

@@ -66,6 +66,7 @@ export function stageContext(stubs: Stubs = {}, more: Partial<StageContext> = {}
     uploadUrlTurns: () => expect.fail('no slot of CreateUploadUrl is needed'),
     pay: () => expect.fail('no paid call must be made'),
     payStart: () => expect.fail('no session must be started'),
+    payOpinion: () => expect.fail('no second opinion must be asked for'),
     resultTurn: () => expect.fail('no slot of a result call is needed'),
     heldFrame: null,
     freshMedia: () => expect.fail('no media are needed'),
