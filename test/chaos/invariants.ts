@@ -2,6 +2,7 @@
  * The oracle: each invariant is one function over the evidence of a run, and returns a text for each violation.
  * docs/reliability.md describes the invariants.
  */
+import { OPINION_CALL } from '../../src/domain/verification/actions.ts';
 import { isTerminal } from '../../src/domain/verification/states.ts';
 import type { CallEntry } from '../../src/emulator/control.ts';
 import type { Evidence } from './evidence.ts';
@@ -121,7 +122,7 @@ const judges: Readonly<Record<Invariant, Judge>> = {
     return [...billed].flatMap(([id, count]) => {
       const view = views.get(id) ?? null;
       if (view === null) return [];
-      const unknown = view.history.filter(({ event }) => event === 'unknown').length;
+      const unknown = view.history.filter(({ event, stage }) => event === 'unknown' && stage !== 'opinion').length;
       const broken: string[] = [];
       if (count > 1 + unknown) broken.push(`${id} was billed ${count} times, with ${unknown} unknown outcomes`);
       if (count > limits.maxPayments)
@@ -413,10 +414,10 @@ const judges: Readonly<Record<Invariant, Judge>> = {
     const { paidCalls, possiblyPaidCalls } = ledger;
     const billed = calls.filter(
       ({ event, action, billed: is }) =>
-        is === true && (event === 'attempt' || (event === 'call' && DETECT.test(action))),
+        is === true && (event === 'attempt' || (event === 'call' && (DETECT.test(action) || action === OPINION_CALL))),
     );
     const told = (kind: 'paidCalls' | 'possiblyPaidCalls') =>
-      [...views.values()].reduce((sum, view) => sum + (view?.[kind] ?? 0), 0);
+      [...views.values()].reduce((sum, view) => sum + (view?.[kind] ?? 0) + (view?.secondOpinion?.[kind] ?? 0), 0);
     const broken: string[] = [];
     const says = `the ledger says ${paidCalls} + ${possiblyPaidCalls}`;
     if (billed.length > paidCalls + possiblyPaidCalls) broken.push(`${billed.length} calls were billed, and ${says}`);

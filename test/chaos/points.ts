@@ -26,6 +26,8 @@ const EDGES = [
   'sink.store',
 ];
 const STAGES = ['upload', 'md5', 'detect', 'download'];
+/** Points of a second opinion, which few verifications ask for. */
+const OPINION_EDGES = ['sink.open', 'faceId.secondOpinion'];
 
 const around = (kind: string, names: readonly string[], ends: readonly [string, string]) =>
   names.flatMap((name) => ends.map((end) => `${kind}:${name}:${end}`));
@@ -34,5 +36,9 @@ export const POINTS = [
   ...around('script', SCRIPTS, ['before', 'after']),
   ...around('edge', EDGES, ['before', 'after']),
   ...around('stage', STAGES, ['begin', 'end']),
+];
+export const OPINION_POINTS = [
+  ...around('edge', OPINION_EDGES, ['before', 'after']),
+  ...around('stage', ['opinion'], ['begin', 'end']),
 ];
 export const ERROR_POINTS = around('script', ERROR_SCRIPTS, ['before', 'after']);

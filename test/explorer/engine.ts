@@ -45,6 +45,7 @@ export interface Options {
 
 const FACTS: Facts = {
   ...{ queue: 'none', due: 0, acknowledged: false, claims: 0, calls: [], billed: 0, unknown: 0, allowed: 0 },
+  opinions: { billed: 0, unknown: 0, first: null },
   ...{ objects: [], jobs: [], decision: null, ended: null, erased: false, retries: 0 },
 };
 

@@ -6,7 +6,7 @@ import { isTerminal } from '../../src/domain/verification/states.ts';
 import { notification, occasionOf } from '../../src/redis/notify-queue.ts';
 import { endField, erasureField, type FollowUps, outboxField } from '../../src/redis/outbox.ts';
 import type { Step } from './step.ts';
-import { ACTION, hashOf, MAX_PAYMENTS, REGION, type State, WEBHOOK, type World } from './world.ts';
+import { ACTION, hashOf, MAX_PAYMENTS, OPINION, REGION, type State, WEBHOOK, type World } from './world.ts';
 
 export interface Violation {
   readonly invariant: 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I9' | 'I14';
@@ -42,6 +42,8 @@ export function observe(world: World, before: State): void {
     if (is.decision !== undefined) facts.decision ??= decisionOf(is);
     if (is.state !== undefined && isTerminal(is.state as 'queued')) facts.ended ??= is.state;
     facts.unknown += Math.max(0, Number(is.maybe ?? 0) - Number(was.maybe ?? 0));
+    facts.opinions.unknown += Math.max(0, Number(is['o:maybe'] ?? 0) - Number(was['o:maybe'] ?? 0));
+    facts.opinions.first ??= is['s:opinion'] ?? null;
     facts.allowed = Math.max(facts.allowed, Number(is.allowed ?? 0));
   }
 }
@@ -57,6 +59,7 @@ const CHECKS: readonly (readonly [Violation['invariant'], Check])[] = [
   ['I2', counted],
   ['I3', oneDecision],
   ['I3', keptDecision],
+  ['I3', oneOpinion],
   ['I4', fence],
   ['I5', inTime],
   ['I5', waitedFor],
@@ -113,29 +116,65 @@ function oneEnd(moment: Moment): string | null {
 /** At most one billed call, plus one for each unknown outcome; never more than the limit. */
 function payments(moment: Moment): string | null {
   const { is } = moment;
-  const { billed, unknown, allowed, erased } = factsOf(moment);
-  if (billed > 1 + unknown) return `${billed} calls are billed, and ${unknown} outcomes are unknown`;
-  if (billed > MAX_PAYMENTS + allowed) return `${billed} calls are billed: more than ${MAX_PAYMENTS + allowed}`;
-  if (erased) return null;
-  if (Number(is.paid ?? 0) > billed) return `${is.paid} calls count as paid, and ${billed} are billed`;
-  const booked = Number(is.paid ?? 0) + Number(is.maybe ?? 0) + (is.open === undefined ? 0 : 1);
-  return booked > MAX_PAYMENTS + allowed ? `${booked} calls are paid, possibly paid or open` : null;
+  const { billed, unknown, allowed, erased, opinions } = factsOf(moment);
+  const kinds = [
+    { what: 'calls', counts: '', billed, unknown, allowed },
+    { what: 'calls for an opinion', counts: 'o:', ...opinions, allowed: 0 },
+  ];
+  for (const { what, counts, ...facts } of kinds) {
+    const most = MAX_PAYMENTS + facts.allowed;
+    if (facts.billed > 1 + facts.unknown)
+      return `${facts.billed} ${what} are billed, and ${facts.unknown} outcomes are unknown`;
+    if (facts.billed > most) return `${facts.billed} ${what} are billed: more than ${most}`;
+    if (erased) continue;
+    const paid = Number(is[`${counts}paid`] ?? 0);
+    if (paid > facts.billed) return `${paid} ${what} count as paid, and ${facts.billed} are billed`;
+    const booked = paid + Number(is[`${counts}maybe`] ?? 0) + openOf(is, counts);
+    if (booked > most) return `${booked} ${what} are paid, possibly paid or open`;
+  }
+  return null;
+}
+
+/** How many calls of the kind are open. */
+function openOf(is: Moment['is'], counts: string): number {
+  const open = is.open === undefined ? null : (JSON.parse(is.open) as { counts: string });
+  return open?.counts === counts ? 1 : 0;
 }
 
 /** Every billed call is counted: in the record, and in the ledger, which outlives the record. */
 function counted(moment: Moment): string | null {
   const { world, after, is, id } = moment;
-  const { billed, erased } = factsOf(moment);
+  const { billed, erased, opinions } = factsOf(moment);
   const ledger = hashOf(after.snapshot[world.names.costs('day')]);
-  const all = Object.values(after.facts).reduce((sum, facts) => sum + facts.billed, 0);
+  const all = Object.values(after.facts).reduce((sum, facts) => sum + facts.billed + facts.opinions.billed, 0);
   const booked = Number(ledger['all|paid'] ?? 0) + Number(ledger['all|maybe'] ?? 0);
   if (booked < all) return `${all} calls are billed, and the ledger has ${booked}`;
-  const place = `${REGION}|${ACTION}|`;
-  const placed = Number(ledger[`${place}|paid`] ?? 0) + Number(ledger[`${place}|maybe`] ?? 0);
+  const placed = [ACTION, OPINION].reduce((sum, action) => {
+    const place = `${REGION}|${action}|`;
+    return sum + Number(ledger[`${place}|paid`] ?? 0) + Number(ledger[`${place}|maybe`] ?? 0);
+  }, 0);
   if (placed !== booked) return `the ledger's sum is ${booked}, and its place has ${placed}`;
   if (erased || is.state === undefined) return null;
-  const known = Number(is.paid ?? 0) + Number(is.maybe ?? 0) + (is.open === undefined ? 0 : 1);
-  return known < billed ? `${billed} calls of ${id} are billed, and the record counts ${known}` : null;
+  for (const [counts, count] of [
+    ['', billed],
+    ['o:', opinions.billed],
+  ] as const) {
+    const known = Number(is[`${counts}paid`] ?? 0) + Number(is[`${counts}maybe`] ?? 0) + openOf(is, counts);
+    if (known < count) return `${count} calls of ${id} are billed, and the record counts ${known}`;
+  }
+  return null;
+}
+
+/** The first opinion stands, and an accepting end does not lack one that was asked for. Without a decision, there is none. */
+function oneOpinion(moment: Moment): string | null {
+  const { is } = moment;
+  const { erased, opinions } = factsOf(moment);
+  if (erased || is.state === undefined) return null;
+  const now = is['s:opinion'] ?? null;
+  if (opinions.first !== now) return `the opinion was “${opinions.first}”, and is now “${now}”`;
+  if (now !== null && is.decision === undefined) return 'it has an opinion, and no decision';
+  const isAccepted = is.so !== undefined && is.state === 'completed' && is.decision === 'match';
+  return isAccepted && now === null ? 'it ended with a match, and without its opinion' : null;
 }
 
 function oneDecision(moment: Moment): string | null {

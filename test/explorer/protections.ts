@@ -71,7 +71,7 @@ export const PROTECTIONS: readonly Protection[] = [
   protection(
     'counting an unknown outcome',
     [
-      "redis.call('HINCRBY', journalKey, 'maybe', 1)\nredis.call('HINCRBY', countersKey",
+      "redis.call('HINCRBY', journalKey, (open.counts or '') .. 'maybe', 1)\nredis.call('HINCRBY', countersKey",
       "redis.call('HINCRBY', countersKey",
     ],
     'I2',
@@ -83,7 +83,33 @@ export const PROTECTIONS: readonly Protection[] = [
     'I2',
     'two replies of Redis that are lost',
   ),
-  protection('the first decision wins', ['or decided or started then', 'or started then'], 'I3', 'a late answer'),
+  protection(
+    'the first decision wins',
+    [
+      'isAnswered(counts, decided or started, opinion)\nif not declared',
+      'isAnswered(counts, started, opinion)\nif not declared',
+    ],
+    'I3',
+    'a late answer',
+  ),
+  protection(
+    'counting the calls for an opinion apart',
+    ["counts .. 'paid', counts .. 'maybe',", "'paid', 'maybe',"],
+    'I2',
+    'every opinion is lost',
+  ),
+  protection(
+    'an end has its opinion',
+    ["put('s:opinion', given and '' or opinion)", ''],
+    'I3',
+    'every opinion is lost',
+  ),
+  protection(
+    'the first opinion stands',
+    ["put('s:opinion', given and '' or opinion)", "put('s:opinion', opinion)"],
+    'I3',
+    'a second opinion beside a zombie and a cancel',
+  ),
   protection(
     'no decision after the end',
     ['if not declared or isTerminal(state) or', 'if not declared or'],

@@ -4,7 +4,7 @@
  */
 import { canceller, eraser } from './actors/callers.ts';
 import { breaker, operator, steerer, tripper } from './actors/operators.ts';
-import { producer } from './actors/producer.ts';
+import { decider, producer } from './actors/producer.ts';
 import { outboxSweeper, reaper, repairer } from './actors/recovery.ts';
 import { indexSweeper, retrier } from './actors/retrier.ts';
 import { feeder, finisher, sessionProducer } from './actors/session.ts';
@@ -48,6 +48,7 @@ function scenario(
 }
 
 const NOTIFIED = { begins: [producer('producer', { webhook: true })] };
+const ASKING = { begins: [producer('producer', { secondOpinion: true })] };
 const ANSWERS = vendor(['answers']);
 const LOSES = vendor(['answers', 'loses']);
 const [W1, W2] = [worker('w1'), worker('w2')];
@@ -98,6 +99,23 @@ const RUNS: readonly Scenario[] = [
       ...{ takes: 4, deaths: 3, passes: { lease: 3 } },
     },
   ),
+];
+
+const OPINIONS: readonly Scenario[] = [
+  scenario(
+    'a second opinion whose worker dies anywhere',
+    [worker('w1', { dies: true }), W2, reaper(), LOSES],
+    { takes: 2, deaths: 1, passes: { lease: 2, call: 1 } },
+    ASKING,
+  ),
+  scenario('every opinion is lost', [W1, reaper(), LOSES], { takes: 4, passes: { call: 3, wait: 1 } }, ASKING),
+  scenario(
+    'a second opinion beside a zombie and a cancel',
+    [W1, W2, reaper(), canceller(), ANSWERS],
+    { takes: 2, passes: { lease: 1 } },
+    { begins: [...ASKING.begins, decider()] },
+  ),
+  scenario('a late opinion', [W1, W2, reaper(), ANSWERS], { takes: 3, passes: { call: 1, lease: 1 } }, ASKING),
 ];
 
 const REWINDS: readonly Scenario[] = [
@@ -400,7 +418,7 @@ const PAIRS: readonly Scenario[] = [
 ];
 
 export const SCENARIOS: readonly Scenario[] = [
-  ...[...RUNS, ...REWINDS, ...HOLDS, ...ENDS],
+  ...[...RUNS, ...OPINIONS, ...REWINDS, ...HOLDS, ...ENDS],
   ...RETRIES,
   ...[...ERASURES, ...DOORS, ...SHARED, ...PAIRS],
   ...SESSIONS,

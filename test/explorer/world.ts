@@ -24,6 +24,7 @@ import {
 
 export const REGION = 'ap-singapore';
 export const ACTION = 'DetectReflectLivenessAndCompare';
+export const OPINION = 'DetectAIFakeFaces';
 export const WEBHOOK = 'shop';
 /** The time at which every scenario begins, in ms since 1970. No time of this machine begins with these digits. */
 export const START = 2_500_000_000_000;
@@ -43,6 +44,8 @@ export interface Call {
   readonly iid: string;
   readonly by: string;
   readonly until: number;
+  /** Whether it asks for a second opinion. */
+  readonly opinion: boolean;
   /** `answered`: the worker has the answer. `refused`: an error that is not billed. `unclear`: an error that may be billed. */
   state: 'sent' | 'billed' | 'answered' | 'refused' | 'unclear' | 'gone';
 }
@@ -60,6 +63,8 @@ export interface Facts {
   billed: number;
   /** How many outcomes were recorded as unknown. */
   unknown: number;
+  /** The same for the calls that ask for a second opinion, and the first opinion. */
+  opinions: { billed: number; unknown: number; first: string | null };
   /** How many further payments an operator has allowed. */
   allowed: number;
   /** Generations whose objects were uploaded. */

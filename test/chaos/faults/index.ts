@@ -7,10 +7,11 @@ import { buttons, erasure, oneKey } from './producers.ts';
 import { busy, clients, everysec, failover, full, outages, redisKill, replies, wiped } from './redis.ts';
 import { sessions } from './sessions.ts';
 import { account, cosOutage, expiry, expiryLong, forged, vendor, vendorOutage, vendorOutageLong } from './vendor.ts';
-import { block, eraserKill, freeze, kill, poison, rolling, sinkFull, stop } from './workers.ts';
+import { block, eraserKill, freeze, kill, opinions, poison, rolling, sinkFull, stop } from './workers.ts';
 
 export const FAULTS: readonly Fault[] = [
   kill,
+  opinions,
   stop,
   block,
   freeze,

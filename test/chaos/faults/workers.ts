@@ -1,8 +1,9 @@
 /** These faults hit a worker process: it is killed, stopped or blocked at any point of any stage. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { OPINION_CALL } from '../../../src/domain/verification/actions.ts';
 import type { Fault } from '../fault.ts';
 import type { ChaosWorker, Hook } from '../fleet.ts';
-import { ERROR_POINTS, POINTS } from '../points.ts';
+import { ERROR_POINTS, OPINION_POINTS, POINTS } from '../points.ts';
 import type { Random } from '../random.ts';
 import type { ChaosWorld } from '../world.ts';
 
@@ -47,6 +48,19 @@ export const kill: Fault = {
       await untilVictimDied(world, victim);
       victim = await startVictim(world, random, { act: 'kill' });
     }
+    await untilVictimDied(world, victim);
+    if (world.fleet.alive.length === 0) await world.fleet.start();
+  },
+};
+
+export const opinions: Fault = {
+  name: 'opinions',
+  summary: 'SIGKILL of a worker around the calls for second opinions, of which some lose their answers',
+  async run(world, random) {
+    if (random.chance(0.5)) await world.control.fault({ kind: 'drop', action: OPINION_CALL, times: random.int(1, 4) });
+    const points = random.chance(0.7) ? OPINION_POINTS : POINTS;
+    const victim = await world.fleet.start([{ at: random.pick(points), nth: random.int(1, 4), act: 'kill' }]);
+    await world.produce(MANY, { card: { card: 'match' }, more: { secondOpinion: true } });
     await untilVictimDied(world, victim);
     if (world.fleet.alive.length === 0) await world.fleet.start();
   },

@@ -9,6 +9,7 @@ import { type ClaimRequest, claimVerifications } from '../../../src/redis/script
 import { Sealer } from '../../../src/redis/sealer.ts';
 import { type Actor, overLossyConnection, type Sketch } from '../step.ts';
 import { ACTION, LIFE_MS, type Local, REGION, START, WEBHOOK, type World } from '../world.ts';
+import { once } from './outside.ts';
 
 export interface ProducerOptions {
   readonly id?: string;
@@ -18,6 +19,8 @@ export interface ProducerOptions {
   /** Whether the producer may be killed between the claim and the job. */
   readonly dies?: boolean;
   readonly lifeMs?: number;
+  /** Whether the request asks for a second opinion. */
+  readonly secondOpinion?: boolean;
 }
 
 export function producer(name: string, options: ProducerOptions = {}): Actor {
@@ -35,6 +38,30 @@ export function producer(name: string, options: ProducerOptions = {}): Actor {
   };
 }
 
+/** Writes a decision that accepts, as a worker leaves it that died right afterwards. It makes scenarios about what follows smaller. */
+export function decider(id = 'a'): Actor {
+  return once('decider', id, (world, { pc }) => {
+    const act: Sketch<Local>['act'] = ({ world, local }) => {
+      const fields = {
+        ...{ 's:upload': '{}', 's:detect': JSON.stringify(DECIDED), state: 'active' },
+        ...{ decision: 'match', similarity: '90', decidedAt: String(START), frame: 'none' },
+      };
+      for (const [field, value] of Object.entries(fields)) world.setField(world.names.journal(id), field, value);
+      local.pc = 'done';
+    };
+    return pc === '0' ? [{ does: 'decides', touches: [world.names.journal(id)], act }] : [];
+  });
+}
+
+const DECIDED = {
+  decision: 'match',
+  similarity: 90,
+  billed: true,
+  result: 'Success',
+  requestId: null,
+  bestFrame: null,
+};
+
 function next(world: World, { pc }: Local, options: ProducerOptions, id: string): Sketch<Local>[] {
   if (pc === 'claims') return [claims(id, options)];
   if (pc !== 'adds') return [];
@@ -46,12 +73,15 @@ function next(world: World, { pc }: Local, options: ProducerOptions, id: string)
   return [{ does: 'adds the job', touches: [`queue:${id}`, world.names.job(REGION, id).job], act }];
 }
 
-function claims(id: string, { payload = '1', webhook = false, lifeMs = LIFE_MS }: ProducerOptions): Sketch<Local> {
+function claims(
+  id: string,
+  { payload = '1', webhook = false, lifeMs = LIFE_MS, secondOpinion = false }: ProducerOptions,
+): Sketch<Local> {
   return {
     does: 'claims the key',
     act: async ({ world, local, facts, script }) => {
       const [answer] = await script((deployment) =>
-        claimVerifications(deployment, [claim(id, { payload, webhook, lifeMs })]),
+        claimVerifications(deployment, [claim(id, { payload, webhook, lifeMs, secondOpinion })]),
       );
       if (answer === undefined || answer instanceof Failure || !('state' in answer))
         throw new Error('no answer to a claim');
@@ -66,13 +96,18 @@ function claims(id: string, { payload = '1', webhook = false, lifeMs = LIFE_MS }
 
 function claim(
   id: string,
-  { payload, webhook, lifeMs }: { payload: string; webhook: boolean; lifeMs: number },
+  {
+    payload,
+    webhook,
+    lifeMs,
+    secondOpinion,
+  }: Required<Pick<ProducerOptions, 'payload' | 'webhook' | 'lifeMs' | 'secondOpinion'>>,
 ): ClaimRequest {
   const resources = {
     liveData: { from: 'file', path: '/in/live.gz' },
     image: { from: 'file', path: '/in/photo.jpg' },
   } as const;
-  const plain = { key: 'k', region: REGION, upload: 'own-bucket', lane: 'batch', resources } as const;
+  const plain = { key: 'k', region: REGION, upload: 'own-bucket', lane: 'batch', resources, secondOpinion } as const;
   const request = parseVerification(webhook ? { ...plain, webhook: WEBHOOK } : plain, START);
   return {
     id,

@@ -44,6 +44,7 @@ function outcome(
   return ({ facts }) => {
     const call = facts.calls[index];
     if (call !== undefined) call.state = next;
-    facts.billed += billed;
+    if (call?.opinion === true) facts.opinions.billed += billed;
+    else facts.billed += billed;
   };
 }

@@ -19,6 +19,7 @@ import {
   HOLD_MS,
   LEASE_MS,
   MAX_PAYMENTS,
+  OPINION,
   REGION,
   WEBHOOK,
   type World,
@@ -98,7 +99,7 @@ function marksUnknown(id: string, { review = false }: WorkerOptions): Sketch<Wor
       if (answer.kind === 'lost') return lose(local);
       if (answer.kind === 'open') return later(local, answer.leftMs);
       local.open = false;
-      local.pc = answer.kind === 'unknown' && review ? 'holds' : placeOf(local);
+      local.pc = answer.kind === 'unknown' && review && !local.decided ? 'holds' : placeOf(local);
     },
   };
 }
@@ -172,6 +173,7 @@ function declares(id: string, options: WorkerOptions): Sketch<WorkerLocal> {
       const intent = await script((deployment) =>
         declareIntent(deployment, ref(local, id), {
           ...{
+            call: local.decided ? OPINION : ACTION,
             intentId: local.iid,
             generation: local.gen,
             preflight: { checkedAt: world.clock },
@@ -212,7 +214,7 @@ function afterDeclaring(local: WorkerLocal, intent: Intent, { maxPayments }: Wor
       local.pc = 'finishes';
       return;
     case 'exhausted':
-      local.pc = maxPayments === undefined ? 'holds' : 'settles';
+      local.pc = maxPayments === undefined && !local.decided ? 'holds' : 'settles';
       return;
     case 'slot':
       throw new Error('slots are not waited for here');
@@ -233,7 +235,8 @@ function* calls(id: string, { unsent = false }: WorkerOptions): Sketches {
         local.pc = 'declares'; // the call missed its slot, and the intent gets a later one
         return;
       }
-      facts.calls.push({ iid: local.iid, by: world.nameOf(local), until: local.until, state: 'sent' });
+      const call = { iid: local.iid, by: world.nameOf(local), until: local.until, opinion: local.decided } as const;
+      facts.calls.push({ ...call, state: 'sent' });
       local.pc = 'calling';
     },
   };
@@ -277,6 +280,13 @@ const DECIDED = {
   bestFrame: null,
 } as const;
 
+const GIVEN_UP = { failed: { code: 'DEADLINE_EXCEEDED', unclear: false } } as const;
+
+/** Each call has its own answer. */
+function opinionBy(call: number) {
+  return { level: 'Low', attacks: [`call ${call}`], requestId: null } as const;
+}
+
 function records(id: string, said: 'match' | 'error' | 'unclear error' | 'unsent'): Sketch<WorkerLocal> {
   return {
     does: `records ${said}`,
@@ -290,10 +300,12 @@ function records(id: string, said: 'match' | 'error' | 'unclear error' | 'unsent
             intentId: local.iid,
             generation: local.gen,
             decided:
-              said === 'match' && !local.session
+              said === 'match' && !local.session && !local.decided
                 ? { ...DECIDED, similarity: 90 + facts.calls.findIndex(isMine) }
                 : null,
             started: said === 'match' && local.session ? STARTED : null,
+            opinion: said === 'match' && local.decided ? opinionBy(facts.calls.findIndex(isMine)) : null,
+            call: local.decided ? OPINION : ACTION,
             reason: null,
           },
           ...{
@@ -323,10 +335,12 @@ function records(id: string, said: 'match' | 'error' | 'unclear error' | 'unsent
       if (answer === 'closed' || (said !== 'match' && answer === 'again')) later(local, BACKOFF_MS);
       else if (local.session && (answer === 'committed' || answer === 'again'))
         Object.assign(local, { started: true, pc: 'parks' });
+      else if (local.decided && (answer === 'committed' || answer === 'again'))
+        Object.assign(local, { judged: true, pc: 'settles' });
       else if (answer === 'committed' || answer === 'again') {
         local.decided = true;
         local.reason = webhook === WEBHOOK ? 'notice' : '';
-        local.pc = webhook === WEBHOOK ? 'adds' : 'settles';
+        local.pc = webhook === WEBHOOK ? 'adds' : placeOf(local);
       } else return lose(local);
       if (probe && said !== 'unsent') Object.assign(local, { goesTo: local.pc, pc: 'reopens' });
     },
@@ -362,7 +376,13 @@ function requeues(id: string): Sketch<WorkerLocal> {
     does: 'requeues',
     act: async ({ local, script }) => {
       const reason = { code: 'TIMEOUT', class: 'transient' } as const;
-      const step = { generation: local.gen, delayMs: local.wait, stage: 'detect', countAttempt: true, reason } as const;
+      const step = {
+        generation: local.gen,
+        delayMs: local.wait,
+        stage: local.decided ? 'opinion' : 'detect',
+        countAttempt: true,
+        reason,
+      } as const;
       const rewind = local.pc === 'rewinds';
       const answer = await script((deployment) =>
         requeue(deployment, ref(local, id), { ...step, rewind, entry: null }),
@@ -402,6 +422,7 @@ function settles(id: string): Sketch<WorkerLocal> {
         settle(deployment, ref(local, id), {
           ...{ generation: local.gen, state, reason: null, followUps: entries, entry: entry(world, 'ended') },
           ...{ frame: 'none', stored: null, keepFrameMs: 0, expiryMs: EXPIRY_MS, keep: KEEP },
+          opinion: local.decided && local.asks && !local.judged ? GIVEN_UP : null,
         }),
       );
       if (answer.kind === 'lost') return lose(local);

@@ -56,6 +56,9 @@ export interface WorkerLocal extends Local {
   cancelled: boolean;
   uploaded: boolean;
   decided: boolean;
+  /** Whether the verification asks for a second opinion, and whether there is one. */
+  asks: boolean;
+  judged: boolean;
   /** Whether it runs a session, whether the session has its token, and when this attempt began. */
   session: boolean;
   started: boolean;
@@ -72,6 +75,8 @@ const IDLE = {
   ...{
     uploaded: false,
     decided: false,
+    asks: false,
+    judged: false,
     started: false,
     begunAt: 0,
     probe: false,
@@ -216,6 +221,7 @@ function begin(id: string, { crashBudget = 3, capacity = 10, marksAlone = false 
       Object.assign(local, {
         ...{ gen: generation, open: openIntent !== null, cancelled, wait: start.waitMs },
         ...{ uploaded: outcomes.upload !== undefined, decided: outcomes.detect !== undefined },
+        ...{ asks: record.secondOpinion, judged: outcomes.opinion !== undefined },
         ...{ started: outcomes.start !== undefined, begunAt: start.now },
         ...{
           epoch: start.epoch,
@@ -272,7 +278,7 @@ function renew(id: string): Sketch<WorkerLocal> {
 export function placeOf(local: WorkerLocal): string {
   if (local.open) return 'unknown';
   if (local.cancelled) return fail(local, 'cancelled').pc;
-  if (local.decided) return 'settles';
+  if (local.decided) return local.asks && !local.judged ? 'declares' : 'settles';
   if (local.started) return 'collects';
   if (local.wait > 0) return 'admission';
   if (local.session) return 'declares';
