@@ -2,25 +2,17 @@
  * Kills a worker process with `kill -9` while it asks for second opinions. Another worker must ask for them. Nothing is paid twice,
  * except an opinion whose call was under way when the worker died. No check is repeated.
  */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { VerificationRequest } from '../../src/domain/verification/request.ts';
 import type { Fault } from '../../src/emulator/control.ts';
 import { sampleImage, sampleLiveData, sampleVideo } from '../../src/emulator/samples.ts';
-import { killableWorkers } from '../support/killable-workers.ts';
-import { createWorld, type TestWorld } from '../support/world.ts';
+import { type OpenWorker, withKillableWorkers } from '../support/killable-workers.ts';
+import type { TestWorld } from '../support/world.ts';
 
 const MANY = 3;
 const SHIELD = 'DetectAIFakeFaces';
 const ACTIONS = ['DetectReflectLivenessAndCompare', 'CompareFaceLiveness'] as const;
 type Action = (typeof ACTIONS)[number];
-
-let world: TestWorld;
-const openWorker = killableWorkers(() => world);
-
-beforeAll(async () => {
-  world = await createWorld({ workers: 0 });
-});
-afterAll(() => world.dispose());
 
 /** A worker dies after the decision and before the frame is stored, or during the call. */
 const HELD: Readonly<Record<'download' | 'call', Fault>> = {
@@ -28,7 +20,7 @@ const HELD: Readonly<Record<'download' | 'call', Fault>> = {
   call: { kind: 'hold', times: null, action: SHIELD },
 };
 
-async function request(key: string, action: Action): Promise<VerificationRequest> {
+async function request(world: TestWorld, key: string, action: Action): Promise<VerificationRequest> {
   const bucket = world.config.buckets.get('ap-singapore') ?? '';
   const isVideo = action === 'CompareFaceLiveness';
   const place = (name: string) =>
@@ -44,16 +36,24 @@ async function request(key: string, action: Action): Promise<VerificationRequest
   };
 }
 
-it.each([
+it.concurrent.each([
   ['DetectReflectLivenessAndCompare', 'download'],
   ['DetectReflectLivenessAndCompare', 'call'],
   ['CompareFaceLiveness', 'call'],
-] as const)('%s, killed in %s: another worker asks, and no check is repeated', async (action, held) => {
-  await world.control.reset();
+] as const)('%s, killed in %s: another worker asks, and no check is repeated', (action, held) =>
+  withKillableWorkers({}, (world, openWorker) => killIn(action, held, world, openWorker)),
+);
+
+async function killIn(
+  action: Action,
+  held: keyof typeof HELD,
+  world: TestWorld,
+  openWorker: OpenWorker,
+): Promise<void> {
   await world.control.settings({ qps: { [action]: 1_000, [SHIELD]: 1_000 }, latencyMs: {} });
   const victim = await openWorker();
   const keys = Array.from({ length: MANY }, (_, index) => `${action}-${held}-${index}`);
-  const requests = await Promise.all(keys.map((key) => request(key, action)));
+  const requests = await Promise.all(keys.map((key) => request(world, key, action)));
   const ids = keys.map((key) => world.client.idOf(key));
   await world.control.fault(HELD[held]);
   await world.client.enqueueMany(requests);
@@ -74,4 +74,4 @@ it.each([
   }
   expect(await world.control.calls({ action, billed: true })).toHaveLength(MANY);
   expect(await world.control.calls({ action: SHIELD, billed: true })).toHaveLength(isUnknown ? 2 * MANY : MANY);
-});
+}

@@ -4,7 +4,7 @@
  */
 import { RESOURCE_NAMES, type ResourceName } from './actions.ts';
 import { MEDIA_NAMES, type MediaName } from './flows.ts';
-import type { DetectOutcome, SessionResult, UploadOutcome } from './outcomes.ts';
+import type { DetectOutcome, OpinionOutcome, SessionResult, UploadOutcome } from './outcomes.ts';
 import { REGIONS, type Region } from './regions.ts';
 
 /** Tencent's answer, sealed with the key ring. */
@@ -96,6 +96,7 @@ export interface AnsweredRecord {
   readonly decision: string | null;
   readonly decidedBy: string | null;
   readonly decidedAt: number | null;
+  readonly outcomes: { readonly opinion?: OpinionOutcome };
 }
 
 /** Tencent's answer, and what it was an answer to. */
@@ -121,6 +122,8 @@ export interface EvidenceAnswer {
   /** The files that were sent: bytes, and MD5 (32 hex digits). Empty if the record does not say them. */
   readonly resources: Readonly<Record<string, { readonly bytes: number; readonly md5: string }>>;
   readonly session: SessionResult | null;
+  /** What became of the second opinion. Null if none was needed or asked for. */
+  readonly secondOpinion: OpinionOutcome | null;
 }
 
 /** Contains no link. */
@@ -129,7 +132,7 @@ export function evidenceAnswer(
   { decision, similarity, result, requestId, billed, session }: DetectOutcome,
   upload: UploadOutcome | null,
 ): EvidenceAnswer {
-  const { id, key, tenant, mode, action, region, threshold, decidedBy, decidedAt } = record;
+  const { id, key, tenant, mode, action, region, threshold, decidedBy, decidedAt, outcomes } = record;
   return {
     ...{ id, key, tenant, mode, action, region, requestId, result, decision, similarity },
     ...{ similarityThreshold: threshold, decidedBy },
@@ -139,5 +142,6 @@ export function evidenceAnswer(
       Object.entries(upload?.resources ?? {}).map(([name, { bytes, md5 }]) => [name, { bytes, md5 }]),
     ),
     session: session ?? null,
+    secondOpinion: outcomes.opinion ?? null,
   };
 }

@@ -75,6 +75,7 @@ it('an answer has what Tencent said and of which files, and no link', () => {
   const record: AnsweredRecord = {
     ...{ id: 'v1', key: 'k', tenant: null, mode: 'live', action: 'VideoLivenessCompare' },
     ...{ region: 'ap-singapore', threshold: 70, decision: 'match', decidedBy: 'vendor', decidedAt: 0 },
+    outcomes: { opinion: { level: 'Low', attacks: [], requestId: 'o' } },
   };
   const link = 'https://secret.example.com/';
   const detect: DetectOutcome = {
@@ -88,6 +89,10 @@ it('an answer has what Tencent said and of which files, and no link', () => {
     ...{ requestId: 'r', result: 'Success', decision: 'match', similarity: 91, similarityThreshold: 70 },
     ...{ decidedBy: 'vendor', decidedAt: '1970-01-01T00:00:00.000Z', billed: true, session: null },
     resources: { image: { bytes: 3, md5: 'm' } },
+    secondOpinion: { level: 'Low', attacks: [], requestId: 'o' },
   });
-  expect(evidenceAnswer(record, detect, null).resources).toEqual({});
+  expect(evidenceAnswer({ ...record, outcomes: {} }, detect, null)).toMatchObject({
+    resources: {},
+    secondOpinion: null,
+  });
 });
