@@ -84,7 +84,9 @@ export class Gate {
 
   /** Waits for a slot. `missed`: it is too late to send, because the call would come too close to the next call in its lane. */
   async waitForSlot(slot: number, signal: AbortSignal): Promise<Turn> {
-    await sleep(this.clock.until(slot) + 1, signal); // timers may fire up to a millisecond early
+    // Timers drop fractions of a millisecond, and may fire another millisecond early.
+    do await sleep(this.clock.until(slot), signal);
+    while (this.clock.until(slot) > 0);
     return { missed: () => this.clock.until(slot) < -MAX_LATE_MS };
   }
 
