@@ -7,6 +7,7 @@
  * 2. After a failover, the client drops its connection to the old primary and looks up the new primary.
  */
 import { readFileSync } from 'node:fs';
+import type { Writable } from 'node:stream';
 import { type ChainableCommander, Cluster, Redis } from 'ioredis';
 import { Failure, inputFailure, localFailure } from '../domain/errors/failure.ts';
 import { CODES } from '../domain/errors/index.ts';
@@ -61,7 +62,7 @@ function open(settings: RedisSettings, { reportsAll = false, ...policy }: Connec
     disableClientInfo: true, // so that the Redis user needs no permission for CLIENT SETINFO
   };
   if (kind === 'cluster') {
-    return new Cluster([...nodes], {
+    const cluster = new Cluster([...nodes], {
       lazyConnect: policy.lazyConnect,
       clusterRetryStrategy: backoffMs,
       // While the slot has no primary, ioredis resends a command every 100 ms. Its default of 16 tries is too few for a failover.
@@ -71,10 +72,12 @@ function open(settings: RedisSettings, { reportsAll = false, ...policy }: Connec
       dnsLookup: (host, callback) => callback(null, host),
       redisOptions: common,
     });
+    cluster.on('+node', batchWrites);
+    return cluster;
   }
   const single = { ...common, db, retryStrategy: backoffMs, enableOfflineQueue: waitsForRedis };
-  if (kind === 'server') return new Redis({ ...single, ...nodes[0] });
-  return new Redis({
+  if (kind === 'server') return batchWrites(new Redis({ ...single, ...nodes[0] }));
+  const redis = new Redis({
     ...single,
     sentinels: [...nodes],
     name: primary,
@@ -83,6 +86,31 @@ function open(settings: RedisSettings, { reportsAll = false, ...policy }: Connec
     ...(sentinelLogin === null ? {} : { sentinelPassword: sentinelLogin.password }),
     ...(sentinelLogin?.username === undefined ? {} : { sentinelUsername: sentinelLogin.username }),
     ...(tls === null ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
+  });
+  return batchWrites(redis);
+}
+
+/**
+ * Sends the commands of one turn of the event loop together, when its callbacks are done. ioredis makes a system call for each command, and with
+ * many requests at once these calls take more time than anything else.
+ */
+function batchWrites(redis: Redis): Redis {
+  return redis.on('connect', () => {
+    const { stream } = redis as unknown as { readonly stream: Writable }; // a property of ioredis that its types leave out
+    const write: Writable['write'] = stream.write.bind(stream);
+    let isHeld = false;
+    const release = () => {
+      isHeld = false;
+      stream.uncork();
+    };
+    stream.write = (chunk: string | Uint8Array) => {
+      if (!isHeld) {
+        isHeld = true;
+        stream.cork();
+        process.nextTick(release);
+      }
+      return write(chunk);
+    };
   });
 }
 
@@ -162,6 +190,11 @@ export function openPipeline(redis: RedisClient): ChainableCommander {
   } finally {
     client.scriptsSet = scriptsSet;
   }
+}
+
+/** Whether the connection itself ends the wait for an answer, after `COMMAND_TIMEOUT_MS`. A Cluster client queues commands instead. */
+export function limitsWaits(redis: RedisClient): boolean {
+  return !(redis instanceof Cluster) && redis.options.commandTimeout !== undefined;
 }
 
 /** The primaries of a Cluster; otherwise the one server. */
