@@ -33,7 +33,8 @@ export class Places {
   }
 }
 
-type Fields = readonly (string | null)[];
+/** Fields of a gate: paused, state, code, nextProbe, tat. */
+export type GateFields = readonly (string | null)[];
 type Replies = readonly [error: Error | null, reply: unknown][];
 export type SurroundingsOf = (place: Place) => Surroundings;
 
@@ -53,13 +54,18 @@ export function askSurroundings(
       if (error !== null) throw error;
       return reply;
     });
-    const gates = new Map(places.map((place, index) => [nameOf(place), values[index] as Fields]));
+    const gates = new Map(places.map((place, index) => [nameOf(place), values[index] as GateFields]));
     const breakers = new Map(regions.map((region, index) => [region, values[places.length + index] as string | null]));
     return (place) => surroundings(gates.get(nameOf(place)) ?? [], breakers.get(place.region) ?? '', now);
   };
 }
 
-function surroundings([paused, state, code, nextProbe, tat]: Fields, open: string, now: number): Surroundings {
+/** @param open the region's open breakers, separated by spaces. @param now ms since 1970 */
+export function surroundings(
+  [paused, state, code, nextProbe, tat]: GateFields,
+  open: string,
+  now: number,
+): Surroundings {
   const closed = state === 'closed';
   return {
     gate: {

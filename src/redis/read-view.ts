@@ -20,8 +20,9 @@ import { openPipeline } from './connection.ts';
 import type { Deployment } from './deployment.ts';
 import { openHistory } from './history.ts';
 import { currentStage, isDone, stageTimes } from './progress.ts';
-import { askSurroundings, type Place, type SurroundingsOf } from './read-surroundings.ts';
+import { askSurroundings, type Place, type SurroundingsOf, surroundings } from './read-surroundings.ts';
 import { decisionReason, type JournalRecord, type Reason, readRecord } from './record.ts';
+import type { NewJournal } from './scripts/claim-verification.ts';
 import { isSealed } from './sealer.ts';
 
 /**
@@ -58,6 +59,13 @@ function placeOf({ region, action, outcomes }: JournalRecord): Place {
   return { region, action: outcomes.detect === undefined ? action : OPINION_CALL };
 }
 
+/** The view of a verification that was just created, without another round trip. */
+export function viewOfNew({ sealer }: Deployment, id: string, { hash, gate, open }: NewJournal): VerificationView {
+  const record = readRecord(id, hash, sealer);
+  if (record === null) throw new Error('a new journal has no state');
+  return viewOf(record, [], surroundings(gate, open, Date.now()));
+}
+
 async function surroundingsOf({ redis, names, places }: Deployment): Promise<SurroundingsOf> {
   const pipeline = openPipeline(redis);
   const read = askSurroundings(pipeline, names, places.all);
@@ -66,7 +74,7 @@ async function surroundingsOf({ redis, names, places }: Deployment): Promise<Sur
 
 function viewOf(record: JournalRecord, history: readonly HistoryEntry[], surroundings: Surroundings): VerificationView {
   const stage = stageOf(record, history);
-  const pause = outlookOf(record) === 'again' ? pauseOf(waitingOf(record, stage), surroundings) : null;
+  const pause = outlookOf(record) === 'again' ? pauseOf(waitingOf(record, stage, surroundings), surroundings) : null;
   const reason = reasonOf(record, pause, stage);
   const advice = reason === null ? null : adviseOn(record, reason);
   return {
@@ -126,11 +134,15 @@ function stageOf(record: JournalRecord, history: readonly HistoryEntry[]): Stage
   return reason?.stage ?? history.findLast((entry) => entry.stage !== undefined)?.stage ?? first;
 }
 
-/** A waiting session needs nothing: it is asked for whenever its result call can be made. */
-function waitingOf(record: JournalRecord, stage: StageName) {
+/**
+ * A waiting session needs nothing: it is asked for whenever its result call can be made. If nothing is down, the needs make no
+ * difference, and are left out.
+ */
+function waitingOf(record: JournalRecord, stage: StageName, { down }: Surroundings) {
   const { order, reason, notBefore, isParked } = record;
   const plan = planOf(record);
-  const left = isParked ? [] : plan.slice(plan.indexOf(stage)).filter((each) => !isDone(record, each));
+  const isFree = isParked || down.length === 0;
+  const left = isFree ? [] : plan.slice(plan.indexOf(stage)).filter((each) => !isDone(record, each));
   return {
     needs: order === null ? [] : left.flatMap((each) => dependenciesOf(order, each)),
     code: reason?.code ?? null,

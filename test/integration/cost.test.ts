@@ -135,8 +135,8 @@ describe('a request to the HTTP API', () => {
   const uploads = { liveData: sampleLiveData({ card: 'match' }), image: sampleImage() };
 
   it.each([
-    { name: 'POST', trips: 4, commands: 8 },
-    { name: 'POST with files', trips: 4, commands: 8 },
+    { name: 'POST', trips: 3, commands: 3 },
+    { name: 'POST with files', trips: 3, commands: 3 },
     { name: 'GET', trips: 2, commands: 5 },
   ])('makes $trips round trips with $commands commands for $name', async ({ name, ...cost }) => {
     await redis.set(rig.names.mode, 'test'); // the first worker of a deployment sets it

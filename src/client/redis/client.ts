@@ -107,7 +107,7 @@ export class BestframeClient implements Bestframe {
    */
   async enqueueMany(
     requests: readonly VerificationRequest[],
-    { chunk = CHUNK, onProgress, traceparent }: EnqueueManyOptions = {},
+    { chunk = CHUNK, onProgress, ...options }: EnqueueManyOptions & Pick<ParsedOptions, 'callsPerSecond'> = {},
   ): Promise<EnqueueResult[]> {
     await this.#requireNamespace();
     const results: EnqueueResult[] = [];
@@ -115,7 +115,7 @@ export class BestframeClient implements Bestframe {
       const wall = await this.tenants.wall();
       const chunked = requests.slice(start, start + chunk);
       const parsed = await Promise.all(chunked.map((request) => parseRequest(this.#options, request, wall)));
-      results.push(...(await this.#enqueue(wall, parsed, { traceparent })));
+      results.push(...(await this.#enqueue(wall, parsed, options)));
       onProgress?.(results.length);
     }
     return results;
@@ -437,11 +437,10 @@ export class BestframeClient implements Bestframe {
 
   /** Adds verifications to the queue. A key that is known already gives its state away, which is audited. */
   async #enqueue(wall: TenantWall | null, parsed: readonly ParsedOrRefused[], options: ParsedOptions) {
-    const { traceparent, onAdding } = options;
     const defaultWebhook = defaultWebhookOf(this.#options, this.#store.tenant, wall);
-    const [{ mode }, share] = [this.#options, shareOf(wall)];
-    const own = { store: this.#store, webhooks: this.webhooks, namespace: this.#namespace, traceparent, onAdding };
-    const results = await enqueueParsed({ ...own, mode, defaultWebhook, share }, parsed, (key) => this.idOf(key));
+    const own = { store: this.#store, webhooks: this.webhooks, namespace: this.#namespace, mode: this.#options.mode };
+    const context = { traceparent: undefined, ...options, ...own, defaultWebhook, share: shareOf(wall) };
+    const results = await enqueueParsed(context, parsed, (key) => this.idOf(key));
     const known = results.flatMap((result) => (result.status === 'same' ? result.id : []));
     await this.#audited(...known.map((on) => ({ act: 'verification.resubmit' as const, on })));
     return results;

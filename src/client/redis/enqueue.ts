@@ -1,8 +1,9 @@
 /**
- * Enqueues many verifications in two round trips: the first creates the records (the claims), the second adds the jobs.
+ * Enqueues verifications in two round trips for each slice: the first creates the records (the claims), the second adds the jobs.
  *
  * What must hold: a result says `new` or `same` only after both claim and job are in Redis.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Queue } from 'bullmq';
 import { openTelemetry } from '../../adapters/tracing.ts';
 import { Failure, inputFailure, localFailure } from '../../domain/errors/failure.ts';
@@ -10,7 +11,7 @@ import { CODES } from '../../domain/errors/index.ts';
 import { dependenciesOf, dependencyKind } from '../../domain/operations/breakers.ts';
 import type { TenantShare } from '../../domain/operations/tenants.ts';
 import { parseTraceparent } from '../../domain/operations/tracing.ts';
-import { type ResourceName, stagesOf } from '../../domain/verification/actions.ts';
+import { type GatedCall, type ResourceName, stagesOf } from '../../domain/verification/actions.ts';
 import { fingerprint, subjectHash } from '../../domain/verification/identity.ts';
 import { type Mode, modeMismatch } from '../../domain/verification/mode.ts';
 import type { Region } from '../../domain/verification/regions.ts';
@@ -22,6 +23,7 @@ import {
 } from '../../domain/verification/request.ts';
 import { DEFAULT_SESSION_MS, type Session } from '../../domain/verification/session-request.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
+import type { VerificationView } from '../../domain/verification/view.ts';
 import { redisFailure } from '../../redis/connection.ts';
 import type { VerifyJob } from '../../redis/job-options.ts';
 import { claimFields } from '../../redis/record.ts';
@@ -32,10 +34,14 @@ import type { Enqueued, EnqueueResult, TraceOptions } from '../contract.ts';
 import type { Store } from './store.ts';
 import { unknownWebhook, type Webhooks } from './webhooks.ts';
 
+/** How many verifications are claimed in one round trip. */
+const SLICE = 100;
 /** How long an interactive claim may hold back batch work. Equals EXPRESS_MS in admission.lua. */
 const EXPRESS_HOLD_MS = 15_000;
 /** When to ask again if a tenant has too many unfinished verifications. */
 const QUOTA_RETRY_MS = 10_000;
+/** The longest time after which to ask again if the backlog is too long. */
+const MAX_RETRY_AFTER_MS = 60_000;
 
 /**
  * Sources that were uploaded as files in the same request as their verification, and were checked and hashed during the upload.
@@ -50,10 +56,12 @@ export interface StagedSources {
 export interface ParsedOptions extends TraceOptions {
   readonly staged?: StagedSources;
   /**
-   * Called with the id of each job while it is being added. What is read now shares the round trip of the job, and counts only if
-   * the verification is accepted.
+   * How many calls of an action the vendor accepts per second. If given, a new verification is refused (BACKLOG) if its call could
+   * not be made before its deadline.
    */
-  readonly onAdding?: ((id: string) => void) | undefined;
+  readonly callsPerSecond?: ((region: Region, action: GatedCall) => number) | undefined;
+  /** Called with the view of each new verification, before its job is added. It counts only if the verification is accepted. */
+  readonly onNew?: ((view: VerificationView) => void) | undefined;
 }
 
 export interface EnqueueContext {
@@ -68,7 +76,8 @@ export interface EnqueueContext {
   readonly share: TenantShare;
   /** As the caller gave it. If it is absent or invalid, the active span of OpenTelemetry is the parent. */
   readonly traceparent: string | undefined;
-  readonly onAdding: ParsedOptions['onAdding'];
+  readonly callsPerSecond?: ParsedOptions['callsPerSecond'];
+  readonly onNew?: ParsedOptions['onNew'];
 }
 
 interface ResolvedContext extends Omit<EnqueueContext, 'traceparent'> {
@@ -138,9 +147,24 @@ async function enqueueAll(
   }
   const resolved: ResolvedContext = { ...context, mode };
   const claimable = await refuseUnknownWebhooks(resolved, accepted, results);
-  const unqueued = await claimAll(resolved, claimable, results);
-  await addJobs(resolved, unqueued, results);
+  await claimAndAdd(resolved, claimable, results);
   return results;
+}
+
+/** Redis claims the items of one slice while the next slice is prepared. */
+async function claimAndAdd(context: ResolvedContext, items: readonly Item[], results: EnqueueResult[]): Promise<void> {
+  const backlogs = backlogsOf(context, items);
+  const failures: unknown[] = [];
+  const slices: Promise<void>[] = [];
+  for (let start = 0; start < items.length; start += SLICE) {
+    if (start > 0) await nextTurn(); // the commands of the last slice are sent now
+    const slice = items.slice(start, start + SLICE);
+    const claimed = claimAll(context, slice, backlogs.slice(start, start + SLICE), results);
+    const added = claimed.then((unqueued) => addJobs(context, unqueued, results));
+    slices.push(added.catch((error: unknown) => void failures.push(error)));
+  }
+  await Promise.all(slices);
+  if (failures.length > 0) throw failures[0];
 }
 
 async function refuseUnknownWebhooks(
@@ -163,11 +187,12 @@ async function refuseUnknownWebhooks(
 async function claimAll(
   context: ResolvedContext,
   items: readonly Item[],
+  backlogs: readonly Backlog[],
   results: EnqueueResult[],
 ): Promise<ClaimedItem[]> {
-  const { store } = context;
-  const claims = items.map((item) => claimOf(context, item));
-  const answers = claims.length === 0 ? [] : await store.command(claimVerifications(store.deployment, claims));
+  const { store, onNew } = context;
+  const claims = items.map((item, position) => claimOf(context, item, backlogs[position]));
+  const answers = await store.command(claimVerifications(store.deployment, claims));
   return items.flatMap((item, position) => {
     const { index, id, request } = item;
     const { key } = request;
@@ -177,13 +202,14 @@ async function claimAll(
       results[index] = refusal(key, answer);
       return [];
     }
-    const refused = refusalOf(answer, request.region);
+    const refused = refusalOf(answer, request.region, backlogs[position]);
     if (refused !== null) {
       results[index] = refusal(key, refused);
       return [];
     }
-    const { status, state, starts, turn } = answer as Extract<ClaimAnswer, { state: unknown }>;
+    const { status, state, starts, turn, journal } = answer as Extract<ClaimAnswer, { state: unknown }>;
     results[index] = { id, key, status: status === 'new' ? 'new' : 'same', state };
+    if (journal !== undefined) onNew?.(store.viewOfNew(id, journal));
     return status === 'new' || (starts === 0 && !isTerminal(state)) ? [{ ...item, turn }] : [];
   });
 }
@@ -193,7 +219,7 @@ async function claimAll(
  * safely try again with the same key.
  */
 async function addJobs(
-  { store, mode, onAdding }: ResolvedContext,
+  { store, mode }: ResolvedContext,
   items: readonly ClaimedItem[],
   results: EnqueueResult[],
 ): Promise<void> {
@@ -206,9 +232,7 @@ async function addJobs(
     [...byRegion].map(async ([region, group]) => {
       const jobs = group.map(({ id, request, turn }) => verifyJob({ ...request, id, mode, turn }));
       try {
-        const adding = addTo(store.queue(region), jobs);
-        for (const { id } of group) onAdding?.(id);
-        await adding;
+        await addTo(store.queue(region), jobs);
       } catch (error) {
         for (const { index, request } of group) results[index] = refusal(request.key, redisFailure(error));
       }
@@ -233,9 +257,39 @@ export function aheadOf(
   return store.command(countAhead(deployment, { region, lane, tenant, weight: share.weight }));
 }
 
+/** How long a new verification may wait in the queue. */
+interface Backlog {
+  /** Verifications of the same call that are served before it, and whose jobs are not in the queue yet. */
+  readonly before: number;
+  readonly perSecond: number;
+  /** Time until its deadline. */
+  readonly leftMs: number;
+}
+
+/** @returns for each item its backlog, in order; nothing if a backlog of any length is accepted. */
+function backlogsOf({ callsPerSecond }: ResolvedContext, items: readonly Item[]): Backlog[] {
+  if (callsPerSecond === undefined) return [];
+  const now = Date.now();
+  const counted = new Map<string, number>();
+  return items.map(({ request }) => {
+    const { region, lane, action } = request;
+    const count = (other: Lane) => counted.get(`${region} ${other}`) ?? 0;
+    const before = count('interactive') + (lane === 'batch' ? count('batch') : 0);
+    counted.set(`${region} ${lane}`, count(lane) + 1);
+    const leftMs = request.deadline === undefined ? lifeMsOf(request) : Date.parse(request.deadline) - now;
+    return { before, perSecond: callsPerSecond(region, action), leftMs };
+  });
+}
+
+/** The time until the deadline of a request that names none. */
+function lifeMsOf(request: ParsedVerification): number {
+  return 'session' in request ? DEFAULT_SESSION_MS : DEFAULT_DEADLINE_MS[request.lane];
+}
+
 function claimOf(
-  { store, mode, namespace, defaultWebhook, share, traceparent }: ResolvedContext,
+  { store, mode, namespace, defaultWebhook, share, traceparent, onNew }: ResolvedContext,
   { id, request }: Item,
+  backlog: Backlog | undefined,
 ): ClaimRequest {
   const { region, action, lane, deadline } = request;
   const { tenant, expiryMs, deployment } = store;
@@ -249,7 +303,7 @@ function claimOf(
     lane,
     fingerprint: request.fingerprint ?? fingerprint(namespace, request),
     deadline: deadline === undefined ? null : Date.parse(deadline),
-    lifeMs: 'session' in request ? DEFAULT_SESSION_MS : DEFAULT_DEADLINE_MS[lane],
+    lifeMs: lifeMsOf(request),
     expressHoldMs: EXPRESS_HOLD_MS,
     subject,
     needs: [...new Set(stagesOf(action).flatMap((stage) => dependenciesOf(request, stage)))],
@@ -258,10 +312,12 @@ function claimOf(
     weight: share.weight,
     quotas: share.quotas,
     fields: claimFields(id, { ...request, webhook }, { mode, tenant, subject, traceparent }, deployment.sealer),
+    mostAhead: backlog && Math.floor((backlog.leftMs * backlog.perSecond) / 1_000) - backlog.before,
+    wantsJournal: onNew !== undefined,
   };
 }
 
-function refusalOf(answer: ClaimAnswer, region: Region): Failure | null {
+function refusalOf(answer: ClaimAnswer, region: Region, backlog: Backlog | undefined): Failure | null {
   switch (answer.status) {
     case 'new':
     case 'same':
@@ -273,6 +329,12 @@ function refusalOf(answer: ClaimAnswer, region: Region): Failure | null {
     case 'unserved': {
       const message = `no worker of this deployment serves ${region}: use a region that it serves`;
       return inputFailure(CODES.REGION_UNSERVED, 'region', message);
+    }
+    case 'backlog': {
+      const { before = 0, perSecond = 1, leftMs = 0 } = backlog ?? {};
+      const waitMs = ((answer.ahead + before) * 1_000) / perSecond;
+      const message = `the estimated queue wait of ${Math.ceil(waitMs / 1_000)} s exceeds the deadline in ${Math.floor(leftMs / 1_000)} s`;
+      return localFailure(CODES.BACKLOG, message, { retryAfterMs: Math.min(waitMs - leftMs, MAX_RETRY_AFTER_MS) });
     }
     case 'quota': {
       const retryAfterMs = answer.waitMs > 0 ? answer.waitMs : QUOTA_RETRY_MS;

@@ -6,6 +6,7 @@ import type { VerificationView } from '../../domain/verification/view.ts';
 import {
   COMMAND_TIMEOUT_MS,
   connectProducer,
+  limitsWaits,
   type RedisClient,
   redisFailure,
   waitUntilReady,
@@ -16,8 +17,9 @@ import { recordNamespace } from '../../redis/deployment-namespace.ts';
 import { type EraseQueue, openEraseQueue } from '../../redis/erase-queue.ts';
 import type { VerifyJob } from '../../redis/job-options.ts';
 import { type NotifyQueue, openNotifyQueue } from '../../redis/notify-queue.ts';
-import { readViews } from '../../redis/read-view.ts';
+import { readViews, viewOfNew } from '../../redis/read-view.ts';
 import type { RedisSettings } from '../../redis/redis-url.ts';
+import type { NewJournal } from '../../redis/scripts/claim-verification.ts';
 import type { KeyRing } from '../../redis/sealer.ts';
 import { openVerifyQueue } from '../../redis/verify-queue.ts';
 
@@ -41,6 +43,7 @@ export class Store {
   readonly #options: StoreOptions;
   readonly #queues: Map<Region, Queue<VerifyJob>>;
   readonly #owner: Store | undefined;
+  readonly #limitsWaits: boolean;
   #eraseQueue: EraseQueue | undefined;
   #mode: Mode | null = null;
   /** Whether the deployment has this client's namespace. */
@@ -54,6 +57,7 @@ export class Store {
     this.#queues = owner === undefined ? new Map() : owner.#queues;
     this.deployment = owner?.deployment ?? connect(options);
     this.tenant = options.tenant;
+    this.#limitsWaits = limitsWaits(this.deployment.redis);
     this.expiryMs = options.expiryMs;
   }
 
@@ -71,6 +75,13 @@ export class Store {
    * @throws Failure REDIS_UNAVAILABLE
    */
   async command<T>(command: Promise<T>): Promise<T> {
+    if (this.#limitsWaits) {
+      try {
+        return await command;
+      } catch (error) {
+        throw redisFailure(error);
+      }
+    }
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('no answer in time')), COMMAND_TIMEOUT_MS);
@@ -94,6 +105,10 @@ export class Store {
   async view(id: string): Promise<VerificationView | null> {
     const [view] = await this.views([id]);
     return view ?? null;
+  }
+
+  viewOfNew(id: string, journal: NewJournal): VerificationView {
+    return viewOfNew(this.deployment, id, journal);
   }
 
   /**

@@ -6,6 +6,8 @@ import type { Lane } from '../../domain/verification/request.ts';
 import type { State } from '../../domain/verification/states.ts';
 import { redisFailure } from '../connection.ts';
 import type { Deployment } from '../deployment.ts';
+import { LAST_TURN, priorityOf } from '../job-options.ts';
+import type { GateFields } from '../read-surroundings.ts';
 import { runScriptMany } from './run.ts';
 
 export interface ClaimRequest {
@@ -30,6 +32,18 @@ export interface ClaimRequest {
   readonly needs: readonly string[];
   /** Journal fields to write: name, value, name, value, … */
   readonly fields: readonly string[];
+  /** The most jobs that may be served before this one. Absent: any number. */
+  readonly mostAhead?: number | undefined;
+  /** Whether a new verification is answered with its journal. */
+  readonly wantsJournal?: boolean;
+}
+
+/** A journal that was just created, with what its view needs. */
+export interface NewJournal {
+  readonly hash: Readonly<Record<string, string>>;
+  readonly gate: GateFields;
+  /** The region's open breakers. */
+  readonly open: string;
 }
 
 export type ClaimAnswer =
@@ -40,7 +54,11 @@ export type ClaimAnswer =
       readonly starts: number;
       /** See includes/turn.lua. */
       readonly turn: number;
+      /** Only of a new verification, and only if the request asks for it. */
+      readonly journal?: NewJournal;
     }
+  /** More jobs would be served before the verification than `mostAhead`. */
+  | { readonly status: 'backlog'; readonly ahead: number }
   /** No worker serves the region. */
   | { readonly status: 'unserved' }
   /** One of the tenant's quotas is used up. `waitMs`: until its period ends; 0 if that is unknown. */
@@ -57,20 +75,23 @@ export async function claimVerifications({ redis, names }: Deployment, requests:
   const calls = requests.map((request) => {
     const { id, region, action, subject, tenant, fields, deadline, lane } = request;
     const journal = names.journal(id);
+    const { gate, express } = names.gate(region, action);
     return {
       keys: {
         journal,
         live: names.live,
-        express: names.gate(region, action).express,
+        express,
         subjectIndex: subject === null ? journal : names.subject(subject),
         tenantIndex: tenant === null ? journal : names.tenant(tenant),
         breakers: names.breakers(region),
         regions: names.regions,
         turns: names.turns(region),
         waiting: names.waiting(region),
+        resuming: names.resuming(region),
         use: tenant === null ? journal : names.use(tenant),
         budget: names.budget,
         minute: names.minute(now),
+        gate: request.wantsJournal === true ? gate : journal,
       },
       args: {
         id,
@@ -86,20 +107,54 @@ export async function claimVerifications({ redis, names }: Deployment, requests:
         weight: request.weight,
         quotas: request.quotas === null ? '' : JSON.stringify(request.quotas),
         minuteKeptMs: SERIES_KEPT_MS,
+        mostAhead: request.mostAhead ?? '',
+        firstPriority: priorityOf(lane, 1) - 1,
+        turnsPerLane: LAST_TURN,
         fields,
       },
     };
   });
   const replies = await runScriptMany(redis, 'claim-verification', calls);
-  return replies.map((reply) => {
+  return replies.map((reply, index) => {
     if (reply instanceof Error) return redisFailure(reply);
-    return claimAnswer(reply as [ClaimAnswer['status'], string, number, string?]);
+    return claimAnswer(reply as Reply, requests[index]);
   });
 }
 
-function claimAnswer([status, text, number, turn]: [ClaimAnswer['status'], string, number, string?]): ClaimAnswer {
+type Reply = [
+  status: ClaimAnswer['status'],
+  text: string,
+  number: number,
+  turn?: string,
+  at?: number,
+  deadline?: number,
+  reason?: string,
+  gate?: GateFields,
+  open?: string,
+];
+
+function claimAnswer(reply: Reply, request: ClaimRequest | undefined): ClaimAnswer {
+  const [status, text, number, turn, , , , gate, open] = reply;
   if (status === 'unserved') return { status };
+  if (status === 'backlog') return { status, ahead: number };
   if (status === 'quota') return { status, quota: text, waitMs: number };
   if (status === 'down') return { status, dependency: text, waitMs: number };
-  return { status, state: text as State, starts: number, turn: Number(turn ?? 0) };
+  const answer = { status, state: text as State, starts: number, turn: Number(turn ?? 0) };
+  if (gate === undefined || open === undefined || request === undefined) return answer;
+  return { ...answer, journal: { hash: newJournal(reply, request), gate, open } };
+}
+
+/** The journal as the script has just written it. */
+function newJournal([, state, , turn, at, deadline, reason]: Reply, { fingerprint, fields }: ClaimRequest) {
+  const hash: Record<string, string> = {
+    fp: fingerprint,
+    state,
+    at: String(at),
+    deadline: String(deadline),
+    gen: '0',
+    turn: turn ?? '',
+  };
+  for (let index = 0; index < fields.length; index += 2) hash[fields[index] ?? ''] = fields[index + 1] ?? '';
+  if (reason !== undefined && reason !== '') hash.reason = reason;
+  return hash;
 }

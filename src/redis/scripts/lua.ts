@@ -47,6 +47,13 @@ local function admit(keys, id, who, capacity, holdMs, now)
   return 0
 end
 `,
+  'ahead': `
+local function countAhead(waitingKey, resumingKey, turn, firstPriority, turnsPerLane)
+  local priority = tonumber(firstPriority) + math.min(math.max(1, math.ceil(turn)), tonumber(turnsPerLane))
+  local past = string.format('(%.0f', (priority + 1) * 2 ^ 32) -- BullMQ's score is priority × 2^32 + a counter
+  return redis.call('LLEN', resumingKey) + redis.call('ZCOUNT', waitingKey, '-inf', past)
+end
+`,
   'answered': `
 local function usedUpAt(key, digest, photoRetries, since)
   for _, member in ipairs({ digest, digest .. '#' .. (photoRetries + 1) }) do
@@ -206,7 +213,7 @@ local function serviceOf(regionsKey, region, now)
 end
 local function worstBreaker(breakersKey, needs, now)
   local open = redis.call('HGET', breakersKey, '#open') or ''
-  if open == '' then return nil end
+  if open == '' then return nil, '' end
   local worst = nil
   for dependency in string.gmatch(needs, '%S+') do
     local breaker = string.find(' ' .. open .. ' ', ' ' .. dependency .. ' ', 1, true) and readBreaker(breakersKey, dependency)
@@ -219,7 +226,7 @@ local function worstBreaker(breakersKey, needs, now)
       end
     end
   end
-  return worst
+  return worst, open
 end
 `,
   'fence': `
@@ -495,13 +502,16 @@ end
 `,
   'turn': `
 local RESET_FROM = 1000
-local function takeTurn(turnsKey, waitingKey, lane, tenant, weight)
+local function nextTurn(turnsKey, waitingKey, lane, tenant, weight)
   local began, latest = unpack(redis.call('HMGET', turnsKey, lane, lane .. '|' .. tenant))
   local turn = math.max(tonumber(began or '0'), tonumber(latest or '0') + 1 / weight)
   if turn > RESET_FROM and redis.call('ZCARD', waitingKey) == 0 then
     redis.call('DEL', turnsKey)
     turn = 1 / weight
   end
+  return turn
+end
+local function takeTurn(turnsKey, lane, tenant, turn)
   local text = tostring(turn)
   redis.call('HSET', turnsKey, lane .. '|' .. tenant, text)
   return text
@@ -713,10 +723,10 @@ return { 'cancelled', 'cancelled' }
 `,
   },
   'claim-verification': {
-    keys: ['journal', 'live', 'express', 'subjectIndex', 'tenantIndex', 'breakers', 'regions', 'turns', 'waiting', 'use', 'budget', 'minute'],
-    args: ['id', 'fingerprint', 'deadline', 'lifeMs', 'lane', 'expressHoldMs', 'subjectLifeMs', 'region', 'needs', 'tenant', 'weight', 'quotas', 'minuteKeptMs'],
+    keys: ['journal', 'live', 'express', 'subjectIndex', 'tenantIndex', 'breakers', 'regions', 'turns', 'waiting', 'resuming', 'use', 'budget', 'minute', 'gate'],
+    args: ['id', 'fingerprint', 'deadline', 'lifeMs', 'lane', 'expressHoldMs', 'subjectLifeMs', 'region', 'needs', 'tenant', 'weight', 'quotas', 'minuteKeptMs', 'mostAhead', 'firstPriority', 'turnsPerLane'],
     rest: 'fields',
-    includes: ['now', 'breaker', 'door', 'live', 'quota', 'turn'],
+    includes: ['now', 'ahead', 'breaker', 'door', 'live', 'quota', 'turn'],
     text: `
 local known, state, starts, erased, taken = unpack(redis.call('HMGET', journalKey, 'fp', 'state', 'starts', 'erased', 'turn'))
 if erased then return { 'gone', '', 0, '0' } end
@@ -726,22 +736,29 @@ local endsAt = tonumber(deadline)
 if endsAt == 0 then endsAt = now + tonumber(lifeMs) end
 local service = serviceOf(regionsKey, region, now)
 if service == 'unserved' then return { 'unserved', '', 0 } end
-local broken = worstBreaker(breakersKey, needs, now)
+local broken, open = worstBreaker(breakersKey, needs, now)
 if broken and lane == 'interactive' and broken.estimate > endsAt - now then
   return { 'down', broken.dependency, broken.probeIn }
 end
+local turn = nextTurn(turnsKey, waitingKey, lane, tenant, tonumber(weight))
+if mostAhead ~= '' then
+  local ahead = countAhead(waitingKey, resumingKey, turn, firstPriority, turnsPerLane)
+  if ahead > tonumber(mostAhead) then return { 'backlog', '', ahead } end
+end
 local usedUp, freeIn = takeQuota({ live = liveKey, use = useKey, budget = budgetKey, tenant = tenant }, quotas, now)
 if usedUp then return { 'quota', usedUp, freeIn } end
-local turn = takeTurn(turnsKey, waitingKey, lane, tenant, tonumber(weight))
+turn = takeTurn(turnsKey, lane, tenant, turn)
 redis.call('HSET', journalKey, 'fp', fingerprint, 'state', 'queued', 'at', now, 'deadline', endsAt, 'gen', 0, 'turn', turn,
   unpack(fields))
 if weight ~= '1' then redis.call('HSET', journalKey, 'weight', weight) end
+local reason = ''
 if broken then
-  redis.call('HSET', journalKey, 'reason', cjson.encode({ code = 'DEPENDENCY_DOWN', class = 'transient',
-    dependency = broken.dependency, retryAt = now + broken.estimate }))
+  reason = cjson.encode({ code = 'DEPENDENCY_DOWN', class = 'transient', dependency = broken.dependency,
+    retryAt = now + broken.estimate })
 elseif service == 'silent' then
-  redis.call('HSET', journalKey, 'reason', cjson.encode({ code = 'REGION_UNSERVED', class = 'transient' }))
+  reason = cjson.encode({ code = 'REGION_UNSERVED', class = 'transient' })
 end
+if reason ~= '' then redis.call('HSET', journalKey, 'reason', reason) end
 enterIndex(liveKey, tenant, now, id)
 if lane == 'interactive' then redis.call('ZADD', expressKey, now + tonumber(expressHoldMs), id) end
 if subjectIndexKey ~= journalKey then
@@ -753,7 +770,9 @@ if subjectIndexKey ~= journalKey then
 end
 if tenantIndexKey ~= journalKey then redis.call('ZADD', tenantIndexKey, now, id) end
 if redis.call('HINCRBY', minuteKey, 'accepted', 1) == 1 then redis.call('PEXPIRE', minuteKey, minuteKeptMs) end
-return { 'new', 'queued', 0, turn }
+if gateKey == journalKey then return { 'new', 'queued', 0, turn } end
+local gate = redis.call('HMGET', gateKey, 'paused', 'state', 'code', 'nextProbe', 'tat')
+return { 'new', 'queued', 0, turn, now, endsAt, reason, gate, open }
 `,
   },
   'commit-stage': {
@@ -779,13 +798,11 @@ return cancelled and 'cancel' or 'ok'
     keys: ['turns', 'waiting', 'resuming'],
     args: ['lane', 'tenant', 'weight', 'firstPriority', 'turnsPerLane'],
     rest: null,
-    includes: [],
+    includes: ['ahead'],
     text: `
 local began, latest = unpack(redis.call('HMGET', turnsKey, lane, lane .. '|' .. tenant))
 local turn = math.max(tonumber(began or '0'), tonumber(latest or '0') + 1 / tonumber(weight))
-local priority = tonumber(firstPriority) + math.min(math.max(1, math.ceil(turn)), tonumber(turnsPerLane))
-local past = string.format('(%.0f', (priority + 1) * 2 ^ 32) -- BullMQ's score is priority × 2^32 + a counter
-return redis.call('LLEN', resumingKey) + redis.call('ZCOUNT', waitingKey, '-inf', past)
+return countAhead(waitingKey, resumingKey, turn, firstPriority, turnsPerLane)
 `,
   },
   'declare-intent': {
@@ -1543,7 +1560,7 @@ if lost then
   redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now, 's:detect', answer, 'frame', 'pending')
   if reason ~= '' then redis.call('HSET', journalKey, 'reason', reason) end
 else
-  local turn = takeTurn(turnsKey, waitingKey, 'batch', tenant or '', tonumber(weight or '1'))
+  local turn = takeTurn(turnsKey, 'batch', tenant or '', nextTurn(turnsKey, waitingKey, 'batch', tenant or '', tonumber(weight or '1')))
   redis.call('HSET', journalKey, 'state', 'queued', 'turn', turn)
   result[4] = turn
 end

@@ -15,15 +15,9 @@ import type { Enqueued } from '../../client/contract.ts';
 import type { BestframeClient } from '../../client/redis/client.ts';
 import type { ParsedOptions } from '../../client/redis/enqueue.ts';
 import { Failure } from '../../domain/errors/failure.ts';
+import { CODES } from '../../domain/errors/index.ts';
 import { callsPerSecond, type Limits, type ResourceName, resourcesOf } from '../../domain/verification/actions.ts';
-import type { Region } from '../../domain/verification/regions.ts';
-import {
-  deadlineOf,
-  type Lane,
-  parseVerification,
-  type Verification,
-  type VerificationRequest,
-} from '../../domain/verification/request.ts';
+import { parseVerification, type Verification, type VerificationRequest } from '../../domain/verification/request.ts';
 import type { Source } from '../../domain/verification/sources.ts';
 import { isTerminal } from '../../domain/verification/states.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
@@ -40,11 +34,9 @@ export interface Submission {
   readonly tools: RouteTools;
 }
 
-const MAX_RETRY_AFTER_MS = 60_000;
-
 export interface Submitted extends Enqueued {
-  /** The verification as it was when its job was added; absent if no job was added. */
-  readonly view?: VerificationView | null;
+  /** A new verification, as it was created. */
+  readonly view?: VerificationView;
 }
 
 /** @throws the same Failures as `BestframeClient.enqueue`; MALFORMED_REQUEST, BACKLOG */
@@ -52,23 +44,25 @@ export async function enqueueBody(submission: Submission, body: unknown): Promis
   const { client, headerKey, traceparent, tools } = submission;
   const request = await client.withDefaults(refuseStagedSources(withKey(body, headerKey), tools.staging));
   const verification = parseVerification(request, Date.now(), tools.demands);
-  await new Backlog(client, tools.limits).admit(verification);
-  return enqueueAndRead(client, verification, { traceparent });
+  return enqueueAndView(client, verification, { traceparent, callsPerSecond: paceOf(tools.limits) });
 }
 
-/** Reads the verification together with its job, in one round trip. */
-async function enqueueAndRead(
+/** How many calls the vendor accepts per second. */
+export function paceOf(limits: Limits): NonNullable<ParsedOptions['callsPerSecond']> {
+  return (region, action) => callsPerSecond(limits, region, action);
+}
+
+async function enqueueAndView(
   client: BestframeClient,
   verification: Verification,
   options: ParsedOptions,
 ): Promise<Submitted> {
-  let reading: Promise<VerificationView | null> | undefined;
-  const onAdding = (id: string) => {
-    reading = client.get(id);
-    reading.catch(() => undefined); // if the verification is refused, nobody awaits this
+  let view: VerificationView | undefined;
+  const onNew = (created: VerificationView) => {
+    view = created;
   };
-  const enqueued = await client.enqueueParsed(verification, { ...options, onAdding });
-  return reading === undefined ? enqueued : { ...enqueued, view: await reading };
+  const enqueued = await client.enqueueParsed(verification, { ...options, onNew });
+  return view === undefined ? enqueued : { ...enqueued, view };
 }
 
 /**
@@ -87,20 +81,20 @@ export async function enqueueUpload(submission: Submission, request: FastifyRequ
   try {
     const verification = await parseUpload(upload, submission, staging);
     refuseLargeFiles(upload, verification);
-    await new Backlog(client, submission.tools.limits).admit(verification);
     const names = [...upload.files.keys()];
     const payload = client.fingerprintOf(verification);
     const owner = { id: client.idOf(verification.key), region: verification.region, tenant: submission.tenant };
     for (const name of names) kept.push(await keepFile(upload, name, owner, payload));
     const withKept = (sources: readonly Source[]) => withFiles(verification, names, sources);
-    const enqueued = await enqueueAndRead(client, withKept(kept.map(({ source }) => source)), {
+    const enqueued = await enqueueAndView(client, withKept(kept.map(({ source }) => source)), {
       staged: { names, fingerprint: client.fingerprintOf(withKept(kept.map(({ replaySource }) => replaySource))) },
       traceparent: submission.traceparent,
+      callsPerSecond: paceOf(submission.tools.limits),
     });
     if (enqueued.status === 'same') await removeUnnamed(kept, enqueued, client, staging);
     return enqueued;
   } catch (error) {
-    if (error instanceof Failure && statusOf(error) < 500) await staging.remove(kept);
+    if (error instanceof Failure && (statusOf(error) < 500 || error.code === CODES.BACKLOG)) await staging.remove(kept);
     throw error;
   } finally {
     for (const file of upload.files.values()) await file.discard();
@@ -178,49 +172,6 @@ async function removeUnnamed(
   const [named = null] = isTerminal(state) ? [[]] : await client.sourceFiles([id]);
   if (named === null) return; // the verification has just ended, or this process cannot read it: the staging sweep decides
   await staging.remove(kept.filter(({ path }) => !named.includes(path)));
-}
-
-/** Refuses verifications whose deadline would pass while they wait in the queue. One instance serves one request. */
-export class Backlog {
-  readonly #client: BestframeClient;
-  readonly #limits: Limits;
-  readonly #queued = new Map<string, Promise<number>>();
-  /** Verifications of this request that were admitted, by region. */
-  readonly #admitted: { readonly region: Region; readonly lane: Lane }[] = [];
-
-  constructor(client: BestframeClient, limits: Limits) {
-    this.#client = client;
-    this.#limits = limits;
-  }
-
-  /** A replay of an existing verification is never refused. @throws Failure BACKLOG */
-  async admit(verification: Verification): Promise<void> {
-    const { region, lane, action, key } = verification;
-    const now = Date.now();
-    const ahead = (await this.#queuedAhead(region, lane)) + this.#admittedAhead(region, lane);
-    const waitMs = (ahead * 1_000) / callsPerSecond(this.#limits, region, action);
-    const leftMs = deadlineOf(verification, now) - now;
-    if (waitMs > leftMs) {
-      if ((await this.#client.get(this.#client.idOf(key))) !== null) return;
-      const message = `the estimated queue wait of ${Math.ceil(waitMs / 1_000)} s exceeds the deadline in ${Math.floor(leftMs / 1_000)} s`;
-      throw ourFailure('BACKLOG', message, { retryAfterMs: Math.min(waitMs - leftMs, MAX_RETRY_AFTER_MS) });
-    }
-    this.#admitted.push({ region, lane });
-  }
-
-  /** Waiting verifications that are served first. Read once for each region and lane. */
-  #queuedAhead(region: Region, lane: Lane): Promise<number> {
-    const name = `${region} ${lane}`;
-    const known = this.#queued.get(name) ?? this.#client.ahead(region, lane);
-    this.#queued.set(name, known);
-    return known;
-  }
-
-  /** Verifications of the same request that are served first. */
-  #admittedAhead(region: Region, lane: Lane): number {
-    const isFirst = (other: Lane) => other === lane || other === 'interactive';
-    return this.#admitted.filter((each) => each.region === region && isFirst(each.lane)).length;
-  }
 }
 
 /**

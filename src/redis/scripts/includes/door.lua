@@ -14,12 +14,13 @@ local function serviceOf(regionsKey, region, now)
 end
 
 -- Finds the open breaker with the longest estimated wait among the dependencies in `needs` (separated by spaces).
--- → nil, or { dependency, estimate (ms until it works again), probeIn (ms until the next probe, at least 1000) }
+-- → nil, or { dependency, estimate (ms until it works again), probeIn (ms until the next probe, at least 1000) };
+--   and the list of all open breakers, as text
 -- The estimate assumes that an outage lasts as long again as it has lasted so far, and at least until the next probe. If a probe
 -- is due, the estimate is 0, because a new verification must be accepted to make the probe.
 local function worstBreaker(breakersKey, needs, now)
   local open = redis.call('HGET', breakersKey, '#open') or ''
-  if open == '' then return nil end
+  if open == '' then return nil, '' end
   local worst = nil
   for dependency in string.gmatch(needs, '%S+') do
     local breaker = string.find(' ' .. open .. ' ', ' ' .. dependency .. ' ', 1, true) and readBreaker(breakersKey, dependency)
@@ -32,5 +33,5 @@ local function worstBreaker(breakersKey, needs, now)
       end
     end
   end
-  return worst
+  return worst, open
 end

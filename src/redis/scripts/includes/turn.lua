@@ -7,14 +7,19 @@
 -- Turns only grow, but a job's priority has an upper limit. From here on, they start again when the queue is empty.
 local RESET_FROM = 1000
 
--- → the next turn of a tenant, as text. waiting: the region's waiting jobs
-local function takeTurn(turnsKey, waitingKey, lane, tenant, weight)
+-- → the next turn of a tenant. waiting: the region's waiting jobs
+local function nextTurn(turnsKey, waitingKey, lane, tenant, weight)
   local began, latest = unpack(redis.call('HMGET', turnsKey, lane, lane .. '|' .. tenant))
   local turn = math.max(tonumber(began or '0'), tonumber(latest or '0') + 1 / weight)
   if turn > RESET_FROM and redis.call('ZCARD', waitingKey) == 0 then
     redis.call('DEL', turnsKey)
     turn = 1 / weight
   end
+  return turn
+end
+
+-- → the turn as text
+local function takeTurn(turnsKey, lane, tenant, turn)
   local text = tostring(turn)
   redis.call('HSET', turnsKey, lane .. '|' .. tenant, text)
   return text

@@ -12,18 +12,14 @@ import { satisfiesWait } from '../../../client/contract.ts';
 import { withLane } from '../../../client/redis/check-request.ts';
 import { Failure, inputFailure } from '../../../domain/errors/failure.ts';
 import { CODES } from '../../../domain/errors/index.ts';
-import {
-  parseVerification,
-  type VerificationRequest,
-  verificationRequest,
-} from '../../../domain/verification/request.ts';
+import { type VerificationRequest, verificationRequest } from '../../../domain/verification/request.ts';
 import { verificationAnswer } from '../answers.ts';
 import { callerOf } from '../auth.ts';
 import { problems } from '../openapi.ts';
 import { problemOf } from '../problems.ts';
 import { type Api, auditActor, idempotencyKey, isObject, type RouteTools, traceparentOf } from '../route-tools.ts';
 import { batchAnswer, batchBody, enqueued, waitQuery } from '../schemas.ts';
-import { Backlog, enqueueBody, enqueueUpload, refuseStagedSources } from '../submission.ts';
+import { enqueueBody, enqueueUpload, paceOf, refuseStagedSources } from '../submission.ts';
 import { exceptBody } from '../validate.ts';
 import { waitForDecision } from '../waiting.ts';
 
@@ -94,7 +90,7 @@ function submitRoute(app: Api, tools: RouteTools): void {
   });
 }
 
-function submitBatchRoute(app: Api, { audit, demands, keys, limits, mode, staging }: RouteTools): void {
+function submitBatchRoute(app: Api, { audit, keys, limits, mode, staging }: RouteTools): void {
   app.route({
     method: 'POST',
     url: '/verifications::batch',
@@ -114,21 +110,18 @@ function submitBatchRoute(app: Api, { audit, demands, keys, limits, mode, stagin
       const { client } = caller;
       const items = request.body.verifications;
       await keys.charge(caller.key, items.length - 1); // the request itself took the first token
-      const backlog = new Backlog(client, limits);
       const results: BatchResult[] = new Array(items.length);
       const accepted: { index: number; request: VerificationRequest }[] = [];
       for (const [index, item] of items.entries()) {
         try {
-          const asked = withLane(refuseStagedSources(item, staging), 'batch');
-          await backlog.admit(parseVerification(asked, Date.now(), demands));
-          accepted.push({ index, request: asked });
+          accepted.push({ index, request: withLane(refuseStagedSources(item, staging), 'batch') });
         } catch (error) {
           results[index] = refusal(item, error);
         }
       }
       const answers = await client.enqueueMany(
         accepted.map((each) => each.request),
-        { traceparent: traceparentOf(request) },
+        { traceparent: traceparentOf(request), callsPerSecond: paceOf(limits) },
       );
       const known = answers.flatMap((answer) => (answer.status === 'same' ? answer.id : []));
       const act = { act: 'verification.resubmit', ...auditActor(caller, request.id) } as const;
