@@ -103,6 +103,10 @@ function traceparentOf(spanContext: SpanContext): string | null {
 
 /** Drops everything that is not listed, also if a caller passes more than its type allows. */
 function attributesOf(facts: SpanFacts): Record<string, string | number> {
-  const listed = Object.entries(SPAN_FACTS).map(([name, attribute]) => [attribute, facts[name as keyof SpanFacts]]);
-  return Object.fromEntries(listed.filter(([, value]) => value !== null && value !== undefined));
+  const listed: Record<string, string | number> = {};
+  for (const name of Object.keys(facts) as (keyof SpanFacts)[]) {
+    const [attribute, value] = [Object.hasOwn(SPAN_FACTS, name) ? SPAN_FACTS[name] : undefined, facts[name]];
+    if (attribute !== undefined && value !== null && value !== undefined) listed[attribute] = value;
+  }
+  return listed;
 }

@@ -75,12 +75,12 @@ function boundLabels(tenants: readonly string[]) {
   return (labels: Readonly<Record<string, string>>): Record<string, string> | null => {
     const { tenant } = labels;
     if (tenant !== undefined && !tenants.includes(tenant)) return null;
-    return Object.fromEntries(
-      Object.entries(labels).map(([name, value]) => {
-        const values: readonly string[] | 'open' = LABEL_VALUES[name as LabelName];
-        if (values === 'open') return [name, name === 'route' ? routeOf(value) : value];
-        return [name, values.includes(value) ? value : OTHER];
-      }),
-    );
+    const bounded: Record<string, string> = {};
+    for (const [name, value] of Object.entries(labels)) {
+      const values: readonly string[] | 'open' = LABEL_VALUES[name as LabelName];
+      if (values === 'open') bounded[name] = name === 'route' ? routeOf(value) : value;
+      else bounded[name] = values.includes(value) ? value : OTHER;
+    }
+    return bounded;
   };
 }

@@ -37,6 +37,7 @@ export function edgeOptions({ basePath, trustedProxies, times }: Edge, requestMs
  * checks do not know it.
  */
 export function canonicalTarget(target: string, basePath: string): string {
+  if (basePath === '' && target.startsWith('/') && !target.includes('%')) return target;
   const local = target.replace(/^https?:\/\/[^/?#]*/i, '');
   const [, path = '', query = ''] = /^([^?]*)(.*)$/s.exec(local) ?? [];
   const plain = path.replace(/%([0-9a-f]{2})/gi, (written, hex: string) => {

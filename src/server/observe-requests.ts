@@ -7,7 +7,8 @@ export function observeRequests(
   app: Pick<FastifyInstance, 'addHook'>,
   { observer, service }: { readonly observer: Observer; readonly service: 'api' | 'site' },
 ): void {
-  app.addHook('onResponse', async ({ method, routeOptions }, reply) => {
+  app.addHook('onResponse', ({ method, routeOptions }, reply, done) => {
+    done();
     // A stream lasts as long as its reader stays.
     if (String(reply.getHeader('content-type') ?? '').startsWith('text/event-stream')) return;
     const status = `${Math.floor(reply.statusCode / 100)}xx`;

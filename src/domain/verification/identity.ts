@@ -80,10 +80,11 @@ function shortHash(value: unknown): string {
 function sortKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (value === null || typeof value !== 'object') return value;
-  return Object.entries(value)
-    .filter(([, inner]) => inner !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, inner]) => [name, sortKeys(inner)]);
+  const fields = value as Readonly<Record<string, unknown>>;
+  const sorted: [string, unknown][] = [];
+  for (const name of Object.keys(fields).sort())
+    if (fields[name] !== undefined) sorted.push([name, sortKeys(fields[name])]);
+  return sorted;
 }
 
 /**

@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import multipart from '@fastify/multipart';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
-import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { ApiKeys } from '../../client/redis/api-keys.ts';
 import { type Failure, inputFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
@@ -39,6 +39,7 @@ import { sessionRoutes } from './routes/sessions.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { verificationRoutes } from './routes/verifications.ts';
 import { webhookRoutes } from './routes/webhook-endpoints.ts';
+import { answerSerializer } from './serialize.ts';
 import { validatorCompiler } from './validate.ts';
 
 const MAX_JSON_BYTES = 1024 * 1024;
@@ -119,7 +120,7 @@ function createApp(edge: Edge): Api {
     },
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
+  app.setSerializerCompiler(answerSerializer);
   app.decorateRequest('caller', null);
   app.removeContentTypeParser('text/plain');
   return app;
@@ -133,25 +134,28 @@ function connectionFailure(code: string | undefined): [status: number, failure: 
 }
 
 function addHooks(app: Api, options: ApiOptions & { readonly refusals: Refusals }, closing: AbortController): void {
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers({ ...HEADERS, ...transportHeaders(request) });
-    reply.header('x-request-id', request.id);
-    reply.header('x-bestframe-mode', options.mode);
+  const headers = { ...HEADERS, 'x-bestframe-mode': options.mode };
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(headers).headers(transportHeaders(request)).header('x-request-id', request.id);
+    done();
   });
   app.addHook('onRequest', authenticate(options));
-  app.addHook('preParsing', async ({ headers }, _reply, payload) =>
-    /^application\/json\b/i.test(headers['content-type'] ?? '') ? payload.pipe(limitJson()) : payload,
-  );
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('preParsing', ({ headers }, _reply, payload, done) => {
+    if (/^application\/json\b/i.test(headers['content-type'] ?? '')) limitJson(payload);
+    done(null, payload);
+  });
+  app.addHook('onResponse', (request, reply, done) => {
     const { method, id: requestId } = request;
     const { url: route } = request.routeOptions;
     const ms = Math.round(reply.elapsedTime);
     const facts = { event: 'request', requestId, method, route, status: reply.statusCode, ms };
     options.log.debug({ ...facts, by: request.caller?.key.id }, 'request');
+    done();
   });
   // Once the API is closing, each answer also closes its connection: an open connection would keep the process alive.
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (closing.signal.aborted) reply.header('connection', 'close');
+    done(null, payload);
   });
   app.addHook('preClose', async () => closing.abort());
 }
