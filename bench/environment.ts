@@ -1,8 +1,11 @@
 /** What a figure is measured with. */
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Redis } from 'ioredis';
 import type { openClient } from '../src/app/client.ts';
 import type { readConfig } from '../src/app/config.ts';
+import { recordMode } from '../src/redis/deployment-mode.ts';
+import { createNames } from '../src/redis/names.ts';
 
 /** A build of Bestframe: this one, or an older one that it is compared with. */
 export interface Build {
@@ -22,6 +25,16 @@ export interface BenchEnvironment {
   readonly cacheDir: string;
   readonly redisUrl: string;
   readonly build: Build;
+}
+
+/** Records the mode, as the first worker of a deployment does. Until then, each enqueue asks Redis for the mode. */
+export async function recordTestMode(redisUrl: string, prefix: string): Promise<void> {
+  const redis = new Redis(redisUrl);
+  try {
+    await recordMode({ redis, names: createNames(prefix) }, 'test');
+  } finally {
+    redis.disconnect();
+  }
 }
 
 /** @param dist the folder `dist` of a checkout. */

@@ -26,6 +26,8 @@ export interface LoadResult {
 }
 
 const CONNECTIONS = 200;
+/** Sent before the measurement, so that the code of a process that has just started is compiled. */
+const WARM = 3_000;
 
 export async function measureLoad(
   { url, pid, headers = {}, request }: LoadTarget,
@@ -37,13 +39,10 @@ export async function measureLoad(
     return body === undefined ? { ...base, method, path } : { ...base, method, path, body: JSON.stringify(body) };
   };
   const json = request(0).body === undefined ? {} : { 'content-type': 'application/json' };
+  const requests = [{ headers: { ...headers, ...json }, setupRequest }];
+  await autocannon({ url, connections: CONNECTIONS, amount: WARM, requests });
   const cpuBefore = await cpuMs(pid);
-  const result = await autocannon({
-    url,
-    connections: CONNECTIONS,
-    duration: seconds,
-    requests: [{ headers: { ...headers, ...json }, setupRequest }],
-  });
+  const result = await autocannon({ url, connections: CONNECTIONS, duration: seconds, requests });
   const cpuAfter = await cpuMs(pid);
   return {
     perSecond: result.requests.average,

@@ -17,7 +17,7 @@ export interface Program<Ready, Request, Answer> {
 
 /** @throws Error if the program ends before it is ready */
 export async function startProgram<Ready, Request = never, Answer = never>(
-  name: 'direct-sdk' | 'bare-queue',
+  name: 'direct-sdk' | 'bare-queue' | 'durable-queue',
   env: Readonly<Record<string, string>>,
 ): Promise<Program<Ready, Request, Answer>> {
   const child = fork(fileURLToPath(new URL(`./${name}.js`, import.meta.url)), {

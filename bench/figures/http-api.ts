@@ -1,6 +1,7 @@
 /**
  * How many requests per second one HTTP API process answers with 200 connections, compared with a route that only calls `Queue.add`.
- * The API runs in its own process, without workers. The bare route is measured before and after the API, and the mean is used.
+ * The API runs in its own process, without workers. The bare route is measured before and after the API, and the mean is used. The floor
+ * is a bare route that runs the scripts of a durable POST and does nothing else.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { SCOPES } from '../../src/domain/operations/api-keys.ts';
 import { newNamespace } from '../../src/domain/verification/namespace.ts';
 import type { VerificationRequest } from '../../src/domain/verification/request.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
-import type { BenchEnvironment, Build } from '../environment.ts';
+import { type BenchEnvironment, type Build, recordTestMode } from '../environment.ts';
 import type { Figure } from '../figure.ts';
 import { type LoadResult, type LoadTarget, measureLoad } from '../load.ts';
 import { startProgram } from '../program.ts';
@@ -30,10 +31,12 @@ export const httpApi: Figure = {
     { name: 'POST, references', unit: '×', goal: { atLeast: 0.5 } },
     { name: 'POST, files of the server', unit: '×' },
     { name: 'GET', unit: '×', goal: { atLeast: 0.9 } },
+    { name: 'floor of a POST', unit: '×' },
     { name: 'POST, references, per second', unit: '/s' },
     { name: 'bare route, per second', unit: '/s' },
     { name: 'CPU of a POST', unit: 'ms' },
     { name: 'CPU of a GET', unit: 'ms' },
+    { name: 'CPU of the floor of a POST', unit: 'ms' },
     { name: 'CPU of the bare route', unit: 'ms' },
   ],
   seconds: { usual: 4, quick: 2 },
@@ -59,32 +62,36 @@ async function measure(environment: BenchEnvironment, seconds: number) {
       resources,
       settings: { ...settings, BESTFRAME_PREFIX: `{http-${Date.now()}}` },
     });
-  const before = await measureBareQueue(seconds, environment, objects);
+  const before = await measureRouteOf('bare-queue', seconds, environment, objects);
   const post = await route('POST', objects);
   const withFiles = await route('POST', files);
   const get = await route('GET', objects);
-  const after = await measureBareQueue(seconds, environment, objects);
-  for (const { errors, answered } of [before, post, withFiles, get, after])
+  const floor = await measureRouteOf('durable-queue', seconds, environment, objects);
+  const after = await measureRouteOf('bare-queue', seconds, environment, objects);
+  for (const { errors, answered } of [before, post, withFiles, get, floor, after])
     if (errors > 0 || answered === 0) throw new Error(`${errors} requests failed, ${answered} were answered`);
   const bare = (before.perSecond + after.perSecond) / 2;
   return {
     'POST, references': post.perSecond / bare,
     'POST, files of the server': withFiles.perSecond / bare,
     GET: get.perSecond / bare,
+    'floor of a POST': floor.perSecond / bare,
     'POST, references, per second': post.perSecond,
     'bare route, per second': bare,
     'CPU of a POST': post.cpuMs,
     'CPU of a GET': get.cpuMs,
+    'CPU of the floor of a POST': floor.cpuMs,
     'CPU of the bare route': (before.cpuMs + after.cpuMs) / 2,
   };
 }
 
-async function measureBareQueue(
+async function measureRouteOf(
+  program: 'bare-queue' | 'durable-queue',
   seconds: number,
   { redisUrl }: BenchEnvironment,
   resources: Resources,
 ): Promise<LoadResult> {
-  const bare = await startProgram<string>('bare-queue', { REDIS_URL: redisUrl, PREFIX: `{bare-${Date.now()}}` });
+  const bare = await startProgram<string>(program, { REDIS_URL: redisUrl, PREFIX: `{bare-${Date.now()}}` });
   try {
     const request: BuildRequest = (index) => ({
       method: 'POST',
@@ -116,6 +123,7 @@ async function measureRoute(
     BESTFRAME_QPS_DETECT: String(PER_SECOND),
     ...settings,
   };
+  await recordTestMode(redisUrl, build.readConfig(env).prefix);
   const secret = await createApiKey(env, build);
   const request = method === 'POST' ? submit(resources) : readById(await storeVerifications(env, resources, build));
   const server = await startWorker('api', { env, dir: build.workersDir });
