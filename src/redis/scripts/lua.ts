@@ -1560,7 +1560,8 @@ if lost then
   redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now, 's:detect', answer, 'frame', 'pending')
   if reason ~= '' then redis.call('HSET', journalKey, 'reason', reason) end
 else
-  local turn = takeTurn(turnsKey, 'batch', tenant or '', nextTurn(turnsKey, waitingKey, 'batch', tenant or '', tonumber(weight or '1')))
+  local following = nextTurn(turnsKey, waitingKey, 'batch', tenant or '', tonumber(weight or '1'))
+  local turn = takeTurn(turnsKey, 'batch', tenant or '', following)
   redis.call('HSET', journalKey, 'state', 'queued', 'turn', turn)
   result[4] = turn
 end
