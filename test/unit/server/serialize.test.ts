@@ -49,6 +49,7 @@ const ANSWER = {
   requestIds: ['f0a1', 'f0a2'],
   stage: 'download',
   stages: [{ name: 'upload', attempts: 1, ms: 12.25 }],
+  secondOpinion: null,
   session: null,
   createdAt: AT,
   deadline: AT,
@@ -101,6 +102,23 @@ function serializers(schema: z.ZodType) {
 it.each([
   { name: 'a verification', schema: verification, answer: ANSWER },
   { name: 'one with a session', schema: verification, answer: { ...ANSWER, session: SESSION, metadata: {} } },
+  {
+    name: 'one with a second opinion',
+    schema: verification,
+    answer: {
+      ...ANSWER,
+      secondOpinion: {
+        status: 'suspected',
+        level: 'High',
+        attacks: ['SuspectedSynthesisImage'],
+        code: null,
+        requestId: 'f0a3',
+        paidCalls: 1,
+        possiblyPaidCalls: 0,
+        cost: null,
+      },
+    },
+  },
   {
     name: 'one with evidence',
     schema: verification,
