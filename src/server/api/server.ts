@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import multipart from '@fastify/multipart';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
-import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { ApiKeys } from '../../client/redis/api-keys.ts';
 import { type Failure, inputFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
@@ -39,7 +39,6 @@ import { sessionRoutes } from './routes/sessions.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { verificationRoutes } from './routes/verifications.ts';
 import { webhookRoutes } from './routes/webhook-endpoints.ts';
-import { answerSerializer } from './serialize.ts';
 import { validatorCompiler } from './validate.ts';
 
 const MAX_JSON_BYTES = 1024 * 1024;
@@ -120,7 +119,7 @@ function createApp(edge: Edge): Api {
     },
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(answerSerializer);
+  app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest('caller', null);
   app.removeContentTypeParser('text/plain');
   return app;
