@@ -46,9 +46,9 @@ describe('demo', () => {
   it('ends all verifications and a session of each token flow as expected, and writes the results', async () => {
     const file = join(dir, 'demo.json');
     const result = await cli(['demo', '--json', file]);
-    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('31 as expected') });
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('32 as expected') });
     const written = JSON.parse(await readFile(file, 'utf8'));
-    expect(written.summary).toMatchObject({ enqueued: 31, completed: 29, failed: 2, lost: 0 });
+    expect(written.summary).toMatchObject({ enqueued: 32, completed: 30, failed: 2, lost: 0 });
     const first = written.verifications[0];
     for (const name of [
       'id',

@@ -5,7 +5,9 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { readConfig } from '../../src/app/config.ts';
 import { openDashboard } from '../../src/app/dashboard.ts';
+import { LoginLimiter } from '../../src/client/redis/login-limiter.ts';
 import { createToken } from '../../src/domain/operations/api-keys.ts';
+import { DEFAULT_LOGIN_LIMITS } from '../../src/domain/operations/login-limits.ts';
 import { hashPassword } from '../../src/domain/operations/operators.ts';
 import { type Http, openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
@@ -127,4 +129,13 @@ it('users in a file log in, and a user who is taken out is logged out at once', 
   expect((await visit()).status).toBe(303);
   await loggedIn(filed.url, 'gina', PASSWORD);
   await filed.stop(0);
+});
+
+it('counts refusals of a process that has not asked Redis before', async () => {
+  const counted = async () => Number(await rig.redis.hget(rig.names.counters, 'loginsRefused'));
+  const before = await counted();
+  const limiter = new LoginLimiter(rig.config.redis, DEFAULT_LOGIN_LIMITS, rig.config.prefix);
+  await Promise.all([limiter.countRefusal(), limiter.countRefusal()]);
+  expect(await counted()).toBe(before + 2);
+  await limiter.close();
 });

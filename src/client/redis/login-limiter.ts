@@ -31,7 +31,8 @@ export class LoginLimiter {
   }
 
   /** Adds a refused login to the metrics. */
-  countRefusal(): Promise<void> {
+  async countRefusal(): Promise<void> {
+    await this.#store.ready();
     return this.#store.command(increment(this.#store.deployment, 'loginsRefused'));
   }
 

@@ -42,6 +42,7 @@ function differences(expected: ExpectedResult, view: VerificationView): string[]
     reason: view.reason?.code,
     paidCalls: view.paidCalls,
     rewinds,
+    next: view.next,
   };
   const expectedEntries = Object.entries(expected) as [keyof ExpectedResult, unknown][];
   return expectedEntries
@@ -98,6 +99,7 @@ export function toJson(results: readonly DemoResult[]) {
       upload: view?.upload ?? null,
       state: view?.state ?? null,
       decision: view?.decision ?? null,
+      next: view?.next ?? null,
       similarity: view?.similarity ?? null,
       reason: view?.reason?.code ?? null,
       paidCalls: view?.paidCalls ?? 0,
@@ -148,8 +150,9 @@ function row(
     return attempts === 0 ? '–' : `${Math.round(ms)}${attempts > 1 ? ` (${attempts}×)` : ''}`;
   };
   const requestId = view.requestIds.at(-1) ?? '–';
-  const outcome =
+  const decision =
     view.decision === null ? pc.red(view.reason?.code ?? view.state) : colorDecision(view.decision, view.state);
+  const outcome = view.secondOpinion === null ? decision : `${decision}, then ${view.next}`;
   return [
     mark,
     id,

@@ -7,7 +7,7 @@ import { basename, join, resolve } from 'node:path';
 import type { VerificationRequest } from '../../domain/verification/request.ts';
 import type { SessionRequest } from '../../domain/verification/session-request.ts';
 import type { Source } from '../../domain/verification/sources.ts';
-import type { Decision, State } from '../../domain/verification/states.ts';
+import type { Decision, NextStep, State } from '../../domain/verification/states.ts';
 import type { EmulatorControl, PlayStep } from '../../emulator/control.ts';
 import { type SampleOptions, sampleImage, sampleLiveData, sampleVideo } from '../../emulator/samples.ts';
 
@@ -23,6 +23,7 @@ export interface ExpectedResult {
   readonly paidCalls?: number;
   /** How many times the verification goes back to the upload stage. */
   readonly rewinds?: number;
+  readonly next?: NextStep;
 }
 
 interface FileScenario {
@@ -34,6 +35,7 @@ interface FileScenario {
   readonly video?: Liveness;
   /** The photo is given as Base64 text. */
   readonly base64Photo?: boolean;
+  readonly secondOpinion?: true;
   readonly expected: ExpectedResult;
 }
 
@@ -183,6 +185,13 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   { name: 'video in the call', upload: 'in-request', video: { type: 'SILENT' }, sample: match, expected: MATCH },
   {
+    name: 'fake, by second opinion',
+    upload: 'own-bucket',
+    sample: { card: 'match', frame: 'spoof' },
+    secondOpinion: true,
+    expected: { ...MATCH, next: 'refuse' },
+  },
+  {
     name: 'document and face',
     flow: 'ApplySdkVerificationToken',
     parameters: { CheckMode: 1 },
@@ -239,7 +248,7 @@ export async function prepareScenarios(count: number, stores: InputStores): Prom
 }
 
 async function prepareVerification(
-  { from = 'file', base64Photo = false, upload, sample, video, name, expected }: FileScenario,
+  { from = 'file', base64Photo = false, upload, sample, video, secondOpinion, name, expected }: FileScenario,
   { key, lane }: Pick<RequestParts, 'key' | 'lane'>,
   stores: InputStores,
 ): Promise<VerificationCase> {
@@ -251,7 +260,8 @@ async function prepareVerification(
       ? { liveData: await storeInput(`${key}-live.gz`, sampleLiveData(card), from, stores) }
       : { video: await storeInput(`${key}.mp4`, sampleVideo(card), from, stores) };
   const resources = { ...recording, image: await storeInput(`${key}-photo.jpg`, image, from, stores) };
-  const request = buildRequest({ key, upload, resources, lane }, stores);
+  const asked = secondOpinion === undefined ? {} : { secondOpinion };
+  const request = { ...buildRequest({ key, upload, resources, lane }, stores), ...asked };
   if (video === undefined) return { name, expected, request };
   const action = upload === 'in-request' ? 'CompareFaceLiveness' : 'VideoLivenessCompare';
   return { name, expected, request: { ...request, action, liveness: video } };
