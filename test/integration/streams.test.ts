@@ -1,5 +1,6 @@
 /** Tests what holds a connection open: event streams and their keys, slow requests, and JSON that would block the process. */
 import { once } from 'node:events';
+import { Agent, type IncomingMessage, request as sendRequest } from 'node:http';
 import { connect } from 'node:net';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -19,6 +20,7 @@ beforeAll(async () => {
   id = String((await http.call('POST', '/v1/verifications', { json: await rig.request('streamed') })).json.id); // no worker runs
 });
 afterAll(async () => {
+  kept.destroy();
   await http.close();
   await rig.dispose();
 });
@@ -87,7 +89,34 @@ describe('an event stream', () => {
   });
 });
 
+/** One connection: an unread body would hold up the next request. */
+const kept = new Agent({ keepAlive: true, maxSockets: 1 });
+
+/** Sends a body with any method. @returns the status. */
+async function sendBody(method: string, path: string, type: string, body: Buffer): Promise<number> {
+  const { hostname, port } = new URL(http.url);
+  const headers = { authorization: `Bearer ${http.secret}`, 'content-type': type, 'content-length': body.length };
+  const request = sendRequest({ hostname, port, path, method, headers, agent: kept });
+  const [answer] = (await once(request.end(body), 'response')) as [IncomingMessage];
+  request.on('error', () => undefined); // the server may close the connection before it has read everything
+  answer.resume();
+  return answer.statusCode ?? 0;
+}
+
 describe('JSON', () => {
+  it.each(['application/json', 'application/json-seq', 'application/json;charset=x', 'application/json,text/plain'])(
+    'that is nested deeply and that nobody reads does no harm, as %s',
+    async (type) => {
+      const body = Buffer.from('['.repeat(200_000));
+      for (const path of ['/v1/verifications', '/v1/verifications/unknown', '/v1/nowhere', '/healthz']) {
+        for (const method of ['POST', 'PUT', 'DELETE', 'GET']) {
+          const answer = await sendBody(method, path, type, body);
+          expect(answer, `${method} ${path}`).toBeLessThan(500);
+        }
+      }
+    },
+  );
+
   it('that is nested deeply is refused while it arrives, in a batch, alone and in a form', async () => {
     const deep = `{"verifications":[{"metadata":${'['.repeat(7 * 1024 * 1024)}`;
     const headers = { 'content-type': 'application/json' };

@@ -2,7 +2,7 @@
  * Refuses JSON that is nested too deeply or has too many values, while it arrives. `JSON.parse` cannot be interrupted: for 15 MiB of
  * brackets it holds up every other request for about a second.
  */
-import type { Readable } from 'node:stream';
+import { Transform } from 'node:stream';
 import { ourFailure } from './problems.ts';
 
 /** A verification in a batch has a depth of 5. */
@@ -56,19 +56,19 @@ export class JsonLimits {
   }
 }
 
-/**
- * Reads along while a body of JSON arrives. At the first byte beyond the limits, the body fails: its reader gets the Failure as an error
- * of the stream, and reads no more.
- */
-export function limitJson(body: Readable): void {
+/** A stream that passes JSON on, and fails at the first byte beyond the limits. */
+export function limitJson(): Transform {
   const limits = new JsonLimits();
-  const onData = (chunk: Buffer) => {
-    try {
-      limits.push(chunk);
-    } catch (error) {
-      body.off('data', onData);
-      body.emit('error', error);
-    }
-  };
-  body.on('data', onData);
+  const stream = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      try {
+        limits.push(chunk);
+        done(null, chunk);
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  });
+  // Whoever reads the body gets the error. If nobody does, because the request is refused before, it must not end the process.
+  return stream.on('error', () => undefined);
 }

@@ -139,9 +139,10 @@ function addHooks(app: Api, options: ApiOptions & { readonly refusals: Refusals 
     done();
   });
   app.addHook('onRequest', authenticate(options));
-  app.addHook('preParsing', ({ headers }, _reply, payload, done) => {
-    if (/^application\/json\b/i.test(headers['content-type'] ?? '')) limitJson(payload);
-    done(null, payload);
+  app.addHook('preParsing', ({ headers, method }, _reply, payload, done) => {
+    const isJson = /^application\/json\b/i.test(headers['content-type'] ?? '');
+    const isRead = method !== 'GET' && method !== 'HEAD'; // what nobody reads must not be piped: it would hold up the connection
+    done(null, isJson && isRead ? payload.pipe(limitJson()) : payload);
   });
   app.addHook('onResponse', (request, reply, done) => {
     const { method, id: requestId } = request;
