@@ -3,13 +3,14 @@
  * sides of a boundary against one suite. integration: with Redis. e2e: whole worlds of processes. alone: those of them that
  * measure.
  */
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const MINUTE = 60_000;
 const POLL_MS = 20_000;
-/** Tests wait as long as they work: two for each of two cores. */
-const WORKERS = 4;
+/** Tests wait as long as they work: two files for each core. More than eight would need much memory. */
+const WORKERS = Math.min(8, 2 * availableParallelism());
 /** How many worlds of one file run at once. */
 const WORLDS = 2;
 
