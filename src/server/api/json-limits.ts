@@ -69,6 +69,6 @@ export function limitJson(): Transform {
       }
     },
   });
-  // Whoever reads the body gets the error. If nobody does, because the request is refused before, it must not end the process.
+  // The reader of the body gets the error. A refused request has no reader: without this listener, its error would end the process.
   return stream.on('error', () => undefined);
 }
