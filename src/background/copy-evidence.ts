@@ -5,8 +5,8 @@
  * What must hold:
  * 1. May be repeated: an object that the verification has written is not written again, and its lock never becomes shorter.
  * 2. A resource is copied only if it has the bytes of which Tencent was told the MD5.
- * 3. A fault of the bucket or of a service is repeated; what is gone, has changed or is forbidden is recorded as missing, and the
- *    rest is copied.
+ * 3. After a fault of the bucket or of a service, the copy is tried again. A file that is gone, has changed or may not be read is
+ *    recorded as missing, and the rest is copied.
  * 4. An erasure ends the copying within seconds.
  */
 import { createHash } from 'node:crypto';
@@ -151,7 +151,7 @@ function resourceParts({ record, order, upload }: ToCopy, wall: TenantWall | nul
         name,
         async open(signal) {
           if (md5 === undefined && !isFlow(order.action)) throw unverifiable(name);
-          if (uploaded === null) checkPlaces(wall, { ...only(order, name) }, staged);
+          if (uploaded === null) checkPlaces(wall, only(order, name), staged);
           const limits = uploaded === null ? wall : null;
           const opened = await openResource(
             { name, rule, source, isStaged: staged.includes(name) },

@@ -68,6 +68,9 @@ export function withLastWait(reason: Reason, last: Reason | null | undefined): R
   return { ...reason, waitedFor: { code, class: kind, ...(dependency === undefined ? {} : { dependency }) } };
 }
 
+/** The prefix of the fields in which a journal counts a call: none for the check, `o:` for the second opinion. See includes/counts.lua. */
+export type CallCounts = '' | 'o:';
+
 /** An open intent as the scripts store it. Times are ms since 1970. */
 export interface OpenIntent {
   /** Id of the intent. */
@@ -76,8 +79,8 @@ export interface OpenIntent {
   readonly at: number;
   /** Deadline of the call. */
   readonly until: number;
-  /** Where the call is counted, see includes/counts.lua. Absent in a record of an older version. */
-  readonly counts?: '' | 'o:';
+  /** Absent in a record of an older version. */
+  readonly counts?: CallCounts;
 }
 
 /** Millionths of a currency. */
@@ -270,7 +273,7 @@ export function readRecord(id: string, stored: Readonly<Record<string, string>>,
   const request = readRequest(hash.rq);
   const openIntent = json<OpenIntent>(hash.open);
   const outcomes = readOutcomes(hash);
-  const callsOf = (counts: '' | 'o:') => ({
+  const callsOf = (counts: CallCounts) => ({
     paid: number(hash[`${counts}paid`]) ?? 0,
     possiblyPaid:
       (number(hash[`${counts}maybe`]) ?? 0) + (openIntent !== null && (openIntent.counts ?? '') === counts ? 1 : 0),

@@ -331,7 +331,7 @@ export class BestframeClient implements Bestframe {
    * `receipt` says whether the file was rewritten since an erasure.
    */
   rewriteAof(): Promise<RewriteAnswer> {
-    return this.#ask((deployment) => askForRewrite(deployment));
+    return this.#ask(askForRewrite);
   }
 
   /** Sets a legal hold: no part of the verification is erased, on demand or by age, until the hold is lifted. */
@@ -374,7 +374,7 @@ export class BestframeClient implements Bestframe {
 
   /** The verify workers that run, and the faults of their machines. */
   workers(): Promise<WorkerView[]> {
-    return this.#ask((deployment) => readWorkers(deployment));
+    return this.#ask(readWorkers);
   }
 
   /**
@@ -382,7 +382,7 @@ export class BestframeClient implements Bestframe {
    * trouble.
    */
   breakers(): Promise<BreakerView[]> {
-    return this.#ask((deployment) => readBreakers(deployment));
+    return this.#ask(readBreakers);
   }
 
   /**

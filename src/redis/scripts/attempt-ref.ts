@@ -3,6 +3,7 @@ import { type ActionName, type GatedAction, OPINION_CALL, type PaidCall } from '
 import type { Region } from '../../domain/verification/regions.ts';
 import type { Deployment } from '../deployment.ts';
 import type { GateKeys } from '../names.ts';
+import type { CallCounts } from '../record.ts';
 
 /** Proves that an attempt owns its job. */
 export interface Fence {
@@ -39,8 +40,7 @@ export function opinionOf(attempt: AttemptRef): AttemptRef {
   return { ...attempt, call: OPINION_CALL };
 }
 
-/** The prefix of the fields in which the journal counts a call. See includes/counts.lua. */
-export function countsOf(call: PaidCall): '' | 'o:' {
+export function countsOf(call: PaidCall): CallCounts {
   return call === OPINION_CALL ? 'o:' : '';
 }
 
