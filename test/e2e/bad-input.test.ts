@@ -32,7 +32,9 @@ afterAll(async () => {
 
 /** Returns all keys except those of the sweeper and of retention, which may change at any time. */
 async function stableKeys(): Promise<string[]> {
-  return (await redis.keys('*')).filter((key) => !/:(sweeper|feeder|retention|namespace|aof|probe)$/.test(key)).sort();
+  return (await redis.keys('*'))
+    .filter((key) => !/:(sweeper|feeder|retention|namespace|aof|probe|meta|stalled-check)$/.test(key))
+    .sort();
 }
 
 interface Refusal {
