@@ -49,6 +49,9 @@ export class EraseWorker {
         ...bullmqOptions(options.deployment),
         concurrency: ERASE_SLOTS,
         autorun: false,
+        // If this worker is killed, another worker repeats its deletions within 20 s. BullMQ's own times allow 90 s.
+        lockDuration: 10_000,
+        stalledInterval: 5_000,
         maxStalledCount: 1_000,
         runRetryDelay: 1_000,
         settings: {

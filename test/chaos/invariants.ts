@@ -106,7 +106,7 @@ const judges: Readonly<Record<Invariant, Judge>> = {
       if (view === undefined || view === null) return [`${id} was acknowledged, but Redis does not know it`];
       return isTerminal(view.state) || view.state === 'held' ? [] : [`${id} never ended: its state is ${view.state}`];
     });
-    for (const [id, ends] of endsById(executed, prefix)) {
+    for (const [id, ends] of endsById(certain(executed), prefix)) {
       if (ends.length > 1 && !lossy) broken.push(`${id} ended ${ends.length} times: ${ends.join(', ')}`);
     }
     return broken;
@@ -141,7 +141,7 @@ const judges: Readonly<Record<Invariant, Judge>> = {
     const decisions = new Map<string, string>();
     const ended = new Set<string>();
     const broken: string[] = [];
-    for (const { writes } of executed) {
+    for (const { writes } of certain(executed)) {
       for (const { id, fields } of journalWrites(writes, prefix)) {
         const { decision, state } = fields;
         if (ended.has(id) && (state !== undefined || decision !== undefined)) {
@@ -168,11 +168,12 @@ const judges: Readonly<Record<Invariant, Judge>> = {
     const holder = new Map<string, number>();
     const broken: string[] = [];
     const job = new RegExp(`^${escapeRegExp(prefix)}:verify-[\\w-]+:(v\\w+)$`);
-    for (const { script, args, keys, writes } of executed) {
+    for (const { script, args, keys, writes, mayBeLost = false } of executed) {
       for (const { command, key, args: values } of writes) {
         const id = job.exec(key)?.[1];
         if (id === undefined) continue;
-        if (command === 'hincrby' && values[0] === 'ats') holder.set(id, (holder.get(id) ?? 0) + Number(values[1]));
+        if (command === 'hincrby' && values[0] === 'ats' && !mayBeLost)
+          holder.set(id, (holder.get(id) ?? 0) + Number(values[1]));
         if (command === 'del' || command === 'unlink' || command === 'hmset') holder.set(id, 0);
         if (command === 'hdel' && values.includes('ats')) holder.set(id, 0);
       }
@@ -268,7 +269,9 @@ const judges: Readonly<Record<Invariant, Judge>> = {
     for (const [key, ids] of byKey) if (ids.size > 1) broken.push(`${key} has ${ids.size} verifications`);
     const claims = countBy(
       // The script name is not checked, because a script that was sent as text may have no name.
-      executed.flatMap(({ writes }) => journalWrites(writes, prefix)).filter(({ fields }) => fields.fp !== undefined),
+      certain(executed)
+        .flatMap(({ writes }) => journalWrites(writes, prefix))
+        .filter(({ fields }) => fields.fp !== undefined),
       ({ id }) => id,
     );
     for (const [id, count] of claims) if (count > 1) broken.push(`${id} was claimed as new ${count} times`);
@@ -288,7 +291,7 @@ const judges: Readonly<Record<Invariant, Judge>> = {
   /** If a job kills its worker each time, the job is given up after a bounded number of starts. */
   I11: ({ executed, prefix, limits }) => {
     const starts = countBy(
-      executed
+      certain(executed)
         .flatMap(({ script, writes }) => (script === 'begin-attempt' ? journalWrites(writes, prefix) : []))
         .filter(({ fields }) => fields.begun !== undefined),
       ({ id }) => id,
@@ -488,6 +491,11 @@ function journalWrites(writes: ExecutedCommand['writes'], prefix: string): Journ
     for (let i = 0; i + 1 < args.length; i += 2) fields[args[i] ?? ''] = args[i + 1] ?? '';
     return [{ id: key.slice(begins.length), fields }];
   });
+}
+
+/** What Redis did for certain: a kill undid none of it. */
+function certain(executed: readonly ExecutedCommand[]): readonly ExecutedCommand[] {
+  return executed.filter(({ mayBeLost }) => mayBeLost !== true);
 }
 
 function endsById(executed: readonly ExecutedCommand[], prefix: string): Map<string, string[]> {

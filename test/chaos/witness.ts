@@ -25,7 +25,15 @@ export interface ExecutedCommand {
   readonly keys: readonly string[];
   readonly args: readonly string[];
   readonly writes: Write[];
+  /** Redis was killed at that moment, so the command may be lost, although MONITOR reported it. */
+  mayBeLost?: true;
 }
+
+/**
+ * Redis writes to its AOF after a round of its event loop. If a monitor's socket was full in the round before, the monitor gets its
+ * lines earlier. A kill in between loses commands that were reported but not answered: those of the last round, within this time.
+ */
+const LAST_ROUND_MS = 100;
 
 const READS =
   /^(get|mget|hget|hmget|hgetall|hexists|exists|time|z(score|card|range|rangebyscore)|l(len|range)|type|pttl|ttl)$/i;
@@ -72,7 +80,9 @@ export class Witness {
     const gap = this.gaps.at(-1);
     if (gap?.to === null) gap.to = Date.now();
     void monitor.closed.then(() => {
-      if (this.#monitor === monitor) this.gaps.push({ from: Date.now(), to: null });
+      if (this.#monitor !== monitor) return;
+      this.gaps.push({ from: Date.now(), to: null });
+      this.#markLastRound();
     });
   }
 
@@ -80,6 +90,14 @@ export class Witness {
     const monitor = this.#monitor;
     this.#monitor = null;
     monitor?.close();
+  }
+
+  #markLastRound(): void {
+    const lastAt = this.executed.at(-1)?.at ?? 0;
+    for (const command of this.executed.toReversed()) {
+      if (command.at < lastAt - LAST_ROUND_MS) break;
+      command.mayBeLost = true;
+    }
   }
 
   #record({ at, args, source }: MonitoredCommand): void {

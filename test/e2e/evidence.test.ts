@@ -66,7 +66,7 @@ it('if the worker is killed while it copies, another one finishes: each object i
 
   await openErase();
   for (const id of ids) {
-    await expect.poll(async () => (await rig.client.get(id))?.evidence?.state, { timeout: 90_000 }).toBe('copied');
+    await expect.poll(async () => (await rig.client.get(id))?.evidence?.state, { timeout: 45_000 }).toBe('copied');
   }
   await expect.poll(() => objects(OWN), { timeout: 20_000 }).toEqual([]);
   expect(await objects(LOCKED)).toHaveLength(4 * MANY);

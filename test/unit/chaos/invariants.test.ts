@@ -326,6 +326,20 @@ describe.each(Object.entries(BAD))('%s', (invariant, cases) => {
   });
 });
 
+it('does not count what a kill of Redis may have undone', () => {
+  const undone = [
+    { ...executed(5, null, [], [ats]), mayBeLost: true as const },
+    { ...executed(6, 'settle', ['t', '1'], [hset('endedAt', '6', 'state', 'completed')]), mayBeLost: true as const },
+  ];
+  const run = (between: ExecutedCommand[]) => ({
+    ...GOOD,
+    executed: [...EXECUTED.slice(0, 5), ...between, ...EXECUTED.slice(5)],
+  });
+  expect(judge(run(undone))).toEqual([]);
+  const kept = undone.map(({ mayBeLost: _, ...command }) => command);
+  expect([...new Set(judge(run(kept)).map(({ invariant }) => invariant))]).toEqual(['I1', 'I3', 'I4']);
+});
+
 it('expects no progress while Redis is unavailable', () => {
   const still = { executed: [...EXECUTED.slice(0, 6), executed(60_000, 'settle', ['t', '1'], [hset('endedAt', '7')])] };
   const windows = [{ from: 1_000, to: 58_000, why: 'redis' as const }];
