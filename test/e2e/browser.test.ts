@@ -334,6 +334,8 @@ it('every page is whole in Chinese, on a phone, in the dark, and by keyboard', a
       "[...document.querySelectorAll('main h1, main h2, main h3, main th[scope=col], main label, main button, main dt')].map((each) => each.firstChild?.textContent?.trim() ?? '').filter((text) => /^[A-Z][a-z]+/.test(text))",
     );
     expect([path, latin.filter((text) => !/^Webhook|^FaceID|^RequestId|^Redis/.test(text))]).toEqual([path, []]);
+    const current = await page.locator('.pages [aria-current]').boundingBox();
+    expect([path, current !== null && current.x >= 0 && current.x + current.width <= 360]).toEqual([path, true]);
   }
   await context.close();
 });

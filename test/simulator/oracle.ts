@@ -46,12 +46,7 @@ function evidenceOf({ config, vendor, frames, time }: World, sent: Sent, faults:
     views,
     ledger,
     calls: vendor.calls,
-    objects: [...vendor.objects.values()].map(({ bucket, key, md5, bytes }) => ({
-      bucket,
-      key,
-      md5,
-      sizeBytes: bytes.length,
-    })),
+    objects: [...vendor.objects.values()],
     frames: new Map([...frames].map(([path, { frame }]) => [path, frame])),
     forged: new Set(),
     // A retry begins a second life: what was written before it is judged by the views alone.

@@ -14,7 +14,12 @@ export const SCRIPT = `
     const same = document.cookie.includes('bestframe-zone=' + encodeURIComponent(zone));
     if (same && !document.querySelector('form.act') && !document.querySelector('[data-dirty]')) update();
   }
-  document.querySelector('.pages [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+  // scrollIntoView would also let the Tab key start at this link, behind the one that skips to the content.
+  const current = document.querySelector('.pages [aria-current]');
+  if (current) {
+    const [link, strip] = [current, current.closest('.pages')].map((each) => each.getBoundingClientRect());
+    current.closest('.pages').scrollLeft += link.left - strip.left - (strip.width - link.width) / 2;
+  }
   document.addEventListener('input', (event) => event.target.form?.setAttribute('data-dirty', ''));
   document.addEventListener('click', async (event) => {
     const button = event.target.closest('button[data-copy]');
