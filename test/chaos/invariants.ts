@@ -245,8 +245,12 @@ const judges: Readonly<Record<Invariant, Judge>> = {
       if (bucket.startsWith('faceid-result')) continue;
       if (sources.get(md5) !== sizeBytes) broken.push(`${bucket}/${key} has bytes that match no source`);
     }
+    const puts = groupById(
+      calls.filter(({ action, code }) => action === 'PutObject' && code === 'OK'),
+      (call) => call.objects?.[0] ?? '',
+    );
     for (const { id, liveData, image } of accepted) {
-      for (const put of putsOf(calls, id)) {
+      for (const put of puts.get(id) ?? []) {
         const sent = put.objects?.[0]?.endsWith('/image') === true ? image : liveData;
         if (put.bytes !== sent.bytes)
           broken.push(`${put.objects?.[0]} has ${put.bytes} bytes, but its source has ${sent.bytes}`);
@@ -347,8 +351,9 @@ const judges: Readonly<Record<Invariant, Judge>> = {
         if (name !== undefined && id !== undefined) jobs.set(id, (jobs.get(id) ?? new Set()).add(name));
       }
     }
+    const objectsOf = groupById(objects, ({ key }) => key);
     const afterErasure = [...erased].flatMap((id) => {
-      const remaining = objects.filter(({ key }) => key.includes(`/${id}/`)).map(({ key }) => key);
+      const remaining = (objectsOf.get(id) ?? []).map(({ key }) => key);
       const kept = [...frames.keys()].filter((path) => path.includes(id));
       return remaining.length + kept.length === 0
         ? []
@@ -364,7 +369,7 @@ const judges: Readonly<Record<Invariant, Judge>> = {
     const afterEnds = idsOf(accepted).flatMap((id) => {
       const view = views.get(id) ?? null;
       if (excused.has(id) || view === null || !isTerminal(view.state) || view.upload !== 'own-bucket') return [];
-      const remaining = objects.filter(({ key }) => key.includes(`/${id}/`));
+      const remaining = objectsOf.get(id) ?? [];
       if (remaining.length > 0) return [`${remaining.length} objects of ${id} remain in the bucket`];
       const names = jobs.get(id)?.size ?? 0;
       return names > 1 && !lossy ? [`${id} was queued for erasure under ${names} ids`] : [];
@@ -471,11 +476,17 @@ export function billedCalls({
   });
 }
 
-function putsOf(calls: readonly CallEntry[], id: string): CallEntry[] {
-  return calls.filter(
-    ({ action, code, objects }) =>
-      action === 'PutObject' && code === 'OK' && objects?.[0]?.includes(`/${id}/`) === true,
-  );
+/** Groups what has the id of a verification in its path. */
+function groupById<T>(items: readonly T[], pathOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const id = /\/(v[0-9a-z]{25})\//.exec(`/${pathOf(item)}`)?.[1];
+    if (id === undefined) continue;
+    const group = groups.get(id);
+    if (group === undefined) groups.set(id, [item]);
+    else group.push(item);
+  }
+  return groups;
 }
 
 interface JournalWrite {
