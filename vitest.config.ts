@@ -1,7 +1,7 @@
 /**
  * unit: no clock, no network, no Redis; the files share the modules that they import, which halves their cost. contract: both
- * sides of a boundary against one suite. integration: with Redis. e2e: whole worlds of processes. alone: those of them that
- * measure.
+ * sides of a boundary against one suite. integration: with Redis. e2e: whole worlds of processes. long: worlds that take long, only in
+ * `npm run test:long`. alone: those of them that measure.
  */
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
@@ -14,7 +14,8 @@ const WORKERS = Math.min(8, 2 * availableParallelism());
 /** How many worlds of one file run at once. */
 const WORLDS = 2;
 
-const ALONE = ['rate', 'memory', 'bench'].map((name) => `test/e2e/${name}.test.ts`);
+const ALONE = ['rate', 'memory', 'bench'].map((name) => `test/long/${name}.test.ts`);
+const isLong = process.env.BESTFRAME_TEST_LONG === '1';
 
 /** Files that take longest. They start first, so that none of them runs on when all others have ended. */
 const LONGEST = [
@@ -22,7 +23,6 @@ const LONGEST = [
   'integration/breakers',
   'e2e/chaos',
   'e2e/cli',
-  'e2e/alerts',
   'e2e/worlds',
   'e2e/privacy',
   'e2e/health',
@@ -58,6 +58,13 @@ function project(name: string, timeout: number, options: object) {
   };
 }
 
+function longProjects() {
+  return [
+    project('long', 3 * MINUTE, { isolate: false, globalSetup, exclude: ALONE, sequence: { groupOrder: 2 } }),
+    project('alone', 3 * MINUTE, { globalSetup, include: ALONE, maxWorkers: 1, sequence: { groupOrder: 3 } }),
+  ];
+}
+
 const globalSetup = 'test/support/global-setup.ts';
 const isShuffled = process.argv.some((argument) => argument.startsWith('--sequence.shuffle'));
 
@@ -71,16 +78,10 @@ export default defineConfig({
       project('e2e', 3 * MINUTE, {
         isolate: false,
         globalSetup,
-        exclude: ALONE,
         maxConcurrency: WORLDS,
         sequence: { groupOrder: 1 },
       }),
-      project('alone', 3 * MINUTE, {
-        globalSetup,
-        include: ALONE,
-        maxWorkers: 1,
-        sequence: { groupOrder: 2 },
-      }),
+      ...(isLong ? longProjects() : []),
     ],
   },
 });

@@ -1,6 +1,6 @@
 /**
- * Runs all tests, or the tests that the arguments select (vitest gets the arguments). `--long` runs the long forms of the tests
- * that have one, and no other tests. Prints the slowest files. The last line on
+ * Runs all tests, or the tests that the arguments select (vitest gets the arguments). `--long` runs the tests of test/long and the long
+ * forms of the tests that have one, and no other tests. Prints the slowest files. The last line on
  * stdout is `N passed, N failed`. A test file that does not load counts as one failure, and so does an error outside the tests. A
  * run without any test fails.
  */
@@ -20,10 +20,11 @@ const dir = mkdtempSync(join('.bestframe', 'report-'));
 const report = join(dir, 'report.json');
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
 const vitest = join(root, 'node_modules', '.bin', 'vitest');
-const isLong = process.argv.includes('--long');
+// A file of test/long that is named runs without the option, too.
+const isLong = process.argv.some((each) => each === '--long' || /(^|\/)long\//.test(each));
 if (isLong) process.env.BESTFRAME_TEST_LONG = '1';
 const selection = process.argv.slice(2).filter((each) => each !== '--long');
-if (isLong && selection.length === 0) selection.push(...filesWithLongForm());
+if (isLong && selection.length === 0) selection.push('test/long/', ...filesWithLongForm());
 const code = await runChild(vitest, ['run', ...reporters, ...selection]);
 const results = readReport();
 const { passed, failed } = countResults(results, code);

@@ -41,7 +41,7 @@ beforeAll(async () => {
   trace = await ScriptTrace.start(provided.url);
   rig = await createRig({
     env: { BESTFRAME_REDIS_URL: provided.url, BESTFRAME_SLOTS: '30', BESTFRAME_REUSED_LIVE_DATA: 'warn' },
-    emulator: { qps: {} }, // test/e2e/rate.test.ts covers the limit
+    emulator: { qps: {} }, // test/long/rate.test.ts covers the limit
   });
 });
 afterAll(async () => {

@@ -10,13 +10,12 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { CallEntry } from '../../src/emulator/control.ts';
 import { LUA } from '../../src/redis/scripts/lua.ts';
-import { inForm } from '../support/forms.ts';
 import { type ScriptRun, ScriptTrace, verificationOf } from '../support/script-trace.ts';
 import { createWorld, type TestWorld } from '../support/world.ts';
 
 const DETECT = 'DetectReflectLivenessAndCompare';
 const QPS = 20;
-const MANY = inForm({ short: 160, long: 600 });
+const MANY = 600;
 const SECOND_MS = 1_000;
 /**
  * Slots of one lane are 1,080 ms apart. If the delays of two calls of a lane differ by less than this, the calls arrive at least

@@ -7,16 +7,13 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { inForm } from '../support/forms.ts';
 import { HOME } from '../support/rig.ts';
 import { ROOT } from '../support/world.ts';
 
-const ALL = [
+const FIGURES = [
   ...['answer', 'answer-far', 'answer-slow', 'enqueue', 'slots', 'http', 'rate', 'start', 'capacity'],
   ...['fleet', 'site'],
 ];
-/** The short form measures figures of two kinds: one with samples of a second, and one without. */
-const FIGURES = inForm({ short: ['answer', 'start'], long: ALL });
 
 interface Report {
   readonly failed: readonly string[];
