@@ -6,7 +6,7 @@
  */
 import { type Failure, localFailure } from '../domain/errors/failure.ts';
 import { CODES, failureCode } from '../domain/errors/index.ts';
-import { type BreakerTuning, dependencyKind } from '../domain/operations/breakers.ts';
+import { type BreakerTuning, dependencyKind, mayBeOwnTrouble } from '../domain/operations/breakers.ts';
 import type { Region } from '../domain/verification/regions.ts';
 import type { Deployment } from '../redis/deployment.ts';
 import { askBreakers, type Passed } from '../redis/scripts/ask-breakers.ts';
@@ -84,7 +84,7 @@ export class Breakers {
     const answer = await reportTrouble(deployment, this.#options, trouble, tuning);
     this.#probing.delete(dependency);
     if (answer.verdict === 'opened' || answer.verdict === 'probed') log.breaker(answer.verdict, dependency, code);
-    return answer;
+    return answer.verdict === 'counts' && !mayBeOwnTrouble(failure) ? { ...answer, verdict: 'shared' } : answer;
   }
 
   /** Call at the end of the attempt. Gives up the probes that the attempt did not make, so that other attempts may make them. */

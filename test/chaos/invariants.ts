@@ -569,7 +569,9 @@ function standstills(evidence: Evidence): string[] {
     const lost = away.reduce((sum, { from, to }) => sum + Math.min(to ?? at, at) - Math.max(from, last), 0);
     const still = at - last - lost;
     if (waiting.size > 0 && still > limits.standstillMs)
-      broken.push(`no progress for ${Math.round(still / 1_000)} s with ${waiting.size} verifications waiting`);
+      broken.push(
+        `no progress for ${Math.round(still / 1_000)} s until ${new Date(at).toISOString()} with ${waiting.size} verifications waiting: ${[...waiting].slice(0, 3).join(', ')}`,
+      );
   };
   for (const { at, script, writes } of executed) {
     const moved = journalWrites(writes, prefix).filter(({ id }) => known.has(id));

@@ -145,3 +145,11 @@ const SHARED: ReadonlySet<string> = new Set([
 export function isSharedTrouble({ dependency, code, httpStatus = 0 }: Failure): boolean {
   return dependency !== undefined && (SHARED.has(code) || httpStatus >= 500);
 }
+
+/**
+ * Whether the verification itself may be the cause of shared trouble, as a picture that breaks the vendor's engine is. It is not if its
+ * request never reached a service of Tencent. Whether a caller's host can be reached depends on the caller.
+ */
+export function mayBeOwnTrouble({ dependency = '', sent }: Failure): boolean {
+  return sent !== 'no' || dependency.startsWith('source:');
+}
