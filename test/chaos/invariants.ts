@@ -561,6 +561,7 @@ function standstills(evidence: Evidence): string[] {
   const { executed, prefix, accepted, excused, limits, windows, gaps, kills, settledAt } = evidence;
   const noWorker = kills.map(({ at, freeAt }) => ({ from: at, to: freeAt }));
   const waiting = new Set<string>();
+  const ended = new Set<string>();
   const known = new Set(idsOf(accepted).filter((id) => !excused.has(id)));
   let last = 0;
   const broken: string[] = [];
@@ -575,11 +576,16 @@ function standstills(evidence: Evidence): string[] {
   };
   for (const { at, script, writes } of executed) {
     const moved = journalWrites(writes, prefix).filter(({ id }) => known.has(id));
+    for (const { id, fields } of moved) {
+      if (fields.endedAt !== undefined) ended.add(id);
+      else if (fields.state !== undefined) ended.delete(id); // it is retried
+    }
     if (script === null || !MOVES.has(script) || writes.length === 0) continue;
     check(at);
     last = at;
-    for (const { id, fields } of moved) {
-      if (fields.endedAt !== undefined || script === 'hold-for-review') waiting.delete(id);
+    for (const { id } of moved) {
+      // The vendor's late answer to an earlier attempt may be recorded after the end.
+      if (ended.has(id) || script === 'hold-for-review') waiting.delete(id);
       else waiting.add(id);
     }
   }

@@ -346,6 +346,11 @@ it('expects no progress while Redis is unavailable', () => {
   expect(judge({ ...GOOD, ...still, windows })).toEqual([]);
 });
 
+it('does not wait for a verification that has ended, when a late answer is recorded', () => {
+  const late = executed(9, 'record-outcome', [ID], [hset('paid', '2')]);
+  expect(judge({ ...GOOD, executed: [...EXECUTED, late], settledAt: 600_000 })).toEqual([]);
+});
+
 it('relaxes the invariants for a Redis that lost acknowledged writes', () => {
   const twice = { calls: [...GOOD.calls, { ...detect, at: 1_600 }], lossy: true };
   expect(judge({ ...GOOD, ...twice })).toEqual([]);
