@@ -7,7 +7,8 @@
  *    when the connector is created.
  * 2. A guarded connection goes only to an address that was checked.
  * 3. In live mode, a peer whose certificate comes from the emulator's CA is refused.
- * 4. A connection that is still being opened is destroyed when its time is up, its signal fires or `close` is called.
+ * 4. A host that a caller names is sent no TLS session: it could recognise this deployment by it.
+ * 5. A connection that is still being opened is destroyed when its time is up, its signal fires or `close` is called.
  */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -18,6 +19,7 @@ import { CODES } from '../../domain/errors/index.ts';
 import { abortFailure } from './abort-failure.ts';
 import { type Address, lookupAddresses, lookupPublicAddresses, ProxiedHostGuard } from './address-guard.ts';
 import { matchesHostList } from './host-list.ts';
+import { TlsSessions } from './tls-sessions.ts';
 import { TrustedRoots } from './trusted-roots.ts';
 
 export interface ConnectorOptions {
@@ -88,6 +90,7 @@ class Opening {
 interface Route {
   readonly options: ConnectorOptions;
   readonly roots: TrustedRoots;
+  readonly sessions: TlsSessions;
   readonly proxy: URL | null;
   readonly guard: ProxiedHostGuard;
 }
@@ -96,6 +99,7 @@ export function createConnector(options: ConnectorOptions): Connector {
   const route: Route = {
     options,
     roots: new TrustedRoots(options.caFile),
+    sessions: new TlsSessions(),
     proxy: options.proxy === undefined ? null : parseProxy(options.proxy),
     guard: new ProxiedHostGuard(),
   };
@@ -133,16 +137,25 @@ export function createConnector(options: ConnectorOptions): Connector {
 }
 
 async function openConnection(target: Target, opening: Opening, route: Route): Promise<TLSSocket> {
-  const { options, roots } = route;
+  const { options, roots, sessions } = route;
   const socket = await openSocket(target, opening, route);
   opening.step = 'tls';
-  const secured = await secure(socket, target, roots.context, opening);
+  const { context } = roots;
+  const known = target.guarded ? null : sessions.of(context, target.host, target.port);
+  let secured: TLSSocket;
+  try {
+    secured = await secure(socket, target, { context, session: known?.session }, opening);
+  } catch (error) {
+    known?.forget();
+    throw error;
+  }
   if (options.mode === 'live' && isEmulator(secured)) {
     throw refused(
       CODES.EMULATOR_IN_LIVE_MODE,
       'the peer is the emulator, but the mode is live: remove its proxy and CA settings',
     );
   }
+  known?.keepFrom(secured);
   return secured;
 }
 
@@ -236,7 +249,12 @@ function proxyCredentials(proxy: URL): Record<string, string> {
   return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
-function secure(socket: Socket, target: Target, context: SecureContext, opening: Opening): Promise<TLSSocket> {
+function secure(
+  socket: Socket,
+  target: Target,
+  { context, session }: { readonly context: SecureContext; readonly session: Buffer | undefined },
+  opening: Opening,
+): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const secured = tlsConnect({
       socket,
@@ -244,6 +262,7 @@ function secure(socket: Socket, target: Target, context: SecureContext, opening:
       servername: isIP(target.host) === 0 ? target.host : '',
       secureContext: context,
       ALPNProtocols: ['http/1.1'],
+      ...(session === undefined ? {} : { session }),
     });
     opening.own(secured);
     secured.once('error', reject);

@@ -5,8 +5,8 @@
  * What must hold:
  * 1. Only a regular file inside a root is opened. Symbolic links below the root are not followed (`open-beneath.ts`); links in the
  *    path of the root itself are the operator's.
- * 2. The file is hashed and then streamed through the same descriptor. If another file is renamed over the path later, this
- *    changes nothing.
+ * 2. What is streamed is what was hashed: a small file is read once and kept in memory; a large one is hashed and then streamed
+ *    through the same descriptor. If another file is renamed over the path later, this changes nothing.
  * 3. No message contains a path, and for a path outside the roots, neither the message nor the class depends on whether it exists.
  */
 import type { BigIntStats } from 'node:fs';
@@ -19,7 +19,10 @@ import { abortFailure } from '../http/abort-failure.ts';
 import { ContentCheck, checkContent, checkSize, type Expectation, HEAD_BYTES } from './content-checks.ts';
 import { type Digest, Hasher, sourceChanged, verifyUnchanged } from './hashing.ts';
 import { type OpenedFile, openBeneath, openFolder, SymbolicLinkError } from './open-beneath.ts';
-import { readAll } from './read-file.ts';
+import { readAll, readRange } from './read-file.ts';
+
+/** A file of at most this size is kept in memory until it is sent: with 50 slots, up to 25 MiB. */
+const KEPT_BYTES = 256 * 1024;
 
 interface FileSourceInput {
   readonly path: string;
@@ -69,9 +72,12 @@ export async function openFileSource(
   const { file, stats } = await openInsideRoots(path, options);
   try {
     checkSize(Number(stats.size), options);
-    const { digest, check } = await hashFile(file, stats, options, signal);
+    const kept: Uint8Array[] | null = stats.size <= KEPT_BYTES ? [] : null;
+    const { digest, check } = await hashFile(file, stats, options, { signal, kept });
     check.conclude(digest, md5);
-    return sourceFromFile(file, digest);
+    if (kept === null) return sourceFromFile(file, digest);
+    await file.close();
+    return sourceFromBytes(kept, digest);
   } catch (error) {
     await file.close();
     throw explainReadError(error, options.field);
@@ -88,6 +94,16 @@ export function sourceFromFile(file: FileHandle, digest: Digest): OpenSource {
       closing ??= file.close();
       return closing;
     },
+  };
+}
+
+function sourceFromBytes(pieces: readonly Uint8Array[], digest: Digest): OpenSource {
+  return {
+    ...digest,
+    async *stream() {
+      yield* pieces;
+    },
+    close: async () => undefined,
   };
 }
 
@@ -164,18 +180,22 @@ function reasonOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unexpected';
 }
 
-/** Hashes the whole file. @throws Failure SOURCE_CHANGED if the file changes during the read. */
+/**
+ * Hashes the whole file.
+ * @param kept receives the bytes that were hashed
+ * @throws Failure SOURCE_CHANGED if the file changes during the read.
+ */
 async function hashFile(
   file: FileHandle,
   before: BigIntStats,
   expected: Expectation,
-  signal?: AbortSignal,
+  { signal, kept = null }: { signal?: AbortSignal; kept?: Uint8Array[] | null } = {},
 ): Promise<{ digest: Digest; check: ContentCheck }> {
   const hasher = new Hasher();
   const check = new ContentCheck(expected);
-  for await (const piece of check.watch(readAll(file))) {
+  for await (const piece of check.watch(readRange(file, 0, Number(before.size) - 1))) {
     hasher.add(piece);
-    if (BigInt(hasher.sizeBytes) > before.size) break;
+    kept?.push(piece);
     if (signal?.aborted === true) throw abortFailure(signal, 'no');
   }
   const after = await file.stat({ bigint: true });
