@@ -25,40 +25,7 @@ async function files(name: string, card = 'match'): Promise<{ live: string; imag
 }
 
 describe('--help', () => {
-  it.each([
-    '',
-    'demo',
-    'dev',
-    'init',
-    'start',
-    'dashboard',
-    'emulator',
-    'samples',
-    'enqueue',
-    'get',
-    'wait',
-    'list',
-    'cancel',
-    'held',
-    'retry',
-    'gate',
-    'tenants',
-    'keys',
-    'sessions',
-    'costs',
-    'metrics',
-    'support',
-    'doctor',
-    'bucket',
-    'errors',
-    'acknowledge',
-    'erase',
-    'legal-hold',
-    'export',
-    'reconcile',
-    'webhooks',
-    'sequence',
-  ])('prints the usage of %s', async (command) => {
+  it.each(['', 'get'])('prints the usage of %s', async (command) => {
     const { code, stdout } = await cli(command === '' ? ['--help'] : [command, '--help']);
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: bestframe${command === '' ? '' : ` ${command}`}`);
