@@ -61,9 +61,11 @@ describe.each(ACTIONS)('a session of %s', (action) => {
     const { id, token, url, serverParamInfo } = await start(action, { media: ['bestFrame', 'liveVideo'] });
     expect(url === null).toBe(action !== 'ApplyWebVerificationBizTokenIntl');
     expect(serverParamInfo === null).toBe(action !== 'ApplySdkVerificationToken');
+    // The token is handed out before the run that got it has ended.
+    await expect.poll(() => rig.client.get(id)).toMatchObject({ state: 'delayed', stage: 'await' });
     const waiting = await rig.client.get(id);
+    expect(waiting).toMatchObject({ next: 'wait', decision: null, reason: null });
     expect(JSON.stringify(waiting)).not.toContain(serverParamInfo ?? token);
-    expect(waiting).toMatchObject({ state: 'delayed', stage: 'await', next: 'wait', decision: null, reason: null });
     expect(JSON.stringify(waiting)).not.toContain(token);
     await rig.control.play({ token, step: 'finish' });
     const view = await finish(id);
