@@ -58,14 +58,16 @@ function project(name: string, timeout: number, options: object) {
   };
 }
 
-function longProjects() {
-  return [
-    project('long', 3 * MINUTE, { isolate: false, globalSetup, exclude: ALONE, sequence: { groupOrder: 2 } }),
-    project('alone', 3 * MINUTE, { globalSetup, include: ALONE, maxWorkers: 1, sequence: { groupOrder: 3 } }),
-  ];
-}
-
 const globalSetup = 'test/support/global-setup.ts';
+/** Whole worlds of processes. */
+const worlds = { isolate: false, globalSetup, maxConcurrency: WORLDS };
+const long = project('long', 3 * MINUTE, { ...worlds, exclude: ALONE, sequence: { groupOrder: 2 } });
+const alone = project('alone', 3 * MINUTE, {
+  globalSetup,
+  include: ALONE,
+  maxWorkers: 1,
+  sequence: { groupOrder: 3 },
+});
 const isShuffled = process.argv.some((argument) => argument.startsWith('--sequence.shuffle'));
 
 export default defineConfig({
@@ -75,13 +77,8 @@ export default defineConfig({
       project('unit', MINUTE, { isolate: false }),
       project('contract', MINUTE, { globalSetup, isolate: false }),
       project('integration', MINUTE, { globalSetup, isolate: false }),
-      project('e2e', 3 * MINUTE, {
-        isolate: false,
-        globalSetup,
-        maxConcurrency: WORLDS,
-        sequence: { groupOrder: 1 },
-      }),
-      ...(isLong ? longProjects() : []),
+      project('e2e', 3 * MINUTE, { ...worlds, sequence: { groupOrder: 1 } }),
+      ...(isLong ? [long, alone] : []),
     ],
   },
 });

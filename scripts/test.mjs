@@ -21,7 +21,7 @@ const report = join(dir, 'report.json');
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
 const vitest = join(root, 'node_modules', '.bin', 'vitest');
 // A file of test/long that is named runs without the option, too.
-const isLong = process.argv.some((each) => each === '--long' || /(^|\/)long\//.test(each));
+const isLong = process.argv.slice(2).some((each) => each === '--long' || /(^|\/)long\//.test(each));
 if (isLong) process.env.BESTFRAME_TEST_LONG = '1';
 const selection = process.argv.slice(2).filter((each) => each !== '--long');
 if (isLong && selection.length === 0) selection.push('test/long/', ...filesWithLongForm());
