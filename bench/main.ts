@@ -16,6 +16,7 @@ import { capacity } from './figures/capacity.ts';
 import { enqueue } from './figures/enqueue.ts';
 import { fleet } from './figures/fleet.ts';
 import { httpApi } from './figures/http-api.ts';
+import { machinery } from './figures/machinery.ts';
 import { rate } from './figures/rate.ts';
 import { site } from './figures/site.ts';
 import { slots } from './figures/slots.ts';
@@ -23,7 +24,7 @@ import { start } from './figures/start.ts';
 import { QUIET, shareOfCore } from './quiet.ts';
 import { type ReportedFigure, tableOf } from './report.ts';
 
-const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, start, capacity, fleet, site];
+const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, start, capacity, fleet, site, machinery];
 
 const USAGE = `npm run bench -- [options]
 

@@ -7,6 +7,8 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
+type ProgramName = 'direct-sdk' | 'bare-queue' | 'durable-queue' | 'noop-worker' | 'bare-worker';
+
 export interface Program<Ready, Request, Answer> {
   readonly pid: number;
   /** The message that the program sent when it was ready. */
@@ -17,7 +19,7 @@ export interface Program<Ready, Request, Answer> {
 
 /** @throws Error if the program ends before it is ready */
 export async function startProgram<Ready, Request = never, Answer = never>(
-  name: 'direct-sdk' | 'bare-queue' | 'durable-queue',
+  name: ProgramName,
   env: Readonly<Record<string, string>>,
 ): Promise<Program<Ready, Request, Answer>> {
   const child = fork(fileURLToPath(new URL(`./${name}.js`, import.meta.url)), {
