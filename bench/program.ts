@@ -7,7 +7,14 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-type ProgramName = 'direct-sdk' | 'bare-queue' | 'durable-queue' | 'noop-worker' | 'bare-worker';
+type ProgramName =
+  | 'bare-loop'
+  | 'bare-queue'
+  | 'bare-worker'
+  | 'direct-sdk'
+  | 'durable-queue'
+  | 'naive'
+  | 'noop-worker';
 
 export interface Program<Ready, Request, Answer> {
   readonly pid: number;
