@@ -12,6 +12,7 @@ import { chartOf } from './chart.ts';
 import { type Build, loadBuild } from './environment.ts';
 import { type Figure, spreadOf } from './figure.ts';
 import { answers } from './figures/answer.ts';
+import { bytes } from './figures/bytes.ts';
 import { capacity } from './figures/capacity.ts';
 import { depth } from './figures/depth.ts';
 import { enqueue } from './figures/enqueue.ts';
@@ -40,6 +41,7 @@ const FIGURES: readonly Figure[] = [
   machinery,
   loop,
   naive,
+  bytes,
   depth,
 ];
 

@@ -14,7 +14,8 @@ type ProgramName =
   | 'direct-sdk'
   | 'durable-queue'
   | 'naive'
-  | 'noop-worker';
+  | 'noop-worker'
+  | 'put';
 
 export interface Program<Ready, Request, Answer> {
   readonly pid: number;

@@ -23,7 +23,7 @@ export const depth: Figure = {
     { name: 'many queued', unit: '/s' },
     { name: 'few queued', unit: '/s' },
     { name: 'queued', unit: '' },
-    { name: 'memory of Redis in MB', unit: '' },
+    { name: 'memory of Redis', unit: 'MB' },
   ],
   seconds: { usual: 8, quick: 2 },
   measure,
@@ -74,7 +74,7 @@ async function measure(environment: BenchEnvironment, seconds: number) {
       'many queued': medianOf((round) => round.many.perSecond),
       'few queued': medianOf((round) => round.few.perSecond),
       queued: environment.queued,
-      'memory of Redis in MB': memory / 1e6,
+      'memory of Redis': memory / 1e6,
     };
   } finally {
     await worker.stop();
