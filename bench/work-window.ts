@@ -18,6 +18,8 @@ export interface Work {
   readonly nodeMs: number;
   /** CPU of Redis, per job. */
   readonly redisMs: number;
+  /** The end of the stretch, ms since 1970. */
+  readonly endedAt: number;
 }
 
 interface Mark {
@@ -58,7 +60,9 @@ export class WorkWindow {
 }
 
 async function workOf(first: Mark, last: Mark, count: number): Promise<Work> {
+  const endedAt = Date.now();
   return {
+    endedAt,
     perSecond: (1_000 * count) / (last.at - first.at),
     nodeMs: (last.nodeMs - first.nodeMs) / count,
     redisMs: ((await last.redisMs) - (await first.redisMs)) / count,
