@@ -2,18 +2,21 @@
  * Puts files into the emulator's bucket, in one of three ways, and says what it took:
  * - `bestframe`: the product's source and link adapters, as the stage upload uses them;
  * - `plain`: undici, MD5 and `readFile`;
- * - `twice`: like `plain`, but it reads and hashes each file twice, because a file could change between the MD5 and the PUT.
+ * - `checked`: like `plain`, but with the checks of the product: it reads and hashes each file twice, because a file could change between
+ *   the MD5 and the PUT, and unpacks it, because a package could be incomplete.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { ProxyAgent, request } from 'undici';
 import type { readConfig } from '../src/app/config.ts';
 import type { openEdges } from '../src/app/edges.ts';
 import { resourcesOf } from '../src/domain/verification/actions.ts';
 
 export interface PutRequest {
-  readonly way: 'bestframe' | 'plain' | 'twice';
+  readonly way: 'bestframe' | 'plain' | 'checked';
   readonly paths: readonly string[];
   /** How many are put at a time. */
   readonly concurrency: number;
@@ -31,6 +34,7 @@ const [rule] = resourcesOf('DetectReflectLivenessAndCompare').map(([, each]) => 
 const dispatcher = new ProxyAgent({ uri: proxy });
 const { signal } = new AbortController();
 const LINK_MS = 60_000;
+const unpack = promisify(gunzip);
 let count = 0;
 
 const ways = {
@@ -46,10 +50,10 @@ const ways = {
     const body = await readFile(path);
     await putPlain(link, body, createHash('md5').update(body).digest());
   },
-  async twice(path: string, link: string) {
-    const md5 = createHash('md5')
-      .update(await readFile(path))
-      .digest();
+  async checked(path: string, link: string) {
+    const before = await readFile(path);
+    const md5 = createHash('md5').update(before).digest();
+    await unpack(before);
     const body = await readFile(path);
     if (!createHash('md5').update(body).digest().equals(md5)) throw new Error('the file changed');
     await putPlain(link, body, md5);
