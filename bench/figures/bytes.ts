@@ -35,7 +35,7 @@ export const bytes: Figure = {
     { name: 'CPU per MB of the adapters', unit: 'ms' },
     { name: 'CPU per MB of the plain PUT', unit: 'ms' },
   ],
-  seconds: { usual: 5, quick: 2 },
+  seconds: { usual: 3, quick: 1 },
   measure,
 };
 

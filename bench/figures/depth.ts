@@ -25,7 +25,7 @@ export const depth: Figure = {
     { name: 'queued', unit: '' },
     { name: 'memory of Redis', unit: 'MB' },
   ],
-  seconds: { usual: 8, quick: 2 },
+  seconds: { usual: 4, quick: 2 },
   measure,
 };
 

@@ -32,7 +32,7 @@ export const loop: Figure = {
     { name: `CPU of Redis, ${name}`, unit: 'ms' as const },
     { name: `CPU of the loop, ${name}`, unit: 'ms' as const },
   ]),
-  seconds: { usual: 4, quick: 2 },
+  seconds: { usual: 2, quick: 1 },
   measure,
 };
 

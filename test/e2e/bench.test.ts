@@ -13,7 +13,7 @@ import { ROOT } from '../support/world.ts';
 
 const ALL = [
   ...['answer', 'answer-far', 'answer-slow', 'enqueue', 'slots', 'http', 'rate', 'start', 'capacity'],
-  ...['fleet', 'site'],
+  ...['fleet', 'site', 'machinery', 'loop', 'naive', 'bytes', 'depth'],
 ];
 /** The short form measures figures of two kinds: one with samples of a second, and one without. */
 const FIGURES = inForm({ short: ['answer', 'start'], long: ALL });
@@ -28,7 +28,7 @@ interface Report {
 }
 
 it('the benchmarks measure the chosen figures and write a complete report and a chart', {
-  timeout: 600_000,
+  timeout: 900_000,
 }, async () => {
   const dir = await mkdtemp(join(HOME, 'bench-test-'));
   try {
