@@ -11,7 +11,7 @@ import type { Stretch, Work } from '../work-window.ts';
 const SHALLOW = 1_000;
 const STRETCH: Stretch = { skip: 50, count: 850 };
 /** The first stretches, while code is compiled, are not counted. */
-const WARM = 1;
+const WARM = 2;
 const MIN_ROUNDS = 1;
 
 export const depth: Figure = {
