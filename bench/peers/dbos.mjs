@@ -1,4 +1,4 @@
-/** DBOS: a workflow of four steps. It is started directly, which is faster than DBOS's queues: these are polled. */
+/** DBOS: a workflow of four steps. It is started directly, and not through a queue, which DBOS polls. */
 import { load, repeat, serve } from './load.mjs';
 
 const { DBOS } = await load('@dbos-inc/dbos-sdk');
