@@ -25,6 +25,8 @@ export interface BenchEnvironment {
   readonly cacheDir: string;
   readonly redisUrl: string;
   readonly build: Build;
+  /** How many verifications the figure `depth` queues. */
+  readonly queued: number;
 }
 
 /** Records the mode, as the first worker of a deployment does. Until then, each enqueue asks Redis for the mode. */

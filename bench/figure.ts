@@ -15,7 +15,7 @@ export interface Figure {
 
 export interface Value {
   readonly name: string;
-  readonly unit: '×' | 'ms' | '/s' | '%' | '';
+  readonly unit: '×' | 'ms' | '/s' | 'MB' | '%' | '';
   readonly goal?: { readonly atMost: number } | { readonly atLeast: number };
 }
 

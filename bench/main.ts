@@ -12,10 +12,15 @@ import { chartOf } from './chart.ts';
 import { type Build, loadBuild } from './environment.ts';
 import { type Figure, spreadOf } from './figure.ts';
 import { answers } from './figures/answer.ts';
+import { bytes } from './figures/bytes.ts';
 import { capacity } from './figures/capacity.ts';
+import { depth } from './figures/depth.ts';
 import { enqueue } from './figures/enqueue.ts';
 import { fleet } from './figures/fleet.ts';
 import { httpApi } from './figures/http-api.ts';
+import { loop } from './figures/loop.ts';
+import { machinery } from './figures/machinery.ts';
+import { naive } from './figures/naive.ts';
 import { rate } from './figures/rate.ts';
 import { site } from './figures/site.ts';
 import { slots } from './figures/slots.ts';
@@ -23,14 +28,30 @@ import { start } from './figures/start.ts';
 import { QUIET, shareOfCore } from './quiet.ts';
 import { type ReportedFigure, tableOf } from './report.ts';
 
-const FIGURES: readonly Figure[] = [...answers, enqueue, slots, httpApi, rate, start, capacity, fleet, site];
+const FIGURES: readonly Figure[] = [
+  ...answers,
+  enqueue,
+  slots,
+  httpApi,
+  rate,
+  start,
+  capacity,
+  fleet,
+  site,
+  machinery,
+  loop,
+  naive,
+  bytes,
+  depth,
+];
 
 const USAGE = `npm run bench -- [options]
 
   --only FIGURE    measure only this figure; may be given several times
-  --quick          one short sample of each figure, about two minutes
+  --quick          one short sample of each figure, about three minutes
   --rounds N       number of samples of each figure. Default 3
   --seconds N      how long a sample takes. Default: as the figure needs
+  --queued N       how many verifications the figure depth queues. Default 200000, or 10000 with --quick
   --against DIST   compare with an older build: the folder dist of its checkout
   --json FILE      write the results to a file
   --chart FILE     draw the values that have a goal, as SVG
@@ -45,6 +66,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
+    queued: { type: 'string' },
     against: { type: 'string' },
     json: { type: 'string' },
     chart: { type: 'string' },
@@ -59,6 +81,7 @@ async function bench(): Promise<number> {
   const chosen = choose(values.only);
   const rounds = numberOf('rounds', values.rounds) ?? (values.quick ? 1 : 3);
   const seconds = numberOf('seconds', values.seconds);
+  const queued = numberOf('queued', values.queued, 1_000_000) ?? (values.quick ? 10_000 : 200_000);
   const builds = [await loadBuild('this', join(process.cwd(), 'dist'))];
   if (values.against !== undefined) builds.push(await loadBuild('before', values.against));
   const home = join(process.cwd(), '.bestframe');
@@ -72,6 +95,7 @@ async function bench(): Promise<number> {
     appendonly: true,
     args: ['--appendfsync', 'everysec'],
   });
+  const shared = { dir, cacheDir, redisUrl: redis.url, queued };
   const reports: ReportedFigure[] = [];
   const failed: string[] = [];
   try {
@@ -79,7 +103,7 @@ async function bench(): Promise<number> {
       const { usual, quick } = figure.seconds;
       const took = seconds ?? (values.quick ? quick : usual);
       try {
-        const report = await sample(figure, { builds, rounds, seconds: took, dir, cacheDir, redisUrl: redis.url });
+        const report = await sample(figure, { builds, rounds, seconds: took, ...shared });
         reports.push(report);
         process.stdout.write(tableOf(report, QUIET));
       } catch (error) {
@@ -107,6 +131,7 @@ interface Sampling {
   readonly dir: string;
   readonly cacheDir: string;
   readonly redisUrl: string;
+  readonly queued: number;
 }
 
 /** Takes the samples. Those of two builds alternate, and so does their order. */
@@ -142,11 +167,11 @@ function choose(names: readonly string[] | undefined): readonly Figure[] {
   });
 }
 
-function numberOf(option: string, text: string | undefined): number | undefined {
+function numberOf(option: string, text: string | undefined, most = 3_600): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (value > 0 && value <= 3_600) return value;
-  throw new Error(`--${option} ${text} is out of range: write a number above 0, up to 3600`);
+  if (value > 0 && value <= most) return value;
+  throw new Error(`--${option} ${text} is out of range: write a number above 0, up to ${most}`);
 }
 
 function log(line: string): void {

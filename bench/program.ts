@@ -5,7 +5,18 @@
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+type ProgramName =
+  | 'bare-loop'
+  | 'bare-queue'
+  | 'bare-worker'
+  | 'direct-sdk'
+  | 'durable-queue'
+  | 'naive'
+  | 'noop-worker'
+  | 'put';
 
 export interface Program<Ready, Request, Answer> {
   readonly pid: number;
@@ -16,17 +27,27 @@ export interface Program<Ready, Request, Answer> {
 }
 
 /** @throws Error if the program ends before it is ready */
-export async function startProgram<Ready, Request = never, Answer = never>(
-  name: 'direct-sdk' | 'bare-queue' | 'durable-queue',
+export function startProgram<Ready, Request = never, Answer = never>(
+  name: ProgramName,
   env: Readonly<Record<string, string>>,
 ): Promise<Program<Ready, Request, Answer>> {
-  const child = fork(fileURLToPath(new URL(`./${name}.js`, import.meta.url)), {
+  return startProgramFile(fileURLToPath(new URL(`./${name}.js`, import.meta.url)), env);
+}
+
+/** @throws Error if the program ends before it is ready */
+export async function startProgramFile<Ready, Request = never, Answer = never>(
+  path: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Program<Ready, Request, Answer>> {
+  const child = fork(path, {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const exited = once(child, 'exit');
   const nextMessage = async (): Promise<unknown> => {
-    const exitedEarly = exited.then(([code]) => Promise.reject(new Error(`${name} exited with code ${code}`)));
+    const exitedEarly = exited.then(([code]) =>
+      Promise.reject(new Error(`${basename(path)} exited with code ${code}`)),
+    );
     const [message] = await Promise.race([once(child, 'message'), exitedEarly]);
     return message;
   };

@@ -12,7 +12,7 @@ import { ROOT } from '../support/world.ts';
 
 const FIGURES = [
   ...['answer', 'answer-far', 'answer-slow', 'enqueue', 'slots', 'http', 'rate', 'start', 'capacity'],
-  ...['fleet', 'site'],
+  ...['fleet', 'site', 'machinery', 'loop', 'naive', 'bytes', 'depth'],
 ];
 
 interface Report {
@@ -25,7 +25,7 @@ interface Report {
 }
 
 it('the benchmarks measure the chosen figures and write a complete report and a chart', {
-  timeout: 600_000,
+  timeout: 900_000,
 }, async () => {
   const dir = await mkdtemp(join(HOME, 'bench-test-'));
   try {

@@ -37,9 +37,14 @@ export function walkOf(structure: Structure): Walk {
   }
 }
 
+/**
+ * zlib's default of 16 KiB makes at least four pieces of each piece that is read, and each piece is a task of its own for a thread.
+ */
+const UNPACKED_PIECE_BYTES = 128 * 1024;
+
 /** Unpacks a package and keeps nothing: zlib checks structure, CRC and length. */
 class GzipWalk implements Walk {
-  readonly #gunzip: Gunzip = createGunzip();
+  readonly #gunzip: Gunzip = createGunzip({ chunkSize: UNPACKED_PIECE_BYTES });
   readonly #closed: Promise<void>;
   #unpackedBytes = 0;
   #damage: Damage | null = null;

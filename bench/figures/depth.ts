@@ -1,0 +1,87 @@
+/**
+ * Whether a long queue slows the workers down: verifications per second with many queued, compared with 1,000 queued. The stages do
+ * nothing outside (`noop-edges.ts`), so it is the queue that is measured. One worker works alternately through 850 of each queue.
+ */
+import { Redis } from 'ioredis';
+import type { BenchEnvironment } from '../environment.ts';
+import { type Figure, median } from '../figure.ts';
+import { openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
+import type { Stretch, Work } from '../work-window.ts';
+
+const SHALLOW = 1_000;
+const STRETCH: Stretch = { skip: 50, count: 850 };
+/** The first stretches, while code is compiled, are not counted. */
+const WARM = 2;
+const MIN_ROUNDS = 1;
+
+export const depth: Figure = {
+  name: 'depth',
+  about: `verifications per second with many queued, compared with ${SHALLOW.toLocaleString('en')} queued; stages do nothing outside`,
+  values: [
+    { name: 'many queued ÷ few', unit: '×', goal: { atLeast: 0.95 } },
+    { name: 'CPU, many ÷ few', unit: '×' },
+    { name: 'many queued', unit: '/s' },
+    { name: 'few queued', unit: '/s' },
+    { name: 'queued', unit: '' },
+    { name: 'memory of Redis', unit: 'MB' },
+  ],
+  seconds: { usual: 4, quick: 2 },
+  measure,
+};
+
+/** The long queue of each build. It is filled once: all samples together take little of it. */
+const deep = new Map<string, Promise<string>>();
+
+function deepQueue(environment: BenchEnvironment): Promise<string> {
+  const { name } = environment.build;
+  const filled = deep.get(name) ?? fill(environment, 'deep', environment.queued);
+  deep.set(name, filled);
+  return filled;
+}
+
+/** @returns the prefix of a new deployment. */
+async function fill(environment: BenchEnvironment, name: string, count: number): Promise<string> {
+  const deployment = await openNoopDeployment(environment, name);
+  try {
+    await deployment.enqueue(count);
+    return deployment.prefix;
+  } finally {
+    await deployment.close();
+  }
+}
+
+async function measure(environment: BenchEnvironment, seconds: number) {
+  const many = await deepQueue(environment);
+  const redis = new Redis(environment.redisUrl);
+  const worker = await startNoopWorker(environment);
+  const rounds: { many: Work; few: Work }[] = [];
+  try {
+    const memory = Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
+    const runMany = () => worker.request({ prefix: many, ...STRETCH });
+    const runFew = async () => worker.request({ prefix: await fill(environment, 'shallow', SHALLOW), ...STRETCH });
+    let end = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < WARM + MIN_ROUNDS || performance.now() < end; round += 1) {
+      if (round === WARM) end = performance.now() + seconds * 1_000;
+      const first = round % 2 === 0 ? await runMany() : undefined;
+      const few = await runFew();
+      rounds.push({ many: first ?? (await runMany()), few });
+    }
+    const counted = rounds.slice(WARM);
+    const medianOf = (pick: (round: (typeof rounds)[number]) => number) => median(counted.map(pick));
+    return {
+      'many queued ÷ few': medianOf((round) => round.many.perSecond / round.few.perSecond),
+      'CPU, many ÷ few': medianOf((round) => cpuOf(round.many) / cpuOf(round.few)),
+      'many queued': medianOf((round) => round.many.perSecond),
+      'few queued': medianOf((round) => round.few.perSecond),
+      queued: environment.queued,
+      'memory of Redis': memory / 1e6,
+    };
+  } finally {
+    await worker.stop();
+    redis.disconnect();
+  }
+}
+
+function cpuOf({ nodeMs, redisMs }: Work): number {
+  return nodeMs + redisMs;
+}
