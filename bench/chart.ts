@@ -21,11 +21,12 @@ export function chartOf(values: readonly (ReportedValue & { readonly figure: str
     return [
       `<text x="${LEFT - 8}" y="${y + 13}" text-anchor="end">${escapeXml(`${value.figure}: ${value.name}`)}</text>`,
       `<rect x="${LEFT}" y="${y + 2}" width="${length.toFixed(0)}" height="14" fill="${color}"/>`,
-      `<text x="${LEFT + length + 6}" y="${y + 13}">${format(value.median)}</text>`,
+      `<text x="${(LEFT + length + 6).toFixed(0)}" y="${y + 13}">${format(value.median)}</text>`,
     ].join('');
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12" fill="#555">`,
+    '<title>How near each measured value is to its goal</title>',
     `<line x1="${LEFT + GOAL}" y1="20" x2="${LEFT + GOAL}" y2="${height - 8}" stroke="#888" stroke-dasharray="4 3"/>`,
     `<text x="${LEFT + GOAL}" y="14" text-anchor="middle">goal</text>`,
     ...bars,

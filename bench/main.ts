@@ -28,22 +28,13 @@ import { start } from './figures/start.ts';
 import { QUIET, shareOfCore } from './quiet.ts';
 import { type ReportedFigure, tableOf } from './report.ts';
 
-const FIGURES: readonly Figure[] = [
-  ...answers,
-  enqueue,
-  slots,
-  httpApi,
-  rate,
-  start,
-  capacity,
-  fleet,
-  site,
-  machinery,
-  loop,
-  naive,
-  bytes,
-  depth,
+const USUAL: readonly Figure[] = [
+  ...[...answers, enqueue, slots, httpApi, rate, start, site],
+  ...[machinery, loop, naive, bytes, depth],
 ];
+/** Only by name: they answer how many machines a load needs, and take long. */
+const CAPACITY: readonly Figure[] = [capacity, fleet];
+const FIGURES = [...USUAL, ...CAPACITY];
 
 const USAGE = `npm run bench -- [options]
 
@@ -51,14 +42,21 @@ const USAGE = `npm run bench -- [options]
   --quick          one short sample of each figure, about three minutes
   --rounds N       number of samples of each figure. Default 3
   --seconds N      how long a sample takes. Default: as the figure needs
-  --queued N       how many verifications the figure depth queues. Default 200000, or 10000 with --quick
+  --queued N       how many verifications the figure depth queues. Default 50000, or 10000 with --quick
   --against DIST   compare with an older build: the folder dist of its checkout
   --json FILE      write the results to a file
   --chart FILE     draw the values that have a goal, as SVG
 
 Figures:
-${FIGURES.map(({ name, about }) => `  ${name.padEnd(14)} ${about}`).join('\n')}
+${listOf(USUAL)}
+
+Only with --only, for docs/operations/capacity.md:
+${listOf(CAPACITY)}
 `;
+
+function listOf(figures: readonly Figure[]): string {
+  return figures.map(({ name, about }) => `  ${name.padEnd(14)} ${about}`).join('\n');
+}
 
 const { values } = parseArgs({
   options: {
@@ -81,7 +79,7 @@ async function bench(): Promise<number> {
   const chosen = choose(values.only);
   const rounds = numberOf('rounds', values.rounds) ?? (values.quick ? 1 : 3);
   const seconds = numberOf('seconds', values.seconds);
-  const queued = numberOf('queued', values.queued, 1_000_000) ?? (values.quick ? 10_000 : 200_000);
+  const queued = numberOf('queued', values.queued, 1_000_000) ?? (values.quick ? 10_000 : 50_000);
   const builds = [await loadBuild('this', join(process.cwd(), 'dist'))];
   if (values.against !== undefined) builds.push(await loadBuild('before', values.against));
   const home = join(process.cwd(), '.bestframe');
@@ -158,7 +156,7 @@ async function sample(figure: Figure, { builds, rounds, seconds, ...shared }: Sa
 }
 
 function choose(names: readonly string[] | undefined): readonly Figure[] {
-  if (names === undefined) return FIGURES;
+  if (names === undefined) return USUAL;
   return names.map((name) => {
     const figure = FIGURES.find((each) => each.name === name);
     if (figure === undefined)

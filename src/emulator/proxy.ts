@@ -53,6 +53,9 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       .finally(() => activeCalls.delete(call));
     activeCalls.add(call);
   });
+  // COS's page of response headers has no Keep-Alive, and no page says when Tencent closes an idle connection. With a timeout, Node would
+  // send the header, and clients would close connections that they can keep in production.
+  server.keepAliveTimeout = 0;
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));

@@ -53,6 +53,7 @@ describe('answers', () => {
     const bad = await lab.http('GET', await lab.link('nothing'));
     const { 'x-cos-request-id': requestId, 'x-cos-trace-id': traceId } = bad.headers;
     expect(bad.headers.server).toBe('tencent-cos');
+    expect(good.headers).not.toHaveProperty('keep-alive');
     expect(bad.body.toString()).toContain(`<RequestId>${requestId}</RequestId>`);
     expect(bad.body.toString()).toContain(`<TraceId>${traceId}</TraceId>`);
   });
