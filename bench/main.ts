@@ -39,7 +39,7 @@ const FIGURES = [...USUAL, ...CAPACITY];
 const USAGE = `npm run bench -- [options]
 
   --only FIGURE    measure only this figure; may be given several times
-  --quick          one short sample of each figure, about three minutes
+  --quick          one short sample of each figure, a few minutes in all
   --rounds N       number of samples of each figure. Default 3
   --seconds N      how long a sample takes. Default: as the figure needs
   --queued N       how many verifications the figure depth queues. Default 50000, or 10000 with --quick

@@ -22,6 +22,11 @@ export interface Work {
   readonly endedAt: number;
 }
 
+/** CPU of the worker's process and of Redis, ms per job. */
+export function cpuOf({ nodeMs, redisMs }: Work): number {
+  return nodeMs + redisMs;
+}
+
 interface Mark {
   readonly at: number;
   readonly nodeMs: number;

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import type { BenchEnvironment } from '../environment.ts';
 import { type Figure, median } from '../figure.ts';
 import { openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
-import type { Stretch, Work } from '../work-window.ts';
+import { cpuOf, type Stretch, type Work } from '../work-window.ts';
 
 const SHALLOW = 1_000;
 const STRETCH: Stretch = { skip: 50, count: 850 };
@@ -80,8 +80,4 @@ async function measure(environment: BenchEnvironment, seconds: number) {
     await worker.stop();
     redis.disconnect();
   }
-}
-
-function cpuOf({ nodeMs, redisMs }: Work): number {
-  return nodeMs + redisMs;
 }

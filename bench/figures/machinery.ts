@@ -10,7 +10,7 @@ import type { BenchEnvironment } from '../environment.ts';
 import { type Figure, median } from '../figure.ts';
 import { NOOP_SLOTS, openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
 import { startProgram } from '../program.ts';
-import type { Stretch, Work } from '../work-window.ts';
+import { cpuOf, type Stretch, type Work } from '../work-window.ts';
 
 /** Verifications are slower than bare jobs, so fewer of them take as long. */
 const STRETCH: Stretch = { skip: 100, count: 900 };
@@ -85,8 +85,4 @@ async function measure(environment: BenchEnvironment, seconds: number) {
 
 function sizeOf({ skip, count }: Stretch): number {
   return skip + count + REST;
-}
-
-function cpuOf({ nodeMs, redisMs }: Work): number {
-  return nodeMs + redisMs;
 }

@@ -3,7 +3,6 @@
  * SDKs and BullMQ with their defaults, one queue for each stage. Bestframe has 50 slots. Neither side is held back by a rate. Both work
  * alternately.
  */
-import { join } from 'node:path';
 import { cpuMs } from '../cpu.ts';
 import type { BenchEnvironment } from '../environment.ts';
 import type { Figure } from '../figure.ts';
@@ -41,7 +40,7 @@ async function measure(environment: BenchEnvironment, seconds: number) {
     SECRET_ID: emulator.credentials.secretId,
     SECRET_KEY: emulator.credentials.secretKey,
     BUCKET: bucketOf(emulator),
-    FRAMES: join(env.BESTFRAME_FRAMES_DIR ?? ''),
+    FRAMES: env.BESTFRAME_FRAMES_DIR ?? '',
   });
   const waves = Math.max(3, Math.round((seconds * 1_000) / DETECT_MS));
   const own = (files: readonly InputFiles[]) => world.verify(files);

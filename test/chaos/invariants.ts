@@ -172,6 +172,7 @@ const judges: Readonly<Record<Invariant, Judge>> = {
       for (const { command, key, args: values } of writes) {
         const id = job.exec(key)?.[1];
         if (id === undefined) continue;
+        // Only this command must not count if it was lost: the others set the holder to the least possible attempt.
         if (command === 'hincrby' && values[0] === 'ats' && !mayBeLost)
           holder.set(id, (holder.get(id) ?? 0) + Number(values[1]));
         if (command === 'del' || command === 'unlink' || command === 'hmset') holder.set(id, 0);
@@ -476,7 +477,7 @@ export function billedCalls({
   });
 }
 
-/** Groups what has the id of a verification in its path. */
+/** Groups the items by the id of a verification in their path. Items without an id are left out. */
 function groupById<T>(items: readonly T[], pathOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {
@@ -504,7 +505,7 @@ function journalWrites(writes: ExecutedCommand['writes'], prefix: string): Journ
   });
 }
 
-/** What Redis did for certain: a kill undid none of it. */
+/** Returns the commands that no kill of Redis can have undone. */
 function certain(executed: readonly ExecutedCommand[]): readonly ExecutedCommand[] {
   return executed.filter(({ mayBeLost }) => mayBeLost !== true);
 }

@@ -5,8 +5,8 @@
  * What must hold:
  * 1. Only a regular file inside a root is opened. Symbolic links below the root are not followed (`open-beneath.ts`); links in the
  *    path of the root itself are the operator's.
- * 2. What is streamed is what was hashed: a small file is read once and kept in memory; a large one is hashed and then streamed
- *    through the same descriptor. If another file is renamed over the path later, this changes nothing.
+ * 2. The stream has the bytes that were hashed. A small file is read once and kept in memory. A large file is hashed and then
+ *    streamed through the same descriptor. A file that is renamed over the path later changes nothing.
  * 3. No message contains a path, and for a path outside the roots, neither the message nor the class depends on whether it exists.
  */
 import type { BigIntStats } from 'node:fs';
