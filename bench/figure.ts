@@ -36,3 +36,27 @@ export function median(values: readonly number[]): number {
   const [below = Number.NaN, above = Number.NaN] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
   return (below + above) / 2;
 }
+
+/** How long a measurement is repeated. */
+export interface Repetition {
+  /** The first rounds, while code is compiled and connections are opened, are not counted. */
+  readonly warm: number;
+  /** At least so many rounds are counted. */
+  readonly least: number;
+  readonly seconds: number;
+}
+
+/**
+ * Repeats a round of a measurement.
+ * @param run measures both sides once, the other one first if `reversed`. It alternates, so that neither side always runs first.
+ * @returns the results of the rounds that count
+ */
+export async function repeat<T>({ warm, least, seconds }: Repetition, run: (reversed: boolean) => Promise<T>) {
+  const results: T[] = [];
+  let end = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < warm + least || performance.now() < end; round += 1) {
+    if (round === warm) end = performance.now() + seconds * 1_000;
+    results.push(await run(round % 2 === 1));
+  }
+  return results.slice(warm);
+}

@@ -7,7 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BenchEnvironment } from '../environment.ts';
-import { type Figure, median } from '../figure.ts';
+import { type Figure, median, repeat } from '../figure.ts';
 import { type Program, startProgram } from '../program.ts';
 import type { PutAnswer, PutRequest } from '../put.ts';
 import { startVendorWorld, type VendorWorld } from '../vendor-world.ts';
@@ -17,9 +17,6 @@ const BYTES = 8_000_000;
 /** Files of one request to each program, and how many are put at a time. */
 const BATCH = 8;
 const CONCURRENCY = 4;
-/** Batches that are not counted. */
-const WARM = 1;
-const MIN_ROUNDS = 2;
 const HELD_MS = 120_000;
 /** After the warm-up, the worker gives memory back, and ends what it began. */
 const SETTLE_MS = 1_000;
@@ -82,18 +79,15 @@ async function measureCpu(world: VendorWorld, { build }: BenchEnvironment, secon
   try {
     for (const way of ways) programs.set(way, await startProgram<string, PutRequest, PutAnswer>('put', env));
     const paths = (await world.writeFiles(BATCH, BYTES)).map(({ liveData }) => liveData);
-    const rounds: Record<PutRequest['way'], number>[] = [];
-    let end = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < WARM + MIN_ROUNDS || performance.now() < end; round += 1) {
-      if (round === WARM) end = performance.now() + seconds * 1_000;
+    const rounds = await repeat({ warm: 1, least: 2, seconds }, async (reversed) => {
       const took = { bestframe: 0, plain: 0, checked: 0 };
-      for (const way of round % 2 === 0 ? ways : [...ways].reverse()) {
+      for (const way of reversed ? ways.toReversed() : ways) {
         const ms = (await programs.get(way)?.request({ way, paths, concurrency: CONCURRENCY })) ?? Number.NaN;
         took[way] = ms / ((BATCH * BYTES) / 1e6);
       }
-      rounds.push(took);
-    }
-    const medianOf = (pick: (round: (typeof rounds)[number]) => number) => median(rounds.slice(WARM).map(pick));
+      return took;
+    });
+    const medianOf = (pick: (round: (typeof rounds)[number]) => number) => median(rounds.map(pick));
     return {
       'CPU per MB': medianOf(({ bestframe, plain }) => bestframe / plain),
       'CPU per MB, compared with the same checks': medianOf(({ bestframe, checked }) => bestframe / checked),

@@ -4,15 +4,12 @@
  */
 import { Redis } from 'ioredis';
 import type { BenchEnvironment } from '../environment.ts';
-import { type Figure, median } from '../figure.ts';
+import { type Figure, median, repeat } from '../figure.ts';
 import { openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
-import { cpuOf, type Stretch, type Work } from '../work-window.ts';
+import { cpuOf, type Stretch } from '../work-window.ts';
 
 const SHALLOW = 1_000;
 const STRETCH: Stretch = { skip: 50, count: 850 };
-/** The first stretches, while code is compiled, are not counted. */
-const WARM = 2;
-const MIN_ROUNDS = 1;
 
 export const depth: Figure = {
   name: 'depth',
@@ -54,20 +51,16 @@ async function measure(environment: BenchEnvironment, seconds: number) {
   const many = await deepQueue(environment);
   const redis = new Redis(environment.redisUrl);
   const worker = await startNoopWorker(environment);
-  const rounds: { many: Work; few: Work }[] = [];
   try {
     const memory = Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
     const runMany = () => worker.request({ prefix: many, ...STRETCH });
     const runFew = async () => worker.request({ prefix: await fill(environment, 'shallow', SHALLOW), ...STRETCH });
-    let end = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < WARM + MIN_ROUNDS || performance.now() < end; round += 1) {
-      if (round === WARM) end = performance.now() + seconds * 1_000;
-      const first = round % 2 === 0 ? await runMany() : undefined;
+    const rounds = await repeat({ warm: 2, least: 1, seconds }, async (reversed) => {
+      const first = reversed ? undefined : await runMany();
       const few = await runFew();
-      rounds.push({ many: first ?? (await runMany()), few });
-    }
-    const counted = rounds.slice(WARM);
-    const medianOf = (pick: (round: (typeof rounds)[number]) => number) => median(counted.map(pick));
+      return { many: first ?? (await runMany()), few };
+    });
+    const medianOf = (pick: (round: (typeof rounds)[number]) => number) => median(rounds.map(pick));
     return {
       'many queued ÷ few': medianOf((round) => round.many.perSecond / round.few.perSecond),
       'CPU, many ÷ few': medianOf((round) => cpuOf(round.many) / cpuOf(round.few)),

@@ -7,7 +7,7 @@
 import { Queue } from 'bullmq';
 import type { BareRequest } from '../bare-worker.ts';
 import type { BenchEnvironment } from '../environment.ts';
-import { type Figure, median } from '../figure.ts';
+import { type Figure, median, repeat } from '../figure.ts';
 import { NOOP_SLOTS, openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
 import { startProgram } from '../program.ts';
 import { cpuOf, type Stretch, type Work } from '../work-window.ts';
@@ -19,7 +19,6 @@ const BARE_STRETCH: Stretch = { skip: 1_000, count: 9_000 };
 const REST = 2 * NOOP_SLOTS;
 /** The first stretches, while code is compiled, are not counted: the CPU of a verification falls for about 3,000 of them. */
 const WARM = 3;
-const MIN_ROUNDS = 1;
 
 export const machinery: Figure = {
   name: 'machinery',
@@ -46,7 +45,7 @@ async function measure(environment: BenchEnvironment, seconds: number) {
   const queue = new Queue('bare', { connection: { url: redisUrl }, prefix });
   const own = await startNoopWorker(environment);
   const bare = await startProgram<string, BareRequest, Work>('bare-worker', env);
-  const rounds: { own: Work; bare: Work }[] = [];
+  let rounds: { own: Work; bare: Work }[];
   try {
     const runOwn = async () => {
       await deployment.enqueue(sizeOf(STRETCH));
@@ -56,21 +55,18 @@ async function measure(environment: BenchEnvironment, seconds: number) {
       await queue.addBulk(Array.from({ length: sizeOf(BARE_STRETCH) }, () => ({ name: 'verify', data: {} })));
       return bare.request({ queue: 'bare', ...BARE_STRETCH });
     };
-    let end = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < WARM + MIN_ROUNDS || performance.now() < end; round += 1) {
-      if (round === WARM) end = performance.now() + seconds * 1_000;
-      const first = round % 2 === 0 ? await runOwn() : undefined;
+    rounds = await repeat({ warm: WARM, least: 1, seconds }, async (reversed) => {
+      const first = reversed ? undefined : await runOwn();
       const theirs = await runBare();
-      rounds.push({ own: first ?? (await runOwn()), bare: theirs });
-    }
+      return { own: first ?? (await runOwn()), bare: theirs };
+    });
   } finally {
     await own.stop();
     await bare.stop();
     await queue.close();
     await deployment.close();
   }
-  const counted = rounds.slice(WARM);
-  const medianOf = (pick: (round: (typeof rounds)[number]) => number) => median(counted.map(pick));
+  const medianOf = (pick: (round: (typeof rounds)[number]) => number) => median(rounds.map(pick));
   return {
     'CPU, Node and Redis': medianOf((round) => cpuOf(round.own) / cpuOf(round.bare)),
     'CPU, Redis alone': medianOf((round) => round.own.redisMs / cpuOf(round.bare)),
