@@ -1,7 +1,7 @@
 /**
  * How many requests per second one HTTP API process answers with 200 connections, compared with a route that only calls `Queue.add`.
  * The API runs in its own process, without workers. The bare route is measured before and after the API, and the mean is used. The floor
- * is a bare route that runs the scripts of a durable POST and does nothing else.
+ * is a bare route that runs the scripts of a durable POST, or of a GET, and does nothing else.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,11 +32,13 @@ export const httpApi: Figure = {
     { name: 'POST, files of the server', unit: '×' },
     { name: 'GET', unit: '×', goal: { atLeast: 0.9 } },
     { name: 'floor of a POST', unit: '×' },
+    { name: 'floor of a GET', unit: '×' },
     { name: 'POST, references, per second', unit: '/s' },
     { name: 'bare route, per second', unit: '/s' },
     { name: 'CPU of a POST', unit: 'ms' },
     { name: 'CPU of a GET', unit: 'ms' },
     { name: 'CPU of the floor of a POST', unit: 'ms' },
+    { name: 'CPU of the floor of a GET', unit: 'ms' },
     { name: 'CPU of the bare route', unit: 'ms' },
   ],
   seconds: { usual: 4, quick: 2 },
@@ -62,13 +64,16 @@ async function measure(environment: BenchEnvironment, seconds: number) {
       resources,
       settings: { ...settings, BESTFRAME_PREFIX: `{http-${Date.now()}}` },
     });
-  const before = await measureRouteOf('bare-queue', seconds, environment, objects);
+  const add: BuildRequest = (index) => ({ method: 'POST', path: '/jobs', body: verification(`key-${index}`, objects) });
+  const read: BuildRequest = (index) => ({ method: 'GET', path: `/jobs/${index}` });
+  const before = await measureRouteOf('bare-queue', seconds, environment, add);
   const post = await route('POST', objects);
   const withFiles = await route('POST', files);
   const get = await route('GET', objects);
-  const floor = await measureRouteOf('durable-queue', seconds, environment, objects);
-  const after = await measureRouteOf('bare-queue', seconds, environment, objects);
-  for (const { errors, answered } of [before, post, withFiles, get, floor, after])
+  const floor = await measureRouteOf('durable-queue', seconds, environment, add);
+  const getFloor = await measureRouteOf('durable-queue', seconds, environment, read);
+  const after = await measureRouteOf('bare-queue', seconds, environment, add);
+  for (const { errors, answered } of [before, post, withFiles, get, floor, getFloor, after])
     if (errors > 0 || answered === 0) throw new Error(`${errors} requests failed, ${answered} were answered`);
   const bare = (before.perSecond + after.perSecond) / 2;
   return {
@@ -76,11 +81,13 @@ async function measure(environment: BenchEnvironment, seconds: number) {
     'POST, files of the server': withFiles.perSecond / bare,
     GET: get.perSecond / bare,
     'floor of a POST': floor.perSecond / bare,
+    'floor of a GET': getFloor.perSecond / bare,
     'POST, references, per second': post.perSecond,
     'bare route, per second': bare,
     'CPU of a POST': post.cpuMs,
     'CPU of a GET': get.cpuMs,
     'CPU of the floor of a POST': floor.cpuMs,
+    'CPU of the floor of a GET': getFloor.cpuMs,
     'CPU of the bare route': (before.cpuMs + after.cpuMs) / 2,
   };
 }
@@ -89,15 +96,10 @@ async function measureRouteOf(
   program: 'bare-queue' | 'durable-queue',
   seconds: number,
   { redisUrl }: BenchEnvironment,
-  resources: Resources,
+  request: BuildRequest,
 ): Promise<LoadResult> {
   const bare = await startProgram<string>(program, { REDIS_URL: redisUrl, PREFIX: `{bare-${Date.now()}}` });
   try {
-    const request: BuildRequest = (index) => ({
-      method: 'POST',
-      path: '/jobs',
-      body: verification(`key-${index}`, resources),
-    });
     return await measureLoad({ url: bare.ready, pid: bare.pid, request }, seconds);
   } finally {
     await bare.stop();
