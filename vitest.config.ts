@@ -1,7 +1,7 @@
 /**
  * unit: no clock, no network, no Redis; the files share the modules that they import, which halves their cost. contract: both
- * sides of a boundary against one suite. integration: with Redis. e2e: whole worlds of processes. long: worlds that take long, only in
- * `npm run test:long`. alone: those of them that measure.
+ * sides of a boundary against one suite. integration: with Redis. e2e: worlds of processes: kills,
+ * chaos, the command line, the demo. long: all other worlds of processes, only in `npm run test:long`. alone: those that measure.
  */
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
@@ -24,9 +24,6 @@ const LONGEST = [
   'e2e/chaos',
   'e2e/cli',
   'e2e/worlds',
-  'e2e/privacy',
-  'e2e/health',
-  'e2e/browser',
   'e2e/kill',
   'integration/redis/conformance',
 ];

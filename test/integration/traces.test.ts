@@ -1,4 +1,4 @@
-/** Tests that a trace passes through a deployment that records no spans itself. test/e2e/traces.test.ts tests the spans. */
+/** Tests that a trace passes through a deployment that records no spans itself. test/long/traces.test.ts tests the spans. */
 
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

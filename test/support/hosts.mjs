@@ -3,7 +3,7 @@
  * own, in which a fresh file system hides the others' folders. They reach Redis and the emulator, and nothing else. Sends files to the
  * API, reads the frames, erases a verification, and prints what it saw as one line of JSON.
  *
- * `test/e2e/several-hosts.test.ts` starts this file in namespaces in which it may configure networks. Reads TASK from the
+ * `test/long/several-hosts.test.ts` starts this file in namespaces in which it may configure networks. Reads TASK from the
  * environment: { dir, redis: { command, env }, files: { <key>: { liveData, image } } }.
  */
 import { execFileSync, spawn } from 'node:child_process';
