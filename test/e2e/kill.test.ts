@@ -34,16 +34,18 @@ function callIn(stage: string, upload: Way, id: string): Fault {
 
 const STAGES = ['upload', 'md5', 'detect', 'download'];
 /** The short form kills in each stage once, and each upload method twice. */
-const SHORT = [
-  ['own-bucket', ['upload', 'detect']],
-  ['create-upload-url', ['md5', 'download']],
-] as const;
-const LONG = [
-  ['own-bucket', STAGES],
-  ['create-upload-url', STAGES],
-] as const;
+const KILLS = inForm<readonly [Way, readonly string[]][]>({
+  short: [
+    ['own-bucket', ['upload', 'detect']],
+    ['create-upload-url', ['md5', 'download']],
+  ],
+  long: [
+    ['own-bucket', STAGES],
+    ['create-upload-url', STAGES],
+  ],
+});
 
-describe.each(inForm({ short: SHORT, long: LONG }))('with upload %s', (upload, stages) => {
+describe.each(KILLS)('with upload %s', (upload, stages) => {
   it.concurrent.each(stages)('if killed in %s, all finish and nothing repeats', (stage) =>
     withKillableWorkers(SETTINGS, (world, openWorker) => killIn(stage, upload, world, openWorker)),
   );
