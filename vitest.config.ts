@@ -19,7 +19,6 @@ const isLong = process.env.BESTFRAME_TEST_LONG === '1';
 
 /** Files that take longest. They start first, so that none of them runs on when all others have ended. */
 const LONGEST = [
-  'integration/redis/failover',
   'integration/breakers',
   'e2e/chaos',
   'e2e/cli',

@@ -25,7 +25,7 @@ import { countSignals } from '../support/signal-count.ts';
 
 type Upload = 'own-bucket' | 'create-upload-url';
 
-const MANY = 100;
+const MANY = 40;
 /**
  * The most batches. The batch is repeated until at least one verification has got every slot in time. An idle machine needs one
  * batch.

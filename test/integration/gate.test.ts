@@ -27,11 +27,11 @@ async function gateNow() {
 }
 
 describe('the circuit breaker', () => {
-  it('closes on arrears: only calls in flight and probes follow, no attempt counts, and all 200 complete later', async () => {
+  it('closes on arrears: only calls in flight and probes follow, no attempt counts, and all complete later', async () => {
     const one = await rig.request('arrears', { card: 'match' }, { lane: 'batch' });
     const worker = await rig.openWorker({ BESTFRAME_SLOTS: '20' });
-    await rig.client.enqueueMany(Array.from({ length: 200 }, (_, index) => ({ ...one, key: `arrears-${index}` })));
-    await rig.control.waitFor({ action: DETECT }, 50);
+    await rig.client.enqueueMany(Array.from({ length: 80 }, (_, index) => ({ ...one, key: `arrears-${index}` })));
+    await rig.control.waitFor({ action: DETECT }, 20);
     await rig.control.settings({ accountError: ARREARS });
     await rig.control.waitFor({ action: DETECT, code: ARREARS }, 1);
     await expect.poll(async () => (await gateNow())?.state).toBe('closed');
@@ -47,7 +47,7 @@ describe('the circuit breaker', () => {
     expect(refused.length).toBeLessThanOrEqual(20 + probes + 1);
     await rig.control.settings({ accountError: null });
 
-    const ids = Array.from({ length: 200 }, (_, index) => rig.client.idOf(`arrears-${index}`));
+    const ids = Array.from({ length: 80 }, (_, index) => rig.client.idOf(`arrears-${index}`));
     for (const id of ids) {
       const view = await rig.client.wait(id, { until: 'ended', timeoutMs: 120_000 });
       expect(view).toMatchObject({ state: 'completed', decision: 'match', paidCalls: 1, possiblyPaidCalls: 0 });

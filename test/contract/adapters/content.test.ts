@@ -155,9 +155,8 @@ describe('the end', () => {
   });
 
   test('a package that unpacks to too much is refused without unpacking all of it', async () => {
-    const bomb = Buffer.concat(
-      Array.from({ length: 8 }, () => gzipSync(Buffer.alloc(128 * 1_024 * 1_024), { level: 9 })),
-    );
+    const member = gzipSync(Buffer.alloc(128 * 1_024 * 1_024));
+    const bomb = Buffer.concat(Array.from({ length: 8 }, () => member));
     const before = process.memoryUsage().rss;
     await expectFailure(judge(bomb, 'gzip'), { code: 'SOURCE_TOO_LARGE', field: FIELD, class: 'caller' });
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1_024 * 1_024);

@@ -6,18 +6,12 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Failure } from '../../../src/domain/errors/failure.ts';
-import { connectWorker } from '../../../src/redis/connection.ts';
-import { DEFAULT_PREFIX } from '../../../src/redis/names.ts';
-import {
-  atMovingAddress,
-  inCluster,
-  oneServer,
-  type RedisProfile,
-  withSentinels,
-} from '../../support/redis-profiles.ts';
-import { type Server, untilFollowing, untilReplicated } from '../../support/redis-servers.ts';
-import { createRig, HOME, type Rig } from '../../support/rig.ts';
+import { Failure } from '../../src/domain/errors/failure.ts';
+import { connectWorker } from '../../src/redis/connection.ts';
+import { DEFAULT_PREFIX } from '../../src/redis/names.ts';
+import { atMovingAddress, inCluster, oneServer, type RedisProfile, withSentinels } from '../support/redis-profiles.ts';
+import { type Server, untilFollowing, untilReplicated } from '../support/redis-servers.ts';
+import { createRig, HOME, type Rig } from '../support/rig.ts';
 
 const SOON = { timeout: 40_000, interval: 100 };
 
