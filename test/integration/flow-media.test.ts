@@ -95,7 +95,8 @@ describe('a medium', () => {
       .poll(async () => (await http.call('GET', path('liveVideo', own))).status, { timeout: 60_000 })
       .toBe(404);
     expect(existsSync(file)).toBe(false);
-    expect((await acme().get(own))?.session?.media).toEqual([]);
+    // The file is deleted before the record says so.
+    await expect.poll(async () => (await acme().get(own))?.session?.media).toEqual([]);
   });
 
   it('is deleted when the session is erased', async () => {
