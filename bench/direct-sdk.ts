@@ -2,6 +2,9 @@
  * The baseline for one verification: a simple program that uses only the vendors' SDKs. The program puts both objects into the
  * bucket with their MD5s, signs two links, makes the call and downloads the frame. It keeps no record, does not retry, and limits
  * neither time nor rate.
+ *
+ * With SAME_REQUESTS=1 it makes the requests that Bestframe makes: it reads a byte of both links before the call, and makes the call
+ * on a fresh connection.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -38,8 +41,10 @@ const proxy = setting('PROXY');
 const credentials = { secretId: setting('SECRET_ID'), secretKey: setting('SECRET_KEY') };
 const bucket = setting('BUCKET');
 
+const makesSameRequests = process.env.SAME_REQUESTS === '1';
+
 // Both SDKs are configured as their documentation shows, with keep-alive connections.
-const agent = new HttpsProxyAgent({ proxy, keepAlive: true });
+const agent = new HttpsProxyAgent({ proxy, keepAlive: !makesSameRequests });
 const faceId = new CommonClient(ENDPOINT, '2018-03-01', {
   credential: credentials,
   region,
@@ -62,12 +67,19 @@ async function put(key: string, path: string): Promise<{ link: string; md5: stri
   return { link, md5: md5.toString('hex') };
 }
 
+async function readByte(link: string): Promise<void> {
+  const response = await fetch(link, { dispatcher: frames, headers: { range: 'bytes=0-0' } });
+  if (response.status !== 206) throw new Error(`a link was refused with ${response.status}`);
+  await response.arrayBuffer();
+}
+
 async function verify({ name, liveData, image }: Inputs): Promise<Timing> {
   const start = performance.now();
   const [live, photo] = await Promise.all([
     put(`direct-sdk/${name}-live`, liveData),
     put(`direct-sdk/${name}-photo`, image),
   ]);
+  if (makesSameRequests) await Promise.all([readByte(live.link), readByte(photo.link)]);
   const reply: Reply = await faceId.request('DetectReflectLivenessAndCompare', {
     LiveDataUrl: live.link,
     LiveDataMd5: live.md5,

@@ -1,7 +1,8 @@
 /**
  * How long one interactive verification takes, from `enqueue` to the decision and to the stored frame, compared with a program that
  * uses only the vendors' SDKs (`direct-sdk.ts`). Both run in pairs, one after the other, so that load on the machine affects both.
- * The order within a pair alternates.
+ * The order within a pair alternates. A third program uses the SDKs for the same requests that Bestframe makes: it shows what these
+ * requests cost without the machinery.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -45,6 +46,7 @@ function figure(name: string, vendor: Vendor, atMost: number): Figure {
     values: [
       { name: 'answer', unit: '×', goal: { atMost } },
       { name: 'frame', unit: '×' },
+      { name: 'the same requests by the SDKs', unit: '×' },
       { name: 'Bestframe', unit: 'ms' },
       { name: 'SDKs', unit: 'ms' },
       { name: 'CPU of the worker', unit: 'ms' },
@@ -79,13 +81,17 @@ async function measure({ detectMs, roundTripMs }: Vendor, environment: BenchEnvi
   });
   try {
     const proxy = distance?.url ?? world.emulator.proxyUrl;
-    const sdk = await startProgram<string, Inputs, Timing>('direct-sdk', directSdkEnv(world, proxy));
+    const start = (settings: Record<string, string>) =>
+      startProgram<string, Inputs, Timing>('direct-sdk', { ...directSdkEnv(world, proxy), ...settings });
+    const sdk = await start({});
+    const same = await start({ SAME_REQUESTS: '1' });
     const client = build.openClient(build.readConfig(world.env));
     try {
-      return await compare({ client, sdk, inputs, seconds, workerPid: world.workers[0]?.pid ?? 0 });
+      return await compare({ client, sdk, same, inputs, seconds, workerPid: world.workers[0]?.pid ?? 0 });
     } finally {
       await client.close();
       await sdk.stop();
+      await same.stop();
     }
   } finally {
     await world.stop();
@@ -96,13 +102,14 @@ async function measure({ detectMs, roundTripMs }: Vendor, environment: BenchEnvi
 interface Comparison {
   readonly client: BestframeClient;
   readonly sdk: Program<string, Inputs, Timing>;
+  readonly same: Program<string, Inputs, Timing>;
   readonly inputs: string;
   readonly seconds: number;
   readonly workerPid: number;
 }
 
-async function compare({ client, sdk, inputs, seconds, workerPid }: Comparison) {
-  const pairs: { product: Timing; sdk: Timing }[] = [];
+async function compare({ client, sdk, same, inputs, seconds, workerPid }: Comparison) {
+  const pairs: { product: Timing; sdk: Timing; same: Timing }[] = [];
   let end = Number.POSITIVE_INFINITY;
   let [workerCpu, sdkCpu] = [0, 0];
   for (let pair = 0; pair < WARM_PAIRS + MIN_PAIRS || performance.now() < end; pair += 1) {
@@ -114,12 +121,14 @@ async function compare({ client, sdk, inputs, seconds, workerPid }: Comparison) 
     const productFirst = pair % 2 === 0 ? await runProduct() : undefined;
     const direct = await sdk.request(await writeInputs(inputs, `direct-${pair}`));
     const product = productFirst ?? (await runProduct());
-    if (pair >= WARM_PAIRS) pairs.push({ product, sdk: direct });
+    const again = await same.request(await writeInputs(inputs, `same-${pair}`));
+    if (pair >= WARM_PAIRS) pairs.push({ product, sdk: direct, same: again });
   }
   const medianOf = (pick: (pair: (typeof pairs)[number]) => number) => median(pairs.map(pick));
   return {
     answer: medianOf((pair) => pair.product.answerMs / pair.sdk.answerMs),
     frame: medianOf((pair) => pair.product.frameMs / pair.sdk.frameMs),
+    'the same requests by the SDKs': medianOf((pair) => pair.same.answerMs / pair.sdk.answerMs),
     Bestframe: medianOf((pair) => pair.product.answerMs),
     SDKs: medianOf((pair) => pair.sdk.answerMs),
     'CPU of the worker': ((await cpuMs(workerPid)) - workerCpu) / pairs.length,
