@@ -1,4 +1,7 @@
-/** A relay that stands for the distance to the vendor: each direction takes half of a round trip, and a connection takes one more. */
+/**
+ * A relay that stands for the distance between a proxy near the client and the vendor: each direction takes half of a round trip. So does
+ * the CONNECT of a new connection: it takes the round trip that the TCP handshake with the vendor takes, with or without a proxy.
+ */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -11,13 +14,12 @@ export async function startDistance(port: number, roundTripMs: number): Promise<
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (near) => {
     const far = connect({ port, host: '127.0.0.1', noDelay: true });
-    const openAt = performance.now() + roundTripMs;
     for (const [from, to] of [
       [near, far],
       [far, near],
     ] as const) {
       sockets.add(from);
-      const late = (act: () => void) => setTimeout(act, Math.max(openAt - performance.now(), 0) + roundTripMs / 2); // timers of one length keep their order
+      const late = (act: () => void) => setTimeout(act, roundTripMs / 2); // timers of one length keep their order
       from.on('data', (bytes) => late(() => to.write(bytes)));
       from.on('end', () => late(() => to.end()));
       from.on('error', () => to.destroy());
