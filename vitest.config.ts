@@ -22,7 +22,7 @@ const LONGEST = [
   'integration/breakers',
   'e2e/chaos',
   'e2e/cli',
-  'e2e/worlds',
+  'e2e/demo',
   'e2e/kill',
   'integration/redis/conformance',
 ];

@@ -1,89 +1,22 @@
-/** Tests `demo` and `dev`: their results, their output, and that they leave nothing behind. */
-import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
+/** Tests `demo` and `dev`: their options and output, and that they leave nothing behind. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPrivateRedis } from '../../src/dev/local-redis.ts';
 import { findRedis } from '../../src/dev/redis-binary.ts';
-import { FLOW_NAMES, isFlow } from '../../src/domain/verification/flows.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
-import { type CliResult, cli, lives, startCli } from '../support/cli.ts';
+import { cli, lives, startCli } from '../support/cli.ts';
+import { expectNothingLeft, isOpen, startedBy } from '../support/local-deployment.ts';
 import { HOME } from '../support/rig.ts';
-import { ROOT } from '../support/world.ts';
 
 const dir = join(HOME, `worlds-${process.pid}`);
 
 beforeAll(() => mkdir(dir, { recursive: true }));
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** Returns the processes and ports that a local deployment reported. */
-function startedBy({ stderr }: CliResult): { pids: number[]; urls: URL[] } {
-  const pids = [...stderr.matchAll(/pids ([\d, ]+)\)/g)].flatMap(([, list = '']) => list.split(',').map(Number));
-  return { pids, urls: [...stderr.matchAll(/http:\/\/[\d.:]+/g)].map(([url]) => new URL(url)) };
-}
-
-async function expectNothingLeft(result: CliResult): Promise<void> {
-  const { pids, urls } = startedBy(result);
-  expect(pids.length).toBeGreaterThanOrEqual(3);
-  expect(pids.filter(lives)).toEqual([]);
-  for (const { hostname, port } of urls) expect(await isOpen(hostname, Number(port))).toBe(false);
-}
-
-function isOpen(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, host);
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.unref();
-  });
-}
-
 describe('demo', () => {
-  it('ends all verifications and a session of each token flow as expected, and writes the results', async () => {
-    const file = join(dir, 'demo.json');
-    const result = await cli(['demo', '--json', file]);
-    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('32 as expected') });
-    const written = JSON.parse(await readFile(file, 'utf8'));
-    expect(written.summary).toMatchObject({ enqueued: 32, completed: 30, failed: 2, lost: 0 });
-    const first = written.verifications[0];
-    for (const name of [
-      'id',
-      'upload',
-      'state',
-      'decision',
-      'similarity',
-      'reason',
-      'paidCalls',
-      'requestIds',
-      'stages',
-      'bestFrame',
-    ]) {
-      expect(first).toHaveProperty(name);
-    }
-    expect(first.stages.map((stage: object) => Object.keys(stage))).toEqual(
-      Array.from({ length: 4 }, () => ['name', 'attempts', 'ms']),
-    );
-    for (const { bestFrame } of written.verifications) {
-      if (bestFrame === null) continue;
-      const bytes = await readFile(bestFrame.path);
-      expect(createHash('md5').update(bytes).digest('hex')).toBe(bestFrame.md5);
-    }
-    const videos = written.verifications.filter((each: { case: string }) => each.case.startsWith('video'));
-    expect(videos.map(({ decision }: { decision: string }) => decision)).toEqual(['match', 'match', 'match']);
-    for (const { bestFrame } of videos) expect(bestFrame).toMatchObject({ bytes: expect.any(Number) });
-    expect(new Set(written.verifications.map(({ decision }: { decision: string }) => decision))).toEqual(
-      new Set(['match', 'no_match', 'not_live', 'recapture', 'live', null]),
-    );
-    const sessions = written.verifications.filter(({ action }: { action: string }) => isFlow(action));
-    expect(sessions.map(({ action }: { action: string }) => action)).toEqual([...FLOW_NAMES]);
-    for (const { bestFrame } of sessions) expect(bestFrame).toMatchObject({ bytes: expect.any(Number) });
-    await expectNothingLeft(result);
-  });
-
   it("runs the user's own files with both upload methods, and with --keep runs until Ctrl-C", async () => {
     const [live, image] = [join(dir, 'own.gz'), join(dir, 'own.jpg')];
     await writeFile(live, sampleLiveData({ card: 'spoof' }));
@@ -175,32 +108,4 @@ describe('dev', () => {
     expect(await isOpen(hostname, Number(port))).toBe(false);
     expect(existsSync(world.caFile)).toBe(false);
   });
-});
-
-it('npm run demo ends by itself with exit code 0', async () => {
-  const child = spawn('npm', ['run', '-s', 'demo', '--', '--verifications', '1'], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  let stdout = '';
-  child.stdout.on('data', (data) => {
-    stdout += data;
-  });
-  const [code] = await once(child, 'close');
-  expect(code).toBe(0);
-  expect(stdout).toContain('1 as expected');
-});
-
-it('npm run -s bestframe runs the command line from a checkout and prints nothing else', async () => {
-  const child = spawn('npm', ['run', '-s', 'bestframe', '--', 'errors', 'POISON', '--json'], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let stdout = '';
-  child.stdout.on('data', (data) => {
-    stdout += data;
-  });
-  const [code] = await once(child, 'close');
-  expect(code).toBe(0);
-  expect(JSON.parse(stdout)).toMatchObject([{ match: 'POISON' }]);
 });
