@@ -163,6 +163,7 @@ describe('trouble', () => {
   });
 
   it('an outage of STS without old keys is waited out: no verification ends, and none is paid twice', async () => {
+    await rig.control.settings({ keyTtlMs: 20_000 });
     const outage = await rig.control.fault({ kind: 'status', service: 'sts', status: 503, times: null });
     worker = await rig.openWorker({ ...permanent(), BESTFRAME_ROLE_ARN: ROLE, BESTFRAME_BACKOFF_MS: 'batch=50' });
     const requests = await Promise.all(

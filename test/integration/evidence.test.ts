@@ -69,7 +69,10 @@ beforeAll(async () => {
   });
   first = await rig.openWorker();
 });
-afterEach(() => rig.control.reset());
+afterEach(async () => {
+  await rig.control.reset();
+  await rig.control.settings({ clockSkewMs: 0 });
+});
 afterAll(async () => {
   await edges.close();
   await rig.dispose();
@@ -251,15 +254,15 @@ describe('a session', () => {
 });
 
 describe('a tenant', () => {
+  async function keepFor(tenant: string, evidenceDays: number): Promise<void> {
+    await rig.permit(tenant);
+    const record = await rig.client.tenants.get(tenant);
+    await rig.client.tenants.set({ tenant, policy: { ...record?.policy, evidenceDays } }, { by: 'test' });
+  }
+
   it('has its own days, or no evidence, as its policy says', async () => {
-    await rig.permit('acme', 'globex');
-    for (const [tenant, evidenceDays] of [
-      ['acme', 30],
-      ['globex', 0],
-    ] as const) {
-      const record = await rig.client.tenants.get(tenant);
-      await rig.client.tenants.set({ tenant, policy: { ...record?.policy, evidenceDays } }, { by: 'test' });
-    }
+    await keepFor('acme', 30);
+    await keepFor('globex', 0);
     const [acme, globex] = [rig.client.forTenant('acme'), rig.client.forTenant('globex')];
     const one = await decided(await rig.request('of-acme'), acme);
     const { evidence } = await copied(one.id, 'copied', acme);
@@ -274,6 +277,7 @@ describe('a tenant', () => {
   });
 
   it('whose policy asks for evidence where no bucket is configured has none, and the log says so', async () => {
+    await keepFor('acme', 30);
     const worker = await rig.openWorker({ BESTFRAME_EVIDENCE_BUCKETS: '', BESTFRAME_EVIDENCE_DAYS: '' });
     await first.stop(5_000);
     const before = (await rig.client.metrics()).counters.evidenceIncomplete;

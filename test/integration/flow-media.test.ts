@@ -100,8 +100,11 @@ describe('a medium', () => {
   });
 
   it('is deleted when the session is erased', async () => {
-    await acme().erase(id, { by: 'officer', why: 'asked by letter' });
-    await expect.poll(() => existsSync(video.path), { timeout: 60_000 }).toBe(false);
-    expect((await http.call('GET', path('liveVideo'))).status).toBe(410);
+    const own = await finishedSession(rig, acme(), 'erased');
+    const [{ path: file } = { path: '' }] = (await acme().get(own))?.session?.media ?? [];
+    expect(existsSync(file)).toBe(true);
+    await acme().erase(own, { by: 'officer', why: 'asked by letter' });
+    await expect.poll(() => existsSync(file), { timeout: 60_000 }).toBe(false);
+    expect((await http.call('GET', path('liveVideo', own))).status).toBe(410);
   });
 });

@@ -84,7 +84,9 @@ describe('webhook endpoints', () => {
     await notifier.stop(5_000);
     expect(await http.call('DELETE', '/v1/webhook-endpoints/shop')).toMatchObject({ status: 200 });
     expect(await http.call('DELETE', '/v1/webhook-endpoints/shop')).toMatchObject({ status: 404 });
-    const changes = (await rig.audited()).filter(({ act }) => act === 'webhook.change').map(({ what }) => what);
+    const changes = (await rig.audited())
+      .filter(({ act, what }) => act === 'webhook.change' && what?.endsWith(' shop'))
+      .map(({ what }) => what);
     expect(changes).toEqual(['put shop', 'rotate shop', 'settle shop', 'test shop', 'remove shop', 'remove shop']);
   });
 

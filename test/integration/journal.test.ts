@@ -209,6 +209,7 @@ describe('at most one paid call for each intent', () => {
   });
 
   it('does not overwrite an ended journal, and does not create a missing one', async () => {
+    await rig.redis.hdel(rig.names.counters, 'orphanOutcomes');
     const journal = await take('worker:1', 1);
     await journal.declareIntent(intentOf('a'));
     await journal.settle({ ...SETTLE, state: 'failed' });
