@@ -245,6 +245,12 @@ export const PROTECTIONS: readonly Protection[] = [
     exposedBy: plain,
   },
   {
+    name: 'the deletion that an end promises',
+    changes: [lua("if deletion ~= '' then", 'if false then')],
+    breaks: 'I14',
+    exposedBy: plain,
+  },
+  {
     name: 'the outbox and its retry',
     changes: [
       lua("if outboxEntry ~= '' then redis.call('HSET', keys.outbox", "if false then redis.call('HSET', keys.outbox"),

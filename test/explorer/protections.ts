@@ -189,6 +189,7 @@ export const PROTECTIONS: readonly Protection[] = [
     'I14',
     'a cancel beside a run',
   ),
+  protection('the deletion of an end', ["if deletion ~= '' then", 'if false then'], 'I14', 'a cancel beside a run'),
   protection(
     'the outbox entry of a decision',
     [`${ENTRY} redis.call('HSET', outboxKey, outboxField`, "if false then redis.call('HSET', outboxKey, outboxField"],

@@ -1611,8 +1611,8 @@ return 'ok'
 `,
   },
   'settle': {
-    keys: ['journal', 'lock', 'job', 'history', 'live', 'ended', 'outbox', 'admitted', 'gate', 'held', 'frames', 'breakers', 'kept', 'toCopy', 'copies', 'evidence'],
-    args: ['token', 'ats', 'generation', 'id', 'channel', 'state', 'reason', 'outboxEntry', 'expiryMs', 'entry', 'frame', 'stored', 'media', 'opinion', 'keepFrameMs', 'passed', 'windowMs', 'keepMs', 'maxPayments', 'evidenceText', 'evidencePlace', 'evidenceUntil', 'copyMs'],
+    keys: ['journal', 'lock', 'job', 'history', 'live', 'ended', 'outbox', 'admitted', 'gate', 'held', 'frames', 'breakers', 'kept', 'toCopy', 'copies', 'evidence', 'deletions'],
+    args: ['token', 'ats', 'generation', 'id', 'channel', 'state', 'reason', 'outboxEntry', 'deletion', 'expiryMs', 'entry', 'frame', 'stored', 'media', 'opinion', 'keepFrameMs', 'passed', 'windowMs', 'keepMs', 'maxPayments', 'evidenceText', 'evidencePlace', 'evidenceUntil', 'copyMs'],
     rest: null,
     includes: ['now', 'fence', 'terminal', 'history', 'gate', 'live', 'finish', 'breaker'],
     text: `
@@ -1658,6 +1658,7 @@ end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
   id, now, fields, outboxEntry, expiryMs, { key = keptKey, ms = last == state and keepMs or 0, maxPayments = maxPayments })
+if deletion ~= '' then redis.call('ZADD', deletionsKey, now, deletion) end
 if (stored ~= '' or media ~= '') and tonumber(keepFrameMs) > 0 then redis.call('ZADD', framesKey, now + tonumber(keepFrameMs), id) end
 return { 'ok', last }
 `,
@@ -1699,6 +1700,22 @@ else
   redis.call('HDEL', gateKey, 'paused', 'pausedBy', 'pausedWhy')
 end
 return 'done'
+`,
+  },
+  'take-deletions': {
+    keys: ['deletions'],
+    args: ['most', 'leaseMs'],
+    rest: null,
+    includes: ['now'],
+    text: `
+local now = clock()
+local taken, leases = redis.call('ZRANGEBYSCORE', deletionsKey, '-inf', now, 'LIMIT', 0, most), {}
+for _, deletion in ipairs(taken) do
+  leases[#leases + 1] = now + tonumber(leaseMs)
+  leases[#leases + 1] = deletion
+end
+if #taken > 0 then redis.call('ZADD', deletionsKey, unpack(leases)) end
+return taken
 `,
   },
   'take-login-try': {
