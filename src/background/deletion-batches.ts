@@ -33,7 +33,7 @@ const EVERY_MS = 500;
 /** What is not deleted by then becomes a job. */
 const TIMEOUT_MS = 10_000;
 /** Longer than a batch takes, so that only the batch of a dead worker is taken again. */
-const LEASE_MS = 2 * TIMEOUT_MS;
+const LEASE_MS = 18_000;
 /** The first try of the job of a deletion that failed here. */
 const JOB_DELAY_MS = 1_000;
 

@@ -83,7 +83,7 @@ describe.each([
   {
     upload: 'own-bucket',
     scripts: [...BEFORE_UPLOAD, ...AFTER_UPLOAD],
-    commands: 161,
+    commands: 141,
     queuedBytes: 864,
     finishedBytes: 2024,
     signals: 5,
@@ -91,7 +91,7 @@ describe.each([
   {
     upload: 'create-upload-url',
     scripts: [...BEFORE_UPLOAD, 'reserve-slots', ...AFTER_UPLOAD],
-    commands: 172,
+    commands: 151,
     queuedBytes: 864,
     finishedBytes: 2280,
     signals: 7,

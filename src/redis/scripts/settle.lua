@@ -18,8 +18,8 @@
 --@include finish
 --@include breaker
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', '' } end
-local current, currentGeneration, cancelled, decided, heldUntil, given =
-  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil', 's:opinion'))
+local current, currentGeneration, cancelled, decided, heldUntil, given, lastReason =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil', 's:opinion', 'reason'))
 if not current then return { 'ended', '' } end
 if isTerminal(current) then return { 'ended', current } end
 if currentGeneration ~= generation then return { 'lost', '' } end
@@ -39,7 +39,7 @@ put('frame', frame)
 put('stored', stored)
 put('media', media)
 put('s:opinion', given and '' or opinion)
-redis.call('HDEL', journalKey, 'reason')
+if lastReason then redis.call('HDEL', journalKey, 'reason') end
 put('reason', last == state and reason or CANCELLED)
 remember(historyKey, entry)
 redis.call('ZREM', admittedKey, id)
