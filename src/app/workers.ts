@@ -3,6 +3,7 @@ import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import { createTransport, createWebhookSender } from '../adapters/http/index.ts';
 import { openTelemetry } from '../adapters/tracing.ts';
+import { DeletionBatches } from '../background/deletion-batches.ts';
 import { ERASE_SLOTS, EraseWorker } from '../background/erase-worker.ts';
 import { Feeder } from '../background/feeder.ts';
 import { NOTIFY_SLOTS, type NotifyTuning, NotifyWorker } from '../background/notify-worker.ts';
@@ -225,24 +226,28 @@ export async function startErase(
     receiptOwner: receiptOwner(namespace, config),
     rewriteAof: config.rewriteAof,
   });
+  const queue = openEraseQueue(deployment);
+  const batches = new DeletionBatches({ deployment, queue, edges, objectFolder, log });
   await worker.start();
+  batches.start();
   retention.start();
   log.info({ event: 'ready', mode }, 'erase worker ready');
-  const queue = openEraseQueue(deployment);
-  const mayTake = () => hasTakeableJob(queue);
-  const watched = [{ jobs: worker.jobs, slots: ERASE_SLOTS, queue: queue.name, mayTake }];
+  const watched = [
+    { jobs: worker.jobs, slots: ERASE_SLOTS, queue: queue.name, mayTake: () => hasTakeableJob(queue) },
+    { jobs: batches.jobs, slots: 1, queue: 'deletions', mayTake: () => batches.mayTake() },
+  ];
   const watch = watchWorkers(watched, config.wedgedMs, log);
   return {
     failed: watch.failed,
     stop: stopOnce(async (drainMs) => {
       watch.stop();
       const retained = retention.stop();
-      const drained = await worker.drain(drainMs);
+      const drained = await Promise.all([worker.drain(drainMs), batches.drain(drainMs)]);
       await cleanUp({ deployment }, async () => {
         await retained;
         await Promise.all([...queues.values(), queue].map((each) => each.close()));
       });
-      return drained;
+      return drained.every(Boolean);
     }),
   };
 }

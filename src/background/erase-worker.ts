@@ -1,20 +1,18 @@
 /**
- * Copies the evidence of a verification that has ended, if it is to be kept, and then deletes its objects in the company's own
- * bucket. After an erasure on demand, deletes all of the verification's data outside Redis. Each copy and each deletion is repeated
- * until it is confirmed. Object keys are computed from id and generation, so an upload is found even if its journal entry was never
- * written. If an upload may still be running, a second pass follows when no upload can be running any more.
+ * Runs the jobs of the erase queue. Copies the evidence of a verification that has ended, if it is to be kept, and then deletes its
+ * objects in the company's own bucket. After an erasure on demand, deletes all of the verification's data outside Redis. Each copy
+ * and each deletion is repeated until it is confirmed. If an upload may still be running, a second pass follows when no upload can be
+ * running any more. Ordinary deletions are made by deletion-batches.ts, and become jobs only if they fail.
  */
 import { DelayedError, type Job, Worker } from 'bullmq';
 import { Failure } from '../domain/errors/failure.ts';
-import { tenantFolder } from '../domain/operations/tenants.ts';
-import { objectNames } from '../domain/verification/actions.ts';
-import { objectKey } from '../domain/verification/identity.ts';
 import { MAX_UPLOAD_AGE_MS } from '../domain/verification/policy.ts';
 import { drainWorker, JobCount, logWorkerErrors, startWorker } from '../pipeline/worker-lifecycle.ts';
 import { bullmqOptions } from '../redis/deployment.ts';
 import type { EraseJob, ForgetJob } from '../redis/erase-queue.ts';
 import { ERASE_QUEUE } from '../redis/names.ts';
 import { type CopyTools, copyEvidence } from './copy-evidence.ts';
+import { deleteGenerations } from './delete-generations.ts';
 import { deleteObjects, type ErasureTools, finishErasure } from './finish-erasure.ts';
 
 /** Deletions that one worker makes at the same time. */
@@ -104,26 +102,13 @@ export class EraseWorker {
   }
 
   #delete(data: EraseJob | ForgetJob, signal: AbortSignal): Promise<unknown> {
-    if ('generations' in data) return this.#erase(data, signal);
+    if ('generations' in data) {
+      if (data.evidence === 'only') return Promise.resolve({ deleted: 0 });
+      return deleteGenerations(data, this.#options, signal);
+    }
     return typeof data.secondPass === 'number'
       ? deleteObjects(data, this.#options, signal)
       : finishErasure(data.id, this.#options, signal);
-  }
-
-  async #erase(
-    { id, region, action, generations, tenant, evidence }: EraseJob,
-    signal: AbortSignal,
-  ): Promise<{ deleted: number }> {
-    if (evidence === 'only') return { deleted: 0 };
-    const { edges, log } = this.#options;
-    const objectFolder = tenantFolder(this.#options.objectFolder, tenant ?? null);
-    const keys = Array.from({ length: generations }, (_, generation) =>
-      objectNames(action).map((name) => objectKey(objectFolder, id, generation, name)),
-    ).flat();
-    const bucket = edges.bucket(region);
-    await Promise.all(keys.map((key) => bucket.remove(key, signal)));
-    log.info({ id, event: 'objects_deleted', objects: keys.length }, 'objects deleted');
-    return { deleted: keys.length };
   }
 }
 

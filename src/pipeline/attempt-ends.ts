@@ -15,7 +15,7 @@ import { frameAtEnd, type OpinionOutcome } from '../domain/verification/outcomes
 import { maxPaymentsWithoutReview } from '../domain/verification/policy.ts';
 import type { Decision, StageName, State } from '../domain/verification/states.ts';
 import { notification } from '../redis/notify-queue.ts';
-import { endField, followUpsOf } from '../redis/outbox.ts';
+import { endField, promisesOf } from '../redis/outbox.ts';
 import { currentStage } from '../redis/progress.ts';
 import { decisionReason, type JournalRecord, type Reason, withLastWait } from '../redis/record.ts';
 import type { WriteAnswer } from '../redis/scripts/attempt-ref.ts';
@@ -139,16 +139,20 @@ export class AttemptEnds {
   }
 
   async settle(
-    end: Omit<Ending, 'generation' | 'followUps' | 'passed' | 'keepFrameMs' | 'keep' | 'evidence' | 'expiryMs'>,
+    end: Omit<
+      Ending,
+      'generation' | 'followUps' | 'deletion' | 'passed' | 'keepFrameMs' | 'keep' | 'evidence' | 'expiryMs'
+    >,
   ): Promise<AttemptEnd> {
     const { journal, outbox, log, keepFramesMs, breakers } = this.#tools;
     const evidence = this.#record.outcomes.detect === undefined ? null : this.#tools.evidenceOf(this.#record);
-    const followUps = followUpsOf(this.#record, 'run', evidence?.state === 'pending');
+    const { deletion, followUps } = promisesOf(this.#record, evidence?.state === 'pending');
     const settled = await this.#lease.guard(
       journal.settle({
         ...end,
         generation: this.#record.generation,
         followUps,
+        deletion,
         passed: breakers.takePassed(),
         // Only frames in the frames folder are deleted by age. A frame in a bucket belongs to the caller.
         keepFrameMs: this.#record.order?.frame.to === 'file' ? keepFramesMs : 0,

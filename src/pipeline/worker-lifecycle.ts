@@ -65,7 +65,11 @@ interface Drained {
  * `worker.close()` has none. Without a running job, there is nothing to wait for while Redis is away.
  * @returns whether all jobs finished. If not, the unfinished jobs go back to the queue, at once or when their locks expire.
  */
-export async function drainWorker(worker: Worker, deadlineMs: number, drained: Drained): Promise<boolean> {
+export async function drainWorker(
+  worker: { close(): Promise<void> },
+  deadlineMs: number,
+  drained: Drained,
+): Promise<boolean> {
   const startedAt = performance.now();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {

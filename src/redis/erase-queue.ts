@@ -6,6 +6,7 @@ import { Queue } from 'bullmq';
 import type { GatedAction } from '../domain/verification/actions.ts';
 import type { Region } from '../domain/verification/regions.ts';
 import { bullmqOptions, type Deployment } from './deployment.ts';
+import { jobOptions } from './job-options.ts';
 import { ERASE_QUEUE } from './names.ts';
 
 /**
@@ -40,6 +41,12 @@ export interface ForgetJob {
 }
 
 export type EraseQueue = Queue<EraseJob | ForgetJob>;
+
+/** Adds the job under an id that is derived from it, so that a second job for the same objects is not added. */
+export async function addEraseJob(queue: EraseQueue, erase: EraseJob, delay = 0): Promise<void> {
+  const jobId = `erase-${erase.id}-${erase.generations}`;
+  await queue.add('erase', erase, { ...jobOptions.erase, jobId, ...(delay === 0 ? {} : { delay }) });
+}
 
 export function openEraseQueue(deployment: Deployment): EraseQueue {
   const queue = new Queue<EraseJob | ForgetJob>(ERASE_QUEUE, {

@@ -52,6 +52,8 @@ export interface Names {
   /** Digests of answered liveness packages, by the time of the answer. */
   readonly answered: string;
   readonly outbox: string;
+  /** Ordinary deletions, by the time from which they may be taken. */
+  readonly deletions: string;
   readonly counters: string;
   /** Ledger of paid calls. @param period a day or a month: '2026-11-28', '2026-11'. */
   costs(period: string): string;
@@ -183,8 +185,7 @@ export function createNames(prefix: string): Names {
     sequence: (id) => `${prefix}:sequence:${id}`,
     webhook: (name) => `${prefix}:webhook:${name}`,
     journal: (id) => `${prefix}:v:${id}`,
-    ...evidenceNames(prefix),
-    kept: (id) => `${prefix}:kept:${id}`,
+    ...namesAfterEnd(prefix),
     history: (id) => `${prefix}:h:${id}`,
     gate: (region, call) => {
       const gate = `${prefix}:gate:${region}:${call}`;
@@ -205,8 +206,14 @@ export function createNames(prefix: string): Names {
   };
 }
 
-function evidenceNames(prefix: string): Pick<Names, 'toCopy' | 'copies' | 'evidence'> {
-  return { toCopy: (id) => `${prefix}:copy:${id}`, copies: `${prefix}:copies`, evidence: `${prefix}:evidence` };
+function namesAfterEnd(prefix: string): Pick<Names, 'kept' | 'deletions' | 'toCopy' | 'copies' | 'evidence'> {
+  return {
+    kept: (id) => `${prefix}:kept:${id}`,
+    deletions: `${prefix}:deletions`,
+    toCopy: (id) => `${prefix}:copy:${id}`,
+    copies: `${prefix}:copies`,
+    evidence: `${prefix}:evidence`,
+  };
 }
 
 function waitNames(prefix: string, region: Region, call: ResultCall): WaitKeys {

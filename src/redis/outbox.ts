@@ -8,7 +8,7 @@
  * or of an erasure, is in the field `<id>:<event>`.
  */
 import type { Deployment } from './deployment.ts';
-import type { EraseJob, EraseQueue, ForgetJob } from './erase-queue.ts';
+import { addEraseJob, type EraseJob, type EraseQueue, type ForgetJob } from './erase-queue.ts';
 import { jobOptions } from './job-options.ts';
 import { type NotifyJob, type NotifyQueue, notification, notificationId, occasionOf } from './notify-queue.ts';
 import type { JournalRecord } from './record.ts';
@@ -82,6 +82,21 @@ export function followUpsOf(record: Ended, endedBy: 'run' | 'outside', keepsEvid
   return Object.keys(followUps).length === 0 ? null : followUps;
 }
 
+/**
+ * What follows an end by an attempt. An ordinary deletion is taken in batches and needs no job, see deletions.ts. One with a second
+ * pass or with evidence stays among the follow-ups.
+ */
+export function promisesOf(
+  record: Ended,
+  keepsEvidence = false,
+): { readonly deletion: EraseJob | null; readonly followUps: FollowUps | null } {
+  const followUps = followUpsOf(record, 'run', keepsEvidence);
+  const { erase, ...others } = followUps ?? {};
+  if (erase === undefined || erase.secondPass !== undefined || erase.evidence !== undefined)
+    return { deletion: null, followUps };
+  return { deletion: erase, followUps: Object.keys(others).length === 0 ? null : others };
+}
+
 export class Outbox {
   readonly #deployment: Deployment;
   readonly #eraseQueue: EraseQueue;
@@ -98,8 +113,7 @@ export class Outbox {
     const { erase, forget, notify } = followUps;
     const added: Promise<unknown>[] = [];
     if (erase !== undefined) {
-      const jobId = `erase-${erase.id}-${erase.generations}`;
-      added.push(this.#eraseQueue.add('erase', erase, { ...jobOptions.erase, jobId }));
+      added.push(addEraseJob(this.#eraseQueue, erase));
     }
     if (forget !== undefined) {
       const { delayMs: delay = 0, ...data } = forget;

@@ -9,6 +9,7 @@ import { REGIONS, type Region } from '../domain/verification/regions.ts';
 import { readBreakers } from './breakers.ts';
 import { openPipeline, repliesOf } from './connection.ts';
 import { readCostMetrics, readCosts, readLedgerDay } from './costs.ts';
+import { countDeletions } from './deletions.ts';
 import type { Deployment } from './deployment.ts';
 import { countCopies } from './evidence.ts';
 import { readGates } from './gates.ts';
@@ -100,12 +101,13 @@ async function countWaitingSessions({ redis, names }: Deployment): Promise<numbe
 }
 
 async function countErasing(deployment: Deployment, erase: Queue, now: number) {
-  const [jobs, { waiting, firstUntil }] = await Promise.all([
+  const [jobs, deletions, { waiting, firstUntil }] = await Promise.all([
     erase.getJobCounts('waiting', 'active', 'delayed'),
+    countDeletions(deployment),
     countCopies(deployment),
   ]);
   const oldestMs = firstUntil === null ? null : Math.max(0, now + COPY_WITHIN_MS - firstUntil);
-  return { toErase: sumOf(jobs), evidence: { waiting, oldestMs } };
+  return { toErase: sumOf(jobs) + deletions, evidence: { waiting, oldestMs } };
 }
 
 async function readTenants(deployment: Deployment, listed: readonly string[]): Promise<TenantCounts[]> {

@@ -9,7 +9,7 @@ const SCRIPTS = [
   'declare-intent',
   'record-outcome',
   'settle',
-  'addStandardJob', // adds the erase job when a verification ends
+  'addStandardJob', // adds the notification of an end
   'moveToFinished',
 ];
 /** Scripts that run only after an error. */

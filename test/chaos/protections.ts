@@ -204,7 +204,7 @@ export const PROTECTIONS: readonly Protection[] = [
   },
   {
     name: 'probing a closed gate',
-    changes: [lua('local left = tonumber(nextProbe) - now', 'do return 1000 end')],
+    changes: [lua('local left = tonumber(gate.nextProbe) - now', 'do return 1000 end')],
     breaks: 'I7',
     exposedBy: { ...account, world: () => SOON },
   },
@@ -242,6 +242,12 @@ export const PROTECTIONS: readonly Protection[] = [
     name: 'removing ended verifications from the index',
     changes: [lua('leaveIndex(keys.live, tenant, id)', '')],
     breaks: 'I13',
+    exposedBy: plain,
+  },
+  {
+    name: 'the deletion that an end promises',
+    changes: [lua("if deletion ~= '' then", 'if false then')],
+    breaks: 'I14',
     exposedBy: plain,
   },
   {
@@ -288,7 +294,7 @@ export const PROTECTIONS: readonly Protection[] = [
   },
   {
     name: 'booking a call before it is made',
-    changes: [lua("bookNew(ledger, 'maybe')\nshowPeriods", 'showPeriods')],
+    changes: [lua('book(ledger, { maybe = 1 })\nif showPeriods', 'if showPeriods')],
     breaks: 'I17',
     exposedBy: plain,
   },

@@ -3,6 +3,7 @@
  * the states before and after a step, and returns what is wrong, or null.
  */
 import { isTerminal } from '../../src/domain/verification/states.ts';
+import type { EraseJob } from '../../src/redis/erase-queue.ts';
 import { notification, occasionOf } from '../../src/redis/notify-queue.ts';
 import { endField, erasureField, type FollowUps, outboxField } from '../../src/redis/outbox.ts';
 import type { Step } from './step.ts';
@@ -199,7 +200,16 @@ function fence({ world, id, before, after, step }: Moment): string | null {
   const { lock, job } = names.job(REGION, id);
   const holds = before.snapshot[lock]?.items[0] === token && hashOf(before.snapshot[job]).ats === String(ats);
   if (holds || !world.redis.sent.keys.includes(names.journal(id))) return null;
-  const guarded = [names.journal(id), names.history(id), names.live, names.ended, names.held, names.outbox, lock];
+  const guarded = [
+    names.journal(id),
+    names.history(id),
+    names.live,
+    names.ended,
+    names.held,
+    names.outbox,
+    names.deletions,
+    lock,
+  ];
   const changed = guarded.find((key) => before.snapshot[key]?.text !== after.snapshot[key]?.text);
   return changed === undefined
     ? null
@@ -238,6 +248,14 @@ function entryOf({ world, after }: Moment, field: string): FollowUps {
   return JSON.parse(hashOf(after.snapshot[world.names.outbox])[field] ?? '{}') as FollowUps;
 }
 
+/** The ordinary deletions of the verification that no erase worker has made yet. */
+function deletionsOf({ world, after, id }: Moment): EraseJob[] {
+  const items = after.snapshot[world.names.deletions]?.items ?? [];
+  return items
+    .flatMap((item, i) => (i % 2 === 0 ? [JSON.parse(item) as EraseJob] : []))
+    .filter((each) => each.id === id);
+}
+
 /** The objects of an ended verification are deleted, including those that a stale worker may still upload. */
 function owedObjects(moment: Moment): string | null {
   const { after, id } = moment;
@@ -248,6 +266,7 @@ function owedObjects(moment: Moment): string | null {
   const owed = [
     ...jobs.filter((job) => job.startsWith('erase-')),
     ...(erase === undefined ? [] : [`erase-${erase.generations}${erase.secondPass === undefined ? '' : '+'}`]),
+    ...deletionsOf(moment).map(({ generations }) => `erase-${generations}`),
   ];
   const covers = (generation: number, again: boolean) =>
     owed.some((job) => Number.parseInt(job.slice(6), 10) > generation && (!again || job.endsWith('+')));

@@ -33,7 +33,7 @@ export const PROTECTIONS: readonly Protection[] = [
   ),
   protection(
     'booking what a result bills',
-    ["book(ledger, 'paid', tonumber(paid))", ''],
+    ['paid = tonumber(paid) > 0 and tonumber(paid) or nil', 'paid = nil'],
     'I2',
     'a session whose worker dies anywhere',
   ),
@@ -64,7 +64,7 @@ export const PROTECTIONS: readonly Protection[] = [
   ),
   protection(
     'booking a call before it is made',
-    ["bookNew(ledger, 'maybe')\nshowPeriods", 'showPeriods'],
+    ['book(ledger, { maybe = 1 })\nif showPeriods', 'if showPeriods'],
     'I2',
     'every answer is lost',
   ),
@@ -133,10 +133,7 @@ export const PROTECTIONS: readonly Protection[] = [
   ),
   protection(
     'a decision releases a hold',
-    [
-      "if state == 'held' then\n  redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now)",
-      "if false then\n  redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now)",
-    ],
+    ["if state == 'held' then\n  put('state', 'delayed')", "if false then\n  put('state', 'delayed')"],
     'I3',
     'an operator meets a late answer',
   ),
@@ -166,7 +163,7 @@ export const PROTECTIONS: readonly Protection[] = [
   ),
   protection(
     'the intent',
-    ["redis.call('HSET', journalKey, 'open', cjson.encode(intent))", ''],
+    ["redis.call('HSET', journalKey, 'open', cjson.encode(intent), unpack(fields))", ''],
     'I5',
     'every answer is lost',
   ),
@@ -189,6 +186,7 @@ export const PROTECTIONS: readonly Protection[] = [
     'I14',
     'a cancel beside a run',
   ),
+  protection('the deletion of an end', ["if deletion ~= '' then", 'if false then'], 'I14', 'a cancel beside a run'),
   protection(
     'the outbox entry of a decision',
     [`${ENTRY} redis.call('HSET', outboxKey, outboxField`, "if false then redis.call('HSET', outboxKey, outboxField"],

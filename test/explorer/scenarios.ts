@@ -271,7 +271,12 @@ const RETRIES: readonly Scenario[] = [
 ];
 
 const ERASURES: readonly Scenario[] = [
-  scenario('an erasure beside a run', [W1, eraser(), reaper(), LOSES], { takes: 2, passes: { lease: 1, call: 1 } }),
+  scenario(
+    'an erasure beside a run',
+    [W1, eraser(), reaper(), LOSES],
+    { takes: 2, passes: { lease: 1, call: 1 } },
+    NOTIFIED,
+  ),
   scenario(
     'an erasure that is interrupted',
     [W1, eraser({ dies: true }), outboxSweeper(), ANSWERS],

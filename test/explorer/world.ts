@@ -172,8 +172,8 @@ export class World {
 
   /** In an index, a script touches only the entry of its verification, unless it counts the entries. */
   #shared(key: string, args: readonly string[]): string {
-    const { live, ended, held, frames, outbox } = this.names;
-    if (![live, ended, held, frames, outbox].includes(key)) return key;
+    const { live, ended, held, frames, outbox, deletions } = this.names;
+    if (![live, ended, held, frames, outbox, deletions].includes(key)) return key;
     const id = Object.keys(this.facts).find((each) => args.includes(each));
     return id === undefined ? key : `${key}#${id}`;
   }

@@ -77,21 +77,21 @@ afterAll(async () => {
 });
 
 const BEFORE_UPLOAD = ['claim-verification', 'addPrioritizedJob', 'begin-attempt'];
-const AFTER_UPLOAD = ['commit-stage', 'declare-intent', 'record-outcome', 'settle', 'addStandardJob', 'moveToFinished'];
+const AFTER_UPLOAD = ['commit-stage', 'declare-intent', 'record-outcome', 'settle', 'moveToFinished'];
 
 describe.each([
   {
     upload: 'own-bucket',
     scripts: [...BEFORE_UPLOAD, ...AFTER_UPLOAD],
-    commands: 173,
+    commands: 141,
     queuedBytes: 864,
     finishedBytes: 2024,
     signals: 5,
   },
   {
     upload: 'create-upload-url',
-    scripts: [...BEFORE_UPLOAD, 'reserve-slots', ...AFTER_UPLOAD.filter((name) => name !== 'addStandardJob')],
-    commands: 172,
+    scripts: [...BEFORE_UPLOAD, 'reserve-slots', ...AFTER_UPLOAD],
+    commands: 151,
     queuedBytes: 864,
     finishedBytes: 2280,
     signals: 7,

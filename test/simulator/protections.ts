@@ -24,6 +24,10 @@ export const PROTECTIONS: readonly Protection[] = [
     ['if known then return', 'if false then return'],
     'I9',
   ),
-  protection('the intent', ["redis.call('HSET', journalKey, 'open', cjson.encode(intent))", ''], 'I2'),
-  protection('booking a call before it is made', ["book(ledger, 'maybe', 1)\nshowPeriods", 'showPeriods'], 'I17'),
+  protection('the intent', ["redis.call('HSET', journalKey, 'open', cjson.encode(intent), unpack(fields))", ''], 'I2'),
+  protection(
+    'booking a call before it is made',
+    ['book(ledger, { maybe = 1 })\nif showPeriods', 'if showPeriods'],
+    'I17',
+  ),
 ];

@@ -178,6 +178,7 @@ function watch({ wire, time, config }: World, sent: Sent, endsAt: number, onProg
   const queue = `${prefix}:verify-${REGION}`;
   const sizes = [
     ...['HLEN', `${prefix}:outbox`, 'ZCARD', `${prefix}:live`, 'ZCARD', `${prefix}:held`],
+    ...['ZCARD', `${prefix}:deletions`],
     ...['erase', 'notify'].flatMap((name) =>
       ['LLEN wait', 'LLEN active', 'ZCARD prioritized', 'ZCARD delayed'].flatMap((each) => {
         const [command = '', list = ''] = each.split(' ');

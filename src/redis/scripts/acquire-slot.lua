@@ -11,17 +11,17 @@
 --@include pace
 --@include slot
 local now = clock()
-local denied = gateDenies(gateKey, id, now)
-local epoch, state, code, tat = unpack(redis.call('HMGET', gateKey, 'epoch', 'state', 'code', 'tat'))
-if denied > 0 then return { 'closed', now, code or 'PAUSED_BY_OPERATOR' } end
-if tonumber(tat or '0') - now > tonumber(mostWaitMs) then
+local gate = readGate(gateKey)
+local denied = gateDenies(gateKey, gate, id, now)
+if denied > 0 then return { 'closed', now, gate.code or 'PAUSED_BY_OPERATOR' } end
+if tonumber(gate.tat or '0') - now > tonumber(mostWaitMs) then
   releaseProbe(gateKey, id)
   return { 'busy', now, '' }
 end
 local slot = 0
 if lanes ~= '0' then
   local rate = { lanes = tonumber(lanes), laneMs = tonumber(laneMs), soonMs = tonumber(soonMs) }
-  local _, taken = takeSlot(gateKey, now, rate)
+  local _, taken = takeSlot(gateKey, gate, now, rate)
   slot = taken
 end
-return { 'go', now, epoch or '0', state == 'closed' and 1 or 0, slot }
+return { 'go', now, gate.epoch or '0', gate.state == 'closed' and 1 or 0, slot }

@@ -6,6 +6,7 @@
 --@include gate
 --@include admission
 local tenant, weight = unpack(redis.call('HMGET', journalKey, 'tn', 'weight'))
-local wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, id,
+local gate = readGate(gateKey)
+local wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, gate, id,
   { lane = lane, tenant = tenant or '', weight = weight or '1' }, tonumber(capacity), tonumber(holdMs), clock())
-return { wait, redis.call('HGET', gateKey, 'epoch') or '0' }
+return { wait, gate.epoch or '0' }

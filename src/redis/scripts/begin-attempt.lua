@@ -15,14 +15,15 @@
 --@include turn
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', 0, 0, {}, '0', '0', '' } end
 local now = clock()
-local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText, turn, tenant, weight, started =
+local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText, turn, tenant, weight, started, starts, parked =
   unpack(redis.call('HMGET', journalKey, 'state', 'notBefore', 'begun', 's:detect', 'deadline', 'cancel',
-    'open', 'heldUntil', 'alone', 'crashed', 'turn', 'tn', 'weight', 's:start'))
+    'open', 'heldUntil', 'alone', 'crashed', 'turn', 'tn', 'weight', 's:start', 'starts', 'parked'))
 if not state then return { 'missing', now, 0, {}, '0', '0', '' } end -- expired, or a tombstone
 -- `held` depends on heldUntil, not on the state: a run with the verdict `hold_expired` sets the state to `active`, and may die
 -- before it ends the verification. The next run must then get the same verdict.
 local held = heldUntil and not decided
 local verdict, wait = 'go', 0
+local gate = readGate(gateKey)
 if isTerminal(state) then
   verdict = 'terminal'
 elseif held and not cancelled and tonumber(heldUntil) > now then
@@ -34,8 +35,9 @@ elseif tonumber(notBefore or '0') > now and not cancelled then
 else
   local run = token .. '/' .. ats
   local crashed = tonumber(crashedText or '0')
+  local fields = { 'state', 'active', 'begun', run }
   if begun ~= run then
-    redis.call('HINCRBY', journalKey, 'starts', 1)
+    fields[5], fields[6] = 'starts', tonumber(starts or '0') + 1
     turnBegins(turnsKey, lane, turn)
     if alone then
       crashed = redis.call('HINCRBY', journalKey, 'crashed', 1)
@@ -43,20 +45,20 @@ else
     end
   end
   if held then verdict = 'hold_expired' end -- no operator decided in time, or the caller cancelled the verification
-  redis.call('HSET', journalKey, 'state', 'active', 'begun', run)
-  redis.call('HDEL', journalKey, 'parked')
+  redis.call('HSET', journalKey, unpack(fields))
+  if parked then redis.call('HDEL', journalKey, 'parked') end
   if verdict == 'go' and crashed >= tonumber(crashBudget) then
     verdict = 'poison'
   elseif verdict == 'go' and not decided and not started and tonumber(deadline) <= now and not open then
     -- A session with a token is never expired here: its result is asked for once more, and then decided.
     verdict = 'expired'
   elseif verdict == 'go' and not decided and not cancelled then
-    wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, id,
+    wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, gate, id,
       { lane = lane, tenant = tenant or '', weight = weight or '1' }, tonumber(capacity), tonumber(holdMs), now)
   end
 end
 local breakersEpoch, openBreakers = unpack(redis.call('HMGET', breakersKey, '#', '#open'))
 return {
-  verdict, now, wait, redis.call('HGETALL', journalKey), redis.call('HGET', gateKey, 'epoch') or '0', breakersEpoch or '0',
+  verdict, now, wait, redis.call('HGETALL', journalKey), gate.epoch or '0', breakersEpoch or '0',
   openBreakers or '',
 }

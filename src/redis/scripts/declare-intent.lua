@@ -36,7 +36,8 @@
 --@include answered
 --@include counts
 local now = clock()
-local rate = readRate(gateKey, now, lanes, laneMs, soonMs)
+local gate = readGate(gateKey)
+local rate = readRate(gate, now, lanes, laneMs, soonMs)
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', now, 0 } end
 local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight, started, opinion =
   unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', counts .. 'paid', counts .. 'maybe',
@@ -48,18 +49,20 @@ if isAnswered(counts, decided or started, opinion) then return { 'decided', now,
 if counts == OPINION and not decided then return { 'lost', now, 0 } end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 
-local function declare(intent, warning)
-  settleSlot(gateKey, rate, intent.lane, intent.at)
+-- fields: further journal fields to set, as field, value, …
+local function declare(intent, lane, warning, fields)
+  settleSlot(gateKey, rate, lane, intent.at)
   intent['until'] = intent.at + tonumber(callMs)
-  redis.call('HSET', journalKey, 'open', cjson.encode(intent))
+  redis.call('HSET', journalKey, 'open', cjson.encode(intent), unpack(fields))
   return { 'go', now, intent['until'], intent.at, intent.epoch, intent.probe, warning }
 end
 
 if openText then
   local open = cjson.decode(openText)
   if open.iid ~= intentId then return { 'open', now, open['until'] } end
-  open.at = movedSlot(gateKey, now, rate, open.lane, open.at, open.at)
-  return declare(open, '')
+  local lane = readLane(gateKey, open.lane)
+  open.at = movedSlot(now, rate, lane, open.at, open.at)
+  return declare(open, lane, '', {})
 end
 if cancelled then return { 'cancel', now, 0 } end
 local spent = tonumber(paid or '0') + tonumber(possiblyPaid or '0')
@@ -70,9 +73,8 @@ if packageDigest ~= '' then
   local answeredAt = usedUpAt(answeredKey, packageDigest, tonumber(photoRetries), now - tonumber(packageTtlMs))
   if answeredAt then return { 'reused', now, answeredAt } end
 end
-local denied = gateDenies(gateKey, id, now)
-local epoch, gateState, code = unpack(redis.call('HMGET', gateKey, 'epoch', 'state', 'code'))
-if denied > 0 then return { 'closed', now, now + denied, code or 'PAUSED_BY_OPERATOR', '' } end
+local denied = gateDenies(gateKey, gate, id, now)
+if denied > 0 then return { 'closed', now, now + denied, gate.code or 'PAUSED_BY_OPERATOR', '' } end
 
 local breaker = readBreaker(breakersKey, dependency)
 local broken = breakerWait(breaker, id, mayProbe == '1', now)
@@ -83,7 +85,7 @@ local ledger = {
   day = costsDayKey, month = costsMonthKey, currency = cost.currency, micros = cost.micros,
   place = place .. '|' .. tenant, tenant = tenant,
 }
-local spentUp = spentBudget(ledger, limits, redis.call('HGET', gateKey, 'waived'))
+local spentUp = spentBudget(ledger, limits, gate.waived)
 if spentUp then
   local tripped = closeForBudget(gateKey, countersKey, now, spentUp)
   return { 'closed', now, now + 1000, 'BUDGET_SPENT', tripped and spentUp.label or '' }
@@ -91,24 +93,33 @@ end
 
 local lane, slot
 if slotLane == '' then
-  lane, slot = reserveSlot(gateKey, reservedKey, now, rate, id, tenant, weight or '1')
+  lane, slot = reserveSlot(gateKey, reservedKey, gate, now, rate, id, tenant, weight or '1')
 else
-  lane, slot = reservedSlot(reservedKey, id, tonumber(slotLane), tonumber(slotAt))
+  local number
+  number, slot = reservedSlot(reservedKey, id, tonumber(slotLane), tonumber(slotAt))
+  lane = readLane(gateKey, number)
 end
-slot = movedSlot(gateKey, now, rate, lane, slot)
-if slot > now + tonumber(aheadMs) then return { 'slot', now, slot, lane } end
-redis.call('HDEL', reservedKey, id)
+local moved = movedSlot(now, rate, lane, slot)
+if moved > now + tonumber(aheadMs) then
+  if slotLane == '' then writeReserved(reservedKey, id, { lane = lane.number, at = slot }, tenant, weight or '1') end
+  return { 'slot', now, moved, lane.number }
+end
+if slotLane ~= '' then redis.call('HDEL', reservedKey, id) end
 
+local fields = {}
 if not checked and preflight ~= '' then
-  redis.call('HSET', journalKey, 's:md5', preflight)
+  fields = { 's:md5', preflight }
   remember(historyKey, entry)
 end
 redis.call('ZREM', admittedKey, id)
 takeProbe(breakersKey, dependency, breaker, id, now)
-if cost.currency ~= '' then redis.call('HSET', journalKey, counts .. 'price', cost.micros .. ' ' .. cost.currency) end
-bookNew(ledger, 'maybe')
-showPeriods(budgetKey, cost, limits)
+if cost.currency ~= '' then
+  fields[#fields + 1] = counts .. 'price'
+  fields[#fields + 1] = cost.micros .. ' ' .. cost.currency
+end
+book(ledger, { maybe = 1 })
+if showPeriods(budgetKey, cost, limits, budgets) then expireLedger(ledger) end
 return declare({
-  iid = intentId, gen = tonumber(generation), lane = lane, at = slot, epoch = epoch or '0',
-  probe = gateState == 'closed' and 1 or 0, counts = counts,
-}, budgetWarning(ledger, limits))
+  iid = intentId, gen = tonumber(generation), lane = lane.number, at = moved, epoch = gate.epoch or '0',
+  probe = gate.state == 'closed' and 1 or 0, counts = counts,
+}, lane, budgetWarning(ledger, limits), fields)

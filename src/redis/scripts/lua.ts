@@ -26,12 +26,14 @@ local function mustYield(keys, mine, now)
   end
   return false
 end
-local function admit(keys, id, who, capacity, holdMs, now)
-  local denied = gateDenies(keys.gate, id, now)
+local function admit(keys, gate, id, who, capacity, holdMs, now)
+  local denied = gateDenies(keys.gate, gate, id, now)
   if denied > 0 then return denied end
-  redis.call('ZREMRANGEBYSCORE', keys.admitted, '-inf', now)
-  redis.call('ZREMRANGEBYSCORE', keys.express, '-inf', now)
-  if not redis.call('ZSCORE', keys.admitted, id) and who.lane ~= 'interactive' then
+  if who.lane ~= 'interactive' then
+    redis.call('ZREMRANGEBYSCORE', keys.admitted, '-inf', now)
+    redis.call('ZREMRANGEBYSCORE', keys.express, '-inf', now)
+  end
+  if who.lane ~= 'interactive' and not redis.call('ZSCORE', keys.admitted, id) then
     local admitted = redis.call('ZCARD', keys.admitted)
     local oldestExpiry = redis.call('ZRANGE', keys.express, 0, 0, 'WITHSCORES')[2]
     if oldestExpiry and (admitted > 0 or tonumber(oldestExpiry) - now > EXPRESS_MS - PATIENCE_MS) then return 50 end
@@ -56,8 +58,8 @@ end
 `,
   'answered': `
 local function usedUpAt(key, digest, photoRetries, since)
-  for _, member in ipairs({ digest, digest .. '#' .. (photoRetries + 1) }) do
-    local answeredAt = tonumber(redis.call('ZSCORE', key, member) or '0')
+  for _, score in ipairs(redis.call('ZMSCORE', key, digest, digest .. '#' .. (photoRetries + 1))) do
+    local answeredAt = tonumber(score or '0')
     if answeredAt > since then return answeredAt end
   end
   return nil
@@ -185,13 +187,16 @@ local function closeForBudget(gateKey, countersKey, now, budget)
   redis.call('HINCRBY', countersKey, 'gateClosed', 1)
   return true
 end
-local function showPeriods(budgetKey, periods, budgets)
+local function showPeriods(budgetKey, periods, budgets, budgetsText)
+  local shown = table.concat({ periods.day, periods.month, periods.currency, budgetsText }, ' ')
+  if redis.call('HGET', budgetKey, 'shown') == shown then return false end
   redis.call('HSET', budgetKey, 'day', periods.day, 'dayEnds', periods.dayEnds, 'month', periods.month, 'monthEnds',
-    periods.monthEnds, 'currency', periods.currency)
+    periods.monthEnds, 'currency', periods.currency, 'shown', shown)
   redis.call('HDEL', budgetKey, 'dayLimit', 'monthLimit')
   for _, budget in ipairs(budgets) do
     redis.call('HSET', budgetKey, budget.period .. 'Limit', budget.limit .. ' ' .. budget.unit)
   end
+  return true
 end
 `,
   'counts': `
@@ -263,16 +268,20 @@ end
 `,
   'gate': `
 local PROBER_MS = 60000
-local function gateDenies(gateKey, id, now)
-  local paused, state, nextProbe, prober, proberUntil =
-    unpack(redis.call('HMGET', gateKey, 'paused', 'state', 'nextProbe', 'prober', 'proberUntil'))
-  if paused then return 1000 end
-  if state ~= 'closed' then return 0 end
-  if prober and tonumber(proberUntil) > now then
-    if prober == id then return 0 end
+local GATE_FIELDS = { 'state', 'epoch', 'code', 'nextProbe', 'prober', 'proberUntil', 'paused', 'tat', 'pace', 'paceAt', 'waived' }
+local function readGate(gateKey)
+  local values, gate = redis.call('HMGET', gateKey, unpack(GATE_FIELDS)), {}
+  for i, field in ipairs(GATE_FIELDS) do gate[field] = values[i] end
+  return gate
+end
+local function gateDenies(gateKey, gate, id, now)
+  if gate.paused then return 1000 end
+  if gate.state ~= 'closed' then return 0 end
+  if gate.prober and tonumber(gate.proberUntil) > now then
+    if gate.prober == id then return 0 end
     return 500
   end
-  local left = tonumber(nextProbe) - now
+  local left = tonumber(gate.nextProbe) - now
   if left > 0 then return math.min(math.max(left, 20), 1000) end
   redis.call('HSET', gateKey, 'prober', id, 'proberUntil', now + PROBER_MS)
   return 0
@@ -300,33 +309,46 @@ end
 `,
   'ledger': `
 local LEDGER_TTL_MS = 34560000000 -- 400 days
-local function book(ledger, kind, count)
-  local amount = count * ledger.micros
-  if amount == 0 then amount = 0 end -- without a price, -1 * 0 is the number -0, which HINCRBY refuses
-  local function add(key, name)
-    redis.call('HINCRBY', key, name .. '|' .. kind, count)
-    if ledger.currency ~= '' then
-      redis.call('HINCRBY', key, name .. '|' .. kind .. '|' .. ledger.currency, amount)
-    end
+local function addTo(key, fields, amounts)
+  if #fields == 1 then return redis.call('HINCRBY', key, fields[1], amounts[1]) end
+  local values, sums = redis.call('HMGET', key, unpack(fields)), {}
+  for i, field in ipairs(fields) do
+    sums[2 * i - 1] = field
+    sums[2 * i] = string.format('%.0f', tonumber(values[i] or '0') + amounts[i])
   end
-  add(ledger.day, ledger.place)
-  add(ledger.day, 'all')
-  add(ledger.month, 'all')
-  if ledger.tenant ~= '' then
-    add(ledger.day, 'of:' .. ledger.tenant)
-    add(ledger.month, 'of:' .. ledger.tenant)
-  end
+  redis.call('HSET', key, unpack(sums))
 end
-local function bookNew(ledger, kind)
-  book(ledger, kind, 1)
+local function book(ledger, changes)
+  local function add(key, names)
+    local fields, amounts = {}, {}
+    for _, name in ipairs(names) do
+      for _, kind in ipairs({ 'maybe', 'paid' }) do
+        local count, field = changes[kind], name .. '|' .. kind
+        if count then
+          fields[#fields + 1], amounts[#amounts + 1] = field, count
+          if ledger.currency ~= '' then
+            fields[#fields + 1], amounts[#amounts + 1] = field .. '|' .. ledger.currency, count * ledger.micros
+          end
+        end
+      end
+    end
+    addTo(key, fields, amounts)
+  end
+  local tenant = ledger.tenant ~= '' and 'of:' .. ledger.tenant or nil
+  add(ledger.day, { ledger.place, 'all', tenant })
+  add(ledger.month, { 'all', tenant })
+end
+local function expireLedger(ledger)
   for _, key in ipairs({ ledger.day, ledger.month }) do redis.call('PEXPIRE', key, LEDGER_TTL_MS) end
 end
 local function bookOutcome(ledger, declared, billed)
   if billed == 'unknown' and declared then return end
-  if declared then book(ledger, 'maybe', -1) end
-  local kind = billed == 'yes' and 'paid' or billed == 'unknown' and 'maybe'
-  if not kind then return end
-  if declared then book(ledger, kind, 1) else bookNew(ledger, kind) end
+  local changes = { maybe = declared and -1 or nil }
+  if billed == 'yes' then changes.paid = 1 end
+  if billed == 'unknown' then changes.maybe = 1 end
+  if not declared and billed == 'no' then return end
+  book(ledger, changes)
+  if not declared then expireLedger(ledger) end
 end
 `,
   'live': `
@@ -348,15 +370,15 @@ local function clock()
 end
 `,
   'pace': `
-local function paceOf(gateKey, now)
-  local pace, setAt = unpack(redis.call('HMGET', gateKey, 'pace', 'paceAt'))
-  if not pace then return 1 end
-  local value = 1 + (tonumber(pace) - 1) * 0.5 ^ ((now - tonumber(setAt)) / 30000)
+local function paceOf(gate, now)
+  if not gate.pace then return 1 end
+  local value = 1 + (tonumber(gate.pace) - 1) * 0.5 ^ ((now - tonumber(gate.paceAt)) / 30000)
   return value < 1.02 and 1 or value
 end
 local function slowDown(gateKey, now, restMs)
-  local tat = tonumber(redis.call('HGET', gateKey, 'tat') or '0')
-  local pace = math.min(paceOf(gateKey, now) * 1.25, 4)
+  local gate = readGate(gateKey)
+  local tat = tonumber(gate.tat or '0')
+  local pace = math.min(paceOf(gate, now) * 1.25, 4)
   redis.call('HSET', gateKey, 'tat', tostring(math.max(tat, now + restMs)), 'pace', tostring(pace), 'paceAt', now)
 end
 `,
@@ -438,22 +460,23 @@ local function overtakenBy(list, tenant, own, weight, earliest)
   end
   return found
 end
-local function reserveSlot(gateKey, reservedKey, now, rate, id, tenant, weight)
+local function reserveSlot(gateKey, reservedKey, gate, now, rate, id, tenant, weight)
   local list = readReserved(reservedKey, now)
   local own = 1
   for _, each in ipairs(list) do
     if each.tenant == tenant then own = own + 1 end
+    if each.id == id then redis.call('HDEL', reservedKey, id) end -- of an attempt that has died
   end
-  local lane, at = takeSlot(gateKey, now, rate)
-  local slot = { lane = lane, at = at }
+  local lane, at = takeSlot(gateKey, gate, now, rate)
+  local slot = { lane = lane.number, at = at }
   local overtaken = overtakenBy(list, tenant, own, tonumber(weight), now + rate.soonMs)
   for i = #overtaken, 1, -1 do
     local each = overtaken[i]
     writeReserved(reservedKey, each.id, slot, each.tenant, each.weight)
     slot = each
   end
-  writeReserved(reservedKey, id, slot, tenant, weight)
-  return tonumber(slot.lane), slot.at
+  if #overtaken > 0 then lane = readLane(gateKey, tonumber(slot.lane)) end
+  return lane, slot.at
 end
 local function reservedSlot(reservedKey, id, knownLane, knownAt)
   local at, lane = string.match(redis.call('HGET', reservedKey, id) or '', '^(.-)|(.-)|')
@@ -468,31 +491,33 @@ local function runsChanged(journalKey, seen)
 end
 `,
   'slot': `
-local function readRate(gateKey, now, lanes, laneMs, soonMs)
-  return { lanes = tonumber(lanes), laneMs = tonumber(laneMs) * paceOf(gateKey, now), soonMs = tonumber(soonMs) }
+local function readRate(gate, now, lanes, laneMs, soonMs)
+  return { lanes = tonumber(lanes), laneMs = tonumber(laneMs) * paceOf(gate, now), soonMs = tonumber(soonMs) }
 end
-local function takeSlot(gateKey, now, rate)
-  local lane, earliest, free
+local function readLane(gateKey, number)
+  local free, last = unpack(redis.call('HMGET', gateKey, 'free:' .. number, 'last:' .. number))
+  return { number = number, free = tonumber(free or '0'), last = tonumber(last or '0') }
+end
+local function takeSlot(gateKey, gate, now, rate)
+  local earliest = math.max(now + rate.soonMs, tonumber(gate.tat or '0'))
+  local lane
   local tries = 0
   repeat
-    lane = redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes
-    local tat, at = unpack(redis.call('HMGET', gateKey, 'tat', 'free:' .. lane))
-    earliest, free = math.max(now + rate.soonMs, tonumber(tat or '0')), tonumber(at or '0')
+    lane = readLane(gateKey, redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes)
     tries = tries + 1
-  until free < earliest + rate.laneMs or tries >= rate.lanes
-  local slot = math.ceil(math.max(earliest, free))
-  redis.call('HSET', gateKey, 'tat', tostring(earliest + rate.laneMs / rate.lanes), 'free:' .. lane, tostring(slot + rate.laneMs))
+  until lane.free < earliest + rate.laneMs or tries >= rate.lanes
+  local slot = math.ceil(math.max(earliest, lane.free))
+  lane.free, gate.tat = slot + rate.laneMs, tostring(earliest + rate.laneMs / rate.lanes)
+  redis.call('HSET', gateKey, 'tat', gate.tat, 'free:' .. lane.number, tostring(lane.free))
   return lane, slot
 end
-local function movedSlot(gateKey, now, rate, lane, slot, missed)
-  local last = tonumber(redis.call('HGET', gateKey, 'last:' .. lane) or '0')
-  if last == missed then last = 0 end
+local function movedSlot(now, rate, lane, slot, missed)
+  local last = lane.last == missed and 0 or lane.last
   return math.ceil(math.max(slot, now + rate.soonMs, last + rate.laneMs))
 end
 local function settleSlot(gateKey, rate, lane, slot)
-  local free = tonumber(redis.call('HGET', gateKey, 'free:' .. lane) or '0')
-  local after = slot + rate.laneMs
-  redis.call('HSET', gateKey, 'last:' .. lane, slot, 'free:' .. lane, tostring(math.max(free, after)))
+  local free = math.max(lane.free, slot + rate.laneMs)
+  redis.call('HSET', gateKey, 'last:' .. lane.number, slot, 'free:' .. lane.number, tostring(free))
 end
 `,
   'terminal': `
@@ -530,20 +555,20 @@ export const LUA = {
     includes: ['now', 'gate', 'pace', 'slot'],
     text: `
 local now = clock()
-local denied = gateDenies(gateKey, id, now)
-local epoch, state, code, tat = unpack(redis.call('HMGET', gateKey, 'epoch', 'state', 'code', 'tat'))
-if denied > 0 then return { 'closed', now, code or 'PAUSED_BY_OPERATOR' } end
-if tonumber(tat or '0') - now > tonumber(mostWaitMs) then
+local gate = readGate(gateKey)
+local denied = gateDenies(gateKey, gate, id, now)
+if denied > 0 then return { 'closed', now, gate.code or 'PAUSED_BY_OPERATOR' } end
+if tonumber(gate.tat or '0') - now > tonumber(mostWaitMs) then
   releaseProbe(gateKey, id)
   return { 'busy', now, '' }
 end
 local slot = 0
 if lanes ~= '0' then
   local rate = { lanes = tonumber(lanes), laneMs = tonumber(laneMs), soonMs = tonumber(soonMs) }
-  local _, taken = takeSlot(gateKey, now, rate)
+  local _, taken = takeSlot(gateKey, gate, now, rate)
   slot = taken
 end
-return { 'go', now, epoch or '0', state == 'closed' and 1 or 0, slot }
+return { 'go', now, gate.epoch or '0', gate.state == 'closed' and 1 or 0, slot }
 `,
   },
   'admit-request': {
@@ -618,9 +643,10 @@ return 'ok'
     includes: ['now', 'gate', 'admission'],
     text: `
 local tenant, weight = unpack(redis.call('HMGET', journalKey, 'tn', 'weight'))
-local wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, id,
+local gate = readGate(gateKey)
+local wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, gate, id,
   { lane = lane, tenant = tenant or '', weight = weight or '1' }, tonumber(capacity), tonumber(holdMs), clock())
-return { wait, redis.call('HGET', gateKey, 'epoch') or '0' }
+return { wait, gate.epoch or '0' }
 `,
   },
   'ask-breakers': {
@@ -655,12 +681,13 @@ return reply
     text: `
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', 0, 0, {}, '0', '0', '' } end
 local now = clock()
-local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText, turn, tenant, weight, started =
+local state, notBefore, begun, decided, deadline, cancelled, open, heldUntil, alone, crashedText, turn, tenant, weight, started, starts, parked =
   unpack(redis.call('HMGET', journalKey, 'state', 'notBefore', 'begun', 's:detect', 'deadline', 'cancel',
-    'open', 'heldUntil', 'alone', 'crashed', 'turn', 'tn', 'weight', 's:start'))
+    'open', 'heldUntil', 'alone', 'crashed', 'turn', 'tn', 'weight', 's:start', 'starts', 'parked'))
 if not state then return { 'missing', now, 0, {}, '0', '0', '' } end -- expired, or a tombstone
 local held = heldUntil and not decided
 local verdict, wait = 'go', 0
+local gate = readGate(gateKey)
 if isTerminal(state) then
   verdict = 'terminal'
 elseif held and not cancelled and tonumber(heldUntil) > now then
@@ -672,8 +699,9 @@ elseif tonumber(notBefore or '0') > now and not cancelled then
 else
   local run = token .. '/' .. ats
   local crashed = tonumber(crashedText or '0')
+  local fields = { 'state', 'active', 'begun', run }
   if begun ~= run then
-    redis.call('HINCRBY', journalKey, 'starts', 1)
+    fields[5], fields[6] = 'starts', tonumber(starts or '0') + 1
     turnBegins(turnsKey, lane, turn)
     if alone then
       crashed = redis.call('HINCRBY', journalKey, 'crashed', 1)
@@ -681,21 +709,21 @@ else
     end
   end
   if held then verdict = 'hold_expired' end -- no operator decided in time, or the caller cancelled the verification
-  redis.call('HSET', journalKey, 'state', 'active', 'begun', run)
-  redis.call('HDEL', journalKey, 'parked')
+  redis.call('HSET', journalKey, unpack(fields))
+  if parked then redis.call('HDEL', journalKey, 'parked') end
   if verdict == 'go' and crashed >= tonumber(crashBudget) then
     verdict = 'poison'
   elseif verdict == 'go' and not decided and not started and tonumber(deadline) <= now and not open then
     -- A session with a token is never expired here: its result is asked for once more, and then decided.
     verdict = 'expired'
   elseif verdict == 'go' and not decided and not cancelled then
-    wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, id,
+    wait = admit({ gate = gateKey, admitted = admittedKey, express = expressKey, sharing = sharingKey }, gate, id,
       { lane = lane, tenant = tenant or '', weight = weight or '1' }, tonumber(capacity), tonumber(holdMs), now)
   end
 end
 local breakersEpoch, openBreakers = unpack(redis.call('HMGET', breakersKey, '#', '#open'))
 return {
-  verdict, now, wait, redis.call('HGETALL', journalKey), redis.call('HGET', gateKey, 'epoch') or '0', breakersEpoch or '0',
+  verdict, now, wait, redis.call('HGETALL', journalKey), gate.epoch or '0', breakersEpoch or '0',
   openBreakers or '',
 }
 `,
@@ -812,7 +840,8 @@ return countAhead(waitingKey, resumingKey, turn, firstPriority, turnsPerLane)
     includes: ['now', 'fence', 'terminal', 'history', 'gate', 'pace', 'slot', 'reserved', 'breaker', 'ledger', 'budget', 'answered', 'counts'],
     text: `
 local now = clock()
-local rate = readRate(gateKey, now, lanes, laneMs, soonMs)
+local gate = readGate(gateKey)
+local rate = readRate(gate, now, lanes, laneMs, soonMs)
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', now, 0 } end
 local state, currentGeneration, cancelled, decided, openText, paid, possiblyPaid, deadline, checked, allowed, ownTenant, weight, started, opinion =
   unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'open', counts .. 'paid', counts .. 'maybe',
@@ -823,17 +852,18 @@ if currentGeneration ~= generation then return { 'lost', now, 0 } end
 if isAnswered(counts, decided or started, opinion) then return { 'decided', now, 0 } end
 if counts == OPINION and not decided then return { 'lost', now, 0 } end
 breakersPassed(breakersKey, id, passed, windowMs, now)
-local function declare(intent, warning)
-  settleSlot(gateKey, rate, intent.lane, intent.at)
+local function declare(intent, lane, warning, fields)
+  settleSlot(gateKey, rate, lane, intent.at)
   intent['until'] = intent.at + tonumber(callMs)
-  redis.call('HSET', journalKey, 'open', cjson.encode(intent))
+  redis.call('HSET', journalKey, 'open', cjson.encode(intent), unpack(fields))
   return { 'go', now, intent['until'], intent.at, intent.epoch, intent.probe, warning }
 end
 if openText then
   local open = cjson.decode(openText)
   if open.iid ~= intentId then return { 'open', now, open['until'] } end
-  open.at = movedSlot(gateKey, now, rate, open.lane, open.at, open.at)
-  return declare(open, '')
+  local lane = readLane(gateKey, open.lane)
+  open.at = movedSlot(now, rate, lane, open.at, open.at)
+  return declare(open, lane, '', {})
 end
 if cancelled then return { 'cancel', now, 0 } end
 local spent = tonumber(paid or '0') + tonumber(possiblyPaid or '0')
@@ -843,9 +873,8 @@ if packageDigest ~= '' then
   local answeredAt = usedUpAt(answeredKey, packageDigest, tonumber(photoRetries), now - tonumber(packageTtlMs))
   if answeredAt then return { 'reused', now, answeredAt } end
 end
-local denied = gateDenies(gateKey, id, now)
-local epoch, gateState, code = unpack(redis.call('HMGET', gateKey, 'epoch', 'state', 'code'))
-if denied > 0 then return { 'closed', now, now + denied, code or 'PAUSED_BY_OPERATOR', '' } end
+local denied = gateDenies(gateKey, gate, id, now)
+if denied > 0 then return { 'closed', now, now + denied, gate.code or 'PAUSED_BY_OPERATOR', '' } end
 local breaker = readBreaker(breakersKey, dependency)
 local broken = breakerWait(breaker, id, mayProbe == '1', now)
 if broken > 0 then return { 'broken', now, now + broken, breaker.code } end
@@ -854,33 +883,42 @@ local ledger = {
   day = costsDayKey, month = costsMonthKey, currency = cost.currency, micros = cost.micros,
   place = place .. '|' .. tenant, tenant = tenant,
 }
-local spentUp = spentBudget(ledger, limits, redis.call('HGET', gateKey, 'waived'))
+local spentUp = spentBudget(ledger, limits, gate.waived)
 if spentUp then
   local tripped = closeForBudget(gateKey, countersKey, now, spentUp)
   return { 'closed', now, now + 1000, 'BUDGET_SPENT', tripped and spentUp.label or '' }
 end
 local lane, slot
 if slotLane == '' then
-  lane, slot = reserveSlot(gateKey, reservedKey, now, rate, id, tenant, weight or '1')
+  lane, slot = reserveSlot(gateKey, reservedKey, gate, now, rate, id, tenant, weight or '1')
 else
-  lane, slot = reservedSlot(reservedKey, id, tonumber(slotLane), tonumber(slotAt))
+  local number
+  number, slot = reservedSlot(reservedKey, id, tonumber(slotLane), tonumber(slotAt))
+  lane = readLane(gateKey, number)
 end
-slot = movedSlot(gateKey, now, rate, lane, slot)
-if slot > now + tonumber(aheadMs) then return { 'slot', now, slot, lane } end
-redis.call('HDEL', reservedKey, id)
+local moved = movedSlot(now, rate, lane, slot)
+if moved > now + tonumber(aheadMs) then
+  if slotLane == '' then writeReserved(reservedKey, id, { lane = lane.number, at = slot }, tenant, weight or '1') end
+  return { 'slot', now, moved, lane.number }
+end
+if slotLane ~= '' then redis.call('HDEL', reservedKey, id) end
+local fields = {}
 if not checked and preflight ~= '' then
-  redis.call('HSET', journalKey, 's:md5', preflight)
+  fields = { 's:md5', preflight }
   remember(historyKey, entry)
 end
 redis.call('ZREM', admittedKey, id)
 takeProbe(breakersKey, dependency, breaker, id, now)
-if cost.currency ~= '' then redis.call('HSET', journalKey, counts .. 'price', cost.micros .. ' ' .. cost.currency) end
-bookNew(ledger, 'maybe')
-showPeriods(budgetKey, cost, limits)
+if cost.currency ~= '' then
+  fields[#fields + 1] = counts .. 'price'
+  fields[#fields + 1] = cost.micros .. ' ' .. cost.currency
+end
+book(ledger, { maybe = 1 })
+if showPeriods(budgetKey, cost, limits, budgets) then expireLedger(ledger) end
 return declare({
-  iid = intentId, gen = tonumber(generation), lane = lane, at = slot, epoch = epoch or '0',
-  probe = gateState == 'closed' and 1 or 0, counts = counts,
-}, budgetWarning(ledger, limits))
+  iid = intentId, gen = tonumber(generation), lane = lane.number, at = moved, epoch = gate.epoch or '0',
+  probe = gate.state == 'closed' and 1 or 0, counts = counts,
+}, lane, budgetWarning(ledger, limits), fields)
 `,
   },
   'end-probes': {
@@ -1209,12 +1247,13 @@ return exists and 'recorded' or 'gone'
     keys: ['journal', 'history', 'gate', 'counters', 'held', 'answered', 'outbox', 'breakers', 'costsDay', 'costsMonth'],
     args: ['id', 'intentId', 'generation', 'kind', 'outcome', 'decision', 'similarity', 'frame', 'unknownShape', 'billed', 'entry', 'restMs', 'channel', 'reason', 'packageDigest', 'packageTtlMs', 'photoRetries', 'photoOnly', 'outboxField', 'outboxEntry', 'passed', 'windowMs', 'place', 'currency', 'micros', 'counts'],
     rest: null,
-    includes: ['now', 'terminal', 'history', 'pace', 'breaker', 'ledger', 'answered', 'counts'],
+    includes: ['now', 'terminal', 'history', 'gate', 'pace', 'breaker', 'ledger', 'answered', 'counts'],
     text: `
 local TOLD_KEPT = 8 -- how many ids of recorded intents are kept, newest first, to recognise a repeated report
 local now = clock()
-local state, currentGeneration, decided, open, told, unknown, started, tenant, opinion = unpack(redis.call('HMGET', journalKey,
-  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start', 'tn', 's:opinion'))
+local state, currentGeneration, decided, open, told, unknown, started, tenant, opinion, lastReason, paid =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start', 'tn',
+    's:opinion', 'reason', counts .. 'paid'))
 told, tenant = told or '', tenant or ''
 if string.find(' ' .. told .. ' ', ' ' .. intentId .. ' ', 1, true) then return 'again' end
 breakersPassed(breakersKey, id, passed, windowMs, now)
@@ -1237,39 +1276,52 @@ local kept = { intentId }
 for earlier in string.gmatch(told, '%S+') do
   if #kept < TOLD_KEPT then kept[#kept + 1] = earlier end
 end
-redis.call('HSET', journalKey, 'told', table.concat(kept, ' '))
+local fields = { 'told', table.concat(kept, ' ') }
+local function put(name, value)
+  fields[#fields + 1] = name
+  fields[#fields + 1] = value
+end
+local function save() redis.call('HSET', journalKey, unpack(fields)) end
 bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant, currency = currency,
   micros = tonumber(micros) }, declared, billed)
-if billed == 'yes' then redis.call('HINCRBY', journalKey, counts .. 'paid', 1) end
+if billed == 'yes' then put(counts .. 'paid', tonumber(paid or '0') + 1) end
 if billed == 'unknown' then redis.call('HINCRBY', journalKey, counts .. 'maybe', 1) end
 remember(historyKey, entry)
-if kind ~= 'decision' and kind ~= 'started' and kind ~= 'opinion' then return 'closed' end
+if kind ~= 'decision' and kind ~= 'started' and kind ~= 'opinion' then
+  save()
+  return 'closed'
+end
 local answered = isAnswered(counts, decided or started, opinion)
 if not declared or isTerminal(state) or currentGeneration ~= generation or answered then
   redis.call('HINCRBY', countersKey, 'lateOutcomes', 1)
   if kind == 'decision' and not isTerminal(state) and not decided then -- an operator may accept this late answer
-    redis.call('HSET', journalKey, 'late',
-      cjson.encode({ outcome = outcome, decision = decision, similarity = similarity, frame = frame }))
+    put('late', cjson.encode({ outcome = outcome, decision = decision, similarity = similarity, frame = frame }))
   end
+  save()
   return 'late'
 end
 if kind == 'started' then
-  redis.call('HSET', journalKey, 's:start', outcome)
+  put('s:start', outcome)
 elseif kind == 'opinion' then
-  redis.call('HSET', journalKey, 's:opinion', outcome)
+  put('s:opinion', outcome)
 else
-  redis.call('HSET', journalKey, 's:detect', outcome, 'decision', decision, 'similarity', similarity, 'frame', frame,
-    'decidedAt', now)
+  put('s:detect', outcome)
+  put('decision', decision)
+  put('similarity', similarity)
+  put('frame', frame)
+  put('decidedAt', now)
   redis.call('ZREMRANGEBYSCORE', answeredKey, '-inf', now - tonumber(packageTtlMs))
   rememberAnswer(answeredKey, packageDigest, photoOnly == '1', tonumber(photoRetries), now)
 end
-redis.call('HDEL', journalKey, 'reason') -- the reason for an earlier wait no longer applies
-if reason ~= '' then redis.call('HSET', journalKey, 'reason', reason) end
+if lastReason then redis.call('HDEL', journalKey, 'reason') end -- the reason for an earlier wait no longer applies
+if reason ~= '' then put('reason', reason) end
 if state == 'held' then
-  redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now)
+  put('state', 'delayed')
+  put('notBefore', now)
   redis.call('HDEL', journalKey, 'heldUntil')
   redis.call('ZREM', heldKey, id)
 end
+save()
 if outboxEntry ~= '' then redis.call('HSET', outboxKey, outboxField, outboxEntry) end
 redis.call('PUBLISH', channel, id)
 return 'committed'
@@ -1292,13 +1344,10 @@ if settles == '1' then
   local tenant = redis.call('HGET', journalKey, 'tn') or ''
   local ledger = { day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant,
     currency = currency, micros = tonumber(micros) }
-  book(ledger, 'maybe', -1)
+  book(ledger, { maybe = -1, paid = tonumber(paid) > 0 and tonumber(paid) or nil })
   redis.call('HINCRBY', journalKey, 'maybe', -1)
-  if tonumber(paid) > 0 then
-    book(ledger, 'paid', tonumber(paid))
-    redis.call('HINCRBY', journalKey, 'paid', paid)
-  end
-  for _, key in ipairs({ ledger.day, ledger.month }) do redis.call('PEXPIRE', key, LEDGER_TTL_MS) end
+  if tonumber(paid) > 0 then redis.call('HINCRBY', journalKey, 'paid', paid) end
+  expireLedger(ledger)
 end
 redis.call('HSET', journalKey, 's:detect', outcome, 'ses', facts, 'decision', decision, 'similarity', similarity, 'frame', frame,
   'decidedAt', now)
@@ -1463,13 +1512,14 @@ return 'ok'
     keys: ['gate'],
     args: ['lanes', 'laneMs', 'soonMs', 'count'],
     rest: null,
-    includes: ['now', 'pace', 'slot'],
+    includes: ['now', 'gate', 'pace', 'slot'],
     text: `
 local now = clock()
-local rate = readRate(gateKey, now, lanes, laneMs, soonMs)
+local gate = readGate(gateKey)
+local rate = readRate(gate, now, lanes, laneMs, soonMs)
 local reply = { now }
 for i = 1, tonumber(count) do
-  local _, slot = takeSlot(gateKey, now, rate)
+  local _, slot = takeSlot(gateKey, gate, now, rate)
   reply[i + 1] = slot
 end
 return reply
@@ -1611,14 +1661,14 @@ return 'ok'
 `,
   },
   'settle': {
-    keys: ['journal', 'lock', 'job', 'history', 'live', 'ended', 'outbox', 'admitted', 'gate', 'held', 'frames', 'breakers', 'kept', 'toCopy', 'copies', 'evidence'],
-    args: ['token', 'ats', 'generation', 'id', 'channel', 'state', 'reason', 'outboxEntry', 'expiryMs', 'entry', 'frame', 'stored', 'media', 'opinion', 'keepFrameMs', 'passed', 'windowMs', 'keepMs', 'maxPayments', 'evidenceText', 'evidencePlace', 'evidenceUntil', 'copyMs'],
+    keys: ['journal', 'lock', 'job', 'history', 'live', 'ended', 'outbox', 'admitted', 'gate', 'held', 'frames', 'breakers', 'kept', 'toCopy', 'copies', 'evidence', 'deletions'],
+    args: ['token', 'ats', 'generation', 'id', 'channel', 'state', 'reason', 'outboxEntry', 'deletion', 'expiryMs', 'entry', 'frame', 'stored', 'media', 'opinion', 'keepFrameMs', 'passed', 'windowMs', 'keepMs', 'maxPayments', 'evidenceText', 'evidencePlace', 'evidenceUntil', 'copyMs'],
     rest: null,
     includes: ['now', 'fence', 'terminal', 'history', 'gate', 'live', 'finish', 'breaker'],
     text: `
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', '' } end
-local current, currentGeneration, cancelled, decided, heldUntil, given =
-  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil', 's:opinion'))
+local current, currentGeneration, cancelled, decided, heldUntil, given, lastReason =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil', 's:opinion', 'reason'))
 if not current then return { 'ended', '' } end
 if isTerminal(current) then return { 'ended', current } end
 if currentGeneration ~= generation then return { 'lost', '' } end
@@ -1636,7 +1686,7 @@ put('frame', frame)
 put('stored', stored)
 put('media', media)
 put('s:opinion', given and '' or opinion)
-redis.call('HDEL', journalKey, 'reason')
+if lastReason then redis.call('HDEL', journalKey, 'reason') end
 put('reason', last == state and reason or CANCELLED)
 remember(historyKey, entry)
 redis.call('ZREM', admittedKey, id)
@@ -1658,6 +1708,7 @@ end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
   id, now, fields, outboxEntry, expiryMs, { key = keptKey, ms = last == state and keepMs or 0, maxPayments = maxPayments })
+if deletion ~= '' then redis.call('ZADD', deletionsKey, now, deletion) end
 if (stored ~= '' or media ~= '') and tonumber(keepFrameMs) > 0 then redis.call('ZADD', framesKey, now + tonumber(keepFrameMs), id) end
 return { 'ok', last }
 `,
@@ -1666,7 +1717,7 @@ return { 'ok', last }
     keys: ['gate'],
     args: ['restMs'],
     rest: null,
-    includes: ['now', 'pace'],
+    includes: ['now', 'gate', 'pace'],
     text: `
 slowDown(gateKey, clock(), tonumber(restMs))
 return 'ok'
@@ -1699,6 +1750,22 @@ else
   redis.call('HDEL', gateKey, 'paused', 'pausedBy', 'pausedWhy')
 end
 return 'done'
+`,
+  },
+  'take-deletions': {
+    keys: ['deletions'],
+    args: ['most', 'leaseMs'],
+    rest: null,
+    includes: ['now'],
+    text: `
+local now = clock()
+local taken, leases = redis.call('ZRANGEBYSCORE', deletionsKey, '-inf', now, 'LIMIT', 0, most), {}
+for _, deletion in ipairs(taken) do
+  leases[#leases + 1] = now + tonumber(leaseMs)
+  leases[#leases + 1] = deletion
+end
+if #taken > 0 then redis.call('ZADD', deletionsKey, unpack(leases)) end
+return taken
 `,
   },
   'take-login-try': {

@@ -16,6 +16,7 @@
 --@include now
 --@include terminal
 --@include history
+--@include gate
 --@include pace
 --@include breaker
 --@include ledger
@@ -23,8 +24,9 @@
 --@include counts
 local TOLD_KEPT = 8 -- how many ids of recorded intents are kept, newest first, to recognise a repeated report
 local now = clock()
-local state, currentGeneration, decided, open, told, unknown, started, tenant, opinion = unpack(redis.call('HMGET', journalKey,
-  'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start', 'tn', 's:opinion'))
+local state, currentGeneration, decided, open, told, unknown, started, tenant, opinion, lastReason, paid =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 's:detect', 'open', 'told', 'u:' .. intentId, 's:start', 'tn',
+    's:opinion', 'reason', counts .. 'paid'))
 told, tenant = told or '', tenant or ''
 if string.find(' ' .. told .. ' ', ' ' .. intentId .. ' ', 1, true) then return 'again' end
 breakersPassed(breakersKey, id, passed, windowMs, now)
@@ -48,40 +50,53 @@ local kept = { intentId }
 for earlier in string.gmatch(told, '%S+') do
   if #kept < TOLD_KEPT then kept[#kept + 1] = earlier end
 end
-redis.call('HSET', journalKey, 'told', table.concat(kept, ' '))
+local fields = { 'told', table.concat(kept, ' ') }
+local function put(name, value)
+  fields[#fields + 1] = name
+  fields[#fields + 1] = value
+end
+local function save() redis.call('HSET', journalKey, unpack(fields)) end
 bookOutcome({ day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant, currency = currency,
   micros = tonumber(micros) }, declared, billed)
-if billed == 'yes' then redis.call('HINCRBY', journalKey, counts .. 'paid', 1) end
+if billed == 'yes' then put(counts .. 'paid', tonumber(paid or '0') + 1) end
 if billed == 'unknown' then redis.call('HINCRBY', journalKey, counts .. 'maybe', 1) end
 remember(historyKey, entry)
-if kind ~= 'decision' and kind ~= 'started' and kind ~= 'opinion' then return 'closed' end
+if kind ~= 'decision' and kind ~= 'started' and kind ~= 'opinion' then
+  save()
+  return 'closed'
+end
 
 local answered = isAnswered(counts, decided or started, opinion)
 if not declared or isTerminal(state) or currentGeneration ~= generation or answered then
   redis.call('HINCRBY', countersKey, 'lateOutcomes', 1)
   if kind == 'decision' and not isTerminal(state) and not decided then -- an operator may accept this late answer
-    redis.call('HSET', journalKey, 'late',
-      cjson.encode({ outcome = outcome, decision = decision, similarity = similarity, frame = frame }))
+    put('late', cjson.encode({ outcome = outcome, decision = decision, similarity = similarity, frame = frame }))
   end
+  save()
   return 'late'
 end
 if kind == 'started' then
-  redis.call('HSET', journalKey, 's:start', outcome)
+  put('s:start', outcome)
 elseif kind == 'opinion' then
-  redis.call('HSET', journalKey, 's:opinion', outcome)
+  put('s:opinion', outcome)
 else
-  redis.call('HSET', journalKey, 's:detect', outcome, 'decision', decision, 'similarity', similarity, 'frame', frame,
-    'decidedAt', now)
+  put('s:detect', outcome)
+  put('decision', decision)
+  put('similarity', similarity)
+  put('frame', frame)
+  put('decidedAt', now)
   redis.call('ZREMRANGEBYSCORE', answeredKey, '-inf', now - tonumber(packageTtlMs))
   rememberAnswer(answeredKey, packageDigest, photoOnly == '1', tonumber(photoRetries), now)
 end
-redis.call('HDEL', journalKey, 'reason') -- the reason for an earlier wait no longer applies
-if reason ~= '' then redis.call('HSET', journalKey, 'reason', reason) end
+if lastReason then redis.call('HDEL', journalKey, 'reason') end -- the reason for an earlier wait no longer applies
+if reason ~= '' then put('reason', reason) end
 if state == 'held' then
-  redis.call('HSET', journalKey, 'state', 'delayed', 'notBefore', now)
+  put('state', 'delayed')
+  put('notBefore', now)
   redis.call('HDEL', journalKey, 'heldUntil')
   redis.call('ZREM', heldKey, id)
 end
+save()
 if outboxEntry ~= '' then redis.call('HSET', outboxKey, outboxField, outboxEntry) end
 redis.call('PUBLISH', channel, id)
 return 'committed'

@@ -26,13 +26,10 @@ if settles == '1' then
   local tenant = redis.call('HGET', journalKey, 'tn') or ''
   local ledger = { day = costsDayKey, month = costsMonthKey, place = place .. '|' .. tenant, tenant = tenant,
     currency = currency, micros = tonumber(micros) }
-  book(ledger, 'maybe', -1)
+  book(ledger, { maybe = -1, paid = tonumber(paid) > 0 and tonumber(paid) or nil })
   redis.call('HINCRBY', journalKey, 'maybe', -1)
-  if tonumber(paid) > 0 then
-    book(ledger, 'paid', tonumber(paid))
-    redis.call('HINCRBY', journalKey, 'paid', paid)
-  end
-  for _, key in ipairs({ ledger.day, ledger.month }) do redis.call('PEXPIRE', key, LEDGER_TTL_MS) end
+  if tonumber(paid) > 0 then redis.call('HINCRBY', journalKey, 'paid', paid) end
+  expireLedger(ledger)
 end
 redis.call('HSET', journalKey, 's:detect', outcome, 'ses', facts, 'decision', decision, 'similarity', similarity, 'frame', frame,
   'decidedAt', now)

@@ -4,13 +4,15 @@
 --         lanes, laneMs, soonMs: see includes/slot
 --   →     { now, slot, … } in ms since 1970
 --@include now
+--@include gate
 --@include pace
 --@include slot
 local now = clock()
-local rate = readRate(gateKey, now, lanes, laneMs, soonMs)
+local gate = readGate(gateKey)
+local rate = readRate(gate, now, lanes, laneMs, soonMs)
 local reply = { now }
 for i = 1, tonumber(count) do
-  local _, slot = takeSlot(gateKey, now, rate)
+  local _, slot = takeSlot(gateKey, gate, now, rate)
   reply[i + 1] = slot
 end
 return reply

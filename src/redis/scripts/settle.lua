@@ -1,7 +1,8 @@
--- Ends a verification: writes the terminal state and the outbox entry in one step.
---   KEYS  journal lock job history live ended outbox admitted gate held frames breakers kept toCopy copies evidence
---   ARGV  token ats generation id channel state reason outboxEntry expiryMs entry frame stored media opinion keepFrameMs passed windowMs keepMs maxPayments evidenceText evidencePlace evidenceUntil copyMs
+-- Ends a verification: writes the terminal state, the outbox entry and the deletion in one step.
+--   KEYS  journal lock job history live ended outbox admitted gate held frames breakers kept toCopy copies evidence deletions
+--   ARGV  token ats generation id channel state reason outboxEntry deletion expiryMs entry frame stored media opinion keepFrameMs passed windowMs keepMs maxPayments evidenceText evidencePlace evidenceUntil copyMs
 --         reason, outboxEntry, stored, media, opinion: JSON, or ''; opinion: of a second opinion that was never given; media: what a session stored besides its frame; keepFrameMs: how long the frame is kept; 0 if it must not be deleted
+--         deletion: an ordinary deletion of the verification's objects, see take-deletions, or ''
 --         passed, windowMs: dependencies that worked, see includes/breaker
 --         keepMs: how long sources and answer are kept for a retry, or 0; maxPayments: the limit of paid calls for a retry
 --         evidenceText: what the record says about its evidence, JSON, or ''; evidencePlace: where it is to lie, or '' if it cannot be
@@ -17,8 +18,8 @@
 --@include finish
 --@include breaker
 if not ownsJob(lockKey, jobKey, token, ats) then return { 'lost', '' } end
-local current, currentGeneration, cancelled, decided, heldUntil, given =
-  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil', 's:opinion'))
+local current, currentGeneration, cancelled, decided, heldUntil, given, lastReason =
+  unpack(redis.call('HMGET', journalKey, 'state', 'gen', 'cancel', 's:detect', 'heldUntil', 's:opinion', 'reason'))
 if not current then return { 'ended', '' } end
 if isTerminal(current) then return { 'ended', current } end
 if currentGeneration ~= generation then return { 'lost', '' } end
@@ -38,7 +39,7 @@ put('frame', frame)
 put('stored', stored)
 put('media', media)
 put('s:opinion', given and '' or opinion)
-redis.call('HDEL', journalKey, 'reason')
+if lastReason then redis.call('HDEL', journalKey, 'reason') end
 put('reason', last == state and reason or CANCELLED)
 remember(historyKey, entry)
 redis.call('ZREM', admittedKey, id)
@@ -60,5 +61,6 @@ end
 breakersPassed(breakersKey, id, passed, windowMs, now)
 finish({ journal = journalKey, history = historyKey, live = liveKey, ended = endedKey, outbox = outboxKey, channel = channel },
   id, now, fields, outboxEntry, expiryMs, { key = keptKey, ms = last == state and keepMs or 0, maxPayments = maxPayments })
+if deletion ~= '' then redis.call('ZADD', deletionsKey, now, deletion) end
 if (stored ~= '' or media ~= '') and tonumber(keepFrameMs) > 0 then redis.call('ZADD', framesKey, now + tonumber(keepFrameMs), id) end
 return { 'ok', last }

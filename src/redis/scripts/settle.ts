@@ -3,7 +3,9 @@ import { type EvidenceRecord, placeText } from '../../domain/verification/eviden
 import type { HistoryEntry } from '../../domain/verification/history.ts';
 import type { OpinionOutcome, StoredFrame, StoredMedium } from '../../domain/verification/outcomes.ts';
 import type { FrameState, State } from '../../domain/verification/states.ts';
+import { deletionText } from '../deletions.ts';
 import type { Deployment } from '../deployment.ts';
+import type { EraseJob } from '../erase-queue.ts';
 import { type FollowUps, followUpsText } from '../outbox.ts';
 import type { Reason } from '../record.ts';
 import { type Passed, passedArgs } from './ask-breakers.ts';
@@ -23,6 +25,8 @@ export interface Ending {
   readonly state: State;
   readonly reason: Reason | null;
   readonly followUps: FollowUps | null;
+  /** An ordinary deletion, see deletions.ts. Default: nothing is to be deleted, or the follow-ups say what. */
+  readonly deletion?: EraseJob | null;
   readonly entry: HistoryEntry | null;
   readonly frame: FrameState;
   readonly stored: StoredFrame | null;
@@ -70,6 +74,7 @@ export async function settle(deployment: Deployment, attempt: AttemptRef, ending
       toCopy: names.toCopy(id),
       copies: names.copies,
       evidence: names.evidence,
+      deletions: names.deletions,
     },
     {
       token,
@@ -80,6 +85,7 @@ export async function settle(deployment: Deployment, attempt: AttemptRef, ending
       state: ending.state,
       reason: ending.reason === null ? '' : JSON.stringify(ending.reason),
       outboxEntry: followUpsText(ending.followUps),
+      deletion: deletionText(ending.deletion ?? null),
       expiryMs: ending.expiryMs,
       frame: ending.frame,
       stored: ending.stored === null ? '' : sealer.seal(id, 'stored', JSON.stringify(ending.stored)),

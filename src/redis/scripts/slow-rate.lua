@@ -3,6 +3,7 @@
 --   ARGV  restMs
 --   →     ok
 --@include now
+--@include gate
 --@include pace
 slowDown(gateKey, clock(), tonumber(restMs))
 return 'ok'

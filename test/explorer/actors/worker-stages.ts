@@ -25,7 +25,7 @@ import {
   type World,
 } from '../world.ts';
 import { collecting, STARTED } from './session.ts';
-import { fail, followUps, lose, placeOf, ref, type WorkerLocal, type WorkerOptions } from './worker.ts';
+import { fail, lose, placeOf, promises, ref, type WorkerLocal, type WorkerOptions } from './worker.ts';
 
 const RATE = { lanes: 10, laneMs: 1_080, soonMs: 0, aheadMs: 600_000 };
 const PACKAGE = { digest: 'package', ttlMs: 60_000, photoRetries: 2 };
@@ -417,10 +417,10 @@ function settles(id: string): Sketch<WorkerLocal> {
     act: async ({ world, local, script }) => {
       const webhook = local.seen?.webhook ?? null;
       const state = local.decided ? 'completed' : local.reason === 'cancelled' ? 'cancelled' : 'failed';
-      const entries = followUps(local, id, webhook);
+      const { deletion, followUps: entries } = promises(local, id, webhook);
       const answer = await script((deployment) =>
         settle(deployment, ref(local, id), {
-          ...{ generation: local.gen, state, reason: null, followUps: entries, entry: entry(world, 'ended') },
+          ...{ generation: local.gen, state, reason: null, followUps: entries, deletion, entry: entry(world, 'ended') },
           ...{ frame: 'none', stored: null, keepFrameMs: 0, expiryMs: EXPIRY_MS, keep: KEEP },
           opinion: local.decided && local.asks && !local.judged ? GIVEN_UP : null,
         }),

@@ -6,7 +6,7 @@
  * the lease. Like `pay` in the product, this worker checks lease and slot once more just before it sends the paid call.
  */
 import { notification } from '../../../src/redis/notify-queue.ts';
-import { endField, followUpsOf, outboxField } from '../../../src/redis/outbox.ts';
+import { endField, outboxField, promisesOf } from '../../../src/redis/outbox.ts';
 import { beginAttempt } from '../../../src/redis/scripts/begin-attempt.ts';
 import { markAlone } from '../../../src/redis/scripts/mark-alone.ts';
 import { renewLease } from '../../../src/redis/scripts/renew-lease.ts';
@@ -296,11 +296,11 @@ function finish(local: WorkerLocal): void {
 
 // ── after the end ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-export function followUps(local: WorkerLocal, id: string, webhook: string | null) {
+export function promises(local: WorkerLocal, id: string, webhook: string | null) {
   const { generation = 0, starts = 0, unreportedRuns = 0, retries = 0 } = local.seen ?? {};
   const upload = local.session ? 'in-request' : 'own-bucket';
   const record = { id, region: REGION, action: ACTION, upload, webhook } as const;
-  return followUpsOf({ ...record, tenant: null, generation, starts, unreportedRuns, retries }, 'run');
+  return promisesOf({ ...record, tenant: null, generation, starts, unreportedRuns, retries });
 }
 
 /** The outbox adds the jobs, and then removes its entry. */

@@ -4,8 +4,8 @@
 
 -- → when the package was used up, ms since 1970, or nil. Answers before `since` do not count.
 local function usedUpAt(key, digest, photoRetries, since)
-  for _, member in ipairs({ digest, digest .. '#' .. (photoRetries + 1) }) do
-    local answeredAt = tonumber(redis.call('ZSCORE', key, member) or '0')
+  for _, score in ipairs(redis.call('ZMSCORE', key, digest, digest .. '#' .. (photoRetries + 1))) do
+    local answeredAt = tonumber(score or '0')
     if answeredAt > since then return answeredAt end
   end
   return nil

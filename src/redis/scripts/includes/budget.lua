@@ -49,11 +49,15 @@ local function closeForBudget(gateKey, countersKey, now, budget)
 end
 
 -- Stores the current periods and their budgets, for the metrics.
-local function showPeriods(budgetKey, periods, budgets)
+-- → whether they have changed
+local function showPeriods(budgetKey, periods, budgets, budgetsText)
+  local shown = table.concat({ periods.day, periods.month, periods.currency, budgetsText }, ' ')
+  if redis.call('HGET', budgetKey, 'shown') == shown then return false end
   redis.call('HSET', budgetKey, 'day', periods.day, 'dayEnds', periods.dayEnds, 'month', periods.month, 'monthEnds',
-    periods.monthEnds, 'currency', periods.currency)
+    periods.monthEnds, 'currency', periods.currency, 'shown', shown)
   redis.call('HDEL', budgetKey, 'dayLimit', 'monthLimit')
   for _, budget in ipairs(budgets) do
     redis.call('HSET', budgetKey, budget.period .. 'Limit', budget.limit .. ' ' .. budget.unit)
   end
+  return true
 end

@@ -4,17 +4,24 @@
 -- a lease on the probe. An operator's pause stops every call, even if the gate is open.
 local PROBER_MS = 60000
 
+local GATE_FIELDS = { 'state', 'epoch', 'code', 'nextProbe', 'prober', 'proberUntil', 'paused', 'tat', 'pace', 'paceAt', 'waived' }
+
+local function readGate(gateKey)
+  local values, gate = redis.call('HMGET', gateKey, unpack(GATE_FIELDS)), {}
+  for i, field in ipairs(GATE_FIELDS) do gate[field] = values[i] end
+  return gate
+end
+
+-- gate: from readGate
 -- → 0: the call may pass; > 0: ms until it is worth asking again
-local function gateDenies(gateKey, id, now)
-  local paused, state, nextProbe, prober, proberUntil =
-    unpack(redis.call('HMGET', gateKey, 'paused', 'state', 'nextProbe', 'prober', 'proberUntil'))
-  if paused then return 1000 end
-  if state ~= 'closed' then return 0 end
-  if prober and tonumber(proberUntil) > now then
-    if prober == id then return 0 end
+local function gateDenies(gateKey, gate, id, now)
+  if gate.paused then return 1000 end
+  if gate.state ~= 'closed' then return 0 end
+  if gate.prober and tonumber(gate.proberUntil) > now then
+    if gate.prober == id then return 0 end
     return 500
   end
-  local left = tonumber(nextProbe) - now
+  local left = tonumber(gate.nextProbe) - now
   if left > 0 then return math.min(math.max(left, 20), 1000) end
   redis.call('HSET', gateKey, 'prober', id, 'proberUntil', now + PROBER_MS)
   return 0

@@ -6,35 +6,50 @@
 -- ledger: { day, month: keys; place: 'region|action|tenant'; tenant: or ''; currency: '' without prices; micros: price of one call }
 local LEDGER_TTL_MS = 34560000000 -- 400 days
 
-local function book(ledger, kind, count)
-  local amount = count * ledger.micros
-  if amount == 0 then amount = 0 end -- without a price, -1 * 0 is the number -0, which HINCRBY refuses
-  local function add(key, name)
-    redis.call('HINCRBY', key, name .. '|' .. kind, count)
-    if ledger.currency ~= '' then
-      redis.call('HINCRBY', key, name .. '|' .. kind .. '|' .. ledger.currency, amount)
-    end
+-- Adds to fields of a hash: for more than one, HMGET and HSET in place of an HINCRBY for each.
+local function addTo(key, fields, amounts)
+  if #fields == 1 then return redis.call('HINCRBY', key, fields[1], amounts[1]) end
+  local values, sums = redis.call('HMGET', key, unpack(fields)), {}
+  for i, field in ipairs(fields) do
+    sums[2 * i - 1] = field
+    sums[2 * i] = string.format('%.0f', tonumber(values[i] or '0') + amounts[i])
   end
-  add(ledger.day, ledger.place)
-  add(ledger.day, 'all')
-  add(ledger.month, 'all')
-  if ledger.tenant ~= '' then
-    add(ledger.day, 'of:' .. ledger.tenant)
-    add(ledger.month, 'of:' .. ledger.tenant)
-  end
+  redis.call('HSET', key, unpack(sums))
 end
 
--- Books a call for the first time.
-local function bookNew(ledger, kind)
-  book(ledger, kind, 1)
+-- changes: { maybe = …, paid = … }: by how much each count changes
+local function book(ledger, changes)
+  local function add(key, names)
+    local fields, amounts = {}, {}
+    for _, name in ipairs(names) do
+      for _, kind in ipairs({ 'maybe', 'paid' }) do
+        local count, field = changes[kind], name .. '|' .. kind
+        if count then
+          fields[#fields + 1], amounts[#amounts + 1] = field, count
+          if ledger.currency ~= '' then
+            fields[#fields + 1], amounts[#amounts + 1] = field .. '|' .. ledger.currency, count * ledger.micros
+          end
+        end
+      end
+    end
+    addTo(key, fields, amounts)
+  end
+  local tenant = ledger.tenant ~= '' and 'of:' .. ledger.tenant or nil
+  add(ledger.day, { ledger.place, 'all', tenant })
+  add(ledger.month, { 'all', tenant })
+end
+
+local function expireLedger(ledger)
   for _, key in ipairs({ ledger.day, ledger.month }) do redis.call('PEXPIRE', key, LEDGER_TTL_MS) end
 end
 
 -- Books a call according to its answer. declared: whether the call is booked as `maybe`; false if Redis lost its intent.
 local function bookOutcome(ledger, declared, billed)
   if billed == 'unknown' and declared then return end
-  if declared then book(ledger, 'maybe', -1) end
-  local kind = billed == 'yes' and 'paid' or billed == 'unknown' and 'maybe'
-  if not kind then return end
-  if declared then book(ledger, kind, 1) else bookNew(ledger, kind) end
+  local changes = { maybe = declared and -1 or nil }
+  if billed == 'yes' then changes.paid = 1 end
+  if billed == 'unknown' then changes.maybe = 1 end
+  if not declared and billed == 'no' then return end
+  book(ledger, changes)
+  if not declared then expireLedger(ledger) end
 end

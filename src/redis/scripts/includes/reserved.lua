@@ -34,23 +34,25 @@ local function overtakenBy(list, tenant, own, weight, earliest)
   return found
 end
 
--- → lane, slot (ms since 1970)
-local function reserveSlot(gateKey, reservedKey, now, rate, id, tenant, weight)
+-- The caller adds its own entry if it must wait for the slot.
+-- → lane (see readLane), slot (ms since 1970)
+local function reserveSlot(gateKey, reservedKey, gate, now, rate, id, tenant, weight)
   local list = readReserved(reservedKey, now)
   local own = 1
   for _, each in ipairs(list) do
     if each.tenant == tenant then own = own + 1 end
+    if each.id == id then redis.call('HDEL', reservedKey, id) end -- of an attempt that has died
   end
-  local lane, at = takeSlot(gateKey, now, rate)
-  local slot = { lane = lane, at = at }
+  local lane, at = takeSlot(gateKey, gate, now, rate)
+  local slot = { lane = lane.number, at = at }
   local overtaken = overtakenBy(list, tenant, own, tonumber(weight), now + rate.soonMs)
   for i = #overtaken, 1, -1 do
     local each = overtaken[i]
     writeReserved(reservedKey, each.id, slot, each.tenant, each.weight)
     slot = each
   end
-  writeReserved(reservedKey, id, slot, tenant, weight)
-  return tonumber(slot.lane), slot.at
+  if #overtaken > 0 then lane = readLane(gateKey, tonumber(slot.lane)) end
+  return lane, slot.at
 end
 
 -- → lane and time of a slot that was reserved before. known: what the verification was told

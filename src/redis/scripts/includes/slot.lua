@@ -6,23 +6,30 @@
 
 -- Reads the rate from a script's arguments. The distance between the slots of a lane grows after the vendor has throttled a call
 -- (includes/pace).
-local function readRate(gateKey, now, lanes, laneMs, soonMs)
-  return { lanes = tonumber(lanes), laneMs = tonumber(laneMs) * paceOf(gateKey, now), soonMs = tonumber(soonMs) }
+local function readRate(gate, now, lanes, laneMs, soonMs)
+  return { lanes = tonumber(lanes), laneMs = tonumber(laneMs) * paceOf(gate, now), soonMs = tonumber(soonMs) }
+end
+
+-- → { number, free: time from which the lane has no slot yet, last: its last settled slot }; times in ms since 1970
+local function readLane(gateKey, number)
+  local free, last = unpack(redis.call('HMGET', gateKey, 'free:' .. number, 'last:' .. number))
+  return { number = number, free = tonumber(free or '0'), last = tonumber(last or '0') }
 end
 
 -- Takes the next slot. The slot may still move, if the previous call in its lane is late.
+-- gate: from readGate
 -- → lane, slot (ms since 1970)
-local function takeSlot(gateKey, now, rate)
-  local lane, earliest, free
+local function takeSlot(gateKey, gate, now, rate)
+  local earliest = math.max(now + rate.soonMs, tonumber(gate.tat or '0'))
+  local lane
   local tries = 0
   repeat
-    lane = redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes
-    local tat, at = unpack(redis.call('HMGET', gateKey, 'tat', 'free:' .. lane))
-    earliest, free = math.max(now + rate.soonMs, tonumber(tat or '0')), tonumber(at or '0')
+    lane = readLane(gateKey, redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes)
     tries = tries + 1
-  until free < earliest + rate.laneMs or tries >= rate.lanes
-  local slot = math.ceil(math.max(earliest, free))
-  redis.call('HSET', gateKey, 'tat', tostring(earliest + rate.laneMs / rate.lanes), 'free:' .. lane, tostring(slot + rate.laneMs))
+  until lane.free < earliest + rate.laneMs or tries >= rate.lanes
+  local slot = math.ceil(math.max(earliest, lane.free))
+  lane.free, gate.tat = slot + rate.laneMs, tostring(earliest + rate.laneMs / rate.lanes)
+  redis.call('HSET', gateKey, 'tat', gate.tat, 'free:' .. lane.number, tostring(lane.free))
   return lane, slot
 end
 
@@ -30,15 +37,13 @@ end
 -- late.
 -- missed: a slot that this call had settled and then missed, or nil. If the missed slot is the last settled slot of the lane, it
 -- is ignored, because the new slot need not keep a distance from a call that was not sent.
-local function movedSlot(gateKey, now, rate, lane, slot, missed)
-  local last = tonumber(redis.call('HGET', gateKey, 'last:' .. lane) or '0')
-  if last == missed then last = 0 end
+local function movedSlot(now, rate, lane, slot, missed)
+  local last = lane.last == missed and 0 or lane.last
   return math.ceil(math.max(slot, now + rate.soonMs, last + rate.laneMs))
 end
 
 -- Settles a slot: its time is final, and the next slot in the lane is at least `laneMs` later.
 local function settleSlot(gateKey, rate, lane, slot)
-  local free = tonumber(redis.call('HGET', gateKey, 'free:' .. lane) or '0')
-  local after = slot + rate.laneMs
-  redis.call('HSET', gateKey, 'last:' .. lane, slot, 'free:' .. lane, tostring(math.max(free, after)))
+  local free = math.max(lane.free, slot + rate.laneMs)
+  redis.call('HSET', gateKey, 'last:' .. lane.number, slot, 'free:' .. lane.number, tostring(free))
 end
