@@ -1,17 +1,22 @@
 /**
  * How well a worker uses its slots when FaceID takes 200 ms: verifications per second, compared with slots ÷ latency, which nothing
- * could exceed if the rest took no time.
+ * could exceed if the rest took no time. `bare loop` is the floor: a loop over the same adapters (`bare-loop.ts`), with checks of links, on
+ * the same files and the same emulator. It shows what this machine can carry without queue and record.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { startLocalWorld } from '../../src/dev/local-world.ts';
+import { join, resolve } from 'node:path';
+import { type LocalWorld, startLocalWorld } from '../../src/dev/local-world.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
+import type { LoopRequest } from '../bare-loop.ts';
 import { cpuMs } from '../cpu.ts';
 import type { BenchEnvironment } from '../environment.ts';
 import type { Figure } from '../figure.ts';
+import { startProgram } from '../program.ts';
+import { callsDuring, type InputFiles } from '../vendor-world.ts';
 
 const ACTION = 'DetectReflectLivenessAndCompare';
+const END_MS = 120_000;
 const DETECT_MS = 200;
 const SLOTS = [16, 50];
 const EDGE_MS = 1_000;
@@ -21,21 +26,33 @@ export const slots: Figure = {
   about: 'achieved ÷ (slots ÷ latency), FaceID takes 200 ms',
   values: SLOTS.flatMap((count) => [
     { name: `${count} slots`, unit: '' as const, goal: { atLeast: 0.97 } },
+    { name: `${count} slots, bare loop`, unit: '' as const },
     { name: `CPU with ${count} slots`, unit: 'ms' as const },
+    { name: `CPU with ${count} slots, bare loop`, unit: 'ms' as const },
   ]),
   seconds: { usual: 6, quick: 3 },
   async measure(environment, seconds) {
     const found: Record<string, number> = {};
     for (const count of SLOTS) {
-      const { used, cpu } = await measure(count, environment, seconds);
-      found[`${count} slots`] = used;
-      found[`CPU with ${count} slots`] = cpu;
+      const { own, bare } = await measure(count, environment, seconds);
+      found[`${count} slots`] = own.used;
+      found[`${count} slots, bare loop`] = bare.used;
+      found[`CPU with ${count} slots`] = own.cpuMs;
+      found[`CPU with ${count} slots, bare loop`] = bare.cpuMs;
     }
     return found;
   },
 };
 
-async function measure(count: number, { dir, cacheDir, redisUrl, build }: BenchEnvironment, seconds: number) {
+interface Used {
+  /** Achieved ÷ (slots ÷ latency). */
+  readonly used: number;
+  /** CPU of the process per verification. */
+  readonly cpuMs: number;
+}
+
+async function measure(count: number, environment: BenchEnvironment, seconds: number) {
+  const { dir, cacheDir, redisUrl, build } = environment;
   const folder = join(dir, `slots-${count}`);
   const inputs = join(folder, 'inputs');
   await mkdir(inputs, { recursive: true });
@@ -54,33 +71,74 @@ async function measure(count: number, { dir, cacheDir, redisUrl, build }: BenchE
       BESTFRAME_SLOTS: String(count),
     },
   });
-  const client = build.openClient(build.readConfig(world.env));
   try {
-    const [liveData, image] = [join(inputs, 'live.gz'), join(inputs, 'photo.jpg')];
-    await writeFile(liveData, sampleLiveData({ card: 'match' }));
-    await writeFile(image, sampleImage());
-    const requests = Array.from({ length: many }, (_, index) => ({
-      key: `slots-${index}`,
-      region: 'ap-singapore' as const,
-      upload: 'own-bucket' as const,
-      resources: { liveData: { from: 'file', path: liveData }, image: { from: 'file', path: image } } as const,
-    }));
-    const pid = world.workers[0]?.pid ?? 0;
-    const before = await cpuMs(pid);
-    const enqueued = await client.enqueueMany(requests);
-    for (const item of enqueued) {
-      if (item.status === 'refused') throw item.error;
-      await client.wait(item.id, { until: 'ended', timeoutMs: 120_000 });
-    }
-    const cpu = ((await cpuMs(pid)) - before) / many;
-    const at = (await new EmulatorControl(world.emulator.controlUrl).calls({ action: ACTION }))
-      .map((call) => call.at)
-      .sort((a, b) => a - b);
-    const [from, until] = [(at[0] ?? 0) + EDGE_MS, (at.at(-1) ?? 0) - EDGE_MS];
-    const perMs = at.filter((each) => each >= from && each < until).length / (until - from);
-    return { used: perMs / (count / DETECT_MS), cpu };
+    const pair = { liveData: join(inputs, 'live.gz'), image: join(inputs, 'photo.jpg') };
+    await writeFile(pair.liveData, sampleLiveData({ card: 'match' }));
+    await writeFile(pair.image, sampleImage());
+    const files = Array.from({ length: many }, () => pair);
+    return {
+      own: await runWorker(world, environment, count, files),
+      bare: await runLoop(world, environment, count, files),
+    };
   } finally {
-    await client.close();
     await world.stop();
   }
+}
+
+async function runWorker(
+  world: LocalWorld,
+  { build }: BenchEnvironment,
+  slots: number,
+  files: readonly InputFiles[],
+): Promise<Used> {
+  const client = build.openClient(build.readConfig(world.env));
+  try {
+    return await use(world, world.workers[0]?.pid ?? 0, slots, files.length, async () => {
+      const requests = files.map(({ liveData, image }, index) => ({
+        key: `slots-${index}`,
+        region: 'ap-singapore' as const,
+        upload: 'own-bucket' as const,
+        resources: { liveData: { from: 'file', path: liveData }, image: { from: 'file', path: image } } as const,
+      }));
+      for (const item of await client.enqueueMany(requests)) {
+        if (item.status === 'refused') throw item.error;
+        await client.wait(item.id, { until: 'ended', timeoutMs: END_MS });
+      }
+    });
+  } finally {
+    await client.close();
+  }
+}
+
+async function runLoop(
+  world: LocalWorld,
+  { build }: BenchEnvironment,
+  slots: number,
+  files: readonly InputFiles[],
+): Promise<Used> {
+  const env = { ...world.env, NODE_EXTRA_CA_CERTS: world.emulator.caFile, DIST: resolve(build.workersDir, '..') };
+  const bare = await startProgram<string, LoopRequest, string>('bare-loop', env);
+  try {
+    return await use(world, bare.pid, slots, files.length, () =>
+      bare.request({ files, concurrency: slots, checks: true }),
+    );
+  } finally {
+    await bare.stop();
+  }
+}
+
+/** Measures how a process uses its slots, without the first and the last second of its calls. */
+async function use(
+  { emulator }: LocalWorld,
+  pid: number,
+  slots: number,
+  count: number,
+  run: () => Promise<unknown>,
+): Promise<Used> {
+  const before = await cpuMs(pid);
+  const times = await callsDuring(new EmulatorControl(emulator.controlUrl), run);
+  const cpu = ((await cpuMs(pid)) - before) / count;
+  const [from, until] = [(times[0] ?? 0) + EDGE_MS, (times.at(-1) ?? 0) - EDGE_MS];
+  const perMs = times.filter((at) => at >= from && at < until).length / (until - from);
+  return { used: perMs / (slots / DETECT_MS), cpuMs: cpu };
 }
