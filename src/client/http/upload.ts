@@ -8,6 +8,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { parse, resolve } from 'node:path';
+import { openFileSource } from '../../adapters/storage/file-source.ts';
 import type { OpenSource } from '../../domain/ports.ts';
 import {
   ACTIONS,
@@ -49,8 +50,6 @@ export async function openUpload(
   { fileRoots }: Pick<HttpClientOptions, 'fileRoots'>,
   signal: AbortSignal,
 ): Promise<Upload> {
-  // A client that sends no files does not load the code that checks them.
-  const { openFileSource } = await import('../../adapters/storage/file-source.ts');
   const action: ActionName = request.action ?? DEFAULT_ACTION;
   const rules = action in ACTIONS ? resourcesOf(action) : [];
   const files = new Map<ResourceName, OpenSource>();
