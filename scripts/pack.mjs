@@ -11,14 +11,11 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from './build.mjs';
+import { bundleClient, CLIENT_PACKAGES, FORMATS } from './bundle-client.mjs';
 import { root, runTool } from './child-process.mjs';
 import { ensureDependencies } from './ensure-dependencies.mjs';
 
 const ENTRIES = { index: 'src/index.ts', http: 'src/client/http/index.ts' };
-const FORMATS = ['esm', 'cjs'];
-/** Without the API of OpenTelemetry, which is bundled: the whole package takes 2 MiB. All its copies in a process share one registry. */
-const CLIENT_PACKAGES = ['bullmq', 'ioredis', 'zod'];
-
 const LICENSE_OF_BUNDLED = 'LICENSE-opentelemetry-api';
 
 export async function pack(destination = join(root, '.bestframe', 'pack')) {
@@ -45,7 +42,10 @@ export async function pack(destination = join(root, '.bestframe', 'pack')) {
 }
 
 async function stageClient(folder, manifest) {
-  await bundle(folder);
+  await bundleClient(
+    folder,
+    Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, join(root, file)])),
+  );
   copyTypes(folder);
   const { version, license, engines, dependencies } = manifest;
   writeJson(join(folder, 'package.json'), {
@@ -90,35 +90,6 @@ function clientExports(base) {
 
 function typesOf(name) {
   return ENTRIES[name].replace(/^src\//, '').replace(/\.ts$/, '.d.ts');
-}
-
-/**
- * Bundles both entries as ES modules, and converts these files to CommonJS. Both entries share a chunk, so that there is only one
- * Failure class.
- */
-async function bundle(folder) {
-  const { build: esbuild } = await import('esbuild');
-  const common = {
-    platform: 'node',
-    target: 'node20',
-    minifyWhitespace: true,
-    minifySyntax: true, // names are kept, so that stack traces stay readable
-    logLevel: 'warning',
-  };
-  const [esm, cjs] = FORMATS.map((format) => join(folder, format));
-  await esbuild({
-    ...common,
-    entryPoints: Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, join(root, file)])),
-    outdir: esm,
-    bundle: true,
-    format: 'esm',
-    splitting: true,
-    external: CLIENT_PACKAGES,
-  });
-  await esbuild({ ...common, entryPoints: [join(esm, '*.js')], outdir: cjs, format: 'cjs' });
-  // Node reads the format of a file from the package.json next to it.
-  writeJson(join(esm, 'package.json'), { type: 'module' });
-  writeJson(join(cjs, 'package.json'), { type: 'commonjs' });
 }
 
 /**

@@ -1,5 +1,10 @@
-/** How long a process takes to import the client, or to print the CLI's help, compared with `node -e 0`. */
+/**
+ * How long a process takes to import the client, or to print the CLI's help, compared with `node -e 0`. The clients are bundled as in the
+ * packages.
+ */
 import { spawnSync } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { BenchEnvironment } from '../environment.ts';
 import { type Figure, median } from '../figure.ts';
 
@@ -18,12 +23,15 @@ export const start: Figure = {
   measure,
 };
 
-async function measure({ build }: BenchEnvironment, seconds: number) {
+async function measure({ dir, build }: BenchEnvironment, seconds: number) {
+  const packed = join(dir, 'client');
+  const { bundleClient } = await import(pathToFileURL(resolve('scripts', 'bundle-client.mjs')).href);
+  await bundleClient(packed, build.entries);
   const load = (path: string) => ['--input-type=module', '-e', `await import(${JSON.stringify(path)}); process.exit()`];
   const commands = {
     'node -e 0': ['-e', '0'],
-    'HTTP client': load(build.entries.http),
-    client: load(build.entries.redis),
+    'HTTP client': load(join(packed, 'esm', 'http.js')),
+    client: load(join(packed, 'esm', 'redis.js')),
     'bestframe --help': [build.cli, '--help'],
   };
   const took: Record<keyof typeof commands, number[]> = {
