@@ -23,7 +23,7 @@ it.each([0, 1_000, 15_000, 30_000, 61_000, 300_000])('reads the pace of %i ms ag
   const [seconds = 0, micros = 0] = await rig.redis.time();
   const now = seconds * 1_000 + Math.floor(micros / 1_000);
   await rig.redis.hset(gate, { pace: '3.5', paceAt: now - ageMs });
-  const text = `${INCLUDES.pace}\nreturn tostring(paceOf(KEYS[1], tonumber(ARGV[1])))`;
+  const text = `${INCLUDES.gate}\n${INCLUDES.pace}\nreturn tostring(paceOf(readGate(KEYS[1]), tonumber(ARGV[1])))`;
   const byScript = Number(await rig.redis.eval(text, 1, gate, now));
   const [view] = (await readGates(rig.deployment, now)).filter(({ action }) => action === CALL.call);
   expect(view?.pace).toBe(Math.round(byScript * 100) / 100);
