@@ -1,7 +1,7 @@
 /**
  * unit: no clock, no network, no Redis; the files share the modules that they import, which halves their cost. contract: both
- * sides of a boundary against one suite. integration: with Redis. e2e: worlds of processes: kills,
- * chaos, the command line, the demo. long: all other worlds of processes, only in `npm run test:long`. alone: those that measure.
+ * sides of a boundary against one suite. integration: with Redis. e2e: worlds of processes: kills, chaos,
+ * workers, the HTTP API, the demo. long: all other worlds of processes, only in `npm run test:long`. alone: those of them that measure.
  */
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
@@ -20,11 +20,13 @@ const isLong = process.env.BESTFRAME_TEST_LONG === '1';
 /** Files that take longest. They start first, so that none of them runs on when all others have ended. */
 const LONGEST = [
   'integration/breakers',
-  'e2e/chaos',
-  'e2e/cli',
-  'e2e/demo',
-  'e2e/kill',
+  'integration/isolation',
+  'integration/credentials',
+  'integration/explorer',
   'integration/redis/conformance',
+  'e2e/chaos',
+  'e2e/kill',
+  'e2e/demo',
 ];
 
 class LongestFirst extends BaseSequencer {

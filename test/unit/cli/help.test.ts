@@ -1,4 +1,4 @@
-/** Tests what `--help` prints for each command. test/e2e/cli.test.ts runs it. */
+/** Tests what `--help` prints for each command. test/long/cli.test.ts runs it. */
 import { expect, it } from 'vitest';
 import { loadCommands } from '../../../src/cli/commands.ts';
 
