@@ -196,7 +196,10 @@ it('cancel ends a held verification', async () => {
 it('a held verification that nobody decides in time fails with its original reason', async () => {
   const { id } = await createHeld('forgotten', unreadable(9));
   await rig.redis.hset(rig.names.journal(id), 'heldUntil', 1);
-  await rig.redis.zadd(`${rig.names.prefix}:verify-ap-singapore:delayed`, 0, id); // makes the job due
+  // Makes the job due. It is delayed only after the hold is recorded.
+  const delayed = `${rig.names.prefix}:verify-ap-singapore:delayed`;
+  await expect.poll(() => rig.redis.zscore(delayed, id), { timeout: 20_000 }).not.toBeNull();
+  await rig.redis.zadd(delayed, 0, id);
   const view = await rig.client.wait(id, { until: 'ended' });
   await expect.poll(async () => (await rig.client.get(id))?.state, { timeout: 20_000 }).toBe('failed');
   expect(view?.reason?.code).toBe('FailedOperation.DownLoadError');
