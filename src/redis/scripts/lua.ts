@@ -29,10 +29,8 @@ end
 local function admit(keys, gate, id, who, capacity, holdMs, now)
   local denied = gateDenies(keys.gate, gate, id, now)
   if denied > 0 then return denied end
-  if who.lane ~= 'interactive' then
-    redis.call('ZREMRANGEBYSCORE', keys.admitted, '-inf', now)
-    redis.call('ZREMRANGEBYSCORE', keys.express, '-inf', now)
-  end
+  redis.call('ZREMRANGEBYSCORE', keys.admitted, '-inf', now)
+  redis.call('ZREMRANGEBYSCORE', keys.express, '-inf', now)
   if who.lane ~= 'interactive' and not redis.call('ZSCORE', keys.admitted, id) then
     local admitted = redis.call('ZCARD', keys.admitted)
     local oldestExpiry = redis.call('ZRANGE', keys.express, 0, 0, 'WITHSCORES')[2]

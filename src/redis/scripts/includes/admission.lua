@@ -6,7 +6,7 @@
 -- Tenants share the capacity: while a tenant with less of it (by weight) asks, nobody else takes a free place. `sharing` says who
 -- asks and who was admitted.
 -- A closed gate admits only its prober, and a paused gate admits nobody. Entries of `admitted` and `express` expire, so that
--- batch work does not wait long for a verification whose worker was killed, or whose producer died before it added the job.
+-- other verifications do not wait long for one whose worker was killed, or whose producer died before it added the job.
 local EXPRESS_MS = 15000 -- how long an entry of `express` lasts; equals EXPRESS_HOLD_MS of the client
 local PATIENCE_MS = 5000 -- batch work waits at most this long for a listed verification while nothing is admitted
 
@@ -39,10 +39,8 @@ end
 local function admit(keys, gate, id, who, capacity, holdMs, now)
   local denied = gateDenies(keys.gate, gate, id, now)
   if denied > 0 then return denied end
-  if who.lane ~= 'interactive' then
-    redis.call('ZREMRANGEBYSCORE', keys.admitted, '-inf', now)
-    redis.call('ZREMRANGEBYSCORE', keys.express, '-inf', now)
-  end
+  redis.call('ZREMRANGEBYSCORE', keys.admitted, '-inf', now)
+  redis.call('ZREMRANGEBYSCORE', keys.express, '-inf', now)
   if who.lane ~= 'interactive' and not redis.call('ZSCORE', keys.admitted, id) then
     local admitted = redis.call('ZCARD', keys.admitted)
     local oldestExpiry = redis.call('ZRANGE', keys.express, 0, 0, 'WITHSCORES')[2]
