@@ -23,30 +23,40 @@ export async function readCosts(
   return days.flatMap((day, index) => {
     const [error, hash] = replies[index] ?? [null, {}];
     if (error !== null) throw error;
-    const entries = entriesOf(day, hash as Hash);
-    return tenant === undefined ? entries : entries.filter((entry) => entry.tenant === tenant);
+    return entriesOf(day, hash as Hash, tenant);
   });
 }
 
-function entriesOf(day: string, hash: Hash): CostEntry[] {
-  const places = new Set(
-    Object.keys(hash).flatMap((field) => /^([^|]+\|[^|]+\|[^|]*)\|(?:paid|maybe)/.exec(field)?.[1] ?? []),
-  );
-  return [...places].sort().map((place) => {
+/** The fields of a place are `region|action|tenant|paid` and `…|maybe`, and the same with `|currency` behind them. */
+const FIELD = /^([^|]+\|[^|]+\|([^|]*))\|((?:paid|maybe).*)$/;
+
+/** Reads each field once: a day has fields for each region, action and tenant. */
+function entriesOf(day: string, hash: Hash, wanted: string | undefined): CostEntry[] {
+  const places = new Map<string, Record<string, string>>();
+  for (const [field, value] of Object.entries(hash)) {
+    const [, place = '', tenant, amount = ''] = FIELD.exec(field) ?? [];
+    if (tenant === undefined || (wanted !== undefined && tenant !== wanted)) continue;
+    const amounts = places.get(place) ?? {};
+    amounts[amount] = value;
+    places.set(place, amounts);
+  }
+  const sorted = [...places].sort(([one], [other]) => (one < other ? -1 : 1));
+  return sorted.map(([place, amounts]) => {
     const [region, action, tenant = ''] = place.split('|');
     return {
       day,
       region: region as Region,
       action: action as ActionName,
       tenant: tenant === '' ? null : tenant,
-      ...amountsOf(hash, place),
+      ...amountsOf(amounts),
     };
   });
 }
 
-function amountsOf(hash: Hash, place: string): Pick<CostEntry, 'paidCalls' | 'possiblyPaidCalls' | 'costs'> {
-  const number = (field: string) => Number(hash[`${place}|${field}`] ?? 0);
-  const start = `${place}|maybe|`; // every call is first booked as `maybe`, so this finds all currencies
+/** @param prefix of the fields that belong to one place. */
+function amountsOf(hash: Hash, prefix = ''): Pick<CostEntry, 'paidCalls' | 'possiblyPaidCalls' | 'costs'> {
+  const number = (field: string) => Number(hash[`${prefix}${field}`] ?? 0);
+  const start = `${prefix}maybe|`; // every call is first booked as `maybe`, so this finds all currencies
   const currencies = Object.keys(hash).flatMap((field) => (field.startsWith(start) ? [field.slice(start.length)] : []));
   const costs = currencies.map((currency) => ({
     currency,
@@ -74,5 +84,5 @@ export async function readCostMetrics({ redis, names }: Deployment, now: number)
     const scale = unit === 'calls' ? 1 : MICROS;
     return [{ period, unit, limit: Number(limit) / scale, spent: spent / scale }];
   };
-  return { today: amountsOf(day, SUM), budgets: [...budget('day', day), ...budget('month', month)] };
+  return { today: amountsOf(day, `${SUM}|`), budgets: [...budget('day', day), ...budget('month', month)] };
 }

@@ -116,6 +116,7 @@ export class World {
   left: Record<string, number> = {};
   #touched = new Set<string>();
   readonly #sealer = new Sealer();
+  readonly #records = new WeakMap<Value, JournalRecord>();
 
   private constructor(redis: ScriptedRedis, prefix: string) {
     this.redis = redis;
@@ -190,7 +191,11 @@ export class World {
   }
 
   record(id: string): JournalRecord | null {
-    return readRecord(id, this.hash(this.names.journal(id)), this.#sealer);
+    const value = this.snapshot[this.names.journal(id)];
+    if (value === undefined) return null;
+    const record = this.#records.get(value) ?? readRecord(id, hashOf(value), this.#sealer);
+    if (record !== null) this.#records.set(value, record);
+    return record;
   }
 
   put(key: string, value: Value | null): void {
@@ -265,10 +270,14 @@ export class World {
   }
 }
 
+const hashes = new WeakMap<Value, Readonly<Record<string, string>>>();
+
 export function hashOf(value: Value | undefined): Readonly<Record<string, string>> {
+  const known = value === undefined ? {} : hashes.get(value);
+  if (value === undefined || known !== undefined) return known ?? {};
   const hash: Record<string, string> = {};
-  const items = value?.items ?? [];
-  for (let i = 0; i + 1 < items.length; i += 2) hash[items[i] ?? ''] = items[i + 1] ?? '';
+  for (let i = 0; i + 1 < value.items.length; i += 2) hash[value.items[i] ?? ''] = value.items[i + 1] ?? '';
+  hashes.set(value, hash);
   return hash;
 }
 
@@ -276,24 +285,59 @@ export function hashOf(value: Value | undefined): Readonly<Record<string, string
 export function describe(state: State, names: Names): string {
   const { counters } = names;
   const [history, minutes] = [names.history(''), names.minute(0).slice(0, -1)];
-  const keys = Object.keys(state.snapshot)
+  const { facts, actors, left, clock, snapshot } = state;
+  const keys = Object.keys(snapshot)
     .filter((key) => key !== counters && !key.startsWith(history) && !key.startsWith(minutes)) // no script reads them
     .sort()
-    .map((key) => `${key} ${state.snapshot[key]?.text} ${state.snapshot[key]?.expires}`);
-  const { facts, actors, left, clock } = state;
-  return [...keys, stableText({ facts, actors, left })]
-    .join('\n')
-    .replace(TIME, (time) => (Number(time) < clock - LOOK_BACK_MS ? 'before' : `T${Number(time) - clock}`))
-    .replace(UUID, 'uuid');
+    .map((key) => `${key} ${relativeText(partsOfValue(snapshot[key] as Value), clock)}`);
+  return [...keys, relativeText(partsOf(stableText({ facts, actors, left })), clock)].join('\n');
+}
+
+/** Texts, and the times between them. */
+type Parts = readonly (string | number)[];
+/** A step changes few values, so the texts of most are known. */
+const valueParts = new WeakMap<Value, Parts>();
+
+function partsOfValue(value: Value): Parts {
+  const known = valueParts.get(value);
+  if (known !== undefined) return known;
+  const parts = partsOf(`${value.text} ${value.expires}`);
+  valueParts.set(value, parts);
+  return parts;
+}
+
+function partsOf(text: string): Parts {
+  const parts: (string | number)[] = [];
+  let end = 0;
+  for (const { 0: time, index } of text.matchAll(TIME)) {
+    parts.push(text.slice(end, index).replace(UUID, 'uuid'), Number(time));
+    end = index + time.length;
+  }
+  parts.push(text.slice(end).replace(UUID, 'uuid'));
+  return parts;
+}
+
+function relativeText(parts: Parts, clock: number): string {
+  let text = '';
+  for (const part of parts) {
+    if (typeof part === 'string') text += part;
+    else text += part < clock - LOOK_BACK_MS ? 'before' : `T${part - clock}`;
+  }
+  return text;
 }
 
 /** Like JSON.stringify, with the fields of each object in order. */
 function stableText(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(stableText).join()}]`;
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'undefined';
-  const known = Object.entries(value).filter(([, each]) => each !== undefined);
-  const fields = known.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${fields.map(([name, each]) => `${name}:${stableText(each)}`).join()}}`;
+  let text = '';
+  if (Array.isArray(value)) {
+    for (const each of value) text += `${stableText(each)},`;
+    return `[${text}]`;
+  }
+  const fields = value as Readonly<Record<string, unknown>>;
+  for (const name of Object.keys(fields).sort())
+    if (fields[name] !== undefined) text += `${name}:${stableText(fields[name])},`;
+  return `{${text}}`;
 }
 
 export function hashOfState(state: State, names: Names): string {

@@ -16,11 +16,12 @@ import type { NotifyTuning } from '../../src/background/notify-worker.ts';
 import type { BestframeClient } from '../../src/client/redis/client.ts';
 import { newNamespace } from '../../src/domain/verification/namespace.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
-import { type Emulator, startEmulator } from '../../src/emulator/index.ts';
+import type { Emulator } from '../../src/emulator/index.ts';
 import type { Bucket, Settings } from '../../src/emulator/settings.ts';
 import { connectWorker, type RedisClient } from '../../src/redis/connection.ts';
 import { createDeployment, type Deployment } from '../../src/redis/deployment.ts';
 import type { Names } from '../../src/redis/names.ts';
+import { startTestEmulator } from './emulator.ts';
 import { type MakeRequest, requestsIn } from './inputs.ts';
 
 export interface LogLine {
@@ -79,7 +80,7 @@ export async function createRig(
   const dir = join(HOME, name);
   const inputs = join(dir, 'inputs');
   await mkdir(inputs, { recursive: true });
-  const emulator = await startEmulator({
+  const emulator = await startTestEmulator({
     dir: join(dir, 'emulator'),
     settings: { latencyMs: {}, ...options.emulator },
     ...(options.buckets === undefined ? {} : { buckets: options.buckets }),

@@ -4,8 +4,8 @@
  * What must hold:
  * 1. If the file is unusable when the process starts, this is an error. If it becomes unusable later, the roots that were read
  *    last stay in use.
- * 2. A store of 140 roots is built once per version of the file. Building it for each connection would cost more than the
- *    handshake.
+ * 2. A store of 140 roots is built once per process and content of the file. To build it takes about 45 ms: more than a handshake
+ *    for each connection, and a good part of the start of a process, which opens several connectors.
  */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
@@ -50,9 +50,14 @@ function versionOf(caFile: string | undefined): string {
   return stats === undefined ? 'missing' : `${stats.ino}:${stats.mtimeNs}:${stats.size}`;
 }
 
+/** The latest content that a connector of this process has read. All of them have the same file, so one is enough. */
+let latest: { readonly pem: string; readonly context: SecureContext } | null = null;
+
 function readContext(caFile: string | undefined): SecureContext {
   if (caFile === undefined) return createSecureContext();
   const pem = readFileSync(caFile, 'utf8');
+  if (latest?.pem === pem) return latest.context;
   new X509Certificate(pem); // throws if the file contains no certificate: TLS would accept such a file and trust nothing new
-  return createSecureContext({ ca: [...rootCertificates, pem] });
+  latest = { pem, context: createSecureContext({ ca: [...rootCertificates, pem] }) };
+  return latest.context;
 }

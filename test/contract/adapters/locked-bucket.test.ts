@@ -10,7 +10,8 @@ import { createTransport, type Transport } from '../../../src/adapters/http/tran
 import { createLinkIo, createLockedBucket } from '../../../src/adapters/storage/index.ts';
 import type { LockedBucket } from '../../../src/domain/ports.ts';
 import { EmulatorControl } from '../../../src/emulator/control.ts';
-import { type Emulator, startEmulator } from '../../../src/emulator/index.ts';
+import type { Emulator } from '../../../src/emulator/index.ts';
+import { startTestEmulator } from '../../support/emulator.ts';
 import { expectFailure, neverAborted, REGION, type ScriptedServer, startScriptedServer } from './support.ts';
 
 const LOCKED = 'evidence-1250000000';
@@ -25,7 +26,7 @@ let transport: Transport;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'bestframe-contract-'));
-  emulator = await startEmulator({
+  emulator = await startTestEmulator({
     dir,
     buckets: [
       { name: LOCKED, region: REGION, objectLock: { days: null } },

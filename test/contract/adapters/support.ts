@@ -21,7 +21,8 @@ import { Failure } from '../../../src/domain/errors/failure.ts';
 import { classify } from '../../../src/domain/errors/index.ts';
 import { createAuthority } from '../../../src/emulator/ca.ts';
 import { EmulatorControl } from '../../../src/emulator/control.ts';
-import { type Emulator, type EmulatorOptions, startEmulator } from '../../../src/emulator/index.ts';
+import type { Emulator, EmulatorOptions } from '../../../src/emulator/index.ts';
+import { startTestEmulator } from '../../support/emulator.ts';
 
 export const REGION = 'ap-singapore';
 export const md5Hex = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
@@ -82,7 +83,7 @@ export const temporaryDir = () => mkdtemp(join(tmpdir(), 'bestframe-contract-'))
 
 export async function openBench(options: Partial<EmulatorOptions> = {}): Promise<Bench> {
   const dir = await temporaryDir();
-  const emulator = await startEmulator({
+  const emulator = await startTestEmulator({
     dir: join(dir, 'emulator'),
     settings: { latencyMs: {}, qps: {} },
     ...options,

@@ -11,7 +11,7 @@ import { connect as connectTls } from 'node:tls';
 import { ProxyAgent, request } from 'undici';
 import type { CallEntry } from '../../../src/emulator/call-log.ts';
 import { EmulatorControl } from '../../../src/emulator/control.ts';
-import { type Emulator, type EmulatorOptions, startEmulator } from '../../../src/emulator/index.ts';
+import type { Emulator, EmulatorOptions } from '../../../src/emulator/index.ts';
 import {
   type SampleOptions,
   sampleDeviceData,
@@ -20,6 +20,7 @@ import {
   sampleVideo,
 } from '../../../src/emulator/samples.ts';
 import type { Credentials } from '../../../src/emulator/settings.ts';
+import { startTestEmulator } from '../../support/emulator.ts';
 
 export const REGION = 'ap-singapore';
 export const BUCKET = 'bestframe-dev-1250000000';
@@ -118,7 +119,7 @@ const HOME = join(import.meta.dirname, '..', '..', '..', '.bestframe');
 
 export async function openLab(options: Partial<EmulatorOptions> = {}): Promise<Lab> {
   const dir = join(HOME, `lab-${process.pid}-${randomBytes(4).toString('hex')}`);
-  const emulator = await startEmulator({
+  const emulator = await startTestEmulator({
     dir,
     credentials: [{ secretId: 'AKIDlab', secretKey: 'lab-secret-key' }, TEMPORARY, EXPIRED],
     settings: { qps: {}, latencyMs: {} },
