@@ -21,6 +21,8 @@ import { DOCUMENTED } from '../unit/domain/documented-codes.ts';
 const DETECT = 'DetectReflectLivenessAndCompare';
 /** Under the deadline of the verifications. */
 const WAIT_MS = 240_000;
+/** All cases poll at the same time. */
+const POLL_MS = 1_000;
 const AT_REST: readonly State[] = ['completed', 'failed', 'cancelled', 'held'];
 type Channel = 'error' | 'result';
 
@@ -115,7 +117,7 @@ async function outcomeOf(rig: Rig, id: string): Promise<Outcome> {
   const givenUpAt = performance.now() + WAIT_MS;
   let view = await rig.client.get(id);
   while (view !== null && !AT_REST.includes(view.state) && performance.now() < givenUpAt) {
-    await sleep(250);
+    await sleep(POLL_MS);
     view = await rig.client.get(id);
   }
   if (view === null) throw new Error('the record is missing');

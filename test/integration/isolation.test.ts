@@ -26,7 +26,7 @@ import { createRig, type Rig } from '../support/rig.ts';
 
 /** Each round has a deployment of its own, so that a long run does not search ever more records, calls and messages. */
 const ROUNDS = inForm({ short: 1, long: 20 });
-const PROGRAMS = 100;
+const PROGRAMS = inForm({ short: 40, long: 100 });
 /** Programs that run at the same time, in the same deployment. */
 const AT_ONCE = 6;
 /** Long enough for a busy machine, on which breakers may open for a while. */
