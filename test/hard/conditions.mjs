@@ -69,6 +69,30 @@ export const CONDITIONS = {
   space: { title: 'a path with a space', folder: 'a path with a space' },
 };
 
+/**
+ * @param {string} name of a condition, or names joined by `+`: all of them at once.
+ * @returns {Condition | null} null if there is no condition of a name.
+ */
+export function conditionNamed(name) {
+  const parts = name.split('+').map((each) => CONDITIONS[each]);
+  if (parts.includes(undefined)) return null;
+  const prepares = parts.flatMap(({ prepare }) => prepare ?? []);
+  const prepareAll = (home) => {
+    for (const prepare of prepares) prepare(home);
+  };
+  const besides = parts.flatMap(({ beside }) => beside ?? []);
+  return {
+    ...Object.assign({}, ...parts),
+    title: parts.map(({ title }) => title).join('; '),
+    root: parts.some(({ root }) => root),
+    needs: parts.flatMap(({ needs = [] }) => needs),
+    testArgs: parts.flatMap(({ testArgs = [] }) => testArgs),
+    wrap: parts.flatMap(({ wrap = [] }) => wrap),
+    prepare: prepares.length === 0 ? undefined : prepareAll,
+    besides,
+  };
+}
+
 /** Runs the rest of the command line in a namespace of its own, after a shell command has prepared the namespace. */
 function inNamespace(kind, preparation) {
   return ['unshare', kind, 'sh', '-c', `${preparation} && exec "$@"`, 'sh'];

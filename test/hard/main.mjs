@@ -8,7 +8,7 @@ import { chownSync, cpSync, createWriteStream, existsSync, mkdirSync, mkdtempSyn
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root, runTool } from '../../scripts/child-process.mjs';
-import { CONDITIONS, findObstacle, makeHome } from './conditions.mjs';
+import { CONDITIONS, conditionNamed, findObstacle, makeHome } from './conditions.mjs';
 
 const NAMES = Object.keys(CONDITIONS);
 const HELP = `Usage: npm run test:hard -- [options] [-- arguments of npm test]
@@ -20,7 +20,7 @@ Conditions:
 ${NAMES.map((name) => `  ${name.padEnd(15)} ${CONDITIONS[name].title}`).join('\n')}
 
 Options:
-  --only <name,...>  runs only these conditions
+  --only <name,...>  runs only these conditions. Names joined by + are one run under all of them: user+space,shuffle
   --times <n>        runs each condition n times. Default: 1
   --json             prints one line of JSON for each run
   --help
@@ -32,21 +32,23 @@ this machine cannot produce is reported as skipped, with the reason.
 const { values, positionals } = readOptions();
 const chosen = values.only?.split(',') ?? NAMES;
 const times = Number(values.times ?? 1);
-const unknown = chosen.find((name) => CONDITIONS[name] === undefined);
-if (unknown !== undefined) refuse(`there is no condition ${unknown}: use some of ${NAMES.join(', ')}`);
+const unknown = chosen.find((name) => conditionNamed(name) === null);
+if (unknown !== undefined)
+  refuse(`there is no condition ${unknown}: use some of ${NAMES.join(', ')}, or several joined by +`);
 if (!Number.isInteger(times) || times < 1) refuse(`--times is ${values.times}: use a whole number of 1 or more`);
 
 const base = join(root, '.bestframe', 'hard');
 mkdirSync(base, { recursive: true });
 let isGood = true;
 for (const name of chosen) {
-  const obstacle = findObstacle(CONDITIONS[name]);
+  const condition = conditionNamed(name);
+  const obstacle = findObstacle(condition);
   if (obstacle !== null) {
     report({ name, skipped: obstacle });
     continue;
   }
   for (let run = 1; run <= times; run += 1) {
-    const result = await test(name, CONDITIONS[name], run);
+    const result = await test(name, condition, run);
     isGood &&= result.code === 0;
     report(result);
   }
@@ -83,13 +85,13 @@ async function test(name, condition, run) {
   const path =
     condition.node === undefined ? process.env.PATH : `${await fetchNode(condition.node)}:${process.env.PATH}`;
   if (condition.user !== undefined) await give(place, condition);
-  const beside = await condition.beside?.();
+  const loads = await Promise.all(condition.besides.map((start) => start()));
   const startedAt = Date.now();
   const { code, lastLine } = await runTests({ clone, home, log, path, condition });
   const seconds = Math.round((Date.now() - startedAt) / 1_000);
-  if (beside !== undefined) {
-    beside.kill('SIGTERM');
-    if (beside.exitCode === null && beside.signalCode === null) await once(beside, 'exit');
+  for (const load of loads) {
+    load.kill('SIGTERM');
+    if (load.exitCode === null && load.signalCode === null) await once(load, 'exit');
   }
   if (code === 0) rmSync(place, { recursive: true, force: true });
   return { name, run, code, seconds, result: lastLine, log, ...(code === 0 ? {} : { clone }) };
@@ -161,7 +163,7 @@ function report(result) {
 }
 
 function format({ name, run, code, seconds, result, skipped, log }) {
-  const title = CONDITIONS[name].title;
+  const { title } = conditionNamed(name);
   if (skipped !== undefined) return `skipped  ${title}: ${skipped}`;
   const label = times === 1 ? title : `${title} (${run} of ${times})`;
   return code === 0
