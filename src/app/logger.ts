@@ -1,6 +1,7 @@
 /** The logger of a process: JSON Lines, or readable text on a terminal. Fields that could hold a secret are removed. */
+import { createRequire } from 'node:module';
 import { type LogFn, type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
+import type PinoPretty from 'pino-pretty';
 import type { Config } from './config.ts';
 import { LogLevel } from './log-level.ts';
 
@@ -32,6 +33,8 @@ export function createLogger(
     base: { mode: config.mode, pid: process.pid },
   };
   if (style !== 'pretty') return withCleanChildren(pino(options, out));
+  // Loaded here, because only processes on a terminal need it.
+  const pretty: typeof PinoPretty = createRequire(import.meta.url)('pino-pretty');
   const readable = pretty({
     colorize: out.isTTY,
     ignore: 'pid,mode',

@@ -204,7 +204,8 @@ describe('over a raw socket', () => {
 
   it('an aborted multipart body leaves no file, and a refused one leaves its connection usable', async () => {
     const staging = join(rig.dir, 'inputs', 'staging');
-    const before: string[] = await readdir(staging).catch(() => []);
+    const staged = (): Promise<string[]> => readdir(staging).catch(() => []); // the folder exists once a file was sent
+    const before = await staged();
     const live = sampleLiveData({ card: 'match' });
     const head = `POST /v1/verifications HTTP/1.1\r\nhost: x\r\n${auth()}\r\ncontent-type: multipart/form-data; boundary=B\r\n`;
     const part = (name: string) => `--B\r\ncontent-disposition: form-data; name="${name}"; filename="a"\r\n\r\n`;
@@ -216,7 +217,7 @@ describe('over a raw socket', () => {
       });
       socket.on('close', () => resolve());
     });
-    await expect.poll(async () => (await readdir(staging)).filter((name) => name.startsWith('.'))).toEqual([]);
+    await expect.poll(async () => (await staged()).filter((name) => name.startsWith('.'))).toEqual([]);
 
     const body = Buffer.concat([
       Buffer.from(part('liveData')),
@@ -229,7 +230,7 @@ describe('over a raw socket', () => {
     expect(both).toMatch(/^HTTP\/1\.1 400 /);
     expect(both).toContain('SOURCE_WRONG_KIND');
     expect(both).toMatch(/HTTP\/1\.1 200 OK/);
-    expect((await readdir(staging)).filter((name) => !before.includes(name))).toEqual([]);
+    expect((await staged()).filter((name) => !before.includes(name))).toEqual([]);
   });
 
   it('a body that is too large is refused, with or without a declared length', async () => {

@@ -65,7 +65,7 @@ it('shows the policy, the waiting verifications and the keys of each tenant, and
   const shown = await rows();
   expect([...shown.keys()]).toEqual(['acme', 'borealis', 'default']);
   expect(shown.get('acme')).toMatch(
-    /^ 2 .* ana Its own prefix, and files that it sends Reads from buckets: ap-singapore acme\/in\/ Folders: \S+ Lanes: batch 2 3 1 $/,
+    /^ 2 .* ana Its own prefix, and files that it sends Reads from buckets: ap-singapore acme\/in\/ Folders: \/.+ Lanes: batch 2 3 1 $/,
   );
   expect(shown.get('acme')).not.toContain('old.acme.example');
   expect(shown.get('borealis')).toBe(' no policy Its own prefix, and files that it sends 0 0 1 ');

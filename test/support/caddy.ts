@@ -25,7 +25,7 @@ export async function startCaddy(dir: string, changes: Readonly<Record<string, s
   const { caFile, keyFile } = await certificate(dir);
   const port = await freePort();
   const site = replaceAll('Caddyfile', await readFile(join(PROXIES, 'Caddyfile'), 'utf8'), {
-    'faces.example.com {': `localhost:${port} {\n\ttls ${caFile} ${keyFile}`,
+    'faces.example.com {': `localhost:${port} {\n\ttls "${caFile}" "${keyFile}"`,
     ...changes,
   });
   // Without these options, Caddy would ask a certificate authority, and listen on port 80 and on its administration port.

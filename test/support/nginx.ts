@@ -42,12 +42,14 @@ export async function startNginx(
     'listen 443 ssl': `listen 127.0.0.1:${port} ssl`,
     ...changes,
   });
-  server = server.replace(/ssl_certificate .*;/, `ssl_certificate ${caFile};`);
-  server = server.replace(/ssl_certificate_key .*;/, `ssl_certificate_key ${keyFile};`);
-  const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((each) => `${each}_temp_path ${dir}/${each};`);
+  server = server.replace(/ssl_certificate .*;/, `ssl_certificate "${caFile}";`);
+  server = server.replace(/ssl_certificate_key .*;/, `ssl_certificate_key "${keyFile}";`);
+  const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (each) => `${each}_temp_path "${dir}/${each}";`,
+  );
   const conf = [
     'daemon off;',
-    `pid ${join(dir, 'nginx.pid')};`,
+    `pid "${join(dir, 'nginx.pid')}";`,
     'error_log stderr notice;',
     'events {}',
     `http { access_log off; ${temp.join(' ')}`,

@@ -132,7 +132,7 @@ export async function startSentinels(dir: string, primary: Server, password: str
     const lines = [
       `port ${port}`,
       'bind 127.0.0.1',
-      `dir ${home}`,
+      `dir "${home}"`,
       `requirepass ${SENTINEL_PASSWORD}`,
       `sentinel sentinel-pass ${SENTINEL_PASSWORD}`,
       `sentinel monitor ${PRIMARY} 127.0.0.1 ${primary.port} 2`,

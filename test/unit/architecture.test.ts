@@ -65,7 +65,7 @@ interface Import {
 
 const FILES = ['src', 'workers'].flatMap((dir) =>
   readdirSync(join(ROOT, dir), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))
     .map((name) => posix.join(dir, name.replaceAll('\\', '/'))),
 );
 
