@@ -40,7 +40,6 @@ export const CONDITIONS = {
     beside: startStressPerCore,
   },
   shuffle: { title: 'files in random order', testArgs: ['--sequence.shuffle.files'] },
-  'shuffle-tests': { title: 'the tests of each file in random order', testArgs: ['--sequence.shuffle.tests'] },
   node20: { title: 'Node 20', node: '20' },
   node22: { title: 'Node 22', node: '22' },
   node24: { title: 'Node 24', node: '24' },

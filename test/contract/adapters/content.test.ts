@@ -159,7 +159,8 @@ describe('the end', () => {
     const bomb = Buffer.concat(Array.from({ length: 8 }, () => member));
     const before = process.memoryUsage().rss;
     await expectFailure(judge(bomb, 'gzip'), { code: 'SOURCE_TOO_LARGE', field: FIELD, class: 'caller' });
-    expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1_024 * 1_024);
+    // Far less than it unpacks to, and more than a busy process may grow by meanwhile.
+    expect(process.memoryUsage().rss - before).toBeLessThan(256 * 1_024 * 1_024);
   });
 });
 
