@@ -59,7 +59,6 @@ export async function openApi(
       ...{ client, keys, audit, limiter, sink, staging, sequences, mode, observer, log },
       redisTrouble: () => probe.run(),
       edge: config.edge,
-      demands: config.demands,
       limits: config.limits,
       streamLimits: api.streams,
     });

@@ -57,7 +57,7 @@ beforeAll(async () => {
   const shared = { client, keys, audit, limiter, sink, mode: 'test', edge: EDGE, limits: {} } as const;
   api = await buildApi({
     redisTrouble: async () => null,
-    ...{ ...shared, staging: null, sequences: null, demands: [], streamLimits: DEFAULT_STREAM_LIMITS },
+    ...{ ...shared, staging: null, sequences: null, streamLimits: DEFAULT_STREAM_LIMITS },
     log: pino({ level: 'silent' }),
   });
   const verify = openVerifyQueue(deployment, 'ap-singapore');

@@ -1,5 +1,6 @@
 /** Tests the Redis client: idempotent keys, results per item, round trips, cancelling, waiting, and an unavailable Redis. */
 import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { BestframeClient } from '../../src/client/redis/client.ts';
@@ -78,6 +79,49 @@ describe('the same key', () => {
     await rig.redis.del(job);
     expect(await rig.client.enqueue(request)).toMatchObject({ id, status: 'same' });
     expect(await rig.redis.exists(job)).toBe(1);
+  });
+});
+
+describe('a repeated request that would be refused now', () => {
+  const past = new Date(Date.now() - 60_000).toISOString();
+
+  it('is the same verification if its deadline has passed, its endpoint is removed or its files are gone', async () => {
+    const hook = { name: 'later-removed', url: 'https://hooks.example.com/faces' };
+    await rig.client.webhooks.add(hook);
+    const request = await rig.request('late', { card: 'match' }, { webhook: hook.name });
+    const { id } = await rig.client.enqueue(request);
+    expect(await rig.client.enqueue({ ...request, deadline: past })).toMatchObject({ id, status: 'same' });
+    await rig.client.webhooks.remove(hook.name);
+    const fresh = new BestframeClient({
+      redis: rig.config.redis,
+      prefix: rig.config.prefix,
+      namespace: rig.env.BESTFRAME_NAMESPACE,
+    });
+    expect(await fresh.enqueue(request)).toMatchObject({ id, status: 'same' });
+    await fresh.close();
+    for (const source of Object.values(request.resources)) if (source?.from === 'file') await rm(source.path);
+    expect(await rig.client.enqueue({ ...request, deadline: past })).toMatchObject({ id, status: 'same' });
+  });
+
+  it('keeps the reason of its refusal if the key is new or has another payload, and creates nothing', async () => {
+    const request = await rig.request('late-again', { card: 'match' }, { deadline: past });
+    const refused = { code: 'INVALID_VERIFICATION', field: 'deadline' };
+    expect(await failureOf(rig.client.enqueue(request))).toMatchObject(refused);
+    expect(await rig.client.getByKey('late-again')).toBeNull();
+    const { deadline: _past, ...timely } = request;
+    await rig.client.enqueue(timely);
+    expect(await failureOf(rig.client.enqueue({ ...request, similarityThreshold: 80 }))).toMatchObject(refused);
+  });
+
+  it('gets its result in a batch, beside others', async () => {
+    const [known, fresh] = [await rig.request('late-known'), await rig.request('late-new')];
+    await rig.client.enqueue(known);
+    const results = await rig.client.enqueueMany([
+      { ...known, lane: 'interactive', deadline: past },
+      { ...fresh, deadline: past },
+      fresh,
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['same', 'refused', 'new']);
   });
 });
 

@@ -9,6 +9,9 @@ import { createRig, type Rig } from '../support/rig.ts';
 const DETECT = 'DetectReflectLivenessAndCompare';
 const PLAIN = { region: 'ap-singapore', upload: 'own-bucket' } as const;
 
+/** A deadline that has passed. */
+const PAST = new Date(Date.now() - 60_000).toISOString();
+
 let rig: Rig;
 let http: Http;
 let staged: string;
@@ -58,6 +61,8 @@ describe('submitting', () => {
     await ended(idFor('later'));
     const known = await http.call('POST', '/v1/verifications', { json: request });
     expect(known).toMatchObject({ status: 200, json: { enqueued: 'same', decision: 'match' } });
+    const late = await http.call('POST', '/v1/verifications', { json: { ...request, deadline: PAST } });
+    expect(late).toMatchObject({ status: 200, json: { enqueued: 'same', decision: 'match' } });
     expect(await rig.control.calls({ action: DETECT, object: idFor('later'), event: 'call' })).toHaveLength(1);
   });
 
@@ -130,6 +135,8 @@ describe('files', () => {
     await rig.control.waitFor({ event: 'held', object: idFor('again') });
     const before = await readdir(staged);
     expect((await send(mine())).json).toMatchObject({ enqueued: 'same' });
+    const late = formOf({ key: 'again', ...PLAIN, deadline: PAST }, bytes);
+    expect((await send(late)).json).toMatchObject({ enqueued: 'same' });
     const other = formOf({ key: 'again', ...PLAIN }, samples('somebody else'));
     expect(await send(other)).toMatchObject({ status: 409, json: { code: 'KEY_CONFLICT' } });
     const changed = formOf({ key: 'again', ...PLAIN, similarityThreshold: 80 }, bytes);

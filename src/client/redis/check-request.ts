@@ -8,8 +8,12 @@ import {
   withPolicyDefaults,
 } from '../../domain/operations/tenants.ts';
 import type { ResourceName } from '../../domain/verification/actions.ts';
+import { FLOWS } from '../../domain/verification/flows.ts';
 import {
+  checkDeadline,
+  checkRequired,
   type Lane,
+  MAX_DEADLINE_MS,
   parseVerification,
   type Verification,
   type VerificationRequest,
@@ -18,17 +22,22 @@ import { parseSession, type Session, type SessionRequest } from '../../domain/ve
 import { checkSources } from './check-sources.ts';
 import type { ClientOptions } from './options.ts';
 
-/** @returns the parsed request, or the reason for its refusal. */
+/** A parsed request. */
+export interface CheckedRequest {
+  readonly verification: Verification | Session;
+  /** Why a new verification of this kind is refused now: its deadline has passed, say, or a file is gone. */
+  readonly refusal: Failure | null;
+}
+
+/** @returns the request, or the error that no repetition of it can be without. */
 export async function parseRequest(
   options: ClientOptions,
   request: VerificationRequest,
   wall: TenantWall | null,
-): Promise<Verification | { readonly key: string; readonly error: Failure }> {
+): Promise<CheckedRequest | { readonly key: string; readonly error: Failure }> {
   try {
-    const complete = withPolicyDefaults(wall, withLane(request, 'batch'));
-    const parsed = parseVerification(complete, Date.now(), options.demands);
-    await checkRequest(options, parsed, wall);
-    return parsed;
+    const verification = parseVerification(withPolicyDefaults(wall, withLane(request, 'batch')));
+    return await checkRequest(options, verification, wall);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     const key: unknown = request?.key;
@@ -36,19 +45,17 @@ export async function parseRequest(
   }
 }
 
-/** @throws Failure INVALID_VERIFICATION and the source codes, with `field` */
+/** @throws Failure INVALID_VERIFICATION, with `field` */
 export async function parseSessionRequest(
   options: ClientOptions,
   request: SessionRequest,
   wall: TenantWall | null,
-): Promise<Session> {
-  const session = parseSession(withPolicyDefaults(wall, request), Date.now(), options.demands);
-  await checkRequest(options, session, wall);
-  return session;
+): Promise<CheckedRequest> {
+  return checkRequest(options, parseSession(withPolicyDefaults(wall, request)), wall);
 }
 
 /**
- * The policy is asked first: for a forbidden place, nothing is looked up, so the refusal says nothing about what is there.
+ * Checks what may change between a request and its repetition: the time, the settings, the policy and the sources.
  * @param except resources whose sources are already checked.
  */
 export async function checkRequest(
@@ -56,7 +63,26 @@ export async function checkRequest(
   verification: Verification | Session,
   wall: TenantWall | null,
   except: readonly ResourceName[] = [],
+): Promise<CheckedRequest> {
+  try {
+    await refuse(options, verification, wall, except);
+    return { verification, refusal: null };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return { verification, refusal: error };
+  }
+}
+
+/** The policy is asked before the sources: for a forbidden place, nothing is looked up, so the refusal says nothing about what is there. */
+async function refuse(
+  options: ClientOptions,
+  verification: Verification | Session,
+  wall: TenantWall | null,
+  except: readonly ResourceName[],
 ): Promise<void> {
+  checkRequired(verification, options.demands ?? []);
+  const mostMs = 'session' in verification ? FLOWS[verification.action].resultMs : MAX_DEADLINE_MS;
+  checkDeadline(verification.deadline, Date.now(), mostMs);
   checkDemands(wall, verification);
   checkPlaces(wall, verification, except);
   const within = wall === null ? {} : { within: wall.policy.fileRoots };

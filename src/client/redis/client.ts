@@ -128,17 +128,16 @@ export class BestframeClient implements Bestframe {
   }
 
   /**
-   * Enqueues a verification that `parseVerification` returned, so that a server parses each request only once. Its sources are
-   * checked here, except those that `staged` names.
+   * Enqueues a verification that `parseVerification` returned, so that a server parses each request only once. Everything else is
+   * checked here, except the sources that `staged` names.
    * @throws Failure as `enqueue`
    */
   async enqueueParsed(verification: Verification, options: ParsedOptions = {}): Promise<Enqueued> {
     const { staged } = options;
     await this.#requireNamespace();
     const wall = await this.tenants.wall();
-    await checkRequest(this.#options, verification, wall, staged?.names);
-    const parsed = { ...verification, ...(staged === undefined ? {} : { fingerprint: staged.fingerprint }) };
-    return onlyResult(await this.#enqueue(wall, [parsed], options));
+    const checked = await checkRequest(this.#options, verification, wall, staged?.names);
+    return onlyResult(await this.#enqueue(wall, [{ ...checked, fingerprint: staged?.fingerprint }], options));
   }
 
   /**

@@ -31,6 +31,7 @@ import { type ClaimAnswer, type ClaimRequest, claimVerifications } from '../../r
 import { countAhead } from '../../redis/scripts/count-ahead.ts';
 import { verifyJob } from '../../redis/verify-queue.ts';
 import type { Enqueued, EnqueueResult, TraceOptions } from '../contract.ts';
+import type { CheckedRequest } from './check-request.ts';
 import type { Store } from './store.ts';
 import { unknownWebhook, type Webhooks } from './webhooks.ts';
 
@@ -89,20 +90,26 @@ interface ResolvedContext extends Omit<EnqueueContext, 'traceparent'> {
 /** The mode that is used if no worker of the deployment has started yet. */
 const DEFAULT_MODE: Mode = 'live';
 
-/**
- * @property fingerprint set if files were uploaded with the request. It replaces the computed fingerprint, which would change
- * with each repeat of the request: a repeat stages the files under new paths.
- */
-export type ParsedVerification = (Verification | Session) & { readonly fingerprint?: string };
+/** A parsed verification. */
+interface Parsed extends CheckedRequest {
+  /**
+   * Set if files were uploaded with the request. It replaces the computed fingerprint, which would change with each repeat of the
+   * request: a repeat stages the files under new paths.
+   */
+  readonly fingerprint?: string | undefined;
+}
 
 /** A parsed verification, or the reason for its refusal. */
-export type ParsedOrRefused = ParsedVerification | { readonly key: string; readonly error: Failure };
+export type ParsedOrRefused = Parsed | { readonly key: string; readonly error: Failure };
 
 /** A verification that was parsed and checked, with its index among the results. */
 interface Item {
   readonly index: number;
   readonly id: string;
-  readonly request: ParsedVerification;
+  readonly request: Verification | Session;
+  readonly fingerprint: string | undefined;
+  /** Stands unless the same request was accepted before. */
+  readonly refusal: Failure | null;
 }
 
 interface ClaimedItem extends Item {
@@ -139,15 +146,18 @@ async function enqueueAll(
   const accepted: Item[] = [];
   const deployed = requests.length === 0 ? null : await context.store.deploymentMode(context.mode);
   const mode = context.mode ?? deployed ?? DEFAULT_MODE;
-  for (const [index, request] of requests.entries()) {
-    if ('error' in request) results[index] = refusal(request.key, request.error);
-    else if (deployed !== null && deployed !== mode)
-      results[index] = refusal(request.key, modeMismatch(mode, deployed));
-    else accepted.push({ index, id: idOf(request.key), request });
+  for (const [index, each] of requests.entries()) {
+    if ('error' in each) {
+      results[index] = refusal(each.key, each.error);
+      continue;
+    }
+    const { verification: request, fingerprint, refusal: reason } = each;
+    const { key } = request;
+    if (deployed !== null && deployed !== mode) results[index] = refusal(key, modeMismatch(mode, deployed));
+    else accepted.push({ index, id: idOf(key), request, fingerprint, refusal: reason });
   }
   const resolved: ResolvedContext = { ...context, mode };
-  const claimable = await refuseUnknownWebhooks(resolved, accepted, results);
-  await claimAndAdd(resolved, claimable, results);
+  await claimAndAdd(resolved, await refuseUnknownWebhooks(resolved, accepted), results);
   return results;
 }
 
@@ -170,16 +180,15 @@ async function claimAndAdd(context: ResolvedContext, items: readonly Item[], res
 async function refuseUnknownWebhooks(
   { webhooks, defaultWebhook }: ResolvedContext,
   items: readonly Item[],
-  results: EnqueueResult[],
 ): Promise<Item[]> {
   const unknown = await webhooks.findUnregistered(
     items.flatMap(({ request }) => request.webhook ?? defaultWebhook ?? []),
   );
-  return items.filter(({ index, request }) => {
-    const webhook = request.webhook ?? defaultWebhook;
-    if (webhook === undefined || !unknown.includes(webhook)) return true;
-    results[index] = refusal(request.key, unknownWebhook(webhook));
-    return false;
+  if (unknown.length === 0) return [...items];
+  return items.map((item) => {
+    const webhook = item.request.webhook ?? defaultWebhook;
+    if (webhook === undefined || !unknown.includes(webhook)) return item;
+    return { ...item, refusal: item.refusal ?? unknownWebhook(webhook) };
   });
 }
 
@@ -202,7 +211,10 @@ async function claimAll(
       results[index] = refusal(key, answer);
       return [];
     }
-    const refused = refusalOf(answer, request.region, backlogs[position]);
+    const refused =
+      item.refusal !== null && answer.status !== 'same'
+        ? item.refusal
+        : refusalOf(answer, request.region, backlogs[position]);
     if (refused !== null) {
       results[index] = refusal(key, refused);
       return [];
@@ -271,24 +283,24 @@ function backlogsOf({ callsPerSecond }: ResolvedContext, items: readonly Item[])
   if (callsPerSecond === undefined) return [];
   const now = Date.now();
   const counted = new Map<string, number>();
-  return items.map(({ request }) => {
+  return items.map(({ request, refusal: reason }) => {
     const { region, lane, action } = request;
     const count = (other: Lane) => counted.get(`${region} ${other}`) ?? 0;
     const before = count('interactive') + (lane === 'batch' ? count('batch') : 0);
-    counted.set(`${region} ${lane}`, count(lane) + 1);
+    if (reason === null) counted.set(`${region} ${lane}`, count(lane) + 1);
     const leftMs = request.deadline === undefined ? lifeMsOf(request) : Date.parse(request.deadline) - now;
     return { before, perSecond: callsPerSecond(region, action), leftMs };
   });
 }
 
 /** The time until the deadline of a request that names none. */
-function lifeMsOf(request: ParsedVerification): number {
+function lifeMsOf(request: Verification | Session): number {
   return 'session' in request ? DEFAULT_SESSION_MS : DEFAULT_DEADLINE_MS[request.lane];
 }
 
 function claimOf(
   { store, mode, namespace, defaultWebhook, share, traceparent, onNew }: ResolvedContext,
-  { id, request }: Item,
+  { id, request, fingerprint: ofFiles, refusal: reason }: Item,
   backlog: Backlog | undefined,
 ): ClaimRequest {
   const { region, action, lane, deadline } = request;
@@ -301,7 +313,7 @@ function claimOf(
     region,
     action,
     lane,
-    fingerprint: request.fingerprint ?? fingerprint(namespace, request),
+    fingerprint: ofFiles ?? fingerprint(namespace, request),
     deadline: deadline === undefined ? null : Date.parse(deadline),
     lifeMs: lifeMsOf(request),
     expressHoldMs: EXPRESS_HOLD_MS,
@@ -313,6 +325,7 @@ function claimOf(
     quotas: share.quotas,
     fields: claimFields(id, { ...request, webhook }, { mode, tenant, subject, traceparent }, deployment.sealer),
     mostAhead: backlog && Math.floor((backlog.leftMs * backlog.perSecond) / 1_000) - backlog.before,
+    knownOnly: reason !== null,
     wantsJournal: onNew !== undefined,
   };
 }
@@ -326,6 +339,8 @@ function refusalOf(answer: ClaimAnswer, region: Region, backlog: Backlog | undef
       return keyConflict();
     case 'gone':
       return keyGone();
+    case 'unknown':
+      throw new Error('a claim that may create a verification answers otherwise');
     case 'unserved': {
       const message = `no worker of this deployment serves ${region}: use a region that it serves`;
       return inputFailure(CODES.REGION_UNSERVED, 'region', message);

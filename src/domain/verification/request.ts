@@ -291,22 +291,16 @@ export function verificationJsonSchema(): unknown {
 }
 
 /**
- * @param now ms since 1970.
- * @param required fields that this deployment requires. @default none
+ * Checks what a request says by itself. What depends on the deployment and the time is checked later, because a request that is
+ * repeated may have been accepted before.
  * @throws Failure `INVALID_VERIFICATION`: its message names the first invalid field, the problem and the remedy.
  */
-export function parseVerification(
-  input: unknown,
-  now: number,
-  required: readonly RequirableField[] = [],
-): Verification {
+export function parseVerification(input: unknown): Verification {
   const parsed = verificationRequest.safeParse(input, { reportInput: true });
   if (!parsed.success) {
     const { field, problem } = describeInvalidField(parsed.error.issues[0]);
     throw invalidRequest(field, problem);
   }
-  checkRequired(parsed.data, required);
-  checkDeadline(parsed.data.deadline, now, MAX_DEADLINE_MS);
   return parsed.data;
 }
 

@@ -6,15 +6,7 @@ import { z } from 'zod';
 import { regionProblem } from './actions.ts';
 import { FLOW_PARAMETERS } from './flow-parameters.ts';
 import { FLOW_NAMES, FLOWS, type FlowName, MEDIA_NAMES, type SessionOrder } from './flows.ts';
-import {
-  checkDeadline,
-  checkRequired,
-  describeInvalidField,
-  invalidRequest,
-  type RequirableField,
-  requestFields,
-  type Verification,
-} from './request.ts';
+import { describeInvalidField, invalidRequest, requestFields, type Verification } from './request.ts';
 import { source } from './sources.ts';
 
 /** How long a session waits for the person if its request names no deadline, ms: for the token's life, and then for the tries. */
@@ -71,10 +63,10 @@ export interface Session extends Omit<Verification, 'action' | 'upload' | 'liven
 }
 
 /**
- * @param now ms since 1970.
+ * Checks what a request says by itself, as `parseVerification` does.
  * @throws Failure `INVALID_VERIFICATION`: its message names the first invalid field, the problem and the remedy.
  */
-export function parseSession(input: unknown, now: number, required: readonly RequirableField[] = []): Session {
+export function parseSession(input: unknown): Session {
   const action = (input as { action?: unknown } | null)?.action;
   if (typeof input === 'object' && input !== null && !FLOW_NAMES.some((flow) => flow === action))
     throw invalidRequest('action', `is not a token flow: use one of ${FLOW_NAMES.join(', ')}`);
@@ -96,8 +88,6 @@ export function parseSession(input: unknown, now: number, required: readonly Req
   const missing = media.findIndex((name) => !rule.media.includes(name));
   if (missing >= 0)
     throw invalidRequest(`media.${missing}`, `is not a result of ${rest.action}: it has ${rule.media.join(', ')}`);
-  checkRequired(parsed.data, required);
-  checkDeadline(rest.deadline, now, rule.resultMs);
   return {
     ...rest,
     resources: image === undefined ? {} : { image },

@@ -1,16 +1,18 @@
 -- Claims an id for a verification: creates the journal, or reports what exists under this id.
 --   KEYS  journal live express subjectIndex tenantIndex breakers regions turns waiting resuming use budget minute gate
---   ARGV  id fingerprint deadline lifeMs lane expressHoldMs subjectLifeMs region needs tenant weight quotas minuteKeptMs mostAhead firstPriority turnsPerLane ...fields
+--   ARGV  id fingerprint deadline lifeMs lane expressHoldMs subjectLifeMs region needs tenant weight quotas minuteKeptMs mostAhead firstPriority turnsPerLane knownOnly ...fields
 --         subjectIndex, tenantIndex: the journal's key if the verification has no subject or tenant
 --         gate: of the region and action; the journal's key if the caller needs no view
 --         deadline: ms since 1970; 0 means `lifeMs` from now
 --         needs: dependencies of the verification, separated by spaces
 --         waiting: the region's waiting jobs; use, budget, tenant, weight, quotas: see includes/turn and includes/quota
 --         mostAhead: the most jobs that may be served before this one, or ''; the others: see includes/ahead
+--         knownOnly: '1' if nothing may be created, else ''
 --         minuteKeptMs: how long the counts of this minute are kept
 --         fields: field, value, … of the journal
 --   →     { 'new', 'queued', 0, turn, at, deadline, reason or '', the gate's paused state code nextProbe tat, open breakers }
 --         | { 'same' | 'conflict' | 'gone', state, starts, turn }
+--         | { 'unknown', '', 0 } (only if `knownOnly`)
 --         | { 'unserved', '', 0 } (no worker serves the region)
 --         | { 'backlog', '', how many jobs would be served before it }
 --         | { 'quota', which quota is used up, ms until it may be free again, or 0 }
@@ -26,6 +28,7 @@
 local known, state, starts, erased, taken = unpack(redis.call('HMGET', journalKey, 'fp', 'state', 'starts', 'erased', 'turn'))
 if erased then return { 'gone', '', 0, '0' } end
 if known then return { known == fingerprint and 'same' or 'conflict', state, tonumber(starts or '0'), taken or '0' } end
+if knownOnly ~= '' then return { 'unknown', '', 0 } end
 
 local now = clock()
 local endsAt = tonumber(deadline)

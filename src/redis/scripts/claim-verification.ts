@@ -34,6 +34,8 @@ export interface ClaimRequest {
   readonly fields: readonly string[];
   /** The most jobs that may be served before this one. Absent: any number. */
   readonly mostAhead?: number | undefined;
+  /** Whether only a known verification is looked for, and none is created. */
+  readonly knownOnly?: boolean;
   /** Whether a new verification is answered with its journal. */
   readonly wantsJournal?: boolean;
 }
@@ -59,6 +61,8 @@ export type ClaimAnswer =
     }
   /** More jobs would be served before the verification than `mostAhead`. */
   | { readonly status: 'backlog'; readonly ahead: number }
+  /** There is none under this id, and the request asks only for a known one. */
+  | { readonly status: 'unknown' }
   /** No worker serves the region. */
   | { readonly status: 'unserved' }
   /** One of the tenant's quotas is used up. `waitMs`: until its period ends; 0 if that is unknown. */
@@ -110,6 +114,7 @@ export async function claimVerifications({ redis, names }: Deployment, requests:
         mostAhead: request.mostAhead ?? '',
         firstPriority: priorityOf(lane, 1) - 1,
         turnsPerLane: LAST_TURN,
+        knownOnly: request.knownOnly === true ? '1' : '',
         fields,
       },
     };
@@ -135,7 +140,7 @@ type Reply = [
 
 function claimAnswer(reply: Reply, request: ClaimRequest | undefined): ClaimAnswer {
   const [status, text, number, turn, , , , gate, open] = reply;
-  if (status === 'unserved') return { status };
+  if (status === 'unknown' || status === 'unserved') return { status };
   if (status === 'backlog') return { status, ahead: number };
   if (status === 'quota') return { status, quota: text, waitMs: number };
   if (status === 'down') return { status, dependency: text, waitMs: number };

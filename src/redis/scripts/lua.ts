@@ -750,13 +750,14 @@ return { 'cancelled', 'cancelled' }
   },
   'claim-verification': {
     keys: ['journal', 'live', 'express', 'subjectIndex', 'tenantIndex', 'breakers', 'regions', 'turns', 'waiting', 'resuming', 'use', 'budget', 'minute', 'gate'],
-    args: ['id', 'fingerprint', 'deadline', 'lifeMs', 'lane', 'expressHoldMs', 'subjectLifeMs', 'region', 'needs', 'tenant', 'weight', 'quotas', 'minuteKeptMs', 'mostAhead', 'firstPriority', 'turnsPerLane'],
+    args: ['id', 'fingerprint', 'deadline', 'lifeMs', 'lane', 'expressHoldMs', 'subjectLifeMs', 'region', 'needs', 'tenant', 'weight', 'quotas', 'minuteKeptMs', 'mostAhead', 'firstPriority', 'turnsPerLane', 'knownOnly'],
     rest: 'fields',
     includes: ['now', 'ahead', 'breaker', 'door', 'live', 'quota', 'turn'],
     text: `
 local known, state, starts, erased, taken = unpack(redis.call('HMGET', journalKey, 'fp', 'state', 'starts', 'erased', 'turn'))
 if erased then return { 'gone', '', 0, '0' } end
 if known then return { known == fingerprint and 'same' or 'conflict', state, tonumber(starts or '0'), taken or '0' } end
+if knownOnly ~= '' then return { 'unknown', '', 0 } end
 local now = clock()
 local endsAt = tonumber(deadline)
 if endsAt == 0 then endsAt = now + tonumber(lifeMs) end

@@ -17,7 +17,6 @@ import type { FrameSink } from '../../domain/ports.ts';
 import type { Limits } from '../../domain/verification/actions.ts';
 import type { LightSequence, SequenceRequest } from '../../domain/verification/light-sequence.ts';
 import type { Mode } from '../../domain/verification/mode.ts';
-import type { RequirableField } from '../../domain/verification/request.ts';
 import type { VerificationView } from '../../domain/verification/view.ts';
 import type { Edge } from '../edge.ts';
 import type { Caller } from './auth.ts';
@@ -51,8 +50,6 @@ export interface ApiOptions {
   readonly sequences: (() => Promise<SequenceGenerator>) | null;
   readonly mode: Mode;
   readonly edge: Edge;
-  /** Fields that this deployment requires of every verification. */
-  readonly demands: readonly RequirableField[];
   readonly limits: Limits;
   readonly streamLimits: StreamLimits;
   readonly observer?: Observer;

@@ -43,7 +43,7 @@ export interface Submitted extends Enqueued {
 export async function enqueueBody(submission: Submission, body: unknown): Promise<Submitted> {
   const { client, headerKey, traceparent, tools } = submission;
   const request = await client.withDefaults(refuseStagedSources(withKey(body, headerKey), tools.staging));
-  const verification = parseVerification(request, Date.now(), tools.demands);
+  const verification = parseVerification(request);
   return enqueueAndView(client, verification, { traceparent, callsPerSecond: paceOf(tools.limits) });
 }
 
@@ -106,12 +106,12 @@ export async function enqueueUpload(submission: Submission, request: FastifyRequ
  */
 async function parseUpload(
   { verification, files }: Upload,
-  { client, headerKey, tools }: Submission,
+  { client, headerKey }: Submission,
   staging: Staging,
 ): Promise<Verification> {
   const request = await client.withDefaults(refuseStagedSources(withKey(verification, headerKey), staging));
   const { resources = {} } = request as { resources?: unknown };
-  if (!isObject(resources)) return parseVerification(request, Date.now(), tools.demands);
+  if (!isObject(resources)) return parseVerification(request);
   const sources: Record<string, unknown> = { ...resources };
   for (const [name, { md5 }] of files) {
     if (sources[name] !== undefined) {
@@ -119,7 +119,7 @@ async function parseUpload(
     }
     sources[name] = { from: 'file', path: `staged ${name}`, md5 };
   }
-  return parseVerification({ ...request, resources: sources }, Date.now(), tools.demands);
+  return parseVerification({ ...request, resources: sources });
 }
 
 /**

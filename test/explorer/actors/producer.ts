@@ -108,7 +108,7 @@ function claim(
     image: { from: 'file', path: '/in/photo.jpg' },
   } as const;
   const plain = { key: 'k', region: REGION, upload: 'own-bucket', lane: 'batch', resources, secondOpinion } as const;
-  const request = parseVerification(webhook ? { ...plain, webhook: WEBHOOK } : plain, START);
+  const request = parseVerification(webhook ? { ...plain, webhook: WEBHOOK } : plain);
   return {
     id,
     region: REGION,

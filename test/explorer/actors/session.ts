@@ -44,7 +44,7 @@ function claims(id: string): Sketch<Local> {
   return {
     does: 'claims the key',
     act: async ({ local, script }) => {
-      const session = parseSession({ key: 'k', action: FLOW, region: REGION }, START);
+      const session = parseSession({ key: 'k', action: FLOW, region: REGION });
       const owner = { mode: 'test', tenant: null, subject: null } as const;
       const claim = {
         ...({

@@ -22,12 +22,12 @@ describe('the region of a session', () => {
       parameters: { RedirectURL: 'https://a.example' },
     };
     const photo = { resources: { image: { from: 'file', path: '/a.jpg' } } };
-    for (const region of REGIONS) expect(parseSession({ ...web, ...photo, region }, 0)).toMatchObject({ region });
-    expect(parseSession({ ...LIVENESS, region: 'ap-jakarta' }, 0)).toMatchObject({ region: 'ap-jakarta' });
+    for (const region of REGIONS) expect(parseSession({ ...web, ...photo, region })).toMatchObject({ region });
+    expect(parseSession({ ...LIVENESS, region: 'ap-jakarta' })).toMatchObject({ region: 'ap-jakarta' });
   });
 
   it.each(['ap-bangkok', 'sa-saopaulo'])('is refused with the regions that serve the flow: %s', (region) => {
-    expect(() => parseSession({ ...LIVENESS, region }, 0)).toThrow(
+    expect(() => parseSession({ ...LIVENESS, region })).toThrow(
       expect.objectContaining({
         code: 'INVALID_VERIFICATION',
         field: 'region',

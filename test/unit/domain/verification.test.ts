@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Failure } from '../../../src/domain/errors/failure.ts';
 import {
+  checkDeadline,
+  checkRequired,
   deadlineOf,
   LANES,
+  MAX_DEADLINE_MS,
   parseVerification,
   UPLOAD_WAYS,
   verificationJsonSchema,
@@ -14,7 +17,7 @@ const at = (ms: number) => new Date(NOW + ms).toISOString();
 
 function refusal(input: unknown): Failure {
   try {
-    parseVerification(input, NOW);
+    checkDeadline(parseVerification(input).deadline, NOW, MAX_DEADLINE_MS);
   } catch (error) {
     if (error instanceof Failure) return error;
     throw error;
@@ -343,20 +346,20 @@ describe('an invalid request is refused with its field, the fault and the cure',
 
 describe('a valid request', () => {
   it('gets the defaults', () => {
-    expect(parseVerification(REFLECT, NOW)).toEqual({
+    expect(parseVerification(REFLECT)).toEqual({
       ...REFLECT,
       action: 'DetectReflectLivenessAndCompare',
       lane: 'interactive',
       similarityThreshold: 70,
       frame: { to: 'file' },
     });
-    expect(parseVerification(VIDEO, NOW).liveness).toEqual({ type: 'SILENT' });
+    expect(parseVerification(VIDEO).liveness).toEqual({ type: 'SILENT' });
   });
 
   it('has a deadline of one minute in lane interactive and one day in lane batch', () => {
-    expect(deadlineOf(parseVerification(REFLECT, NOW), NOW)).toBe(NOW + 60_000);
-    expect(deadlineOf(parseVerification({ ...REFLECT, lane: 'batch' }, NOW), NOW)).toBe(NOW + 86_400_000);
-    expect(deadlineOf(parseVerification({ ...REFLECT, deadline: at(5_000) }, NOW), NOW)).toBe(NOW + 5_000);
+    expect(deadlineOf(parseVerification(REFLECT), NOW)).toBe(NOW + 60_000);
+    expect(deadlineOf(parseVerification({ ...REFLECT, lane: 'batch' }), NOW)).toBe(NOW + 86_400_000);
+    expect(deadlineOf(parseVerification({ ...REFLECT, deadline: at(5_000) }), NOW)).toBe(NOW + 5_000);
   });
 
   it.each([
@@ -379,17 +382,16 @@ describe('a valid request', () => {
     ['a subject of 128 characters', { subject: 's'.repeat(128) }],
     ['a purpose of 64 characters', { purpose: 'p'.repeat(64) }],
   ])('may have %s', (_title, more) => {
-    expect(parseVerification({ ...REFLECT, ...more }, NOW)).toMatchObject(more);
+    expect(parseVerification({ ...REFLECT, ...more })).toMatchObject(more);
   });
 
   it.each(UPLOAD_WAYS)('may use upload method %s', (upload) => {
-    for (const lane of LANES)
-      expect(parseVerification({ ...REFLECT, upload, lane }, NOW)).toMatchObject({ upload, lane });
+    for (const lane of LANES) expect(parseVerification({ ...REFLECT, upload, lane })).toMatchObject({ upload, lane });
   });
 
   it('has its MD5s converted to lower case', () => {
     const input = withResources({ image: { from: 'file', path: '/p.jpg', md5: MD5.toUpperCase() } });
-    expect(parseVerification(input, NOW).resources.image?.md5).toBe(MD5);
+    expect(parseVerification(input).resources.image?.md5).toBe(MD5);
   });
 
   it.each([
@@ -400,12 +402,12 @@ describe('a valid request', () => {
     ['ACTION', '4,1'],
   ])('may have the liveness type %s with %s', (type, validateData) => {
     const liveness = { type, ...(validateData === undefined ? {} : { validateData }) };
-    expect(parseVerification({ ...VIDEO, liveness }, NOW).liveness).toEqual(liveness);
+    expect(parseVerification({ ...VIDEO, liveness }).liveness).toEqual(liveness);
   });
 
   it.each(['a-125000', `${'f'.repeat(50)}-125000000000`, '9-125000'])('may name the bucket %s', (bucket) => {
     const image = { from: 'cos', bucket, region: 'ap-singapore', key: 'k' };
-    expect(() => parseVerification(withResources({ image }), NOW)).not.toThrow();
+    expect(() => parseVerification(withResources({ image }))).not.toThrow();
   });
 
   it('may name the same key in two buckets or regions, or a file like an object', () => {
@@ -417,7 +419,7 @@ describe('a valid request', () => {
       { from: 'file', path: 'k' },
     ];
     for (const image of others)
-      expect(() => parseVerification(withResources({ liveData: object, image }), NOW)).not.toThrow();
+      expect(() => parseVerification(withResources({ liveData: object, image }))).not.toThrow();
   });
 
   it('may have a different MD5 for each resource, or an MD5 for one', () => {
@@ -425,8 +427,8 @@ describe('a valid request', () => {
       { from: 'file', path: '/a', md5: MD5 },
       { from: 'file', path: '/b', md5: 'f'.repeat(32) },
     ];
-    expect(() => parseVerification(withResources({ liveData, image }), NOW)).not.toThrow();
-    expect(() => parseVerification(withResources({ liveData }), NOW)).not.toThrow();
+    expect(() => parseVerification(withResources({ liveData, image }))).not.toThrow();
+    expect(() => parseVerification(withResources({ liveData }))).not.toThrow();
   });
 
   it('may use the same path on two hosts', () => {
@@ -434,7 +436,7 @@ describe('a valid request', () => {
       liveData: { from: 'https', url: 'https://a.example/o' },
       image: { from: 'https', url: 'https://b.example/o' },
     });
-    expect(() => parseVerification(input, NOW)).not.toThrow();
+    expect(() => parseVerification(input)).not.toThrow();
   });
 });
 
@@ -488,14 +490,14 @@ describe('subject, purpose and consent', () => {
 
   it('are accepted, and are required if the deployment requires them', () => {
     const given = { ...REFLECT, subject: 'customer-1', purpose: 'account-opening', consent };
-    expect(parseVerification(given, NOW, ['subject', 'purpose', 'consent'])).toMatchObject({
-      subject: 'customer-1',
-      consent,
-    });
-    expect(() => parseVerification(REFLECT, NOW)).not.toThrow();
-    for (const field of ['subject', 'purpose', 'consent'] as const) {
+    const required = ['subject', 'purpose', 'consent'] as const;
+    const parsed = parseVerification(given);
+    expect(parsed).toMatchObject({ subject: 'customer-1', consent });
+    expect(() => checkRequired(parsed, required)).not.toThrow();
+    expect(() => checkRequired(parseVerification(REFLECT), [])).not.toThrow();
+    for (const field of required) {
       const { [field]: _removed, ...rest } = given;
-      expect(() => parseVerification(rest, NOW, ['subject', 'purpose', 'consent'])).toThrow(
+      expect(() => checkRequired(parseVerification(rest), required)).toThrow(
         expect.objectContaining({ code: 'INVALID_VERIFICATION', field }),
       );
     }
@@ -516,6 +518,6 @@ describe('subject, purpose and consent', () => {
     [{ consent: { ref: 'r', at: consent.at } }, 'consent.version is missing'],
     [{ consent: { ...consent, text: '…' } }, 'consent has an unknown field "text"'],
   ])('%j is refused: %s', (more, message) => {
-    expect(() => parseVerification({ ...REFLECT, ...more }, NOW)).toThrow(message);
+    expect(() => parseVerification({ ...REFLECT, ...more })).toThrow(message);
   });
 });

@@ -34,7 +34,6 @@ beforeAll(async () => {
     sequences: null,
     mode: 'test',
     edge: { basePath: '', trustedProxies: [] },
-    demands: [],
     limits: {},
     streamLimits: DEFAULT_STREAM_LIMITS,
     log: pino({ level: 'silent' }),
