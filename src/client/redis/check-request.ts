@@ -20,14 +20,8 @@ import {
 } from '../../domain/verification/request.ts';
 import { parseSession, type Session, type SessionRequest } from '../../domain/verification/session-request.ts';
 import { checkSources } from './check-sources.ts';
+import type { CheckedRequest } from './enqueue.ts';
 import type { ClientOptions } from './options.ts';
-
-/** A parsed request. */
-export interface CheckedRequest {
-  readonly verification: Verification | Session;
-  /** Why a new verification of this kind is refused now: its deadline has passed, say, or a file is gone. */
-  readonly refusal: Failure | null;
-}
 
 /** @returns the request, or the error that no repetition of it can be without. */
 export async function parseRequest(

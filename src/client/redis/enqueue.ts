@@ -31,7 +31,6 @@ import { type ClaimAnswer, type ClaimRequest, claimVerifications } from '../../r
 import { countAhead } from '../../redis/scripts/count-ahead.ts';
 import { verifyJob } from '../../redis/verify-queue.ts';
 import type { Enqueued, EnqueueResult, TraceOptions } from '../contract.ts';
-import type { CheckedRequest } from './check-request.ts';
 import type { Store } from './store.ts';
 import { unknownWebhook, type Webhooks } from './webhooks.ts';
 
@@ -90,7 +89,13 @@ interface ResolvedContext extends Omit<EnqueueContext, 'traceparent'> {
 /** The mode that is used if no worker of the deployment has started yet. */
 const DEFAULT_MODE: Mode = 'live';
 
-/** A parsed verification. */
+/** A request that was parsed and checked. */
+export interface CheckedRequest {
+  readonly verification: Verification | Session;
+  /** Why a new verification is refused now: the deadline has passed, say, or a file is gone. */
+  readonly refusal: Failure | null;
+}
+
 interface Parsed extends CheckedRequest {
   /**
    * Set if files were uploaded with the request. It replaces the computed fingerprint, which would change with each repeat of the
