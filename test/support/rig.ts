@@ -23,6 +23,7 @@ import { createDeployment, type Deployment } from '../../src/redis/deployment.ts
 import type { Names } from '../../src/redis/names.ts';
 import { startTestEmulator } from './emulator.ts';
 import { type MakeRequest, requestsIn } from './inputs.ts';
+import { REMOVE } from './remove.ts';
 
 export interface LogLine {
   readonly id?: string;
@@ -169,7 +170,7 @@ export async function createRig(
         if (keys.length > 0) await redis.del(...keys);
       }
       redis.disconnect();
-      await rm(dir, { recursive: true, force: true });
+      await rm(dir, REMOVE);
     },
   };
   return rig;

@@ -6,6 +6,7 @@ import { openClient } from '../../src/app/client.ts';
 import { type LocalWorld, type LocalWorldOptions, startLocalWorld } from '../../src/dev/local-world.ts';
 import { EmulatorControl } from '../../src/emulator/control.ts';
 import { type MakeRequest, requestsIn } from './inputs.ts';
+import { REMOVE } from './remove.ts';
 import { HOME } from './rig.ts';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
@@ -43,7 +44,7 @@ export async function createWorld(options: Partial<LocalWorldOptions> = {}): Pro
     async dispose() {
       await client.close();
       await world.stop();
-      await rm(dir, { recursive: true, force: true });
+      await rm(dir, REMOVE);
     },
   };
 }

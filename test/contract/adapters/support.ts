@@ -23,6 +23,7 @@ import { createAuthority } from '../../../src/emulator/ca.ts';
 import { EmulatorControl } from '../../../src/emulator/control.ts';
 import type { Emulator, EmulatorOptions } from '../../../src/emulator/index.ts';
 import { startTestEmulator } from '../../support/emulator.ts';
+import { REMOVE } from '../../support/remove.ts';
 
 export const REGION = 'ap-singapore';
 export const md5Hex = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex');
@@ -102,7 +103,7 @@ export async function openBench(options: Partial<EmulatorOptions> = {}): Promise
     async close() {
       await transport.close();
       await emulator.close();
-      await rm(dir, { recursive: true, force: true });
+      await rm(dir, REMOVE);
     },
   };
 }
@@ -186,7 +187,7 @@ export async function startScriptedServer(
     async close() {
       for (const socket of sockets) socket.destroy();
       await Promise.all([plain, direct].map((server) => new Promise((resolve) => server.close(resolve))));
-      await rm(dir, { recursive: true, force: true });
+      await rm(dir, REMOVE);
     },
   };
 }

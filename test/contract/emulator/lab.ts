@@ -21,6 +21,7 @@ import {
 } from '../../../src/emulator/samples.ts';
 import type { Credentials } from '../../../src/emulator/settings.ts';
 import { startTestEmulator } from '../../support/emulator.ts';
+import { REMOVE } from '../../support/remove.ts';
 
 export const REGION = 'ap-singapore';
 export const BUCKET = 'bestframe-dev-1250000000';
@@ -176,7 +177,7 @@ export async function openLab(options: Partial<EmulatorOptions> = {}): Promise<L
       await Promise.all([...clients.values()].map((each) => each.end()));
       await proxy.destroy();
       await emulator.close();
-      await rm(dir, { recursive: true, force: true });
+      await rm(dir, REMOVE);
     },
   };
 }
