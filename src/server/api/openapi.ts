@@ -122,12 +122,15 @@ function completeDocument(document: OpenAPIV3_1.Document): OpenAPIV3_1.Document 
 /** Every schema is generated in an input and an output variant. Removes the input variants that nothing refers to. */
 function removeUnusedSchemas(document: OpenAPIV3_1.Document): void {
   const schemas = document.components?.schemas ?? {};
-  const isUnused = (name: string) => name.endsWith('Input') && !JSON.stringify(document).includes(`/schemas/${name}"`);
   // Removing a schema may remove the last reference to another one.
-  for (let unused = Object.keys(schemas).filter(isUnused); unused.length > 0; ) {
+  for (let unused = unusedInputs(document, schemas); unused.length > 0; unused = unusedInputs(document, schemas))
     for (const name of unused) delete schemas[name];
-    unused = Object.keys(schemas).filter(isUnused);
-  }
+}
+
+function unusedInputs(document: OpenAPIV3_1.Document, schemas: object): string[] {
+  const references = JSON.stringify(document).matchAll(/\/schemas\/([^"/]+)"/g);
+  const used = new Set([...references].map(([, name]) => name));
+  return Object.keys(schemas).filter((name) => name.endsWith('Input') && !used.has(name));
 }
 
 /**
