@@ -483,7 +483,7 @@ it.each(Array.from({ length: ROUNDS }, (_, round) => SEED + round))(
     await Promise.all(Array.from({ length: AT_ONCE }, lane));
     expect(found).toEqual([]);
   },
-  60_000 + PROGRAMS * 3_000,
+  60_000 + PROGRAMS * 10_000,
 );
 
 it.each<[string, Step, (name: string) => Promise<unknown>]>([
