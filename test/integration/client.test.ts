@@ -101,6 +101,8 @@ describe('a repeated request that would be refused now', () => {
     await fresh.close();
     for (const source of Object.values(request.resources)) if (source?.from === 'file') await rm(source.path);
     expect(await rig.client.enqueue({ ...request, deadline: past })).toMatchObject({ id, status: 'same' });
+    await rig.client.erase(id, { by: 'officer', why: 'test' });
+    expect(await failureOf(rig.client.enqueue({ ...request, deadline: past }))).toMatchObject({ code: 'KEY_GONE' });
   });
 
   it('keeps the reason of its refusal if the key is new or has another payload, and creates nothing', async () => {

@@ -113,7 +113,7 @@ interface Item {
   readonly id: string;
   readonly request: Verification | Session;
   readonly fingerprint: string | undefined;
-  /** Stands unless the same request was accepted before. */
+  /** Stands unless the same request was accepted before, or its verification is erased. */
   readonly refusal: Failure | null;
 }
 
@@ -217,7 +217,7 @@ async function claimAll(
       return [];
     }
     const refused =
-      item.refusal !== null && answer.status !== 'same'
+      item.refusal !== null && (answer.status === 'unknown' || answer.status === 'conflict')
         ? item.refusal
         : refusalOf(answer, request.region, backlogs[position]);
     if (refused !== null) {
