@@ -1,7 +1,7 @@
 /**
  * Signs links for COS's default domain, one method and one object. The COS SDK is used only to sign, so only its module that signs
- * is loaded: its main module also loads an HTTP client, which takes a sixth of the start of a worker. The signature covers `host`
- * and the named headers, so a PUT may add Content-MD5.
+ * is loaded: its main module also loads an HTTP client of 150 files. The signature covers `host` and the named headers, so a PUT
+ * may add Content-MD5.
  *
  * What must hold: a key that a URL cannot carry unchanged is never signed. COS would answer `SignatureDoesNotMatch`, which would
  * look as if the account's keys were wrong. And no link gets an expiry time after that of the temporary keys that sign it.
