@@ -115,6 +115,16 @@ describe('a repeated request that would be refused now', () => {
     expect(await failureOf(rig.client.enqueue({ ...request, similarityThreshold: 80 }))).toMatchObject(refused);
   });
 
+  it('is checked for the fields that the deployment demands', async () => {
+    const { redis, prefix } = rig.config;
+    const strict = new BestframeClient({ redis, prefix, namespace: rig.env.BESTFRAME_NAMESPACE, demands: ['subject'] });
+    const request = await rig.request('demanded');
+    expect(await failureOf(strict.enqueue(request))).toMatchObject({ code: 'INVALID_VERIFICATION', field: 'subject' });
+    expect(await strict.enqueue({ ...request, subject: 'person-1' })).toMatchObject({ status: 'new' });
+    expect(await rig.client.enqueue({ ...request, subject: 'person-1' })).toMatchObject({ status: 'same' });
+    await strict.close();
+  });
+
   it('gets its result in a batch, beside others', async () => {
     const [known, fresh] = [await rig.request('late-known'), await rig.request('late-new')];
     await rig.client.enqueue(known);

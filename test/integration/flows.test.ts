@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedSession } from '../../src/client/contract.ts';
+import { FLOWS } from '../../src/domain/verification/flows.ts';
 import type { SessionRequest } from '../../src/domain/verification/session-request.ts';
 import { sampleImage } from '../../src/emulator/samples.ts';
 import { createRig, type Rig } from '../support/rig.ts';
@@ -82,6 +83,12 @@ describe.each(ACTIONS)('a session of %s', (action) => {
     const path = view?.bestFrame && 'path' in view.bestFrame ? String(view.bestFrame.path) : '';
     expect((await readFile(path)).subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
     expect(JSON.stringify(rig.lines)).not.toContain(token);
+  });
+
+  it('may have a deadline up to the last moment at which its result can be asked for', async () => {
+    const deadline = new Date(Date.now() + FLOWS[action].resultMs + 60_000).toISOString();
+    const refused = rig.client.startSession({ ...request(action), deadline });
+    await expect(refused).rejects.toMatchObject({ code: 'INVALID_VERIFICATION', field: 'deadline' });
   });
 
   it('returns the same token to the same request, and none after the end', async () => {
