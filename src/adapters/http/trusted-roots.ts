@@ -4,8 +4,8 @@
  * What must hold:
  * 1. If the file is unusable when the process starts, this is an error. If it becomes unusable later, the roots that were read
  *    last stay in use.
- * 2. A store of 140 roots is built once per process and content of the file. To build it takes about 45 ms: more than a handshake
- *    for each connection, and a good part of the start of a process, which opens several connectors.
+ * 2. A store of 140 roots is built once per process and content of the file. Building it takes about 45 ms, which is more
+ *    than a handshake, and a process opens several connectors.
  */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';

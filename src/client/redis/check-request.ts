@@ -23,7 +23,7 @@ import { checkSources } from './check-sources.ts';
 import type { CheckedRequest } from './enqueue.ts';
 import type { ClientOptions } from './options.ts';
 
-/** @returns the request, or the error that no repetition of it can be without. */
+/** @returns the checked request. If it is malformed: its key and the error, because no repetition of it can be accepted either. */
 export async function parseRequest(
   options: ClientOptions,
   request: VerificationRequest,
@@ -59,7 +59,7 @@ export async function checkRequest(
   except: readonly ResourceName[] = [],
 ): Promise<CheckedRequest> {
   try {
-    await refuse(options, verification, wall, except);
+    await checkForNow(options, verification, wall, except);
     return { verification, refusal: null };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
@@ -67,8 +67,11 @@ export async function checkRequest(
   }
 }
 
-/** The policy is asked before the sources: for a forbidden place, nothing is looked up, so the refusal says nothing about what is there. */
-async function refuse(
+/**
+ * The policy is asked before the sources: for a forbidden place, nothing is looked up, so the refusal says nothing about what is
+ * there.
+ */
+async function checkForNow(
   options: ClientOptions,
   verification: Verification | Session,
   wall: TenantWall | null,
