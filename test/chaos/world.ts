@@ -3,11 +3,13 @@
  * and a witness that records what Redis executes. A fault breaks some part of the world. `evidence` collects the
  * results.
  */
+
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { isMissing } from '../../src/adapters/storage/disk.ts';
 import { openClient } from '../../src/app/client.ts';
 import { type Config, readConfig } from '../../src/app/config.ts';
 import type { BestframeClient } from '../../src/client/redis/client.ts';
@@ -459,8 +461,17 @@ function payloadOf(bytes: Buffer) {
 
 async function readFrames(dir: string): Promise<Evidence['frames']> {
   const names = await readdir(dir).catch(() => []); // the folder appears with the first frame
-  const entries = names.map(async (name) => [join(dir, name), payloadOf(await readFile(join(dir, name)))] as const);
-  return new Map(await Promise.all(entries));
+  const entries = names.map(async (name) => {
+    const path = join(dir, name);
+    // A worker may remove a file that a killed worker left unfinished, after the folder was listed.
+    try {
+      return [[path, payloadOf(await readFile(path))] as const];
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  });
+  return new Map((await Promise.all(entries)).flat());
 }
 
 async function readLeftKeys(redis: Redis, prefix: string): Promise<LeftKey[]> {

@@ -6,6 +6,7 @@
  * What must hold: a key that a URL cannot carry unchanged is never signed. COS would answer `SignatureDoesNotMatch`, which would
  * look as if the account's keys were wrong. And no link gets an expiry time after that of the temporary keys that sign it.
  */
+/// <reference path="./cos-sdk.d.ts" />
 import cosSdk from 'cos-nodejs-sdk-v5/sdk/util.js';
 import { localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
