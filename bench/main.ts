@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startPrivateRedis } from '../src/dev/local-redis.ts';
 import { findRedis } from '../src/dev/redis-binary.ts';
+import { shareOfCore } from '../src/dev/share-of-core.ts';
 import { chartOf } from './chart.ts';
 import { type Build, loadBuild } from './environment.ts';
 import { type Figure, spreadOf } from './figure.ts';
@@ -25,7 +26,6 @@ import { rate } from './figures/rate.ts';
 import { site } from './figures/site.ts';
 import { slots } from './figures/slots.ts';
 import { start } from './figures/start.ts';
-import { QUIET, shareOfCore } from './quiet.ts';
 import { type ReportedFigure, tableOf } from './report.ts';
 
 const USUAL: readonly Figure[] = [
@@ -103,7 +103,7 @@ async function bench(): Promise<number> {
       try {
         const report = await sample(figure, { builds, rounds, seconds: took, ...shared });
         reports.push(report);
-        process.stdout.write(tableOf(report, QUIET));
+        process.stdout.write(tableOf(report));
       } catch (error) {
         failed.push(figure.name);
         log(`${figure.name} failed: ${error instanceof Error ? error.message : String(error)}`);

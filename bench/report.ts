@@ -3,6 +3,9 @@ import { formatTable } from '../src/app/terminal-format.ts';
 import { format } from './chart.ts';
 import type { Spread, Value } from './figure.ts';
 
+/** With less of a core, differences between two builds are noise. */
+const QUIET = 0.9;
+
 export interface ReportedValue extends Value, Spread {
   /** With `--against`: the same value of the older build. */
   readonly before?: Spread;
@@ -16,7 +19,7 @@ export interface ReportedFigure {
   readonly values: readonly ReportedValue[];
 }
 
-export function tableOf({ name, about, quiet, values }: ReportedFigure, disturbedBelow: number): string {
+export function tableOf({ name, about, quiet, values }: ReportedFigure): string {
   const compares = values.some(({ before }) => before !== undefined);
   const head = ['', 'median', 'from', 'to', 'n', 'goal', ...(compares ? ['before', 'from', 'to'] : [])];
   const rows = values.map((value) => {
@@ -27,7 +30,7 @@ export function tableOf({ name, about, quiet, values }: ReportedFigure, disturbe
     return [`${value.name}${unit === '' ? '' : ` (${unit})`}`, ...shown, String(n), wanted, ...(compares ? old : [])];
   });
   const note =
-    quiet < disturbedBelow
+    quiet < QUIET
       ? `Other programs used the machine (a program got ${Math.round(100 * quiet)} % of a core): differences may be noise.\n`
       : '';
   return `\n${name}: ${about}\n${formatTable(head, rows)}${note}`;

@@ -11,11 +11,11 @@ import { parseArgs } from 'node:util';
 import { freePort } from '../../src/dev/free-port.ts';
 import { startPrivateRedis } from '../../src/dev/local-redis.ts';
 import { findRedis } from '../../src/dev/redis-binary.ts';
+import { shareOfCore } from '../../src/dev/share-of-core.ts';
 import { type BenchEnvironment, loadBuild } from '../environment.ts';
 import { spreadOf, type Value } from '../figure.ts';
 import { NOOP_SLOTS, openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
 import { type Program, startProgramFile } from '../program.ts';
-import { QUIET, shareOfCore } from '../quiet.ts';
 import { type ReportedFigure, tableOf } from '../report.ts';
 import { startPostgres } from './postgres.ts';
 import { startRestate } from './restate.ts';
@@ -70,7 +70,7 @@ async function bench(): Promise<void> {
       }
     }
     const report = reportOf(contenders, samples, quiet);
-    process.stdout.write(tableOf(report, QUIET));
+    process.stdout.write(tableOf(report));
     process.stdout.write(`\nNode ${process.version}, ${count} verifications in a sample\n`);
     if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
   } finally {

@@ -13,6 +13,7 @@ import { isMissing } from '../../src/adapters/storage/disk.ts';
 import { openClient } from '../../src/app/client.ts';
 import { type Config, readConfig } from '../../src/app/config.ts';
 import type { BestframeClient } from '../../src/client/redis/client.ts';
+import { shareOfCore } from '../../src/dev/share-of-core.ts';
 import { Failure } from '../../src/domain/errors/failure.ts';
 import { DEFAULT_POLICY, SUSPECT_AFTER } from '../../src/domain/verification/policy.ts';
 import type { VerificationRequest } from '../../src/domain/verification/request.ts';
@@ -76,10 +77,13 @@ const QPS = 40;
 /** The webhook endpoint of the requests. No worker delivers to it: the oracle only checks that notifications are queued. */
 const ENDPOINT = 'shop';
 const CARDS = ['match', 'match', 'match', 'lowSimilarity', 'spoof', 'badLight'] as const;
-const SHORT = { leaseMs: 1_000, callSeconds: 1, settleMs: 60_000 };
-const LONG = { leaseMs: 8_000, callSeconds: 15, settleMs: 240_000 };
-/** After a worker is killed, its work must resume within this time if a slot is free. */
-const RESUME_MS = 15_000;
+/** After a worker is killed, its work must resume within `resumeMs` if a slot is free. */
+const SHORT = { leaseMs: 1_000, callSeconds: 1, settleMs: 60_000, resumeMs: 15_000 };
+const LONG = { leaseMs: 8_000, callSeconds: 15, settleMs: 240_000, resumeMs: 15_000 };
+/** The times above are enough if a program gets this share of a core. With less, all of them are longer. */
+const ENOUGH_OF_A_CORE = 0.4;
+/** A world is at most so much slower: then its lease is the product's default. */
+const SLOWEST = 8;
 /**
  * After twenty minutes, the product deletes the objects of a verification again, because an upload of a dead worker may have
  * arrived late. The kit shortens this delay, but not below the longest time for which a fault stops a worker.
@@ -126,6 +130,7 @@ export class ChaosWorld {
   saturated = false;
   readonly #env: Readonly<Record<string, string>>;
   readonly #sealed: boolean;
+  readonly #resumeMs: number;
   readonly #startedAt = Date.now();
   readonly #canaries: string[] = [];
   readonly #erased = new Set<string>();
@@ -138,10 +143,10 @@ export class ChaosWorld {
     config: Config;
     env: Record<string, string>;
     witness: Witness;
+    times: typeof SHORT;
     options: WorldOptions;
   }) {
-    const { redis, emulator, config, env, witness, options } = parts;
-    const times = options.long === true ? LONG : SHORT;
+    const { redis, emulator, config, env, witness, times, options } = parts;
     this.redis = redis;
     this.emulator = emulator;
     this.control = new EmulatorControl(emulator.controlUrl);
@@ -156,6 +161,7 @@ export class ChaosWorld {
     this.settleMs = options.settleMs ?? times.settleMs;
     this.leaseMs = config.leaseMs;
     this.callMs = times.callSeconds * 1_000;
+    this.#resumeMs = times.resumeMs;
     this.log = [];
     this.fleet = new Fleet({
       redisPort: redis.port,
@@ -168,7 +174,7 @@ export class ChaosWorld {
 
   static async open(options: WorldOptions): Promise<ChaosWorld> {
     const { dir, cacheDir } = options.place;
-    const times = options.long === true ? LONG : SHORT;
+    const times = slowed(options.long === true ? LONG : SHORT);
     await mkdir(join(dir, 'inputs'), { recursive: true });
     const redis = await ChaosRedis.start(join(dir, 'redis'), cacheDir, options.fsync ?? 'always', options.redisArgs);
     try {
@@ -200,7 +206,7 @@ export class ChaosWorld {
         NODE_EXTRA_CA_CERTS: emulator.caFile,
         ...options.settings,
       };
-      const world = new ChaosWorld({ redis, emulator, config: configOf(env), env, witness, options });
+      const world = new ChaosWorld({ redis, emulator, config: configOf(env), env, witness, times, options });
       await world.client.webhooks.add({ name: ENDPOINT, url: 'https://shop.example.com/' });
       return world;
     } catch (error) {
@@ -366,8 +372,8 @@ export class ChaosWorld {
         limits: {
           qps: QPS,
           callMs: this.callMs,
-          resumeMs: RESUME_MS,
-          standstillMs: RESUME_MS + this.callMs,
+          resumeMs: this.#resumeMs,
+          standstillMs: this.#resumeMs + this.callMs,
           maxPayments: this.config.policy.maxPayments,
           crashBudget: SUSPECT_AFTER + DEFAULT_POLICY.crashBudget,
         },
@@ -457,6 +463,19 @@ export async function pollUntil(look: () => Promise<boolean>, until: number): Pr
 
 function payloadOf(bytes: Buffer) {
   return { md5: createHash('md5').update(bytes).digest('hex'), bytes: bytes.length };
+}
+
+/** The times of a world on this machine as it is now: with too little of a core, short leases are lost before they can be renewed. */
+function slowed(times: typeof SHORT): typeof SHORT {
+  const { leaseMs, callSeconds, settleMs, resumeMs } = times;
+  const most = Math.max(1, Math.floor((SLOWEST * SHORT.leaseMs) / leaseMs));
+  const factor = Math.min(most, Math.max(1, Math.round(ENOUGH_OF_A_CORE / shareOfCore())));
+  return {
+    leaseMs: leaseMs * factor,
+    callSeconds: callSeconds * factor,
+    settleMs: settleMs * factor,
+    resumeMs: resumeMs * factor,
+  };
 }
 
 async function readFrames(dir: string): Promise<Evidence['frames']> {

@@ -226,11 +226,9 @@ it('site: every route × role × way to log in × form token', async () => {
   for (const route of routes) {
     const reads = route.method === 'GET' || route.method === 'HEAD';
     const tokens = reads || route.url.startsWith('/dashboard') ? (['none'] as const) : FORM_TOKENS;
-    // A password check is slow on purpose, and the Bull dashboard's routes share one rule.
-    const ways = route.url.startsWith('/dashboard') ? WAYS.filter((way) => way !== 'basic') : WAYS;
-    const cases = operators.flatMap((operator) =>
-      ways.flatMap((way) => tokens.map((token) => ({ operator, way, token }))),
-    );
+    const cases = operators
+      .flatMap((operator) => WAYS.flatMap((way) => tokens.map((token) => ({ operator, way, token }))))
+      .filter((each) => each.way !== 'basic' || isWorthAPassword(route, each));
     await Promise.all(
       cases.map(async (each) => {
         const expected = expectedOfSite(route, each);
@@ -248,6 +246,16 @@ it('site: every route × role × way to log in × form token', async () => {
   expect(JSON.stringify(await rig.client.get(victim))).toBe(before);
   expect(cells).toBeGreaterThan(1_000);
 }, 300_000);
+
+/**
+ * A password check is slow on purpose. So only the operators of no role and of all roles send one, with a right form token, and not to the
+ * routes of the Bull dashboard, which share one rule.
+ */
+function isWorthAPassword({ method, url }: Route, { operator, token }: SiteCase): boolean {
+  if (url.startsWith('/dashboard')) return false;
+  const reads = method === 'GET' || method === 'HEAD';
+  return operator.roles.length !== 1 && (reads || token === 'own');
+}
 
 async function callSite({ method, url }: Route, { operator, way, token }: SiteCase) {
   const { name } = operator;

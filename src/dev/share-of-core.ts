@@ -1,7 +1,5 @@
 /** Says how much of a core the machine gives to a program that only computes. Other programs take the rest. */
 const SPIN_MS = 100;
-/** With less, differences between two builds are noise. */
-export const QUIET = 0.9;
 
 /** @returns 1 if nothing else wanted the core. */
 export function shareOfCore(): number {
