@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startPrivateRedis } from '../src/dev/local-redis.ts';
 import { findRedis } from '../src/dev/redis-binary.ts';
-import { shareOfCore } from '../src/dev/share-of-core.ts';
 import { chartOf } from './chart.ts';
 import { type Build, loadBuild } from './environment.ts';
 import { type Figure, spreadOf } from './figure.ts';
@@ -26,6 +25,7 @@ import { rate } from './figures/rate.ts';
 import { site } from './figures/site.ts';
 import { slots } from './figures/slots.ts';
 import { start } from './figures/start.ts';
+import { shareOfCore } from './quiet.ts';
 import { type ReportedFigure, tableOf } from './report.ts';
 
 const USUAL: readonly Figure[] = [

@@ -12,12 +12,16 @@ import { embedLua } from './embed-lua.mjs';
 /** Output folder, TypeScript config and source folders of each part. */
 const PARTS = {
   product: { out: 'dist', config: 'tsconfig.build.json', folders: ['src', 'workers'] },
-  chaos: { out: '.bestframe/chaos', config: 'tsconfig.chaos.json', folders: ['src', 'test/chaos', 'test/support'] },
+  chaos: {
+    out: '.bestframe/chaos',
+    config: 'tsconfig.chaos.json',
+    folders: ['src', 'test/chaos', 'test/support', 'bench'],
+  },
   explore: { out: '.bestframe/explore', config: 'tsconfig.explore.json', folders: ['src', 'test/explorer'] },
   simulate: {
     out: '.bestframe/simulate',
     config: 'tsconfig.simulate.json',
-    folders: ['src', 'test/simulator', 'test/explorer', 'test/chaos', 'test/support'],
+    folders: ['src', 'test/simulator', 'test/explorer', 'test/chaos', 'test/support', 'bench'],
   },
   bench: { out: '.bestframe/bench', config: 'tsconfig.bench.json', folders: ['src', 'bench'] },
 };
