@@ -9,8 +9,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const MINUTE = 60_000;
 const POLL_MS = 20_000;
-/** Tests wait as long as they work: two files for each core. More than eight would need much memory. */
-const WORKERS = Math.min(8, 2 * availableParallelism());
+/** Tests wait longer than they work: three files for each core. More than eight would need much memory. */
+const WORKERS = Math.min(8, 3 * availableParallelism());
 /** How many worlds of one file run at once. */
 const WORLDS = 2;
 

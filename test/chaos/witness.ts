@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { loadScript, SCRIPT_NAMES } from '../../src/redis/scripts/run.ts';
-import { type MonitoredCommand, RedisMonitor } from '../support/redis-monitor.ts';
+import { type MonitoredCommand, RedisMonitor, writingCommands } from '../support/redis-monitor.ts';
 import { type Change, LUA_FILE } from './fleet.ts';
 
 export interface Write {
@@ -35,9 +35,6 @@ export interface ExecutedCommand {
  */
 const LAST_ROUND_MS = 100;
 
-const READS =
-  /^(get|mget|hget|hmget|hgetall|hexists|exists|time|z(score|card|range|rangebyscore)|l(len|range)|type|pttl|ttl)$/i;
-
 /** Maps script digests to names. It includes the digests of changed scripts, because a change gives a new digest. */
 function namesByDigest(changes: readonly Change[]): Map<string, string> {
   return new Map(
@@ -55,6 +52,7 @@ export class Witness {
   readonly gaps: { readonly from: number; to: number | null }[] = [];
   readonly #port: number;
   readonly #names: ReadonlyMap<string, string>;
+  #writing: ReadonlySet<string> = new Set();
   #monitor: RedisMonitor | null = null;
 
   constructor(port: number, changes: readonly Change[] = []) {
@@ -71,6 +69,7 @@ export class Witness {
     redis.on('error', () => undefined); // `connect` reports the same error
     try {
       await redis.connect();
+      this.#writing = await writingCommands(redis);
       for (const name of SCRIPT_NAMES) await redis.script('LOAD', loadScript(name).text);
     } finally {
       redis.disconnect();
@@ -102,9 +101,10 @@ export class Witness {
 
   #record({ at, args, source }: MonitoredCommand): void {
     const [command = '', first = '', ...rest] = args;
+    const write = { command: command.toLowerCase(), key: first, args: rest };
+    const isWrite = this.#writing.has(write.command);
     if (source === 'lua') {
-      if (!READS.test(command))
-        this.executed.at(-1)?.writes.push({ command: command.toLowerCase(), key: first, args: rest });
+      if (isWrite) this.executed.at(-1)?.writes.push(write);
       return;
     }
     const isScript = /^eval(sha)?$/i.test(command);
@@ -115,10 +115,8 @@ export class Witness {
       script: isScript ? (this.#names.get(first) ?? null) : null,
       keys: isScript ? rest.slice(1, 1 + keyCount) : [first],
       args: isScript ? rest.slice(1 + keyCount) : rest,
-      writes: [],
+      writes: isWrite ? [write] : [],
     };
-    if (!isScript && !READS.test(command))
-      entry.writes.push({ command: command.toLowerCase(), key: first, args: rest });
     this.executed.push(entry);
   }
 }

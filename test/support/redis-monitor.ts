@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import type { Redis } from 'ioredis';
 
 export interface MonitoredCommand {
   /** Milliseconds since 1970, by the clock of Redis. */
@@ -12,6 +13,11 @@ export interface MonitoredCommand {
   /** `host:port` of the sender; `lua` for a command of a script. */
   readonly source: string;
   readonly args: readonly string[];
+}
+
+/** The lower-case names of the commands that write, as Redis itself says. */
+export async function writingCommands(redis: Redis): Promise<ReadonlySet<string>> {
+  return new Set((await redis.acl('CAT', 'write')) as string[]);
 }
 
 const LINE = /^\+(?<time>[\d.]+) \[\d+ (?<source>[^\]]+)\] "(?<args>.*)"$/;

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { Redis } from 'ioredis';
 import { loadScript, SCRIPT_NAMES } from '../../src/redis/scripts/run.ts';
-import { type MonitoredCommand, RedisMonitor } from './redis-monitor.ts';
+import { type MonitoredCommand, RedisMonitor, writingCommands } from './redis-monitor.ts';
 
 export interface ScriptWrite {
   /** The command in lower case. */
@@ -34,8 +34,6 @@ export interface PlainCommand {
   readonly args: readonly string[];
 }
 
-const READS =
-  /^(?:(?:h|m|hm|hget)?get(?:all)?|hexists|exists|time|z(?:score|card|range|rangebyscore)|l(?:len|range)|type|p?ttl)$/i;
 const ID = /v[0-9a-z]{25}(?![0-9a-z])/;
 const bullmqScripts = createRequire(import.meta.url)('bullmq/dist/cjs/scripts/index.js') as Readonly<
   Record<string, { readonly name: string; readonly content: string }>
@@ -51,6 +49,7 @@ const NAME_BY_TEXT = new Map(SCRIPTS.map(({ name, text }) => [withoutWhitespace(
 
 export class ScriptTrace {
   readonly #redis: Redis;
+  readonly #writing: ReadonlySet<string>;
   #monitor: RedisMonitor | null = null;
   /** Called when MONITOR shows the marker that it waits for. */
   #awaited: { readonly marker: string; seen(): void } | null = null;
@@ -58,13 +57,15 @@ export class ScriptTrace {
   #plain: PlainCommand[] = [];
   #closed = false;
 
-  private constructor(redis: Redis) {
+  private constructor(redis: Redis, writing: ReadonlySet<string>) {
     this.#redis = redis;
+    this.#writing = writing;
   }
 
   /** Starts a trace. Our scripts are loaded first: otherwise a run would appear twice, as a failed EVALSHA and as an EVAL. */
   static async start(url: string): Promise<ScriptTrace> {
-    const trace = new ScriptTrace(new Redis(url));
+    const redis = new Redis(url);
+    const trace = new ScriptTrace(redis, await writingCommands(redis));
     for (const name of SCRIPT_NAMES) await trace.#redis.script('LOAD', loadScript(name).text);
     const { hostname, port } = new URL(url);
     trace.#monitor = await RedisMonitor.open(hostname, Number(port), (command) => trace.#record(command));
@@ -117,8 +118,8 @@ export class ScriptTrace {
     if (source === 'lua') {
       const running = this.#runs.at(-1);
       if (running !== undefined) running.commands += 1;
-      if (!READS.test(command))
-        this.#runs.at(-1)?.writes.push({ command: command.toLowerCase(), key: first, args: rest });
+      const name = command.toLowerCase();
+      if (this.#writing.has(name)) this.#runs.at(-1)?.writes.push({ command: name, key: first, args: rest });
       return;
     }
     const isEval = /^eval$/i.test(command);

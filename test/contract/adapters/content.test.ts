@@ -181,7 +181,7 @@ describe('the end', () => {
     });
     await expectFailure(judged, { code: 'SOURCE_TOO_LARGE', field: FIELD, class: 'caller' });
     expect(most).toBeGreaterThan(0);
-    expect(most - before).toBeLessThan(16 * 1_024 * 1_024);
+    expect(most - before).toBeLessThan(64 * 1_024 * 1_024);
   });
 });
 
