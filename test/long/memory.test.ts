@@ -1,11 +1,12 @@
 /**
- * Tests that payloads are streamed: with 50 concurrent verifications of 8 MB each, the worker's memory hardly grows. The test
- * needs Linux, where VmHWM is the peak memory.
+ * Tests that payloads are streamed: with 50 concurrent verifications of 8 MB each, the worker's memory hardly grows, and neither does
+ * that of the HTTP API with ten uploads of 50 MB. The tests need Linux, where VmHWM is the peak memory.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { sampleImage, sampleVideo } from '../../src/emulator/samples.ts';
+import { sampleImage, sampleLiveData, sampleVideo } from '../../src/emulator/samples.ts';
+import { startApi, startDev, upload } from '../support/dev-api.ts';
 import { createWorld, type TestWorld } from '../support/world.ts';
 
 const MANY = 50;
@@ -96,6 +97,35 @@ it.runIf(process.platform === 'linux')(
       ).toMatchObject({ state: 'completed', frame: 'stored', paidCalls: 1 });
     console.info(`worker: idle ${Math.round(idle)} MB, peak ${Math.round(peak)} MB with ${CARRIED} calls of 6 MB`);
     expect(peak - idle).toBeLessThanOrEqual(MOST_GROWTH_MB);
+  },
+);
+
+it.runIf(process.platform === 'linux')(
+  'the HTTP API streams ten uploads of 50 MB at once, accepted or refused, within 150 MB of idle',
+  async () => {
+    const dev = await startDev();
+    try {
+      const api = await startApi(dev);
+      const pid = api.cli.child.pid ?? 0;
+      await upload(dev, api, 'warm', sampleLiveData({ card: 'match', padBytes: 5_000_000 }));
+      const idle = await memoryMb(pid, 'VmRSS');
+      await writeFile(`/proc/${pid}/clear_refs`, '5');
+      const large = sampleLiveData({ card: 'match', padBytes: 50_000_000 });
+      const wrong = Buffer.concat([Buffer.from('no gzip'), large]);
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, (_, index) => upload(dev, api, `large-${index}`, index % 2 === 0 ? large : wrong)),
+      );
+      expect(answers.map(({ status }) => status)).toEqual(
+        Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? 202 : 400)),
+      );
+      const peak = await memoryMb(pid, 'VmHWM');
+      console.info(`HTTP API: idle ${Math.round(idle)} MB, peak ${Math.round(peak)} MB with 10 × 50 MB`);
+      expect(peak - idle).toBeLessThanOrEqual(MOST_GROWTH_MB);
+      api.cli.child.kill('SIGTERM');
+      expect((await api.cli.result).code).toBe(0);
+    } finally {
+      await dev.stop();
+    }
   },
 );
 
