@@ -12,16 +12,12 @@ import { embedLua } from './embed-lua.mjs';
 /** Output folder, TypeScript config and source folders of each part. */
 const PARTS = {
   product: { out: 'dist', config: 'tsconfig.build.json', folders: ['src', 'workers'] },
-  chaos: {
-    out: '.bestframe/chaos',
-    config: 'tsconfig.chaos.json',
-    folders: ['src', 'test/chaos', 'test/support', 'bench'],
-  },
+  chaos: { out: '.bestframe/chaos', config: 'tsconfig.chaos.json', folders: ['src', 'test/chaos', 'test/support'] },
   explore: { out: '.bestframe/explore', config: 'tsconfig.explore.json', folders: ['src', 'test/explorer'] },
   simulate: {
     out: '.bestframe/simulate',
     config: 'tsconfig.simulate.json',
-    folders: ['src', 'test/simulator', 'test/explorer', 'test/chaos', 'test/support', 'bench'],
+    folders: ['src', 'test/simulator', 'test/explorer', 'test/chaos', 'test/support'],
   },
   bench: { out: '.bestframe/bench', config: 'tsconfig.bench.json', folders: ['src', 'bench'] },
 };

@@ -3,13 +3,11 @@
  * and a witness that records what Redis executes. A fault breaks some part of the world. `evidence` collects the
  * results.
  */
-
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { shareOfCore } from '../../bench/quiet.ts';
 import { isMissing } from '../../src/adapters/storage/disk.ts';
 import { openClient } from '../../src/app/client.ts';
 import { type Config, readConfig } from '../../src/app/config.ts';
@@ -77,13 +75,21 @@ const QPS = 40;
 /** The webhook endpoint of the requests. No worker delivers to it: the oracle only checks that notifications are queued. */
 const ENDPOINT = 'shop';
 const CARDS = ['match', 'match', 'match', 'lowSimilarity', 'spoof', 'badLight'] as const;
-/** After a worker is killed, its work must resume within `resumeMs` if a slot is free. */
-const SHORT = { leaseMs: 1_000, callSeconds: 1, settleMs: 60_000, resumeMs: 15_000 };
-const LONG = { leaseMs: 8_000, callSeconds: 15, settleMs: 240_000, resumeMs: 15_000 };
-/** The times above are enough if a program gets this share of a core. With less, all of them are longer. */
-const ENOUGH_OF_A_CORE = 0.4;
-/** A world is at most so much slower: then its lease is the product's default. */
-const SLOWEST = 8;
+const SHORT = {
+  leaseMs: 1_000,
+  callSeconds: 1,
+  settleMs: 60_000,
+  // Work that waits for a probe makes no progress, so the longest wait is shorter than RESUME_MS.
+  breaker: 'window=5000,firstProbe=200,longestProbe=2000',
+};
+const LONG = {
+  leaseMs: 8_000,
+  callSeconds: 15,
+  settleMs: 240_000,
+  breaker: 'window=5000,firstProbe=1000,longestProbe=8000',
+};
+/** After a worker is killed, its work must resume within this time if a slot is free. */
+const RESUME_MS = 15_000;
 /**
  * After twenty minutes, the product deletes the objects of a verification again, because an upload of a dead worker may have
  * arrived late. The kit shortens this delay, but not below the longest time for which a fault stops a worker.
@@ -130,7 +136,6 @@ export class ChaosWorld {
   saturated = false;
   readonly #env: Readonly<Record<string, string>>;
   readonly #sealed: boolean;
-  readonly #resumeMs: number;
   readonly #startedAt = Date.now();
   readonly #canaries: string[] = [];
   readonly #erased = new Set<string>();
@@ -143,10 +148,10 @@ export class ChaosWorld {
     config: Config;
     env: Record<string, string>;
     witness: Witness;
-    times: typeof SHORT;
     options: WorldOptions;
   }) {
-    const { redis, emulator, config, env, witness, times, options } = parts;
+    const { redis, emulator, config, env, witness, options } = parts;
+    const times = options.long === true ? LONG : SHORT;
     this.redis = redis;
     this.emulator = emulator;
     this.control = new EmulatorControl(emulator.controlUrl);
@@ -161,7 +166,6 @@ export class ChaosWorld {
     this.settleMs = options.settleMs ?? times.settleMs;
     this.leaseMs = config.leaseMs;
     this.callMs = times.callSeconds * 1_000;
-    this.#resumeMs = times.resumeMs;
     this.log = [];
     this.fleet = new Fleet({
       redisPort: redis.port,
@@ -174,7 +178,7 @@ export class ChaosWorld {
 
   static async open(options: WorldOptions): Promise<ChaosWorld> {
     const { dir, cacheDir } = options.place;
-    const times = slowed(options.long === true ? LONG : SHORT);
+    const times = options.long === true ? LONG : SHORT;
     await mkdir(join(dir, 'inputs'), { recursive: true });
     const redis = await ChaosRedis.start(join(dir, 'redis'), cacheDir, options.fsync ?? 'always', options.redisArgs);
     try {
@@ -202,11 +206,12 @@ export class ChaosWorld {
         BESTFRAME_LEASE_MS: String(times.leaseMs),
         BESTFRAME_CALL_SECONDS: `interactive=${times.callSeconds},batch=${times.callSeconds}`,
         BESTFRAME_BACKOFF_MS: 'interactive=50,batch=100',
+        BESTFRAME_BREAKER_MS: times.breaker,
         BESTFRAME_LOG: 'json',
         NODE_EXTRA_CA_CERTS: emulator.caFile,
         ...options.settings,
       };
-      const world = new ChaosWorld({ redis, emulator, config: configOf(env), env, witness, times, options });
+      const world = new ChaosWorld({ redis, emulator, config: configOf(env), env, witness, options });
       await world.client.webhooks.add({ name: ENDPOINT, url: 'https://shop.example.com/' });
       return world;
     } catch (error) {
@@ -372,8 +377,8 @@ export class ChaosWorld {
         limits: {
           qps: QPS,
           callMs: this.callMs,
-          resumeMs: this.#resumeMs,
-          standstillMs: this.#resumeMs + this.callMs,
+          resumeMs: RESUME_MS,
+          standstillMs: RESUME_MS + this.callMs,
           maxPayments: this.config.policy.maxPayments,
           crashBudget: SUSPECT_AFTER + DEFAULT_POLICY.crashBudget,
         },
@@ -463,19 +468,6 @@ export async function pollUntil(look: () => Promise<boolean>, until: number): Pr
 
 function payloadOf(bytes: Buffer) {
   return { md5: createHash('md5').update(bytes).digest('hex'), bytes: bytes.length };
-}
-
-/** The times of a world on this machine as it is now: with too little of a core, short leases are lost before they can be renewed. */
-function slowed(times: typeof SHORT): typeof SHORT {
-  const { leaseMs, callSeconds, settleMs, resumeMs } = times;
-  const most = Math.max(1, Math.floor((SLOWEST * SHORT.leaseMs) / leaseMs));
-  const factor = Math.min(most, Math.max(1, Math.round(ENOUGH_OF_A_CORE / shareOfCore())));
-  return {
-    leaseMs: leaseMs * factor,
-    callSeconds: callSeconds * factor,
-    settleMs: settleMs * factor,
-    resumeMs: resumeMs * factor,
-  };
 }
 
 async function readFrames(dir: string): Promise<Evidence['frames']> {
