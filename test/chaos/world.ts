@@ -13,6 +13,7 @@ import { openClient } from '../../src/app/client.ts';
 import { type Config, readConfig } from '../../src/app/config.ts';
 import type { BestframeClient } from '../../src/client/redis/client.ts';
 import { Failure } from '../../src/domain/errors/failure.ts';
+import { DEFAULT_BREAKERS } from '../../src/domain/operations/breakers.ts';
 import { DEFAULT_POLICY, SUSPECT_AFTER } from '../../src/domain/verification/policy.ts';
 import type { VerificationRequest } from '../../src/domain/verification/request.ts';
 import { isTerminal } from '../../src/domain/verification/states.ts';
@@ -75,19 +76,8 @@ const QPS = 40;
 /** The webhook endpoint of the requests. No worker delivers to it: the oracle only checks that notifications are queued. */
 const ENDPOINT = 'shop';
 const CARDS = ['match', 'match', 'match', 'lowSimilarity', 'spoof', 'badLight'] as const;
-const SHORT = {
-  leaseMs: 1_000,
-  callSeconds: 1,
-  settleMs: 60_000,
-  // Work that waits for a probe makes no progress, so the longest wait is shorter than RESUME_MS.
-  breaker: 'window=5000,firstProbe=200,longestProbe=2000',
-};
-const LONG = {
-  leaseMs: 8_000,
-  callSeconds: 15,
-  settleMs: 240_000,
-  breaker: 'window=5000,firstProbe=1000,longestProbe=8000',
-};
+const SHORT = { leaseMs: 1_000, callSeconds: 1, settleMs: 60_000, longestProbeMs: 1_500 };
+const LONG = { leaseMs: 8_000, callSeconds: 15, settleMs: 240_000, longestProbeMs: DEFAULT_BREAKERS.longestProbeMs };
 /** After a worker is killed, its work must resume within this time if a slot is free. */
 const RESUME_MS = 15_000;
 /**
@@ -132,6 +122,8 @@ export class ChaosWorld {
   readonly settleMs: number;
   readonly leaseMs: number;
   readonly callMs: number;
+  /** Work that waits for a probe of a breaker makes no progress. */
+  readonly longestProbeMs: number;
   lossy = false;
   saturated = false;
   readonly #env: Readonly<Record<string, string>>;
@@ -166,6 +158,7 @@ export class ChaosWorld {
     this.settleMs = options.settleMs ?? times.settleMs;
     this.leaseMs = config.leaseMs;
     this.callMs = times.callSeconds * 1_000;
+    this.longestProbeMs = times.longestProbeMs;
     this.log = [];
     this.fleet = new Fleet({
       redisPort: redis.port,
@@ -206,7 +199,7 @@ export class ChaosWorld {
         BESTFRAME_LEASE_MS: String(times.leaseMs),
         BESTFRAME_CALL_SECONDS: `interactive=${times.callSeconds},batch=${times.callSeconds}`,
         BESTFRAME_BACKOFF_MS: 'interactive=50,batch=100',
-        BESTFRAME_BREAKER_MS: times.breaker,
+        BESTFRAME_BREAKER_MS: `firstProbe=${times.longestProbeMs / 15},longestProbe=${times.longestProbeMs}`,
         BESTFRAME_LOG: 'json',
         NODE_EXTRA_CA_CERTS: emulator.caFile,
         ...options.settings,
@@ -378,7 +371,7 @@ export class ChaosWorld {
           qps: QPS,
           callMs: this.callMs,
           resumeMs: RESUME_MS,
-          standstillMs: RESUME_MS + this.callMs,
+          standstillMs: RESUME_MS + this.callMs + this.longestProbeMs,
           maxPayments: this.config.policy.maxPayments,
           crashBudget: SUSPECT_AFTER + DEFAULT_POLICY.crashBudget,
         },
