@@ -360,9 +360,10 @@ function reportBilled(payment: Payment, billed: Billed, charge: Charge): void {
   if (billed !== 'no') payment.onBilled(billed === 'yes' ? 'yes' : 'possibly', charge);
 }
 
-function billedFacts(
+/** What a history entry says of a call's bill. */
+export function billedFacts(
   billed: Billed,
-  { currency, micros }: Charge,
+  { currency, micros }: Pick<Charge, 'currency' | 'micros'>,
 ): Pick<HistoryEntry, 'billed' | 'possiblyBilled' | 'cost'> {
   if (billed === 'no') return {};
   const cost = currency === '' ? {} : { cost: `${micros / MICROS} ${currency}` };

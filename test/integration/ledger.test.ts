@@ -110,6 +110,17 @@ describe('the ledger of verifications and days', () => {
     }
   });
 
+  it('the history says of each call what it costs or may cost', () => {
+    for (const [key, { history, paidCalls, possiblyPaidCalls }] of views) {
+      const costs = history.filter(({ cost }) => cost === '0.15 USD');
+      const found = {
+        paidCalls: costs.filter(({ billed }) => billed === true).length,
+        possiblyPaidCalls: costs.filter(({ possiblyBilled }) => possiblyBilled === true).length,
+      };
+      expect(found, key).toEqual({ paidCalls, possiblyPaidCalls });
+    }
+  });
+
   it('the ledger by day is the sum of the verifications, in calls and in money', async () => {
     const sum = (count: (view: VerificationView) => number) =>
       [...views.values()].reduce((all, view) => all + count(view), 0);

@@ -51,7 +51,10 @@ export interface HistoryEntry {
   readonly service?: Service;
   /** True if the vendor bills the call; otherwise absent. */
   readonly billed?: boolean;
-  /** True if the vendor may bill the call, because the billing of this answer is not documented. Otherwise absent. */
+  /**
+   * True if the vendor may bill the call, because the billing of this answer is not documented, or because there was no answer. Otherwise
+   * absent.
+   */
   readonly possiblyBilled?: boolean;
   /** What the call costs or may cost, e.g. '0.15 USD'; absent without a price. */
   readonly cost?: string;
