@@ -7,9 +7,7 @@ import { outcomePending } from './after-failure.ts';
 import type { AttemptEnd, AttemptEnds } from './attempt-ends.ts';
 import type { AttemptTools } from './attempt-tools.ts';
 import type { Lease } from './lease.ts';
-import { billedFacts, callName } from './payment.ts';
-
-const NO_PRICE = { currency: '', micros: 0 };
+import { callName } from './payment.ts';
 
 /**
  * Before the intent's deadline, requeues the verification. After the deadline, marks the outcome of the call as unknown.
@@ -23,7 +21,6 @@ export async function resolveOpenIntent(
 ): Promise<AttemptEnd | null> {
   const { openIntent, lane, outcomes } = record;
   if (openIntent === null) return null;
-  const { price } = openIntent.counts === 'o:' ? record.opinionCalls : record;
   const stage = currentStage(record);
   const entry: HistoryEntry = {
     at: Date.now(),
@@ -31,7 +28,6 @@ export async function resolveOpenIntent(
     stage,
     call: callName(openIntent.iid),
     code: CODES.OUTCOME_UNKNOWN,
-    ...billedFacts('unknown', price ?? NO_PRICE),
   };
   const answer = await lease.guard(journal.markOutcomeUnknown(entry));
   const reason = outcomePending(stage);

@@ -22,7 +22,7 @@ import { faceIdDependency, isSharedTrouble } from '../domain/operations/breakers
 import type { Charge } from '../domain/operations/costs.ts';
 import type { DetectAnswer, DetectInput, FlowStart, OpinionAnswer, PaidTurn } from '../domain/ports.ts';
 import type { PaidCall } from '../domain/verification/actions.ts';
-import { MICROS } from '../domain/verification/cost.ts';
+import { priceText } from '../domain/verification/cost.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import type { DetectOutcome, Md5Outcome, OpinionOutcome, StartOutcome } from '../domain/verification/outcomes.ts';
 import type { Region } from '../domain/verification/regions.ts';
@@ -360,13 +360,9 @@ function reportBilled(payment: Payment, billed: Billed, charge: Charge): void {
   if (billed !== 'no') payment.onBilled(billed === 'yes' ? 'yes' : 'possibly', charge);
 }
 
-/** What a history entry says of a call's bill. */
-export function billedFacts(
-  billed: Billed,
-  { currency, micros }: Pick<Charge, 'currency' | 'micros'>,
-): Pick<HistoryEntry, 'billed' | 'possiblyBilled' | 'cost'> {
+function billedFacts(billed: Billed, charge: Charge): Pick<HistoryEntry, 'billed' | 'possiblyBilled' | 'cost'> {
   if (billed === 'no') return {};
-  const cost = currency === '' ? {} : { cost: `${micros / MICROS} ${currency}` };
+  const cost = charge.currency === '' ? {} : { cost: priceText(charge) };
   return { ...(billed === 'yes' ? { billed: true } : { possiblyBilled: true }), ...cost };
 }
 

@@ -8,10 +8,10 @@ import { dependenciesOf } from '../domain/operations/breakers.ts';
 import { traceIdOf } from '../domain/operations/tracing.ts';
 import { OPINION_CALL, planOf } from '../domain/verification/actions.ts';
 import { type Advice, adviseOn, outlookOf } from '../domain/verification/advice.ts';
-import { type Cost, MICROS } from '../domain/verification/cost.ts';
+import { type Cost, MICROS, priceText } from '../domain/verification/cost.ts';
 import { viewOfEvidence } from '../domain/verification/evidence.ts';
 import { FLOWS, isFlow } from '../domain/verification/flows.ts';
-import type { HistoryEntry } from '../domain/verification/history.ts';
+import { type HistoryEntry, withPossibleBills } from '../domain/verification/history.ts';
 import { MEDIA_TYPES } from '../domain/verification/media.ts';
 import { type Pause, pauseOf, type Surroundings } from '../domain/verification/pauses.ts';
 import { isTerminal, nextStep, type StageName } from '../domain/verification/states.ts';
@@ -121,7 +121,7 @@ function viewOf(record: JournalRecord, history: readonly HistoryEntry[], surroun
     consent: record.consent,
     legalHold: record.legalHold,
     traceId: traceIdOf(record.traceparent),
-    history,
+    history: withPossibleBills(history, (stage) => priceOf(stage === 'opinion' ? record.opinionCalls : record)),
   };
 }
 
@@ -214,6 +214,10 @@ function secondOpinionOf({ opinion: status, outcomes, opinionCalls }: JournalRec
     possiblyPaidCalls: opinionCalls.possiblyPaid,
     cost: costOf(opinionCalls),
   };
+}
+
+function priceOf({ price }: JournalRecord['opinionCalls']): string | undefined {
+  return price === null ? undefined : priceText(price);
 }
 
 function costOf({ price, paid, possiblyPaid }: JournalRecord['opinionCalls']): Cost | null {

@@ -122,7 +122,7 @@ export class ChaosWorld {
   readonly settleMs: number;
   readonly leaseMs: number;
   readonly callMs: number;
-  /** Work that waits for a probe of a breaker makes no progress. */
+  /** The longest time between two probes of a breaker. */
   readonly longestProbeMs: number;
   lossy = false;
   saturated = false;

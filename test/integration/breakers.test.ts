@@ -17,7 +17,7 @@ const DETECT = 'DetectReflectLivenessAndCompare';
 const FACEID = `faceid:${DETECT}`;
 const MANY = 24;
 /** The length of an outage. Without a breaker, each verification would use up its attempts in this time. */
-const OUTAGE_MS = 3_000;
+const OUTAGE_MS = 5_000;
 /** The slots of a worker. Few slots keep the number of calls in flight low. */
 const SLOTS = 4;
 

@@ -191,6 +191,9 @@ describe('the ledger of second opinions', () => {
         paid: round(paidCalls * 0.05),
         possiblyPaid: round(possiblyPaidCalls * 0.05),
       });
+    const called = view.history.filter(({ stage, cost }) => stage === 'opinion' && cost === '0.05 USD');
+    expect(called.filter((entry) => entry.billed === true)).toHaveLength(paidCalls);
+    expect(called.filter((entry) => entry.possiblyBilled === true)).toHaveLength(possiblyPaidCalls);
     const rowOf = (sums: typeof before) => sums.find(({ name }) => name === SHIELD);
     const [was, is] = [rowOf(before), rowOf(await rig.client.costs({ by: 'action' }))];
     expect((is?.paidCalls ?? 0) - (was?.paidCalls ?? 0)).toBe(paidCalls);

@@ -52,7 +52,7 @@ export interface HistoryEntry {
   /** True if the vendor bills the call; otherwise absent. */
   readonly billed?: boolean;
   /**
-   * True if the vendor may bill the call, because the billing of this answer is not documented, or because there was no answer. Otherwise
+   * True if the vendor may bill the call, because there was no answer, or because the billing of the answer is not documented. Otherwise
    * absent.
    */
   readonly possiblyBilled?: boolean;
@@ -70,4 +70,27 @@ export interface HistoryEntry {
   readonly why?: string;
   /** The parameters of the paid call that follows this upload. */
   readonly sent?: SentParameters;
+}
+
+/**
+ * Says of each call without an answer that it may be billed. This is not stored, because an answer may still come: then a later entry of
+ * the same call says how it is billed. The same holds for a decision that was recovered from a receipt. A receipt names no call, so it
+ * answers the earliest one.
+ * @param priceOf the price of a stage's call, as '0.15 USD'; undefined if there is none.
+ */
+export function withPossibleBills(
+  history: readonly HistoryEntry[],
+  priceOf: (stage: StageName | undefined) => string | undefined,
+): readonly HistoryEntry[] {
+  const isAnswered = (call: string | undefined, index: number) =>
+    call !== undefined && history.slice(index + 1).some((later) => later.call === call);
+  const unanswered = history.filter(({ event, call }, index) => event === 'unknown' && !isAnswered(call, index));
+  const isAdopted = history.some(({ event }) => event === 'adopted');
+  const open = new Set(unanswered.slice(isAdopted ? 1 : 0));
+  if (open.size === 0) return history;
+  return history.map((entry) => {
+    if (!open.has(entry)) return entry;
+    const cost = priceOf(entry.stage);
+    return { ...entry, possiblyBilled: true, ...(cost === undefined ? {} : { cost }) };
+  });
 }
