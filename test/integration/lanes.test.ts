@@ -137,8 +137,11 @@ function readHistory(runs: readonly ScriptRun[]): History {
     if (run.name === 'declare-intent' && subject !== null) {
       const slot = slots.get(subject) ?? { order: slots.size, moved: false, at: 0 };
       const open = run.writes.find(({ args: [field] }) => field === 'open')?.args[1];
-      const at = open === undefined ? 0 : (JSON.parse(open) as { at: number }).at;
-      const named = Number(run.args[SLOT_AT]) || slot.at; // the slot from an earlier answer
+      const [, reserved] =
+        run.writes.find(({ key, args: [id] }) => key.endsWith(':reserved') && id === subject)?.args ?? [];
+      const settled = open === undefined ? null : (JSON.parse(open) as { at: number }).at;
+      const at = settled ?? (Number(reserved?.split('|')[0] ?? 0) || slot.at);
+      const named = Number(run.args[SLOT_AT]) || slot.at; // the slot from an earlier answer, or that of an attempt that died
       slots.set(subject, { order: slot.order, moved: slot.moved || (named > 0 && at > named), at });
     }
     for (const { command, key, args } of run.writes) {
