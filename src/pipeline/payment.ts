@@ -22,7 +22,7 @@ import { faceIdDependency, isSharedTrouble } from '../domain/operations/breakers
 import type { Charge } from '../domain/operations/costs.ts';
 import type { DetectAnswer, DetectInput, FlowStart, OpinionAnswer, PaidTurn } from '../domain/ports.ts';
 import type { PaidCall } from '../domain/verification/actions.ts';
-import { priceText } from '../domain/verification/cost.ts';
+import { priceText } from '../domain/verification/bills.ts';
 import type { HistoryEntry } from '../domain/verification/history.ts';
 import type { DetectOutcome, Md5Outcome, OpinionOutcome, StartOutcome } from '../domain/verification/outcomes.ts';
 import type { Region } from '../domain/verification/regions.ts';

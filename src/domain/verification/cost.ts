@@ -8,8 +8,3 @@ export interface Cost {
   readonly paid: number;
   readonly possiblyPaid: number;
 }
-
-/** The price of a call as histories show it. @example '0.15 USD' */
-export function priceText({ currency, micros }: { readonly currency: string; readonly micros: number }): string {
-  return `${micros / MICROS} ${currency}`;
-}

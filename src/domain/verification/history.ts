@@ -71,26 +71,3 @@ export interface HistoryEntry {
   /** The parameters of the paid call that follows this upload. */
   readonly sent?: SentParameters;
 }
-
-/**
- * Says of each call without an answer that it may be billed. This is not stored, because an answer may still come: then a later entry of
- * the same call says how it is billed. The same holds for a decision that was recovered from a receipt. A receipt names no call, so it
- * answers the earliest one.
- * @param priceOf the price of a stage's call, as '0.15 USD'; undefined if there is none.
- */
-export function withPossibleBills(
-  history: readonly HistoryEntry[],
-  priceOf: (stage: StageName | undefined) => string | undefined,
-): readonly HistoryEntry[] {
-  const isAnswered = (call: string | undefined, index: number) =>
-    call !== undefined && history.slice(index + 1).some((later) => later.call === call);
-  const unanswered = history.filter(({ event, call }, index) => event === 'unknown' && !isAnswered(call, index));
-  const isAdopted = history.some(({ event }) => event === 'adopted');
-  const open = new Set(unanswered.slice(isAdopted ? 1 : 0));
-  if (open.size === 0) return history;
-  return history.map((entry) => {
-    if (!open.has(entry)) return entry;
-    const cost = priceOf(entry.stage);
-    return { ...entry, possiblyBilled: true, ...(cost === undefined ? {} : { cost }) };
-  });
-}

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { type HistoryEntry, withPossibleBills } from '../../../src/domain/verification/history.ts';
+import { withPossibleBills } from '../../../src/domain/verification/bills.ts';
+import type { HistoryEntry } from '../../../src/domain/verification/history.ts';
 
 const DETECT: HistoryEntry = { at: 1, event: 'unknown', stage: 'detect', call: 'a' };
 const AGAIN: HistoryEntry = { at: 2, event: 'unknown', stage: 'detect', call: 'b' };
