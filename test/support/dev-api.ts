@@ -9,6 +9,7 @@ export interface Dev {
   stop(): Promise<void>;
 }
 
+/** Resolves when its API answers. */
 export async function startDev(): Promise<Dev> {
   const running = startCli(['dev', '--json']);
   const [line = ''] = await running.stdoutWith(/^\{.*\}\n/);
@@ -26,18 +27,21 @@ export interface ApiProcess {
   readonly url: string;
 }
 
-/** Resolves when it listens. */
+/** Resolves when the process listens. @throws Error if it ends before that */
 export async function startApi({ env }: Dev): Promise<ApiProcess> {
   const cli = startCli(['start', 'api'], { ...env, BESTFRAME_API_PORT: '0', BESTFRAME_LOG: 'json' });
-  const url = await new Promise<string>((resolve) => {
-    let log = '';
-    cli.child.stderr?.on('data', (text: string) => {
-      log += text;
-      const [, found] = /"address":"([^"]+)"/.exec(log) ?? [];
+  const url = new Promise<string>((resolve) => {
+    cli.onErrorLine((line) => {
+      const [, found] = /"address":"([^"]+)"/.exec(line) ?? [];
       if (found !== undefined) resolve(found);
     });
   });
-  return { cli, url };
+  const endedEarly = cli.result.then(({ code, stderr }) => {
+    throw new Error(`the API ended with ${code} before it listened:\n${stderr}`);
+  });
+  const listening = await Promise.race([url, endedEarly]);
+  endedEarly.catch(() => undefined); // from now on, its end is in `cli.result`
+  return { cli, url: listening };
 }
 
 /** Sends a verification with its two files. */

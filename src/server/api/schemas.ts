@@ -196,7 +196,7 @@ export const historyEntry = z
     code: text.nullable(),
     requestId: text.nullable(),
     billed: z.boolean(),
-    possiblyBilled: z.boolean().describe('The vendor may bill the call: its answer, or how it bills that, is unknown.'),
+    possiblyBilled: z.boolean().describe('The vendor may bill the call: its answer, or the bill for it, is unknown.'),
     cost: text.nullable().describe('What the call costs or may cost, e.g. `0.15 USD`. Null without a price.'),
     ms: z.number().nullable(),
     by: text.nullable(),
