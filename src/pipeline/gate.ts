@@ -29,9 +29,10 @@ import { sleep } from './sleep.ts';
 const HEADROOM = 1.08;
 const MAX_LATE_MS = 20;
 /**
- * The earliest slot is this far ahead, so that the script's answer arrives before the slot. Every call waits at least this long.
+ * A free slot is given at once, without a lead, if twice the round trip to Redis takes at most this long: the script's answer then arrives
+ * after the slot, but early enough. The other half of `MAX_LATE_MS` is left for the machine. Over a longer way, the slot is ahead.
  */
-export const MIN_LEAD_MS = 1;
+export const NO_LEAD_MS = MAX_LATE_MS / 2;
 /** The intent is declared this long before its slot: a busy machine may need the time to get ready. The call is not delayed. */
 const AHEAD_MS = 100;
 /** Upper limit for the measured round trip to Redis. A longer round trip means a stall, not network latency. */
@@ -72,7 +73,7 @@ export class Gate {
     return {
       lanes,
       laneMs: 1_000 * HEADROOM * Math.max(1, 1 / limit),
-      soonMs: MIN_LEAD_MS + travelMs,
+      soonMs: Math.max(0, travelMs - NO_LEAD_MS),
       aheadMs: AHEAD_MS + travelMs,
     };
   }

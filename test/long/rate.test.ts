@@ -9,6 +9,7 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { CallEntry } from '../../src/emulator/control.ts';
+import { NO_LEAD_MS } from '../../src/pipeline/gate.ts';
 import { LUA } from '../../src/redis/scripts/lua.ts';
 import { type ScriptRun, ScriptTrace, verificationOf } from '../support/script-trace.ts';
 import { createWorld, type TestWorld } from '../support/world.ts';
@@ -25,14 +26,13 @@ const HEADROOM_MS = 80;
 /** Redis and the emulator report times in whole milliseconds. */
 const ROUNDING_MS = 2;
 /**
- * The position of `soonMs` in each script's arguments. The value of `soonMs` is 10 ms plus twice the worker's fastest round trip
- * to Redis. From that round trip, the test computes how exactly the worker can estimate Redis's clock.
+ * The position of `soonMs` in each script's arguments. Twice the worker's fastest round trip to Redis is at most `NO_LEAD_MS` more than
+ * `soonMs`. From that round trip, the test computes how exactly the worker can estimate Redis's clock.
  */
 const SOON_MS_AT = {
   'declare-intent': LUA['declare-intent'].args.indexOf('soonMs'),
   'reserve-slots': LUA['reserve-slots'].args.indexOf('soonMs'),
 };
-const SOON_MS = 10;
 
 let world: TestWorld;
 let trace: ScriptTrace;
@@ -168,7 +168,7 @@ function turnsByLane(runs: readonly ScriptRun[]): Map<string, number[]> {
 function clockErrorMs(runs: readonly ScriptRun[]): number {
   const travelMs = runs.flatMap(({ name, args }) => {
     const index = SOON_MS_AT[name as keyof typeof SOON_MS_AT];
-    return index === undefined ? [] : [Number(args[index]) - SOON_MS];
+    return index === undefined ? [] : [Number(args[index]) + NO_LEAD_MS];
   });
   return ROUNDING_MS + Math.max(...travelMs) / 4;
 }

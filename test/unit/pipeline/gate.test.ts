@@ -1,6 +1,6 @@
 /** Tests the gate's numbers and its use of the scripts' answers. `test/integration/gate.test.ts` tests the scripts. */
 import { describe, expect, it, vi } from 'vitest';
-import { Gate, REST_MS } from '../../../src/pipeline/gate.ts';
+import { Gate, NO_LEAD_MS, REST_MS } from '../../../src/pipeline/gate.ts';
 import { DEFAULT_LEASE } from '../../../src/pipeline/lease.ts';
 import { type ScriptArguments, scriptedDeployment } from '../../support/scripted-redis.ts';
 
@@ -39,19 +39,26 @@ describe('the rate', () => {
     expect(gate.rate(REGION, DETECT)).toMatchObject({ lanes, laneMs });
   });
 
-  it('plans twice the round trip to Redis ahead of a slot', () => {
+  it('gives a free slot at once, if the answer then arrives early enough', () => {
     const { gate } = createGate();
-    expect(gate.rate(REGION, DETECT)).toMatchObject({ soonMs: 1, aheadMs: 100 });
+    learnRoundTrip(gate, 4);
+    expect(2 * gate.clock.roundTripMs).toBeLessThan(NO_LEAD_MS);
+    expect(gate.rate(REGION, DETECT).soonMs).toBe(0);
+  });
+
+  it('plans twice the round trip to Redis ahead of a slot, less what a call may be late', () => {
+    const { gate } = createGate();
+    expect(gate.rate(REGION, DETECT)).toMatchObject({ soonMs: 0, aheadMs: 100 });
     learnRoundTrip(gate, 50);
     const { soonMs, aheadMs } = gate.rate(REGION, DETECT);
-    expect(soonMs).toBe(1 + 2 * gate.clock.roundTripMs);
+    expect(soonMs).toBe(2 * gate.clock.roundTripMs - NO_LEAD_MS);
     expect(aheadMs).toBe(100 + 2 * gate.clock.roundTripMs);
   });
 
   it('plans at most half a second ahead, because a longer round trip is a stall', () => {
     const { gate } = createGate();
     learnRoundTrip(gate, 60_000);
-    expect(gate.rate(REGION, DETECT)).toMatchObject({ soonMs: 501, aheadMs: 600 });
+    expect(gate.rate(REGION, DETECT)).toMatchObject({ soonMs: 500 - NO_LEAD_MS, aheadMs: 600 });
   });
 });
 
@@ -158,7 +165,7 @@ describe('a call outside any verification', () => {
     const redisNow = Date.now() + 500_000;
     const { entry, gate, calls } = enter(['go', redisNow, '7', 1, 99]);
     expect(await entry).toEqual({ epoch: '7', probe: true, slot: 99 });
-    expect(calls[0]?.args).toMatchObject({ id: 'call-1', mostWaitMs: 250, lanes: 5, laneMs: 1_080, soonMs: 1 });
+    expect(calls[0]?.args).toMatchObject({ id: 'call-1', mostWaitMs: 250, lanes: 5, laneMs: 1_080, soonMs: 0 });
     expect(Math.abs(gate.clock.until(redisNow))).toBeLessThan(60_000);
   });
 
