@@ -153,19 +153,19 @@ export class Attempt {
 
   /**
    * Ends a verification that is overdue or has crashed its workers too often, unless a receipt shows that it was decided. If the
-   * bucket that may hold the receipt does not answer, the verification ends too.
+   * bucket that may hold the receipt does not answer, the verification ends too. A call that is still open is waited for.
    */
   async #endUnlessDecided(code: Code): Promise<AttemptEnd> {
-    let adopted = false;
     try {
-      adopted = await this.#adoptReceipt();
+      if (await this.#adoptReceipt()) return this.#runStages();
     } catch (error) {
       if (this.#lease.lost || error instanceof CallWithheld) {
         return new AfterFailure(this.#tools, this.#lease, this.#record, this.#ends).handle(error, this.#epoch);
       }
       if (!(error instanceof Failure)) throw error;
     }
-    return adopted ? this.#runStages() : this.#ends.endWith(code);
+    const waiting = await resolveOpenIntent(this.#tools, this.#lease, this.#record, this.#ends);
+    return waiting ?? this.#ends.endWith(code);
   }
 
   /**

@@ -220,7 +220,7 @@ export interface Owner {
  */
 export function claimFields(
   id: string,
-  request: Verification | Session,
+  request: (Verification | Session) & { readonly similarityThreshold: number },
   { mode, tenant, subject, traceparent = null }: Owner & { readonly traceparent?: string | null },
   sealer: Sealer,
 ): string[] {

@@ -113,6 +113,22 @@ it('fails a verification past its deadline without calling detect', async () => 
   await worker.stop(5_000);
 });
 
+it('a verification that crashes its workers during its call waits for the answer, and then says that the call may be billed', async () => {
+  const { id } = await rig.client.enqueue(await rig.request('poison'));
+  const journal = await take(rig, id, 'dead:1', 1);
+  await journal.begin('interactive', 3, ADMISSION);
+  const calledAt = Date.now();
+  expect((await journal.declareIntent(intentOf('in-flight'))).kind).toBe('go');
+  await rig.redis.hset(rig.names.journal(id), 'crashed', 3);
+  await releaseLock(rig, id);
+  const worker = await rig.openWorker();
+  const view = await rig.client.wait(id, { until: 'ended' });
+  await worker.stop(5_000);
+  expect(view).toMatchObject({ state: 'failed', reason: { code: 'POISON' }, paidCalls: 0, possiblyPaidCalls: 1 });
+  expect(view?.history).toContainEqual(expect.objectContaining({ event: 'unknown', possiblyBilled: true }));
+  expect(Date.parse(view?.endedAt ?? '') - calledAt).toBeGreaterThanOrEqual(intentOf('').callMs);
+});
+
 it('the sweeper fails a verification past its deadline, even if no worker runs', async () => {
   const deadline = new Date(Date.now() + 1_200).toISOString();
   const { id } = await rig.client.enqueue(await rig.request('nobody', { card: 'match' }, { deadline }));

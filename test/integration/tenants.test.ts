@@ -15,7 +15,7 @@ beforeAll(async () => {
   rig = await createRig({ env: { BESTFRAME_QPS_DETECT: '200' }, emulator: { qps: {} } });
   await rig.openWorker();
   await rig.openErase();
-  await rig.permit('acme', 'globex', 'pages', 'short');
+  await rig.permit('acme', 'globex', 'pages', 'short', 'shop');
   acme = rig.client.forTenant('acme');
   globex = rig.client.forTenant('globex');
 });
@@ -30,6 +30,26 @@ it('the same key is a separate verification for each tenant and for the deployme
   expect(await rig.client.getByKey('shared')).toMatchObject({ id: ids[2], tenant: null });
   expect((await acme.bySubject('person')).map(({ id }) => id)).toEqual([ids[0]]);
   expect((await rig.client.bySubject('person')).map(({ id }) => id)).toEqual([ids[2]]);
+});
+
+it('a changed default of the policy applies to new verifications; a repeated request is still the same', async () => {
+  const shop = rig.client.forTenant('shop');
+  const { policy } = (await rig.client.tenants.get('shop')) ?? {};
+  const allow = (similarityThreshold: number) =>
+    rig.client.tenants.set({ tenant: 'shop', policy: { ...policy, similarityThreshold } }, { by: 'officer' });
+  await allow(85);
+  const request = await rig.request('defaults');
+  const { id } = await shop.enqueue(request);
+  await allow(90);
+  expect(await shop.enqueue(request)).toMatchObject({ id, status: 'same' });
+  expect(await shop.get(id)).toMatchObject({ similarityThreshold: 85 });
+
+  const later = await shop.enqueue(await rig.request('later'));
+  const named = await shop.enqueue(await rig.request('named', { card: 'match' }, { similarityThreshold: 60 }));
+  expect(await shop.get(later.id)).toMatchObject({ similarityThreshold: 90 });
+  expect(await shop.get(named.id)).toMatchObject({ similarityThreshold: 60 });
+  const changed = shop.enqueue({ ...request, similarityThreshold: 85 });
+  await expect(changed).rejects.toMatchObject({ code: 'KEY_CONFLICT' });
 });
 
 it("hides another tenant's verification from every call; the deployment's own client sees all", async () => {

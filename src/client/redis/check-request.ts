@@ -1,17 +1,12 @@
 /** Parses and checks requests before anything is stored: schema, the policy of the tenant, files and hosts. */
 import { Failure } from '../../domain/errors/failure.ts';
-import {
-  checkDemands,
-  checkPlaces,
-  isWalled,
-  type TenantWall,
-  withPolicyDefaults,
-} from '../../domain/operations/tenants.ts';
+import { checkDemands, checkPlaces, isWalled, type TenantWall } from '../../domain/operations/tenants.ts';
 import type { ResourceName } from '../../domain/verification/actions.ts';
 import { FLOWS } from '../../domain/verification/flows.ts';
 import {
   checkDeadline,
   checkRequired,
+  DEFAULT_SIMILARITY_THRESHOLD,
   type Lane,
   MAX_DEADLINE_MS,
   parseVerification,
@@ -20,7 +15,7 @@ import {
 } from '../../domain/verification/request.ts';
 import { parseSession, type Session, type SessionRequest } from '../../domain/verification/session-request.ts';
 import { checkSources } from './check-sources.ts';
-import type { CheckedRequest } from './enqueue.ts';
+import type { CheckedRequest, EnqueueContext } from './enqueue.ts';
 import type { ClientOptions } from './options.ts';
 
 /** @returns the checked request. If it is malformed: its key and the error, because no repetition of it can be accepted either. */
@@ -30,7 +25,7 @@ export async function parseRequest(
   wall: TenantWall | null,
 ): Promise<CheckedRequest | { readonly key: string; readonly error: Failure }> {
   try {
-    const verification = parseVerification(withPolicyDefaults(wall, withLane(request, 'batch')));
+    const verification = parseVerification(withLane(request, 'batch'));
     return await checkRequest(options, verification, wall);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
@@ -45,7 +40,7 @@ export async function parseSessionRequest(
   request: SessionRequest,
   wall: TenantWall | null,
 ): Promise<CheckedRequest> {
-  return checkRequest(options, parseSession(withPolicyDefaults(wall, request)), wall);
+  return checkRequest(options, parseSession(request), wall);
 }
 
 /**
@@ -86,13 +81,20 @@ async function checkForNow(
   await checkSources(verification, { ...options, ...within, except });
 }
 
-/** The endpoint for verifications that name none. The endpoint of the settings belongs to the deployment, not to its tenants. */
-export function defaultWebhookOf(
+/**
+ * What a verification gets that names no endpoint, or no threshold. The endpoint of the settings belongs to the deployment, not to its
+ * tenants.
+ */
+export function defaultsOf(
   { webhook }: ClientOptions,
   tenant: string | null,
   wall: TenantWall | null,
-): string | undefined {
-  return wall?.policy.webhook ?? (isWalled(tenant) ? undefined : webhook);
+): EnqueueContext['defaults'] {
+  const { policy } = wall ?? {};
+  return {
+    webhook: policy?.webhook ?? (isWalled(tenant) ? undefined : webhook),
+    similarityThreshold: policy?.similarityThreshold ?? DEFAULT_SIMILARITY_THRESHOLD,
+  };
 }
 
 export function withLane(request: VerificationRequest, lane: Lane): VerificationRequest {

@@ -5,7 +5,7 @@ import type { GateCommand, GateView } from '../../domain/operations/gates.ts';
 import type { HeldChoice, HeldDecision, HeldDecisionResult, HeldFilter } from '../../domain/operations/held.ts';
 import type { Metrics } from '../../domain/operations/metrics.ts';
 import type { RetryRequest, RetryResult } from '../../domain/operations/retries.ts';
-import { shareOf, type TenantWall, withPolicyDefaults } from '../../domain/operations/tenants.ts';
+import { shareOf, type TenantWall } from '../../domain/operations/tenants.ts';
 import type { WorkerView } from '../../domain/operations/workers.ts';
 import type { GatedAction } from '../../domain/verification/actions.ts';
 import { describeFilter } from '../../domain/verification/filter.ts';
@@ -49,7 +49,7 @@ import { type RetryPage, type RetryPageRequest, retryInPages } from '../retry-pa
 import { type ClientAct, ClientAudit, retryActs } from './audit.ts';
 import { cancelOne } from './cancel.ts';
 import { Changes } from './changes.ts';
-import { checkRequest, defaultWebhookOf, parseRequest, parseSessionRequest, withLane } from './check-request.ts';
+import { checkRequest, defaultsOf, parseRequest, parseSessionRequest, withLane } from './check-request.ts';
 import { costSums } from './costs.ts';
 import { aheadOf, enqueueParsed, keyGone, onlyResult, type ParsedOptions, type ParsedOrRefused } from './enqueue.ts';
 import { acknowledge, changeLegalHold, eraseOne, receiptOf, viewsEndedBefore, viewsOfSubject } from './erasure.ts';
@@ -119,12 +119,6 @@ export class BestframeClient implements Bestframe {
       onProgress?.(results.length);
     }
     return results;
-  }
-
-  /** Fills in what the policy of this client's tenant sets for every request. Call this before `parseVerification`. */
-  async withDefaults(request: VerificationRequest): Promise<VerificationRequest> {
-    await this.#store.ready();
-    return withPolicyDefaults(await this.tenants.wall(), request);
   }
 
   /**
@@ -436,9 +430,9 @@ export class BestframeClient implements Bestframe {
 
   /** Adds verifications to the queue. A key that is known already gives its state away, which is audited. */
   async #enqueue(wall: TenantWall | null, parsed: readonly ParsedOrRefused[], options: ParsedOptions) {
-    const defaultWebhook = defaultWebhookOf(this.#options, this.#store.tenant, wall);
+    const defaults = defaultsOf(this.#options, this.#store.tenant, wall);
     const own = { store: this.#store, webhooks: this.webhooks, namespace: this.#namespace, mode: this.#options.mode };
-    const context = { traceparent: undefined, ...options, ...own, defaultWebhook, share: shareOf(wall) };
+    const context = { traceparent: undefined, ...options, ...own, defaults, share: shareOf(wall) };
     const results = await enqueueParsed(context, parsed, (key) => this.idOf(key));
     const known = results.flatMap((result) => (result.status === 'same' ? result.id : []));
     await this.#audited(...known.map((on) => ({ act: 'verification.resubmit' as const, on })));

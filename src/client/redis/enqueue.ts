@@ -70,8 +70,8 @@ export interface EnqueueContext {
   /** Mode of the client. If undefined, the client uses the mode of the deployment. */
   readonly mode: Mode | undefined;
   readonly namespace: string;
-  /** Endpoint for verifications that do not name one. */
-  readonly defaultWebhook: string | undefined;
+  /** For verifications that do not name an endpoint, or a threshold. */
+  readonly defaults: { readonly webhook: string | undefined; readonly similarityThreshold: number };
   /** How much of the queue the tenant gets, and the most that it may queue. */
   readonly share: TenantShare;
   /** As the caller gave it. If it is absent or invalid, the active span of OpenTelemetry is the parent. */
@@ -182,16 +182,13 @@ async function claimAndAdd(context: ResolvedContext, items: readonly Item[], res
   if (failures.length > 0) throw failures[0];
 }
 
-async function refuseUnknownWebhooks(
-  { webhooks, defaultWebhook }: ResolvedContext,
-  items: readonly Item[],
-): Promise<Item[]> {
+async function refuseUnknownWebhooks({ webhooks, defaults }: ResolvedContext, items: readonly Item[]): Promise<Item[]> {
   const unknown = await webhooks.findUnregistered(
-    items.flatMap(({ request }) => request.webhook ?? defaultWebhook ?? []),
+    items.flatMap(({ request }) => request.webhook ?? defaults.webhook ?? []),
   );
   if (unknown.length === 0) return [...items];
   return items.map((item) => {
-    const webhook = item.request.webhook ?? defaultWebhook;
+    const webhook = item.request.webhook ?? defaults.webhook;
     if (webhook === undefined || !unknown.includes(webhook)) return item;
     return { ...item, refusal: item.refusal ?? unknownWebhook(webhook) };
   });
@@ -304,15 +301,15 @@ function lifeMsOf(request: Verification | Session): number {
 }
 
 function claimOf(
-  { store, mode, namespace, defaultWebhook, share, traceparent, onNew }: ResolvedContext,
+  { store, mode, namespace, defaults, share, traceparent, onNew }: ResolvedContext,
   { id, request, fingerprint: ofFiles, refusal: reason }: Item,
   backlog: Backlog | undefined,
 ): ClaimRequest {
   const { region, action, lane, deadline } = request;
   const { tenant, expiryMs, deployment } = store;
   const subject = request.subject === undefined ? null : subjectHash(namespace, request.subject);
-  // The default endpoint is not part of the payload: if it changes, the same request is still the same verification.
-  const webhook = request.webhook ?? defaultWebhook;
+  // The defaults are not part of the payload: if they change, the same request is still the same verification.
+  const { webhook = defaults.webhook, similarityThreshold = defaults.similarityThreshold } = request;
   return {
     id,
     region,
@@ -328,7 +325,12 @@ function claimOf(
     tenant,
     weight: share.weight,
     quotas: share.quotas,
-    fields: claimFields(id, { ...request, webhook }, { mode, tenant, subject, traceparent }, deployment.sealer),
+    fields: claimFields(
+      id,
+      { ...request, webhook, similarityThreshold },
+      { mode, tenant, subject, traceparent },
+      deployment.sealer,
+    ),
     mostAhead: backlog && Math.floor((backlog.leftMs * backlog.perSecond) / 1_000) - backlog.before,
     knownOnly: reason !== null,
     wantsJournal: onNew !== undefined,

@@ -275,13 +275,6 @@ export function checkDemands(
   throw inputFailure(CODES.INVALID_VERIFICATION, missing, `${missing} is missing: this tenant requires it`);
 }
 
-/** Fills in the policy's defaults, before the request is parsed. Anything but an object is returned unchanged. */
-export function withPolicyDefaults<Request extends object>(wall: TenantWall | null, request: Request): Request {
-  const threshold = wall?.policy.similarityThreshold;
-  if (threshold === undefined || typeof request !== 'object' || request === null) return request;
-  return { similarityThreshold: threshold, ...request };
-}
-
 /** Whether an https source may be read from this host. @param url of the request, and of each redirect. */
 export function isHostAllowed({ policy }: TenantWall, url: URL): boolean {
   return policy.httpsHosts.some((allowed) => {

@@ -133,9 +133,9 @@ export const requestFields = z.strictObject({
     .number()
     .min(0, 'is below 0: give a number from 0 to 100')
     .max(100, 'is above 100: give a number from 0 to 100')
-    .default(DEFAULT_SIMILARITY_THRESHOLD)
+    .optional()
     .describe(
-      'Lowest similarity of a match. Tencent: 70 means about one false accept in 1,000, 80 about one in 10,000.',
+      `Lowest similarity of a match. Tencent: 70 means about one false accept in 1,000, 80 about one in 10,000. Default: that of the tenant's policy, or ${DEFAULT_SIMILARITY_THRESHOLD}.`,
     ),
   deadline: z.iso
     .datetime({ offset: true, error: NOT_A_TIME })

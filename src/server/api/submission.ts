@@ -42,8 +42,7 @@ export interface Submitted extends Enqueued {
 /** @throws the same Failures as `BestframeClient.enqueue`; MALFORMED_REQUEST, BACKLOG */
 export async function enqueueBody(submission: Submission, body: unknown): Promise<Submitted> {
   const { client, headerKey, traceparent, tools } = submission;
-  const request = await client.withDefaults(refuseStagedSources(withKey(body, headerKey), tools.staging));
-  const verification = parseVerification(request);
+  const verification = parseVerification(refuseStagedSources(withKey(body, headerKey), tools.staging));
   return enqueueAndView(client, verification, { traceparent, callsPerSecond: paceOf(tools.limits) });
 }
 
@@ -106,10 +105,10 @@ export async function enqueueUpload(submission: Submission, request: FastifyRequ
  */
 async function parseUpload(
   { verification, files }: Upload,
-  { client, headerKey }: Submission,
+  { headerKey }: Submission,
   staging: Staging,
 ): Promise<Verification> {
-  const request = await client.withDefaults(refuseStagedSources(withKey(verification, headerKey), staging));
+  const request = refuseStagedSources(withKey(verification, headerKey), staging);
   const { resources = {} } = request as { resources?: unknown };
   if (!isObject(resources)) return parseVerification(request);
   const sources: Record<string, unknown> = { ...resources };

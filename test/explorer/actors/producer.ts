@@ -124,6 +124,11 @@ function claim(
     weight: 1,
     quotas: null,
     needs: [faceIdDependency(ACTION)],
-    fields: claimFields(id, request, { mode: 'test', tenant: null, subject: null }, new Sealer()),
+    fields: claimFields(
+      id,
+      { ...request, similarityThreshold: 70 },
+      { mode: 'test', tenant: null, subject: null },
+      new Sealer(),
+    ),
   };
 }

@@ -56,7 +56,11 @@ function claims(id: string): Sketch<Local> {
           deadline: null,
         } as const),
         ...{ lifeMs: LIFE_MS, expressHoldMs: 15_000, subject: null, subjectLifeMs: 0, tenant: null, weight: 1 },
-        ...{ quotas: null, needs: [], fields: claimFields(id, session, owner, new Sealer()) },
+        ...{
+          quotas: null,
+          needs: [],
+          fields: claimFields(id, { ...session, similarityThreshold: 70 }, owner, new Sealer()),
+        },
       };
       await script((deployment) => claimVerifications(deployment, [claim]));
       local.pc = 'adds';

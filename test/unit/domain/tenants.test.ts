@@ -12,9 +12,8 @@ import {
   tenantFolder,
   tenantPolicy,
   wallOf,
-  withPolicyDefaults,
 } from '../../../src/domain/operations/tenants.ts';
-import type { FrameTarget, VerificationRequest } from '../../../src/domain/verification/request.ts';
+import type { FrameTarget } from '../../../src/domain/verification/request.ts';
 import type { Source } from '../../../src/domain/verification/sources.ts';
 
 const BUCKET = 'own-1250000000';
@@ -122,7 +121,7 @@ describe('a wall', () => {
   });
 });
 
-describe('demands and defaults', () => {
+describe('demands', () => {
   it('refuse a lane or a missing field by name', () => {
     const strict = wall({ lanes: ['batch'], demands: ['purpose'] });
     expect(() => checkDemands(strict, { lane: 'interactive' })).toThrow(
@@ -131,14 +130,6 @@ describe('demands and defaults', () => {
     expect(() => checkDemands(strict, { lane: 'batch' })).toThrow(/purpose is missing/);
     expect(() => checkDemands(strict, { lane: 'batch', purpose: 'x' })).not.toThrow();
     expect(() => checkDemands(null, { lane: 'interactive' })).not.toThrow();
-  });
-
-  it('fill in a threshold only if the request has none', () => {
-    const request = { key: 'k' } as VerificationRequest;
-    expect(withPolicyDefaults(wall({ similarityThreshold: 85 }), request)).toMatchObject({ similarityThreshold: 85 });
-    const own = { ...request, similarityThreshold: 60 };
-    expect(withPolicyDefaults(wall({ similarityThreshold: 85 }), own)).toMatchObject({ similarityThreshold: 60 });
-    expect(withPolicyDefaults(wall(), request)).toBe(request);
   });
 });
 

@@ -357,7 +357,6 @@ describe('a valid request', () => {
       ...REFLECT,
       action: 'DetectReflectLivenessAndCompare',
       lane: 'interactive',
-      similarityThreshold: 70,
       frame: { to: 'file' },
     });
     expect(parseVerification(VIDEO).liveness).toEqual({ type: 'SILENT' });
