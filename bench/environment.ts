@@ -25,8 +25,21 @@ export interface BenchEnvironment {
   readonly cacheDir: string;
   readonly redisUrl: string;
   readonly build: Build;
+  /** Whether one short sample is enough. */
+  readonly isQuick: boolean;
   /** How many verifications the figure `depth` queues. */
   readonly queued: number;
+}
+
+/** For what takes longer to prepare than to measure, such as a long queue: all samples of a build share what the first one prepared. */
+export function oncePerBuild<T>(prepare: (environment: BenchEnvironment) => Promise<T>) {
+  const prepared = new Map<string, Promise<T>>();
+  return (environment: BenchEnvironment): Promise<T> => {
+    const { name } = environment.build;
+    const once = prepared.get(name) ?? prepare(environment);
+    prepared.set(name, once);
+    return once;
+  };
 }
 
 /** Records the mode, as the first worker of a deployment does. Until then, each enqueue asks Redis for the mode. */

@@ -27,7 +27,7 @@ export interface LoadResult {
 
 const CONNECTIONS = 200;
 /** Sent before the measurement, so that the code of a process that has just started is compiled. */
-const WARM = 3_000;
+const WARM = 1_500;
 
 export async function measureLoad(
   { url, pid, headers = {}, request }: LoadTarget,

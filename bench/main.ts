@@ -73,7 +73,7 @@ const { values } = parseArgs({
 });
 
 if (values.help) process.stdout.write(USAGE);
-else process.exitCode = await bench();
+else process.exit(await bench()); // a figure that failed may have left servers open, which would keep the process
 
 async function bench(): Promise<number> {
   const chosen = choose(values.only);
@@ -93,7 +93,7 @@ async function bench(): Promise<number> {
     appendonly: true,
     args: ['--appendfsync', 'everysec'],
   });
-  const shared = { dir, cacheDir, redisUrl: redis.url, queued };
+  const shared = { dir, cacheDir, redisUrl: redis.url, isQuick: values.quick, queued };
   const reports: ReportedFigure[] = [];
   const failed: string[] = [];
   try {
@@ -129,6 +129,7 @@ interface Sampling {
   readonly dir: string;
   readonly cacheDir: string;
   readonly redisUrl: string;
+  readonly isQuick: boolean;
   readonly queued: number;
 }
 

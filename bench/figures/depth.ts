@@ -4,7 +4,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import type { BenchEnvironment } from '../environment.ts';
+import { type BenchEnvironment, oncePerBuild } from '../environment.ts';
 import { type Figure, median, repeat } from '../figure.ts';
 import { openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
 import { cpuOf, type Stretch } from '../work-window.ts';
@@ -27,15 +27,8 @@ export const depth: Figure = {
   measure,
 };
 
-/** The long queue of each build. It is filled once: all samples together take little of it. */
-const deep = new Map<string, Promise<string>>();
-
-function deepQueue(environment: BenchEnvironment): Promise<string> {
-  const { name } = environment.build;
-  const filled = deep.get(name) ?? fill(environment, 'deep', environment.queued);
-  deep.set(name, filled);
-  return filled;
-}
+/** The long queue. All samples together take little of it. */
+const deepQueue = oncePerBuild((environment) => fill(environment, 'deep', environment.queued));
 
 /** @returns the prefix of a new deployment. */
 async function fill(environment: BenchEnvironment, name: string, count: number): Promise<string> {

@@ -25,7 +25,7 @@ export const naive: Figure = {
     { name: 'CPU of Bestframe', unit: 'ms' },
     { name: 'CPU of SDKs and BullMQ', unit: 'ms' },
   ],
-  seconds: { usual: 3, quick: 2 },
+  seconds: { usual: 2, quick: 2 },
   measure,
 };
 

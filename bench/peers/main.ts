@@ -108,7 +108,7 @@ async function startBestframe(dir: string, home: string): Promise<Contender[]> {
     const args = ['--appendfsync', appendfsync];
     const redis = await startPrivateRedis({ binary, dir: join(dir, appendfsync), appendonly: true, args });
     cleanups.push(() => redis.stop());
-    const environment: BenchEnvironment = { dir, cacheDir, redisUrl: redis.url, build, queued: 0 };
+    const environment: BenchEnvironment = { dir, cacheDir, redisUrl: redis.url, build, isQuick: false, queued: 0 };
     const worker = await startNoopWorker(environment);
     cleanups.push(() => worker.stop());
     return {
