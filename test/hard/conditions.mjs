@@ -33,7 +33,7 @@ export const CONDITIONS = {
   stress: { title: '`stress-ng --cpu 4` beside it', beside: startStress },
   'one-core': { title: 'one core (`taskset -c 0`)', needs: ['taskset'], wrap: ['taskset', '-c', '0'] },
   nice: { title: '`nice -n 19`, one core busy', needs: ['nice'], wrap: ['nice', '-n', '19'], beside: startOneStress },
-  shuffle: { title: 'files in random order', testArgs: ['--sequence.shuffle.files'] },
+  shuffle: { title: 'files, and the tests of each file, in random order', testArgs: ['--sequence.shuffle'] },
   node20: { title: 'Node 20', node: '20' },
   node22: { title: 'Node 22', node: '22' },
   node24: { title: 'Node 24', node: '24' },

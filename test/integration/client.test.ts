@@ -140,7 +140,8 @@ describe('a repeated request that would be refused now', () => {
 describe('enqueueMany', () => {
   it('returns new, same or refused for each request, in order', async () => {
     const good = await rig.request('many-1');
-    const again = await rig.request('same');
+    const again = await rig.request('many-same');
+    await rig.client.enqueue(again);
     const bad = { ...(await rig.request('many-2')), region: 'ap-mars' } as unknown as VerificationRequest;
     const results = await rig.client.enqueueMany([good, bad, { ...again, lane: 'interactive' }]);
     expect(results.map(({ status }) => status)).toEqual(['new', 'refused', 'same']);

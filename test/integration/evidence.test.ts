@@ -451,6 +451,7 @@ describe('a deployment', () => {
     const { id } = await rig.client.enqueue(await rig.request('off', { card: 'match' }));
     const view = await rig.client.wait(id, { until: 'ended' });
     await worker.stop(5_000);
+    first = await rig.openWorker();
     expect(view).toMatchObject({ state: 'completed', evidence: null });
     expect(await rig.redis.exists(rig.names.toCopy(id))).toBe(0);
     expect(readConfig({ ...rig.env, ...off }).evidence).toMatchObject({ buckets: new Map(), days: 0 });

@@ -27,6 +27,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await worker?.stop(0);
   worker = null;
+  await rig.redis.del(rig.names.breakers(REGION)); // a breaker that a fault has opened would hold back the next test
   await rig.control.clearFaults();
   await rig.control.settings({ mediaTtlMs: 600_000, tokenTtlMs: 600_000, resultTtlMs: { [SDK]: 259_200_000 } });
   await rig.control.settings({ clockSkewMs: 0 });
@@ -122,7 +123,8 @@ it.each([
   await rig.control.settings({ mediaTtlMs: 30_000 });
   const { id, token } = await start(SDK, { media: ['bestFrame', 'liveVideo', 'liveData'] });
   await rig.control.play({ token, step: 'finish' });
-  const asked = async () => (await rig.control.calls({ event: 'call', action: CALL })).length;
+  const session = (await rig.control.sessions()).find((each) => each.token === token)?.id ?? '';
+  const asked = async () => (await rig.control.calls({ event: 'call', action: CALL, session })).length;
   const before = await asked();
   await rig.control.fault({ kind: 'hold', service: 'cos', action: 'GetObject', times: null });
   const heldBefore = (await rig.control.calls({ event: 'held', action: 'GetObject' })).length;
@@ -224,5 +226,7 @@ it('lets ten thousand wait without a job, and asks those with the earliest deadl
   );
   expect(asked.map((deadline) => Number(deadline) - base).sort((a, b) => a - b)).toEqual([...Array(20).keys()]);
   expect(await redis.zcard(ripe)).toBeGreaterThan(MANY - 100);
+  await redis.del(due, ripe, resuming, ...ids.flatMap((each) => [names.journal(each), names.history(each)]));
+  await redis.zrem(names.live, ...ids);
   await Promise.all([...queues.values()].map((queue) => queue.close()));
 }, 120_000);

@@ -55,36 +55,38 @@ interface Resource {
 type Labels = Readonly<Record<string, string>>;
 
 let helm: Helm;
-const rendered = new Map<string, readonly Resource[]>();
+/** What the chart gives with each set of values: as text, and its resources. */
+const rendered = new Map<string, { readonly text: string; readonly resources: readonly Resource[] }>();
 
 const render = (...args: string[]) => helm('template', 'bestframe', CHART, '--namespace', 'faces', ...args);
 const valuesOf = (name: string) => join(FIXTURES, `${name}.values.yaml`);
 
 beforeAll(async () => {
   helm = await findHelm();
+  for (const name of SETS) {
+    const text = await render('-f', valuesOf(name));
+    const documents = parseAllDocuments(text, { uniqueKeys: true });
+    expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);
+    const resources = documents.flatMap((each) => (each.contents === null ? [] : [each.toJS() as Resource]));
+    rendered.set(name, { text, resources });
+  }
 }, 600_000); // the first run downloads Helm
 
-const ofKind = (name: string, kind: string) => (rendered.get(name) ?? []).filter((each) => each.kind === kind);
+const resourcesOf = (name: string) => rendered.get(name)?.resources ?? [];
+const ofKind = (name: string, kind: string) => resourcesOf(name).filter((each) => each.kind === kind);
 const selects = (selector: Labels, labels: Labels) =>
   Object.entries(selector).every(([label, value]) => labels[label] === value);
 
 describe.each(SETS)('with the values "%s", the chart', (name) => {
   it('has no fault that Helm finds, and gives the stored resources', async () => {
     expect(await helm('lint', '--strict', '-f', valuesOf(name), CHART)).toContain('0 chart(s) failed');
-    const text = await render('-f', valuesOf(name));
-    await expect(text).toMatchFileSnapshot(join(FIXTURES, `${name}.golden.yaml`));
-    const documents = parseAllDocuments(text, { uniqueKeys: true });
-    expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);
-    rendered.set(
-      name,
-      documents.flatMap((document) => (document.contents === null ? [] : [document.toJS() as Resource])),
-    );
-    const names = (rendered.get(name) ?? []).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+    await expect(rendered.get(name)?.text).toMatchFileSnapshot(join(FIXTURES, `${name}.golden.yaml`));
+    const names = resourcesOf(name).map(({ kind, metadata }) => `${kind}/${metadata.name}`);
     expect(new Set(names).size).toBe(names.length);
   });
 
   it('gives resources that match the schemas of their kinds', () => {
-    const faults = (rendered.get(name) ?? []).flatMap((resource) =>
+    const faults = resourcesOf(name).flatMap((resource) =>
       findFaults(resource).map((fault) => `${resource.kind} ${resource.metadata.name}: ${fault}`),
     );
     expect(faults).toEqual([]);
@@ -187,7 +189,7 @@ it('files over HTTP need no volume that pods share, unless a claim is given', as
     const [settings] = resources.filter(({ kind }) => kind === 'ConfigMap');
     return [settings?.data?.BESTFRAME_STAGING_DIR, JSON.stringify(claims).includes('persistentVolumeClaim')];
   };
-  expect(stagedIn(rendered.get('minimal') ?? [])).toEqual(['cos:bestframe-staged', false]);
+  expect(stagedIn(resourcesOf('minimal'))).toEqual(['cos:bestframe-staged', false]);
   const parsed = async (...args: string[]) =>
     parseAllDocuments(await render('-f', valuesOf('minimal'), ...args)).map((each) => each.toJS() as Resource);
   expect(stagedIn(await parsed('--set', 'staging.existingClaim=files'))).toEqual(['/staging', true]);

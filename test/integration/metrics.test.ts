@@ -27,7 +27,8 @@ beforeAll(async () => {
 afterAll(() => rig.dispose());
 
 it('counts waiting and held verifications, and gives the age of the oldest', async () => {
-  expect(await rig.client.metrics()).toMatchObject({ live: 0, held: 0, oldestMs: null, outbox: 0, gates: [] });
+  const before = await rig.client.metrics();
+  expect(before).toMatchObject({ live: 0, held: 0, oldestMs: null, outbox: 0 });
   const { id } = await rig.client.enqueue(await rig.request('waits'));
   const waits = await rig.client.metrics();
   expect(waits).toMatchObject({ live: 1 });
@@ -40,17 +41,20 @@ it('counts waiting and held verifications, and gives the age of the oldest', asy
   const held = await rig.client.enqueue(await rig.request('held'));
   await rig.client.wait(held.id, { until: 'ended' });
   const found = await rig.client.metrics();
-  expect(found).toMatchObject({ live: 1, held: 1, oldestMs: null, counters: { unknownCodes: 2 } });
+  expect(found).toMatchObject({ live: 1, held: 1, oldestMs: null });
+  expect(found.counters.unknownCodes).toBe(before.counters.unknownCodes + 2);
   await rig.client.resolve(held.id, 'fail', { by: 'maria', why: 'test' });
   await worker.stop(5_000);
 });
 
 it('counts calls with an unknown outcome', async () => {
+  const before = await rig.client.metrics();
   const worker = await rig.openWorker();
   await rig.control.fault({ kind: 'drop', action: DETECT });
   const { id } = await rig.client.enqueue(await rig.request('dropped'));
   expect(await rig.client.wait(id, { until: 'ended' })).toMatchObject({ state: 'completed', possiblyPaidCalls: 1 });
-  expect((await rig.client.metrics()).counters).toMatchObject({ unknownOutcomes: 1 });
+  const { counters } = await rig.client.metrics();
+  expect(counters.unknownOutcomes).toBe(before.counters.unknownOutcomes + 1);
   await worker.stop(5_000);
 });
 
@@ -64,11 +68,12 @@ it('shows why and since when a gate is closed, and needs a login on the dashboar
     const answer = await fetch(url, { headers: { authorization } });
     expect(answer.headers.get('content-type')).toContain('text/plain');
     const text = await answer.text();
-    const [gate] = (await rig.client.metrics()).gates;
+    const { gates, counters } = await rig.client.metrics();
+    const [gate] = gates;
     const since = Date.parse(gate?.since ?? '') / 1_000;
     expect(text).toContain(`bestframe_gate_open${PLACE} 0`);
     expect(text).toContain(`${PLACE.slice(0, -1)},code="CLOSED_BY_OPERATOR"} ${since}`);
-    expect(text).toContain('bestframe_unknown_outcomes_total 1');
+    expect(text).toContain(`bestframe_unknown_outcomes_total ${counters.unknownOutcomes}`);
     await rig.client.steerGate({ region: 'ap-singapore', action: DETECT }, 'open', { by: 'maria', why: 'test' });
     const open = await (await fetch(url, { headers: { authorization } })).text();
     expect(open).toContain(`bestframe_gate_open${PLACE} 1`);

@@ -12,23 +12,28 @@ let rig: Rig;
 
 beforeAll(async () => {
   rig = await createRig({ env: { BESTFRAME_QPS_DETECT: '200', BESTFRAME_NAMESPACE: SECRET }, emulator: { qps: {} } });
+  await rig.openWorker();
+  await rig.openErase();
 });
 afterAll(() => rig.dispose());
 
-it('a process with another secret refuses to start, and a client with another secret enqueues nothing', async () => {
-  await rig.openWorker();
-  await rig.openErase();
-  const request = await rig.request('kept');
-  const { id } = await rig.client.enqueue(request);
+/** Enqueues a verification and waits for its end. @returns the id */
+async function verified(key: string): Promise<string> {
+  const { id } = await rig.client.enqueue(await rig.request(key));
   await rig.client.wait(id, { until: 'ended' });
+  return id;
+}
 
+it('a process with another secret refuses to start, and a client with another secret enqueues nothing', async () => {
+  const id = await verified('kept');
+  const request = await rig.request('strange');
   const refusal = { code: 'NAMESPACE_MISMATCH', field: 'BESTFRAME_NAMESPACE' };
   await expect(rig.openWorker(OTHER)).rejects.toMatchObject(refusal);
   await expect(rig.openApi(OTHER)).rejects.toMatchObject({ code: 'NAMESPACE_MISMATCH' });
   const stranger = openClient(readConfig({ ...rig.env, ...OTHER }));
   try {
     const ofClient = { code: 'NAMESPACE_MISMATCH', field: 'namespace' };
-    await expect(stranger.enqueue({ ...request, key: 'strange' })).rejects.toMatchObject(ofClient);
+    await expect(stranger.enqueue(request)).rejects.toMatchObject(ofClient);
     await expect(stranger.getByKey('kept')).rejects.toMatchObject(ofClient);
     await expect(stranger.bySubject('kept')).rejects.toMatchObject(ofClient);
     expect(await stranger.get(id)).toMatchObject({ id, key: 'kept' }); // an id needs no secret
@@ -40,7 +45,7 @@ it('a process with another secret refuses to start, and a client with another se
 it('a client without the secret reads by id, and enqueues nothing', async () => {
   const client = new BestframeClient({ redis: rig.config.redis, prefix: rig.config.prefix });
   try {
-    expect(await client.get(rig.client.idOf('kept'))).toMatchObject({ key: 'kept' });
+    expect(await client.get(await verified('read'))).toMatchObject({ key: 'read' });
     const refusal = { code: 'INVALID_SETTINGS', field: 'namespace' };
     await expect(client.enqueue(await rig.request('unkeyed'))).rejects.toMatchObject(refusal);
     expect(() => client.idOf('kept')).toThrow(/namespace is missing/);
@@ -50,6 +55,7 @@ it('a client without the secret reads by id, and enqueues nothing', async () => 
 });
 
 it('Redis never contains the secret', async () => {
+  await verified('secret');
   for (const key of await rig.redis.keys(`${rig.config.prefix}*`)) {
     const dump = await rig.redis.dumpBuffer(key);
     expect(dump?.includes(SECRET) ?? false).toBe(false);
@@ -57,12 +63,12 @@ it('Redis never contains the secret', async () => {
 });
 
 it('ids, and with them receipts, are the same after Redis was wiped', async () => {
-  const before = rig.client.idOf('kept');
+  const before = await verified('wiped');
   for (const key of await rig.redis.keys(`${rig.config.prefix}:*`)) await rig.redis.del(key);
   const fresh = openClient(rig.config);
   try {
-    expect(fresh.idOf('kept')).toBe(before);
-    const { id } = await fresh.enqueue(await rig.request('kept'));
+    expect(fresh.idOf('wiped')).toBe(before);
+    const { id } = await fresh.enqueue(await rig.request('wiped'));
     expect(id).toBe(before);
     const view = await fresh.wait(id, { until: 'ended' });
     expect(view).toMatchObject({ decision: 'match', frame: 'stored', paidCalls: 1 });

@@ -28,6 +28,7 @@ let sequences: LightSequences;
 const lines: string[] = [];
 const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
 const opened: { close(): Promise<void> }[] = [];
+const all: LightSequences[] = [];
 
 beforeAll(async () => {
   rig = await createRig({ env: { BESTFRAME_QPS_SEQUENCE: '50' }, emulator: { qps: {} } });
@@ -35,6 +36,8 @@ beforeAll(async () => {
   sequences = open();
 });
 afterEach(async () => {
+  await Promise.all(all.map((each) => each.whenIdle()));
+  await erase.obliterate({ force: true });
   await rig.control.reset();
   await rig.redis.del(rig.names.gate(REGION, SEQUENCE).gate);
 });
@@ -47,6 +50,7 @@ afterAll(async () => {
 function open(settings: Record<string, string> = {}): LightSequences {
   const made = openSequences(readConfig({ ...rig.env, ...settings }), log);
   opened.push(made);
+  all.push(made.sequences);
   return made.sequences;
 }
 
@@ -59,7 +63,9 @@ function openWithin(deadlineMs: number): LightSequences {
   const namespace = namespaceOf(config);
   const gate = new Gate(deployment, config.limits);
   const shared = { deployment, edges, gate, namespace, mode, objectFolder, log };
-  return new LightSequences({ ...shared, eraseQueue: erase, deadlineMs });
+  const made = new LightSequences({ ...shared, eraseQueue: erase, deadlineMs });
+  all.push(made);
+  return made;
 }
 
 function request(sample: SampleOptions = { card: 'match' }, more: Partial<SequenceRequest> = {}): SequenceRequest {

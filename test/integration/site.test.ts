@@ -102,7 +102,7 @@ describe('a login', () => {
   });
 
   it('is refused and audited for a wrong password, and blocked after ten failures', async () => {
-    const tries = Array.from({ length: 12 }, () => post('/login', { name: 'ana', password: 'guess' }, ''));
+    const tries = Array.from({ length: 12 }, () => post('/login', { name: 'petra', password: 'guess' }, ''));
     const answers = await Promise.all(tries);
     const first = answers.find(({ status }) => status === 401);
     expect(await first?.text()).toContain('Wrong name or password');
@@ -248,12 +248,12 @@ describe('a form', () => {
     expect((await post(path, { ...fields, token: tokenIn(page) })).status).toBe(403);
     expect((await post(path, { ...fields, token: tokenIn(page) }, cookies.vera)).status).toBe(403);
     expect((await post(path, { ...fields, token: tokenIn(page) }, '')).status).toBe(401);
-    expect(await rig.client.gates()).toEqual([expect.objectContaining({ state: 'open' })]);
+    expect((await rig.client.gates()).filter(({ state }) => state !== 'open')).toEqual([]);
   });
 
   it('does nothing if it cannot be audited', async () => {
     const blind = await open({ BESTFRAME_AUDIT: '/dev/full' });
-    const body = new URLSearchParams({ name: 'vera', password: PASSWORDS.vera }); // wrong logins of Ana were limited before
+    const body = new URLSearchParams({ name: 'vera', password: PASSWORDS.vera });
     const answer = await fetch(new URL('/login', blind.url), { method: 'POST', body, redirect: 'manual' });
     expect(answer.status).toBe(500);
     expect(answer.headers.getSetCookie()).toEqual([]);

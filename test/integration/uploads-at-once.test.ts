@@ -5,7 +5,7 @@
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { openStagingFolder } from '../../src/adapters/storage/staging-folder.ts';
 import { namespaceOf } from '../../src/app/namespace.ts';
 import { BestframeClient } from '../../src/client/redis/client.ts';
@@ -18,11 +18,16 @@ import { createRig, type Rig } from '../support/rig.ts';
 let rig: Rig;
 let http: Http;
 let staged: string;
+let worker: Awaited<ReturnType<Rig['openWorker']>> | null = null;
 
 beforeAll(async () => {
   rig = await createRig();
   http = await openHttp(rig);
   staged = join(rig.dir, 'inputs', 'staging');
+});
+afterEach(async () => {
+  await worker?.stop(5_000);
+  worker = null;
 });
 afterAll(async () => {
   await http.close();
@@ -53,7 +58,7 @@ it('creates one verification for equal uploads, and discards the files of the ot
     ]);
     expect(await filesOf(key)).toHaveLength(2);
   }
-  await rig.openWorker();
+  worker = await rig.openWorker();
   for (let round = 0; round < 8; round += 1) {
     const view = await rig.client.wait(idOf(`at-once-${round}`), { until: 'ended' });
     expect(view).toMatchObject({ decision: 'match', reason: null });
@@ -61,6 +66,7 @@ it('creates one verification for equal uploads, and discards the files of the ot
 });
 
 it('accepts one of several uploads with different photos, and refuses the others', async () => {
+  worker = await rig.openWorker();
   const key = 'other-photos';
   const { liveData } = filesFor(key);
   const answers = await Promise.all(
@@ -71,6 +77,7 @@ it('accepts one of several uploads with different photos, and refuses the others
 });
 
 it('keeps the files that the record names if the claim was sent twice', async () => {
+  worker = await rig.openWorker();
   const key = 'claimed-twice';
   const object = idOf(key);
   const hold = await rig.control.fault({ kind: 'hold', action: 'DetectReflectLivenessAndCompare', object });
@@ -95,6 +102,7 @@ it('keeps the files that the record names if the claim was sent twice', async ()
 });
 
 it('sweeps the files of a process that died after staging, and keeps those that the record names', async () => {
+  worker = await rig.openWorker();
   const key = 'left-over';
   const object = idOf(key);
   const hold = await rig.control.fault({ kind: 'hold', action: 'DetectReflectLivenessAndCompare', object });
