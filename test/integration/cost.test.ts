@@ -79,62 +79,65 @@ afterAll(async () => {
 const BEFORE_UPLOAD = ['claim-verification', 'addPrioritizedJob', 'begin-attempt'];
 const AFTER_UPLOAD = ['commit-stage', 'declare-intent', 'record-outcome', 'settle', 'moveToFinished'];
 
-describe.each([
-  {
-    upload: 'own-bucket',
-    scripts: [...BEFORE_UPLOAD, ...AFTER_UPLOAD],
-    commands: 141,
-    queuedBytes: 864,
-    finishedBytes: 2024,
-    signals: 5,
-  },
-  {
-    upload: 'create-upload-url',
-    scripts: [...BEFORE_UPLOAD, 'reserve-slots', ...AFTER_UPLOAD],
-    commands: 151,
-    queuedBytes: 864,
-    finishedBytes: 2280,
-    signals: 7,
-  },
-] as const)('by $upload', ({ upload, scripts, commands, queuedBytes, finishedBytes, signals }) => {
-  let batch: Batch;
-  /** Of the verifications that missed no slot. A call that is asked for again makes more signals, and a busy machine misses slots. */
-  const made: number[] = [];
+// One story: the first test runs a batch, and the others read what it took.
+describe('a verification', { shuffle: false }, () => {
+  describe.each([
+    {
+      upload: 'own-bucket',
+      scripts: [...BEFORE_UPLOAD, ...AFTER_UPLOAD],
+      commands: 141,
+      queuedBytes: 864,
+      finishedBytes: 2024,
+      signals: 5,
+    },
+    {
+      upload: 'create-upload-url',
+      scripts: [...BEFORE_UPLOAD, 'reserve-slots', ...AFTER_UPLOAD],
+      commands: 151,
+      queuedBytes: 864,
+      finishedBytes: 2280,
+      signals: 7,
+    },
+  ] as const)('by $upload', ({ upload, scripts, commands, queuedBytes, finishedBytes, signals }) => {
+    let batch: Batch;
+    /** Of the verifications that missed no slot. A call that is asked for again makes more signals, and a busy machine misses slots. */
+    const made: number[] = [];
 
-  it(`runs ${scripts.length} scripts and ${commands} commands per verification`, { timeout: 300_000 }, async () => {
-    const counts: number[] = [];
-    let undelayed = 0;
-    for (let tries = 0; tries < MAX_BATCHES && undelayed === 0; tries += 1) {
-      batch = await runBatch(upload, MANY);
-      // The first job of a worker is fetched by another script, and after the last one, there is no job to fetch.
-      for (const [id, { runs, plain }] of [...batch.spent].slice(1, -1)) {
-        if (runs.filter(({ name }) => name === 'begin-attempt').length > 1) continue; // a repeated attempt is not the happy path
-        const needed = withoutMissedSlots(runs);
-        expect(needed.map(({ name }) => name)).toEqual(scripts);
-        if (needed.length < runs.length) continue;
-        undelayed += 1;
-        made.push(batch.signals.get(id) ?? Number.NaN);
-        counts.push(runs.reduce((sum, run) => sum + 1 + run.commands, plain));
+    it(`runs ${scripts.length} scripts and ${commands} commands per verification`, { timeout: 300_000 }, async () => {
+      const counts: number[] = [];
+      let undelayed = 0;
+      for (let tries = 0; tries < MAX_BATCHES && undelayed === 0; tries += 1) {
+        batch = await runBatch(upload, MANY);
+        // The first job of a worker is fetched by another script, and after the last one, there is no job to fetch.
+        for (const [id, { runs, plain }] of [...batch.spent].slice(1, -1)) {
+          if (runs.filter(({ name }) => name === 'begin-attempt').length > 1) continue; // a repeated attempt is not the happy path
+          const needed = withoutMissedSlots(runs);
+          expect(needed.map(({ name }) => name)).toEqual(scripts);
+          if (needed.length < runs.length) continue;
+          undelayed += 1;
+          made.push(batch.signals.get(id) ?? Number.NaN);
+          counts.push(runs.reduce((sum, run) => sum + 1 + run.commands, plain));
+        }
       }
-    }
-    console.info(`${upload}: ${scripts.length} scripts, ${median(counts)} commands; ${undelayed} missed no slot`);
-    expect(undelayed).toBeGreaterThan(0);
-    expect(median(counts)).toBe(commands);
-  });
+      console.info(`${upload}: ${scripts.length} scripts, ${median(counts)} commands; ${undelayed} missed no slot`);
+      expect(undelayed).toBeGreaterThan(0);
+      expect(median(counts)).toBe(commands);
+    });
 
-  it(`takes ${queuedBytes} bytes of Redis while queued and ${finishedBytes} when finished`, () => {
-    const found = { queuedBytes: median(batch.queued), finishedBytes: median(batch.finished) };
-    console.info(`${upload}: ${found.queuedBytes} bytes queued, ${found.finishedBytes} finished`);
-    expect(found).toEqual({ queuedBytes, finishedBytes });
-  });
+    it(`takes ${queuedBytes} bytes of Redis while queued and ${finishedBytes} when finished`, () => {
+      const found = { queuedBytes: median(batch.queued), finishedBytes: median(batch.finished) };
+      console.info(`${upload}: ${found.queuedBytes} bytes queued, ${found.finishedBytes} finished`);
+      expect(found).toEqual({ queuedBytes, finishedBytes });
+    });
 
-  it(`makes ${signals} AbortSignals per verification`, () => {
-    console.info(`${upload}: ${median(made)} AbortSignals`);
-    expect(median(made)).toBe(signals);
+    it(`makes ${signals} AbortSignals per verification`, () => {
+      console.info(`${upload}: ${median(made)} AbortSignals`);
+      expect(median(made)).toBe(signals);
+    });
   });
 });
 
-describe('a request to the HTTP API', () => {
+describe('a request to the HTTP API', { shuffle: false }, () => {
   const uploads = { liveData: sampleLiveData({ card: 'match' }), image: sampleImage() };
 
   it.each([

@@ -62,8 +62,7 @@ it('fails only the verification whose old record has an invalid key, and leaves 
   const journal = rig.names.journal(id);
   const src = (await rig.redis.hget(journal, 'src')) ?? '';
   await rig.redis.hset(journal, 'src', src.replace('x/c.jpg', './c.jpg'));
-  await rig.openWorker();
-  await rig.openErase();
+  const worker = await rig.openWorker();
   const view = await rig.client.wait(id, { until: 'ended' });
   expect(view).toMatchObject({
     state: 'failed',
@@ -72,9 +71,12 @@ it('fails only the verification whose old record has an invalid key, and leaves 
   });
   const gates = await rig.client.gates();
   expect(gates.filter(({ state }) => state !== 'open')).toEqual([]);
+  await worker.stop(5_000);
 });
 
 it('accepts unusual keys for sources and frames, and erases the frames', async () => {
+  await rig.openWorker();
+  await rig.openErase();
   const ids = await Promise.all(
     ODD_KEYS.map(async (key, index) => {
       await rig.control.putObject(rig.bucket, key, sampleImage(`odd-${index}`));

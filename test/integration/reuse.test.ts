@@ -129,6 +129,9 @@ it('accepts a package that was never answered, and retries of its own verificati
 });
 
 it('remembers packages by a keyed digest, without an MD5 or an id', async () => {
+  const worker = await rig.openWorker();
+  await runToEnd('digest', 'digest');
+  await worker.stop(5_000);
   const members = await rig.redis.zrange(rig.names.answered, '0', '-1');
   expect(members.length).toBeGreaterThan(0);
   for (const member of members) expect(member).toMatch(/^[A-Za-z0-9_-]{22}(?:#\d)?$/);
