@@ -18,7 +18,7 @@ export default defineConfig({
     },
   ],
   test: {
-    include: ['test/unit/domain/**/*.test.ts', 'test/unit/pipeline/**/*.test.ts'],
+    include: ['test/unit/{domain,pipeline}/**/*.test.ts', 'test/unit/app/process-metrics.test.ts'],
     setupFiles: ['test/mutation/setup.ts', 'test/support/setup.ts'],
     environment: 'node',
     env: { PROPERTY_RUNS: '300' },

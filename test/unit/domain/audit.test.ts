@@ -15,16 +15,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openAudit } from '../../src/adapters/audit.ts';
-import { ACTS, type AuditEntry } from '../../src/domain/operations/audit.ts';
+import { openAudit } from '../../../src/adapters/audit.ts';
+import { ACTS, type AuditEntry } from '../../../src/domain/operations/audit.ts';
 import {
   type AuditCheck,
   checkAudit,
   type PlacedLine,
   PROBLEM_KINDS,
   parseHeads,
-} from '../../src/domain/operations/audit-report.ts';
-import { Refusals } from '../../src/server/refusals.ts';
+} from '../../../src/domain/operations/audit-report.ts';
+import { Refusals } from '../../../src/server/refusals.ts';
 
 let dir: string;
 beforeAll(() => {
@@ -208,7 +208,7 @@ describe('refusals', () => {
 });
 
 describe('the acts', () => {
-  const root = join(import.meta.dirname, '..', '..');
+  const root = join(import.meta.dirname, '..', '..', '..');
   it('are the ones that docs/audit.md lists', () => {
     const page = readFileSync(join(root, 'docs', 'audit.md'), 'utf8');
     const [, table = ''] = /## Acts\n(.*?)\n## /s.exec(page) ?? [];
