@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Failure } from '../../../src/domain/errors/failure.ts';
 import type { DetectAnswer } from '../../../src/domain/ports.ts';
-import { decideFromAnswer, decideFromFailure } from '../../../src/domain/verification/decision.ts';
+import {
+  decideAgain,
+  decideFromAnswer,
+  decideFromFailure,
+  isSuccess,
+} from '../../../src/domain/verification/decision.ts';
 import { DOCUMENTED } from './documented-codes.ts';
 
 const frame = { url: 'https://frames.example/1', md5: 'a'.repeat(32), expiresAt: 1 };
@@ -112,4 +117,33 @@ describe('an answer that is not about the person', () => {
     expect(decideFromFailure(new Failure({ ...facts, code: 'TIMEOUT' }, ''))).toBeNull();
     expect(decideFromFailure(new Failure({ ...facts, code: 'FailedOperation.LivessDetectFake' }, ''))).toBeNull();
   });
+});
+
+describe('a known answer, judged again', () => {
+  it.each([
+    ['Success', 80, 80, 'match'],
+    ['Success', 79.99, 80, 'no_match'],
+    ['Result.0', 80, 80, 'match'],
+    ['Result.0', 79.99, 80, 'no_match'],
+  ] as const)('with %s and similarity %d follows the threshold %d: %s', (result, similarity, threshold, decision) => {
+    for (const before of ['match', 'no_match'] as const)
+      expect(decideAgain({ decision: before, similarity, result }, threshold)).toBe(decision);
+  });
+
+  it.each([
+    ['FailedOperation.CompareLowSimilarity', 99, 'no_match'],
+    ['FailedOperation.LivessDetectFake', 99, 'not_live'],
+    ['Result.0', null, 'live'],
+  ] as const)('of %s with similarity %s stays %s', (result, similarity, decision) => {
+    expect(decideAgain({ decision, similarity, result }, 70)).toBe(decision);
+  });
+});
+
+it.each([
+  ['Success', true],
+  ['Result.0', true],
+  ['Result.1002', false],
+  ['success', false],
+])('the result %s passes the person: %s', (result, passes) => {
+  expect(isSuccess(result)).toBe(passes);
 });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CODES } from '../../../src/domain/errors/index.ts';
 import {
   billedChecksOf,
+  expiredSession,
   type FlowResult,
   type JudgedSession,
   judgeResult,
@@ -159,5 +160,44 @@ describe('how many checks are billed', () => {
 
   it('is none for a page that nobody opened', () => {
     expect(billed({}, { action: 'ApplyWebVerificationBizTokenIntl' })).toBe(0);
+  });
+});
+
+describe('what a result says besides', () => {
+  it.each([
+    [null, false],
+    [0, false],
+    [1, true],
+  ])('with a count of %s it is billed: %s', (chargeCount, isBilled) => {
+    const found = judge({
+      code: 'Result.0',
+      similarity: 80,
+      tries: 1,
+      chargeCount,
+      livenessTags: ['03'],
+      deviceRisk: '4',
+    });
+    expect(found).toMatchObject({ billed: isBilled });
+    expect(found?.session).toEqual({ chargeCount, tries: 1, deviceRisk: '4', livenessTags: ['03'] });
+  });
+
+  it('a failure has the request id, if the vendor gave one', () => {
+    const failure = (requestId: string | null) => {
+      try {
+        return judge({ code: 'Result.0', tries: 1, requestId });
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(failure('request-1')).toMatchObject({ code: CODES.REPLY_SHAPE, requestId: 'request-1' });
+    expect(failure(null)).toMatchObject({ code: CODES.REPLY_SHAPE, requestId: undefined });
+  });
+
+  it('a result that Tencent no longer has is expired, and not billed', () => {
+    expect(expiredSession()).toEqual({
+      ...{ decision: 'expired', result: CODES.SESSION_EXPIRED, similarity: null, requestId: null },
+      ...{ billed: false, bestFrame: null },
+      session: { chargeCount: null, tries: 0, deviceRisk: null, livenessTags: [] },
+    });
   });
 });
