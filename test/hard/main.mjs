@@ -39,6 +39,16 @@ if (!Number.isInteger(times) || times < 1) refuse(`--times is ${values.times}: u
 
 const base = join(root, '.bestframe', 'hard');
 mkdirSync(base, { recursive: true });
+/** The load and the tests that run now. They end with this program, also if it is stopped. */
+const running = new Set();
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+])
+  process.once(signal, () => {
+    for (const child of running) child.kill('SIGTERM');
+    process.exit(code);
+  });
 let isGood = true;
 for (const name of chosen) {
   const condition = conditionNamed(name);
@@ -86,12 +96,14 @@ async function test(name, condition, run) {
     condition.node === undefined ? process.env.PATH : `${await fetchNode(condition.node)}:${process.env.PATH}`;
   if (condition.user !== undefined) await give(place, condition);
   const loads = await Promise.all(condition.besides.map((start) => start()));
+  for (const load of loads) running.add(load);
   const startedAt = Date.now();
   const { code, lastLine } = await runTests({ clone, home, log, path, condition });
   const seconds = Math.round((Date.now() - startedAt) / 1_000);
   for (const load of loads) {
     load.kill('SIGTERM');
     if (load.exitCode === null && load.signalCode === null) await once(load, 'exit');
+    running.delete(load);
   }
   if (code === 0) rmSync(place, { recursive: true, force: true });
   return { name, run, code, seconds, result: lastLine, log, ...(code === 0 ? {} : { clone }) };
@@ -145,6 +157,7 @@ async function runTests({ clone, home, log, path, condition: { wrap = [], user, 
     env: { ...process.env, ...own },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  running.add(child);
   const file = createWriteStream(log);
   let tail = '';
   child.stdout.on('data', (chunk) => {
@@ -153,6 +166,7 @@ async function runTests({ clone, home, log, path, condition: { wrap = [], user, 
   child.stdout.pipe(file, { end: false });
   child.stderr.pipe(file, { end: false });
   const [code] = await once(child, 'close');
+  running.delete(child);
   file.end();
   return { code: code ?? 1, lastLine: tail.trim().split('\n').at(-1) ?? '' };
 }
