@@ -223,7 +223,7 @@ describe('an action without a price, in a deployment with prices', () => {
   });
 });
 
-describe('a budget', () => {
+describe('a budget', { shuffle: false }, () => {
   let rig: Rig;
   const gate = async () => (await rig.client.gates()).find(({ action }) => action === DETECT);
 
