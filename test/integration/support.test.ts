@@ -38,7 +38,7 @@ function callsTo(bundle: SupportBundle, api: string) {
   return bundle.calls.filter((call) => call.api === api);
 }
 
-describe('the calls in a support bundle', () => {
+describe('the calls in a support bundle', { shuffle: false }, () => {
   it('have the second opinion, and say only that it carried BestFrame', async () => {
     const { bundle } = await bundleOf('opinion', { card: 'match' }, { secondOpinion: true });
     const [logged] = await rig.control.calls({ action: 'DetectAIFakeFaces' });
