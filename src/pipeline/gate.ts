@@ -29,8 +29,8 @@ import { sleep } from './sleep.ts';
 const HEADROOM = 1.08;
 const MAX_LATE_MS = 20;
 /**
- * A free slot is given at once, without a lead, if twice the round trip to Redis takes at most this long: the script's answer then arrives
- * after the slot, but early enough. The other half of `MAX_LATE_MS` is left for the machine. Over a longer way, the slot is ahead.
+ * A call may leave up to `MAX_LATE_MS` after its slot. Half of this covers the way of the script's answer, twice the round trip to Redis;
+ * the other half is left for the machine. Only if the way takes longer, the earliest slot is ahead, by the rest.
  */
 export const NO_LEAD_MS = MAX_LATE_MS / 2;
 /** The intent is declared this long before its slot: a busy machine may need the time to get ready. The call is not delayed. */

@@ -35,6 +35,7 @@ const unreadable = (times: number): SampleOptions => ({ card: 'match', first: { 
 
 describe('a verification is held', () => {
   it('after its last rewind, and after the maximum of paid calls if each got an unknown code', async () => {
+    const before = await rig.client.held({ reason: 'unknown' });
     expect(await createHeld('rewinds', unreadable(9))).toMatchObject({
       reason: { code: 'FailedOperation.DownLoadError', class: 'reupload' },
       paidCalls: 0,
@@ -48,8 +49,7 @@ describe('a verification is held', () => {
     const object = rig.client.idOf('unknown');
     expect(await rig.control.calls({ code: 'FailedOperation.BrandNew', object })).toHaveLength(2);
     const listed = await rig.client.held({ reason: 'unknown' });
-    expect(listed.map(({ key }) => key)).toContain('unknown');
-    expect(listed.map(({ key }) => key)).not.toContain('rewinds');
+    expect(listed.map(({ key }) => key).sort()).toEqual([...before.map(({ key }) => key), 'unknown'].sort());
     expect(await rig.client.held({ olderThanMs: 3_600_000 })).toEqual([]);
     expect(await rig.client.held({ region: 'ap-bangkok' })).toEqual([]);
   });
