@@ -34,7 +34,7 @@ const MAX_LATE_MS = 20;
  */
 export const NO_LEAD_MS = MAX_LATE_MS / 2;
 /** The intent is declared this long before its slot: a busy machine may need the time to get ready. The call is not delayed. */
-const AHEAD_MS = 100;
+export const AHEAD_MS = 100;
 /** Upper limit for the measured round trip to Redis. A longer round trip means a stall, not network latency. */
 const MAX_ROUND_TRIP_MS = 500;
 /** Verifications between upload and paid call are limited to the number of paid calls that the rate allows in this time. */

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readConfig } from '../../src/app/config.ts';
 import { openDashboard } from '../../src/app/dashboard.ts';
+import { BestframeClient } from '../../src/client/redis/client.ts';
 import { metricsText } from '../../src/server/api/metrics.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -29,6 +30,9 @@ afterAll(() => rig.dispose());
 it('counts waiting and held verifications, and gives the age of the oldest', async () => {
   const before = await rig.client.metrics();
   expect(before).toMatchObject({ live: 0, held: 0, oldestMs: null, outbox: 0 });
+  const unused = new BestframeClient({ redis: rig.config.redis, prefix: `${rig.config.prefix}-unused` });
+  expect(await unused.metrics()).toMatchObject({ live: 0, held: 0, oldestMs: null, outbox: 0, gates: [] });
+  await unused.close();
   const { id } = await rig.client.enqueue(await rig.request('waits'));
   const waits = await rig.client.metrics();
   expect(waits).toMatchObject({ live: 1 });

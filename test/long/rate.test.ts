@@ -9,7 +9,7 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { CallEntry } from '../../src/emulator/control.ts';
-import { NO_LEAD_MS } from '../../src/pipeline/gate.ts';
+import { AHEAD_MS } from '../../src/pipeline/gate.ts';
 import { LUA } from '../../src/redis/scripts/lua.ts';
 import { type ScriptRun, ScriptTrace, verificationOf } from '../support/script-trace.ts';
 import { createWorld, type TestWorld } from '../support/world.ts';
@@ -26,13 +26,10 @@ const HEADROOM_MS = 80;
 /** Redis and the emulator report times in whole milliseconds. */
 const ROUNDING_MS = 2;
 /**
- * The position of `soonMs` in each script's arguments. Twice the worker's fastest round trip to Redis is at most `NO_LEAD_MS` more than
- * `soonMs`. From that round trip, the test computes how exactly the worker can estimate Redis's clock.
+ * The position of `aheadMs` in the script's arguments: `AHEAD_MS` and twice the worker's fastest round trip to Redis. From that round
+ * trip, the test computes how exactly the worker can estimate Redis's clock.
  */
-const SOON_MS_AT = {
-  'declare-intent': LUA['declare-intent'].args.indexOf('soonMs'),
-  'reserve-slots': LUA['reserve-slots'].args.indexOf('soonMs'),
-};
+const AHEAD_MS_AT = LUA['declare-intent'].args.indexOf('aheadMs');
 
 let world: TestWorld;
 let trace: ScriptTrace;
@@ -166,10 +163,8 @@ function turnsByLane(runs: readonly ScriptRun[]): Map<string, number[]> {
 
 /** Returns the largest error of a worker's estimate of Redis's clock: rounding, and half of the worker's fastest round trip. */
 function clockErrorMs(runs: readonly ScriptRun[]): number {
-  const travelMs = runs.flatMap(({ name, args }) => {
-    const index = SOON_MS_AT[name as keyof typeof SOON_MS_AT];
-    return index === undefined ? [] : [Number(args[index]) + NO_LEAD_MS];
-  });
+  const declared = runs.filter(({ name }) => name === 'declare-intent');
+  const travelMs = declared.map(({ args }) => Number(args[AHEAD_MS_AT]) - AHEAD_MS);
   return ROUNDING_MS + Math.max(...travelMs) / 4;
 }
 
