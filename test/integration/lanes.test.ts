@@ -92,8 +92,8 @@ it('an interactive verification is admitted before waiting batch work, and gets 
     const own = history.admissions.findIndex((admission) => admission.id === id);
     const later = new Set(history.admissions.slice(own + 1).map((admission) => admission.id));
     const asked = history.slots.get(id);
-    if (asked === undefined || asked.at === 0) throw new Error(`${id} never got a slot`);
-    const before = [...history.slots].filter(([other, { at }]) => later.has(other) && at > 0 && at < asked.at);
+    if (asked === undefined) throw new Error(`${id} never got a slot`);
+    const before = [...history.slots].filter(([other, { at }]) => later.has(other) && at < asked.at);
     const unexplained = before.filter(
       ([, { order, at }]) => order > asked.order && !asked.moved && asked.at - at >= LANE_MS,
     );
@@ -122,7 +122,7 @@ interface History {
   readonly admissions: readonly Admission[];
   /** For each interactive verification: the time at which it was enqueued, and the number of admissions before that time. */
   readonly claims: ReadonlyMap<string, { readonly at: number; readonly admissions: number }>;
-  /** For each verification: the position of its first request for a slot, whether a late call moved the slot, and the slot (0: none yet). */
+  /** For each verification: the position of the request that gave it its first slot, whether a late call moved the slot, and the slot. */
   readonly slots: ReadonlyMap<string, { readonly order: number; readonly moved: boolean; readonly at: number }>;
 }
 
@@ -141,6 +141,7 @@ function readHistory(runs: readonly ScriptRun[]): History {
         run.writes.find(({ key, args: [id] }) => key.endsWith(':reserved') && id === subject)?.args ?? [];
       const settled = open === undefined ? null : (JSON.parse(open) as { at: number }).at;
       const at = settled ?? (Number(reserved?.split('|')[0] ?? 0) || slot.at);
+      if (at === 0) continue; // no slot was given: its attempt had lost its lease
       const named = Number(run.args[SLOT_AT]) || slot.at; // the slot from an earlier answer, or that of an attempt that died
       slots.set(subject, { order: slot.order, moved: slot.moved || (named > 0 && at > named), at });
     }

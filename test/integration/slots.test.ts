@@ -143,6 +143,16 @@ it('leaves out a lane that has fallen behind by a whole turn, so that no caller 
   expect(Math.max(...slots)).toBeLessThan(first + 4 * gated.rate.laneMs);
 });
 
+it('takes the lane that is free first if all lanes have fallen behind, so that slots are still taken in turn', async () => {
+  const gated = new Gated(5);
+  const first = await gated.reserve(0);
+  for (const [lane, turns] of [5, 2, 9, 3, 7].entries()) await gated.delayLane(lane, first + turns * gated.rate.laneMs);
+  const slots: number[] = [];
+  for (let n = 0; n < 20; n += 1) slots.push(await gated.reserve(n));
+  const latest = slots.map((slot, n) => slot - Math.min(...slots.slice(n)));
+  expect(Math.max(...latest)).toBeLessThan(gated.rate.laneMs);
+});
+
 // ── slots without an intent ────────────────────────────────────────────────────────────────────────────────────────
 
 const taking = fc.oneof(

@@ -501,7 +501,8 @@ local function takeSlot(gateKey, gate, now, rate)
   local lane
   local tries = 0
   repeat
-    lane = readLane(gateKey, redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes)
+    local each = readLane(gateKey, redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes)
+    if not lane or each.free < lane.free then lane = each end
     tries = tries + 1
   until lane.free < earliest + rate.laneMs or tries >= rate.lanes
   local slot = math.ceil(math.max(earliest, lane.free))

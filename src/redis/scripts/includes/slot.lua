@@ -1,7 +1,8 @@
 -- Slots keep a rate limit of n calls per second: a slot is the time at which one call may be sent. Slots are dealt out to n lanes
 -- in turn. In each lane, slots are `laneMs` apart, a little over a second, so no second contains two calls of one lane. A late
 -- call delays only its own lane; the other lanes keep their slots. A lane that has fallen behind by a whole turn is left out until
--- it has caught up, so a slot that is taken later is at most one turn (`laneMs`) earlier.
+-- it has caught up; if all lanes have, the one that is free first is taken. So a slot that is taken later is less than one turn
+-- (`laneMs`) earlier.
 -- rate: { lanes, laneMs, soonMs }, see readRate; no slot is earlier than `soonMs` from now.
 
 -- Reads the rate from a script's arguments. The distance between the slots of a lane grows after the vendor has throttled a call
@@ -24,7 +25,8 @@ local function takeSlot(gateKey, gate, now, rate)
   local lane
   local tries = 0
   repeat
-    lane = readLane(gateKey, redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes)
+    local each = readLane(gateKey, redis.call('HINCRBY', gateKey, 'taken', 1) % rate.lanes)
+    if not lane or each.free < lane.free then lane = each end
     tries = tries + 1
   until lane.free < earliest + rate.laneMs or tries >= rate.lanes
   local slot = math.ceil(math.max(earliest, lane.free))
