@@ -198,7 +198,8 @@ it('refuses a request in another mode, and fails one that was enqueued before th
   await rig.redis.set(rig.names.mode, 'test');
   const view = await live.wait(id, { until: 'ended' });
   expect(view).toMatchObject({ mode: 'live', state: 'failed', reason: { code: 'MODE_MISMATCH' }, paidCalls: 0 });
-  expect(await rig.control.calls({ object: id })).toEqual([]);
+  expect(await rig.control.calls({ object: id, action: 'PutObject' })).toEqual([]);
+  expect(await rig.control.calls({ object: id, service: 'faceid' })).toEqual([]);
   await live.close();
 });
 
