@@ -4,6 +4,7 @@
  * What must hold:
  * - An entry is on disk before the answer leaves.
  * - No entry contains a signature, a link or a secret.
+ * - After the copy in memory was cleared, it contains only calls that arrived later.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 
@@ -61,6 +62,7 @@ export class CallLog {
   readonly #entries: CallEntry[] = [];
   readonly #watchers = new Set<() => void>();
   #seq = 0;
+  #era = 0;
   #pending: string[] = [];
   /** A write that has not started yet. When it starts, it writes every line that was added until then. */
   #queuedWrite: Promise<void> | null = null;
@@ -75,12 +77,21 @@ export class CallLog {
     return new CallLog(file, await open(file, 'a', 0o600));
   }
 
-  /** Resolves when the entry is on the disk. */
-  async add(newEntry: NewEntry): Promise<void> {
+  /** The number of times that the copy in memory was cleared. */
+  get era(): number {
+    return this.#era;
+  }
+
+  /**
+   * Resolves when the entry is on the disk.
+   * @param era the era in which the call arrived. Default: now
+   */
+  async add(newEntry: NewEntry, era: number = this.#era): Promise<void> {
     this.#seq += 1;
     const entry: CallEntry = { seq: this.#seq, ...newEntry };
     this.#pending.push(`${JSON.stringify(entry)}\n`);
     await this.#flush();
+    if (era !== this.#era) return;
     this.#entries.push(entry);
     for (const watcher of this.#watchers) watcher();
   }
@@ -118,7 +129,9 @@ export class CallLog {
     }
   }
 
+  /** Clears the copy in memory. */
   clear(): void {
+    this.#era += 1;
     this.#entries.length = 0;
   }
 

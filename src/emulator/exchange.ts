@@ -41,6 +41,7 @@ export interface ServeOptions {
 
 export async function serve(exchange: Exchange, { log, faults, closing }: ServeOptions): Promise<void> {
   const { request, response, call, arrival } = exchange;
+  const { era } = log;
   const claimed = faults.claim(call);
   const fault = claimed?.fault;
   const entry = {
@@ -50,9 +51,9 @@ export async function serve(exchange: Exchange, { log, faults, closing }: ServeO
     ...(fault === undefined ? {} : { fault: fault.kind }),
   };
   const logUnanswered = (facts: { code: string }) =>
-    log.add({ ...entry, event: 'call', ...facts, billed: false, replied: false });
+    log.add({ ...entry, event: 'call', ...facts, billed: false, replied: false }, era);
   const hold = async () => {
-    await log.add({ ...entry, event: 'held' });
+    await log.add({ ...entry, event: 'held' }, era);
     await claimed?.released;
   };
 
@@ -72,7 +73,7 @@ export async function serve(exchange: Exchange, { log, faults, closing }: ServeO
     return;
   }
   const replied = fault?.kind === 'drop' || fault?.kind === 'cut' ? { replied: false } : {};
-  await log.add({ ...entry, event: 'call', status: answer.status, ...answer.facts, ...replied });
+  await log.add({ ...entry, event: 'call', status: answer.status, ...answer.facts, ...replied }, era);
   if (fault?.kind === 'hold' && fault.when === 'after') await hold();
   if (fault?.kind === 'drop') {
     if (answer.body instanceof Readable) answer.body.destroy();

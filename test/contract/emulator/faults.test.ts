@@ -190,6 +190,16 @@ describe('the call log', () => {
     expect(await lab.control.calls()).toHaveLength(1);
   });
 
+  it('has calls that arrived before a reset in the file only', async () => {
+    await lab.control.fault({ ...FACEID, kind: 'hold', action: 'CreateUploadUrl' });
+    const call = lab.faceId('CreateUploadUrl', target);
+    await lab.control.waitFor({ event: 'held' });
+    await lab.control.reset();
+    const { ok } = await call;
+    expect((await lab.logged()).map(({ requestId }) => requestId)).toContain(ok?.RequestId);
+    expect(await lab.control.calls()).toEqual([]);
+  });
+
   it('contains no signature, secret or link', async () => {
     const inputs = await lab.inputs({ card: 'match' });
     await lab.faceId(DETECT, inputs);
