@@ -26,10 +26,8 @@ import { countSignals } from '../support/signal-count.ts';
 type Upload = 'own-bucket' | 'create-upload-url';
 
 const MANY = 40;
-/**
- * The most batches. The batch is repeated until at least one verification has got every slot in time. An idle machine needs one
- * batch.
- */
+/** The batch is repeated until so many verifications have got every slot in time. An idle machine needs one batch. */
+const ENOUGH = 5;
 const MAX_BATCHES = 5;
 /**
  * Scripts that run on a timer. How often they run varies: lease renewal, the check for stalled jobs, the sweeper's job lookup.
@@ -106,7 +104,7 @@ describe('a verification', { shuffle: false }, () => {
     it(`runs ${scripts.length} scripts and ${commands} commands per verification`, { timeout: 300_000 }, async () => {
       const counts: number[] = [];
       let undelayed = 0;
-      for (let tries = 0; tries < MAX_BATCHES && undelayed === 0; tries += 1) {
+      for (let tries = 0; tries < MAX_BATCHES && undelayed < ENOUGH; tries += 1) {
         batch = await runBatch(upload, MANY);
         // The first job of a worker is fetched by another script, and after the last one, there is no job to fetch.
         for (const [id, { runs, plain }] of [...batch.spent].slice(1, -1)) {
@@ -131,8 +129,8 @@ describe('a verification', { shuffle: false }, () => {
     });
 
     it(`makes ${signals} AbortSignals per verification`, () => {
-      console.info(`${upload}: ${median(made)} AbortSignals`);
-      expect(median(made)).toBe(signals);
+      console.info(`${upload}: ${Math.min(...made)} AbortSignals`);
+      expect(Math.min(...made)).toBe(signals); // periodic work may add some to single verifications
     });
   });
 });

@@ -44,6 +44,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await notifier?.stop(5_000);
   notifier = undefined;
+  await notify.obliterate({ force: true }); // else the worker of the next test delivers what this one has not
   await rig.control.clearFaults();
 });
 afterAll(async () => {

@@ -94,6 +94,7 @@ describe('routes', () => {
   });
 
   it('GET /calls filters calls and can wait for a number of calls', async () => {
+    await lab.control.reset();
     const waiting = lab.control.waitFor({ action: 'CreateUploadUrl', code: 'Success' }, 2);
     await lab.faceId('CreateUploadUrl', { TargetAction: DETECT });
     await lab.faceId('CreateUploadUrl', { TargetAction: DETECT });

@@ -194,7 +194,7 @@ describe('bucket settings', () => {
   it('?lifecycle can be read and set; a bucket has no rules at first', async () => {
     const none = await lab.cos('getBucketLifecycle', {});
     expect(none.ok).toMatchObject({ Rules: [], statusCode: 404 });
-    const [missing] = await lab.control.calls({ action: 'GetBucketLifecycle' });
+    const missing = (await lab.control.calls({ action: 'GetBucketLifecycle' })).at(-1);
     expect(missing).toMatchObject({ code: 'NoSuchLifecycleConfiguration' });
     const Rules = ['a/', 'b & c/'].map((Prefix, index) => ({
       ID: `rule-${index}`,
@@ -207,6 +207,7 @@ describe('bucket settings', () => {
   });
 
   it('answers InvalidArgument or MalformedXML for invalid settings and changes nothing', async () => {
+    const { Rules: before } = (await lab.cos('getBucketLifecycle', {})).ok ?? expect.fail();
     const { error } = await lab.cos('putBucketAcl', { ACL: 'everybody' });
     expect(error).toMatchObject({ statusCode: 400, code: 'InvalidArgument' });
     const versioning = await lab.cos('putBucketVersioning', { VersioningConfiguration: { Status: 'Off' } });
@@ -217,7 +218,7 @@ describe('bucket settings', () => {
       expect(error).toMatchObject({ statusCode: 400, code: 'MalformedXML' });
     }
     expect((await lab.cos('getBucketAcl', {})).ok).toMatchObject({ ACL: 'private' });
-    expect((await lab.cos('getBucketLifecycle', {})).ok?.Rules).toHaveLength(2);
+    expect((await lab.cos('getBucketLifecycle', {})).ok?.Rules).toEqual(before);
   });
 
   it('require an existing bucket', async () => {
