@@ -50,14 +50,19 @@ export async function claimPlan({ redis, names }: Deployment, id: string, runner
   return (await redis.set(names.bulk(id).runner, runner, 'PX', CLAIM_MS, 'NX')) === 'OK';
 }
 
-/** Renews the claim. @returns false if the run was stopped, or another process has claimed it. */
-export async function renewClaim({ redis, names }: Deployment, id: string, runner: string): Promise<boolean> {
-  const key = names.bulk(id).runner;
-  if ((await redis.get(key)) !== runner) return false;
-  return (await redis.pexpire(key, CLAIM_MS)) === 1;
+/** Renews the claim. @returns `lost` if it has expired, and `stopped` if the run is to end; the claim is then still held. */
+export async function renewClaim(
+  { redis, names }: Deployment,
+  id: string,
+  runner: string,
+): Promise<'held' | 'stopped' | 'lost'> {
+  const { plan, runner: key } = names.bulk(id);
+  const [holder, state] = await repliesOf(openPipeline(redis).get(key).hget(plan, 'state').exec());
+  if (holder !== runner || (await redis.pexpire(key, CLAIM_MS)) !== 1) return 'lost';
+  return state === 'stopped' ? 'stopped' : 'held';
 }
 
-/** Ends the claim of whoever runs the plan, which stops the run before its next act. */
+/** Ends the claim. Only its holder may call this: another process could claim the plan while an act is under way. */
 export async function endClaim({ redis, names }: Deployment, id: string): Promise<void> {
   await redis.del(names.bulk(id).runner);
 }

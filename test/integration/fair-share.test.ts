@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TenantFileInput } from '../../src/domain/operations/tenants.ts';
 import type { Lane, VerificationRequest } from '../../src/domain/verification/request.ts';
 import type { Journal } from '../../src/pipeline/journal.ts';
+import { loadScript } from '../../src/redis/scripts/run.ts';
 import { ADMISSION, DETECT, intentOf, outcomeOf, REGION, SETTLE, take } from '../support/attempts.ts';
 import { openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
@@ -15,6 +16,8 @@ let rig: Rig;
 
 beforeEach(async () => {
   rig = await createRig({ env: { BESTFRAME_SLOTS: '30', BESTFRAME_REUSED_LIVE_DATA: 'warn' }, emulator: { qps: {} } });
+  // A claim that Redis refuses because it does not know the script is sent again, behind others of its batch.
+  await rig.redis.script('LOAD', loadScript('claim-verification').text);
 });
 afterEach(() => rig.dispose());
 

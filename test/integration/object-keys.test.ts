@@ -75,7 +75,7 @@ it('fails only the verification whose old record has an invalid key, and leaves 
 });
 
 it('accepts unusual keys for sources and frames, and erases the frames', async () => {
-  await rig.openWorker();
+  const worker = await rig.openWorker();
   await rig.openErase();
   const ids = await Promise.all(
     ODD_KEYS.map(async (key, index) => {
@@ -102,4 +102,5 @@ it('accepts unusual keys for sources and frames, and erases the frames', async (
   await expect.poll(() => keysUnder('out/'), { timeout: 50_000 }).toEqual([]);
   const left = (await rig.control.objects()).map(({ key }) => key);
   expect(ODD_KEYS.filter((key) => !left.includes(key))).toEqual([]);
+  await worker.stop(5_000);
 });

@@ -146,3 +146,37 @@ it('does not repeat a retry whose process ended before it noted its progress', a
   await runs.close();
   await worker.stop(5_000);
 }, 60_000);
+
+it('goes on only after the act that was under way when the run was stopped', async () => {
+  const requests = await Promise.all(Array.from({ length: 2 }, (_, index) => rig.request(`busy-${index}`)));
+  const ids = ((await rig.client.enqueueMany(requests)) as { id: string }[]).map(({ id }) => id);
+  const views = (await Promise.all(ids.map((id) => rig.client.get(id)))).filter((view) => view !== null);
+  const [one, another] = [new BulkRuns(rig.deployment, rig.client), new BulkRuns(rig.deployment, rig.client)];
+  const planId = await one.plan(
+    { act: 'cancel', operator: 'ana', tenant: null, filter: 'all', cut: false, views },
+    () => null,
+  );
+  const { plan } = (await one.find(planId)) ?? {};
+  if (plan === undefined) throw new Error('the plan is gone');
+
+  const acts: string[] = [];
+  let finish: () => void = () => undefined;
+  const acting = new Promise<void>((began) => {
+    const audit = ({ on }: { on: string }) => {
+      acts.push(on);
+      began();
+      return new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+    };
+    void one.start(plan, { why: 'a mistake', perSecond: 10, payAgain: false }, audit);
+  });
+  await acting;
+  await another.stop(plan);
+  const goesOn = another.continue(plan, async ({ on }) => void acts.push(on));
+  finish();
+  expect(await goesOn).toBe(true);
+  await expect.poll(async () => (await one.find(planId))?.run).toMatchObject({ state: 'done', results: { ok: 2 } });
+  expect(acts.sort()).toEqual([...ids].sort());
+  await Promise.all([one.close(), another.close()]);
+});

@@ -5,7 +5,8 @@
  * What must hold:
  * 1. Only the operator who made a plan can start, stop or continue it, and one process at a time runs it.
  * 2. Exactly the ids of the plan are touched, whatever matches the filter by then.
- * 3. A run that was interrupted goes on where it was. The act that was under way is not carried out twice.
+ * 3. A run that was interrupted goes on where it was. The act that was under way is not carried out twice: a run that is stopped keeps
+ *    its claim until the act has ended.
  *
  * Plan and progress are in Redis, so each process of the site shows them, and another one can continue a run.
  */
@@ -46,6 +47,9 @@ type Selection = Pick<BulkPlan, 'act' | 'operator' | 'tenant' | 'filter' | 'cut'
 };
 
 const PLAN_ID = /^[\w-]{12}$/;
+/** How long `continue` waits for a run that was stopped, and how often it looks. The slowest run acts once a second. */
+const ENDING_STEP_MS = 100;
+const ENDING_TRIES = 100;
 
 export class BulkRuns {
   readonly #deployment: Deployment;
@@ -100,7 +104,14 @@ export class BulkRuns {
 
   /** Continues a run that was stopped or interrupted. @returns false if it cannot be continued. */
   async continue(plan: BulkPlan, audit: Audit): Promise<boolean> {
-    const runner = await this.#claim(plan.id, (run) => run !== null && run.state !== 'done');
+    const claim = () => this.#claim(plan.id, (run) => run !== null && run.state !== 'done');
+    let runner = await claim();
+    // A run that was just stopped ends its act first.
+    for (let tries = 0; runner === null && tries < ENDING_TRIES; tries += 1) {
+      if ((await this.find(plan.id))?.run?.state !== 'stopped') return false;
+      await sleep(ENDING_STEP_MS);
+      runner = await claim();
+    }
     const run = runner === null ? null : (await this.find(plan.id))?.run;
     if (runner === null || run == null) return false;
     await noteRun(this.#deployment, plan.id, { state: 'running' });
@@ -108,11 +119,10 @@ export class BulkRuns {
     return true;
   }
 
+  /** Stops a run before its next act. Its process then ends the claim. */
   async stop({ id }: BulkPlan): Promise<void> {
     const found = await this.find(id);
-    if (found?.run?.state !== 'running') return;
-    await noteRun(this.#deployment, id, { state: 'stopped' });
-    await endClaim(this.#deployment, id);
+    if (found?.run?.state === 'running') await noteRun(this.#deployment, id, { state: 'stopped' });
   }
 
   /** Interrupts the runs of this process, each before its next act. Idempotent. */
@@ -146,23 +156,25 @@ export class BulkRuns {
     { runner, order, from, audit }: { runner: string; order: BulkOrder; from: BulkProgress | null; audit: Audit },
   ): Promise<void> {
     const { id: planId, ids } = plan;
-    const holds = () => renewClaim(this.#deployment, planId, runner);
+    const renew = () => renewClaim(this.#deployment, planId, runner);
     const startedAt = performance.now();
     const { done: before, results, refused } = from ?? NO_PROGRESS;
     let progress: BulkProgress = { done: before, results, refused };
     for (const id of ids.slice(before)) {
       if (this.#closed.signal.aborted) break;
-      if (!(await holds())) return;
+      const standing = await renew();
+      if (standing === 'lost') return;
+      if (standing === 'stopped') break;
       const mayBeDone = from !== null && progress.done === before;
       const status = await this.#actOn(plan, id, { order, audit, mayBeDone });
       progress = addResult(progress, id, status);
-      if (!(await holds())) return;
+      if ((await renew()) === 'lost') return;
       await noteRun(this.#deployment, planId, { progress });
       const ahead = ((progress.done - before) * 1_000) / order.perSecond - (performance.now() - startedAt);
       if (ahead > 5 && progress.done < ids.length)
         await sleep(ahead, undefined, { signal: this.#closed.signal }).catch(() => undefined);
     }
-    if (!(await holds())) return;
+    if ((await renew()) === 'lost') return;
     if (progress.done === ids.length) await noteRun(this.#deployment, planId, { state: 'done' });
     await endClaim(this.#deployment, planId);
   }
