@@ -29,8 +29,8 @@ import { sleep } from './sleep.ts';
 const HEADROOM = 1.08;
 const MAX_LATE_MS = 20;
 /**
- * A call may leave up to `MAX_LATE_MS` after its slot. Half of this covers the way of the script's answer, twice the round trip to Redis;
- * the other half is left for the machine. Only if the way takes longer, the earliest slot is ahead, by the rest.
+ * A call may leave up to `MAX_LATE_MS` after its slot. Half of this is for the script's answer, for which twice the round trip to
+ * Redis is allowed, and half is for the machine. If the answer needs more than its half, the earliest slot lies ahead by the rest.
  */
 export const NO_LEAD_MS = MAX_LATE_MS / 2;
 /** The intent is declared this long before its slot: a busy machine may need the time to get ready. The call is not delayed. */

@@ -76,8 +76,7 @@ async function doctor(env: Env = {}, live = false): Promise<Report> {
 }
 
 const checkNamed = ({ checks }: Report, name: string) => checks.find((check) => check.name === name) as CheckResult;
-/** @returns the checks that are not ok. */
-/** Without a warning that the round trip to Redis takes long, as on a busy machine. */
+/** @returns the checks that are not ok, without a warning that the round trip to Redis is long: a busy machine gets it, too. */
 const notOk = ({ checks }: Report) =>
   checks
     .flatMap(({ name, status }) => (status === 'ok' ? [] : [`${status} ${name}`]))

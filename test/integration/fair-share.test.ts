@@ -16,7 +16,7 @@ let rig: Rig;
 
 beforeEach(async () => {
   rig = await createRig({ env: { BESTFRAME_SLOTS: '30', BESTFRAME_REUSED_LIVE_DATA: 'warn' }, emulator: { qps: {} } });
-  // A claim that Redis refuses because it does not know the script is sent again, behind others of its batch.
+  // Claims that Redis refuses because it does not know the script yet are sent again, and come behind the others of their batch.
   await rig.redis.script('LOAD', loadScript('claim-verification').text);
 });
 afterEach(() => rig.dispose());

@@ -198,8 +198,9 @@ it('refuses a request in another mode, and fails one that was enqueued before th
   await rig.redis.set(rig.names.mode, 'test');
   const view = await live.wait(id, { until: 'ended' });
   expect(view).toMatchObject({ mode: 'live', state: 'failed', reason: { code: 'MODE_MISMATCH' }, paidCalls: 0 });
-  expect(await rig.control.calls({ object: id, action: 'PutObject' })).toEqual([]);
-  expect(await rig.control.calls({ object: id, service: 'faceid' })).toEqual([]);
+  const calls = await rig.control.calls({ object: id });
+  // The clean-up after the end may have begun.
+  expect(calls.filter(({ action }) => !['DeleteObject', 'HeadObject'].includes(action))).toEqual([]);
   await live.close();
 });
 

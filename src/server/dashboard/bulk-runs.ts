@@ -104,14 +104,7 @@ export class BulkRuns {
 
   /** Continues a run that was stopped or interrupted. @returns false if it cannot be continued. */
   async continue(plan: BulkPlan, audit: Audit): Promise<boolean> {
-    const claim = () => this.#claim(plan.id, (run) => run !== null && run.state !== 'done');
-    let runner = await claim();
-    // A run that was just stopped ends its act first.
-    for (let tries = 0; runner === null && tries < ENDING_TRIES; tries += 1) {
-      if ((await this.find(plan.id))?.run?.state !== 'stopped') return false;
-      await sleep(ENDING_STEP_MS);
-      runner = await claim();
-    }
+    const runner = await this.#claimStopped(plan.id);
     const run = runner === null ? null : (await this.find(plan.id))?.run;
     if (runner === null || run == null) return false;
     await noteRun(this.#deployment, plan.id, { state: 'running' });
@@ -142,6 +135,16 @@ export class BulkRuns {
     const found = await this.find(id);
     if (found !== null && may(found.run)) return runner;
     await endClaim(this.#deployment, id);
+    return null;
+  }
+
+  /** Claims a run that was stopped or interrupted. The process of a run that was just stopped ends its act first. */
+  async #claimStopped(id: string): Promise<string | null> {
+    for (let tries = 0; tries < ENDING_TRIES; tries += 1) {
+      const runner = await this.#claim(id, (run) => run !== null && run.state !== 'done');
+      if (runner !== null || (await this.find(id))?.run?.state !== 'stopped') return runner;
+      await sleep(ENDING_STEP_MS);
+    }
     return null;
   }
 

@@ -47,7 +47,7 @@ describe('authentication', () => {
     }
   });
 
-  // A slow machine brings the clocks closer if the emulator's is behind.
+  // A clock that is behind catches up while the request is on its way, so its difference must be larger.
   it.each([301_000, -330_000])('answers SignatureExpire if clocks differ by %i ms', async (clockSkewMs) => {
     await lab.control.settings({ clockSkewMs });
     expect(await refusal('CreateUploadUrl', target)).toMatchObject({ code: 'AuthFailure.SignatureExpire' });
