@@ -14,8 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ProvidedRedis, startPrivateRedis } from '../../src/dev/local-redis.ts';
 import { findRedis } from '../../src/dev/redis-binary.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
-import { AHEAD_MS } from '../../src/pipeline/gate.ts';
-import { LUA } from '../../src/redis/scripts/lua.ts';
+import { clockErrorMs } from '../support/clock-error.ts';
 import { countTrips } from '../support/counted-redis.ts';
 import { formOf, openHttp } from '../support/http.ts';
 import { requestsIn } from '../support/inputs.ts';
@@ -261,13 +260,6 @@ function withoutMissedSlots(runs: readonly ScriptRun[]): ScriptRun[] {
     slots.sort((a, b) => a - b);
     return missed === undefined || run.at < missed - clockErrorMs(runs);
   });
-}
-
-/** @returns the largest error of a worker's estimate of Redis's clock: rounding, and half of the worker's fastest round trip. */
-function clockErrorMs(runs: readonly ScriptRun[]): number {
-  const declared = runs.filter(({ name }) => name === 'declare-intent');
-  const travelMs = declared.map(({ args }) => Number(args[LUA['declare-intent'].args.indexOf('aheadMs')]) - AHEAD_MS);
-  return 2 + Math.max(...travelMs) / 4;
 }
 
 /** @returns the start times of the slots that a script run assigned, by the clock of Redis. */

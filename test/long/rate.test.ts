@@ -9,8 +9,7 @@
  */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { CallEntry } from '../../src/emulator/control.ts';
-import { AHEAD_MS } from '../../src/pipeline/gate.ts';
-import { LUA } from '../../src/redis/scripts/lua.ts';
+import { clockErrorMs } from '../support/clock-error.ts';
 import { type ScriptRun, ScriptTrace, verificationOf } from '../support/script-trace.ts';
 import { createWorld, type TestWorld } from '../support/world.ts';
 
@@ -23,13 +22,6 @@ const SECOND_MS = 1_000;
  * a second apart.
  */
 const HEADROOM_MS = 80;
-/** Redis and the emulator report times in whole milliseconds. */
-const ROUNDING_MS = 2;
-/**
- * The position of `aheadMs` in the script's arguments: `AHEAD_MS` and twice the worker's fastest round trip to Redis. From that round
- * trip, the test computes how exactly the worker can estimate Redis's clock.
- */
-const AHEAD_MS_AT = LUA['declare-intent'].args.indexOf('aheadMs');
 
 let world: TestWorld;
 let trace: ScriptTrace;
@@ -159,13 +151,6 @@ function turnsByLane(runs: readonly ScriptRun[]): Map<string, number[]> {
     }
   }
   return lanes;
-}
-
-/** Returns the largest error of a worker's estimate of Redis's clock: rounding, and half of the worker's fastest round trip. */
-function clockErrorMs(runs: readonly ScriptRun[]): number {
-  const declared = runs.filter(({ name }) => name === 'declare-intent');
-  const travelMs = declared.map(({ args }) => Number(args[AHEAD_MS_AT]) - AHEAD_MS);
-  return ROUNDING_MS + Math.max(...travelMs) / 4;
 }
 
 function closest(slots: readonly number[]): number {
