@@ -65,9 +65,9 @@ export async function runScriptMany<Name extends ScriptName>(
   // A pipeline of one costs twice as much as the command.
   if (calls.length === 1) return [await runScript(redis, name, only.keys, only.args).catch((error: Error) => error)];
   const { text, sha } = loadScript(name);
-  const send = async (first: 'evalsha' | 'eval') => {
+  const send = async (some: readonly ScriptCall<Name>[], first: 'evalsha' | 'eval') => {
     const pipeline = openPipeline(redis);
-    for (const [index, call] of calls.entries()) {
+    for (const [index, call] of some.entries()) {
       const [count, ...rest] = positional(name, call);
       if (index === 0 && first === 'eval') pipeline.eval(text, count, ...rest);
       else pipeline.evalsha(sha, count, ...rest);
@@ -75,9 +75,13 @@ export async function runScriptMany<Name extends ScriptName>(
     const replies = await pipeline.exec();
     return (replies ?? []).map(([error, reply]) => error ?? reply);
   };
-  const replies = await send('evalsha');
+  const replies = await send(calls, 'evalsha');
+  // Another client may have loaded the script meanwhile, so only some calls may have been refused.
+  const refused = calls.filter((_, index) => isUnknownScript(replies[index]));
+  if (refused.length === 0) return replies;
   // EVAL loads the script on the server that has the keys. In a Cluster, SCRIPT LOAD might reach another server.
-  return replies.some(isUnknownScript) ? send('eval') : replies;
+  const again = await send(refused, 'eval');
+  return replies.map((reply) => (isUnknownScript(reply) ? again.shift() : reply));
 }
 
 /** The script as it is sent to Redis. Each script is loaded once and cached. */
