@@ -1,22 +1,27 @@
-/** The baseline for the machinery: a BullMQ worker whose jobs do nothing. Each request makes it work through a stretch of one queue. */
+/** The baseline for the machinery: a BullMQ worker whose jobs do nothing, or only wait. Each request makes it work through a stretch of one queue. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { type Stretch, type Work, WorkWindow } from './work-window.ts';
 
 export interface BareRequest extends Stretch {
   readonly queue: string;
+  /** Jobs that run at a time. */
+  readonly slots: number;
+  /** How long a job waits, ms. */
+  readonly jobMs: number;
 }
 
-const { REDIS_URL: url = '', PREFIX: prefix = '', SLOTS: slots = '' } = process.env;
+const { REDIS_URL: url = '', PREFIX: prefix = '' } = process.env;
 
-async function work({ queue, ...stretch }: BareRequest): Promise<Work> {
+async function work({ queue, slots, jobMs, ...stretch }: BareRequest): Promise<Work> {
   const redis = new Redis(url);
   const window = new WorkWindow(redis, stretch);
-  const worker = new Worker(queue, async () => window.ended(), {
-    connection: { url },
-    prefix,
-    concurrency: Number(slots),
-  });
+  const run = async () => {
+    if (jobMs > 0) await pause(jobMs);
+    window.ended();
+  };
+  const worker = new Worker(queue, run, { connection: { url }, prefix, concurrency: slots });
   try {
     return await window.work;
   } finally {

@@ -1,8 +1,9 @@
 /**
- * Everything outside the process, answered at once and in memory: what is left of a verification is Bestframe's own work. Like a bucket,
- * these edges remember the MD5 of what was put, so that the check of the links finds it.
+ * Everything outside the process, in memory: FaceID takes as long as it is told, and the rest answers at once. What is left of a
+ * verification is Bestframe's own work. Like a bucket, these edges remember the MD5 of what was put, so that the check of the links finds it.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Bucket, FaceId, FrameSink, LinkIo, OpenSource, Sources, Turn } from '../src/domain/ports.ts';
 import type { Edges } from '../src/pipeline/stages/index.ts';
 
@@ -11,8 +12,14 @@ const SIZE_BYTES = 50_000;
 const FRAME_MD5 = 'f'.repeat(32);
 const FRAME_MS = 2 * 3_600_000;
 
-/** @param onStored called with each frame that is stored, which is the last thing that a verification does outside. */
-export function openNoopEdges(onStored: () => void): Edges {
+export interface NoopVendor {
+  /** How long FaceID works on a call, ms. */
+  readonly detectMs: number;
+  /** Called with each frame that is stored, which is the last thing that a verification does outside. */
+  onStored(): void;
+}
+
+export function openNoopEdges({ detectMs, onStored }: NoopVendor): Edges {
   const objects = new Map<string, string>();
   const mark = randomBytes(6).toString('hex');
   let opened = 0;
@@ -42,6 +49,7 @@ export function openNoopEdges(onStored: () => void): Edges {
   const faceId: FaceId = {
     async detect(_action, _region, turn) {
       await taken(turn);
+      if (detectMs > 0) await pause(detectMs);
       return {
         result: 'Success',
         description: 'Success',

@@ -16,6 +16,10 @@ import { type Stretch, type Work, WorkWindow } from './work-window.ts';
 export interface NoopRequest extends Stretch {
   /** The deployment in Redis. */
   readonly prefix: string;
+  /** Verifications that run at a time. */
+  readonly slots: number;
+  /** How long FaceID works on a call, ms. */
+  readonly detectMs: number;
 }
 
 const { DIST = '', BESTFRAME_REDIS_URL: redisUrl = '' } = process.env;
@@ -33,13 +37,13 @@ const app = {
 const DRAIN_MS = 10_000;
 const { observer } = app.createProcessMetrics([]);
 
-async function work({ prefix, ...stretch }: NoopRequest): Promise<Work> {
-  const config = app.readConfig({ ...process.env, BESTFRAME_PREFIX: prefix });
+async function work({ prefix, slots, detectMs, ...stretch }: NoopRequest): Promise<Work> {
+  const config = app.readConfig({ ...process.env, BESTFRAME_PREFIX: prefix, BESTFRAME_SLOTS: String(slots) });
   const log = app.createLogger(config, process.stdout); // of which nothing is kept
   const redis = new Redis(redisUrl);
   const deployment = await app.openRedis(config);
   const window = new WorkWindow(redis, stretch);
-  const edges = openNoopEdges(() => window.ended());
+  const edges = openNoopEdges({ detectMs, onStored: () => window.ended() });
   const { regions } = config;
   const { machine, serve, close } = app.createMachine({ worker: 'noop', regions, deployment, probes: [], log });
   await machine.start();

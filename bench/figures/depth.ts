@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { type BenchEnvironment, oncePerBuild } from '../environment.ts';
 import { type Figure, median, repeat } from '../figure.ts';
-import { openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
+import { NOOP_RUN, openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
 import { cpuOf, type Stretch } from '../work-window.ts';
 
 const SHALLOW = 1_000;
@@ -56,8 +56,9 @@ async function measure(environment: BenchEnvironment, seconds: number) {
   try {
     await untilRewritten(redis);
     const memory = Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
-    const runMany = () => worker.request({ prefix: many, ...STRETCH });
-    const runFew = async () => worker.request({ prefix: await fill(environment, 'shallow', SHALLOW), ...STRETCH });
+    const runMany = () => worker.request({ prefix: many, ...NOOP_RUN, ...STRETCH });
+    const runFew = async () =>
+      worker.request({ prefix: await fill(environment, 'shallow', SHALLOW), ...NOOP_RUN, ...STRETCH });
     const rounds = await repeat({ warm: 2, least: 1, seconds }, async (reversed) => {
       const first = reversed ? undefined : await runMany();
       const few = await runFew();

@@ -8,7 +8,7 @@ import { Queue } from 'bullmq';
 import type { BareRequest } from '../bare-worker.ts';
 import type { BenchEnvironment } from '../environment.ts';
 import { type Figure, median, repeat } from '../figure.ts';
-import { NOOP_SLOTS, openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
+import { NOOP_RUN, openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
 import { startProgram } from '../program.ts';
 import { cpuOf, type Stretch, type Work } from '../work-window.ts';
 
@@ -16,7 +16,7 @@ import { cpuOf, type Stretch, type Work } from '../work-window.ts';
 const STRETCH: Stretch = { skip: 100, count: 900 };
 const BARE_STRETCH: Stretch = { skip: 1_000, count: 9_000 };
 /** Jobs that are left at the end of a stretch, so that every slot is taken until then. */
-const REST = 2 * NOOP_SLOTS;
+const REST = 2 * NOOP_RUN.slots;
 /** The first stretches, while code is compiled, are not counted: the CPU of a verification falls for about 3,000 of them. */
 const WARM = 3;
 
@@ -40,7 +40,7 @@ export const machinery: Figure = {
 async function measure(environment: BenchEnvironment, seconds: number) {
   const { redisUrl } = environment;
   const prefix = `{bare-${process.hrtime.bigint()}}`;
-  const env = { REDIS_URL: redisUrl, PREFIX: prefix, SLOTS: String(NOOP_SLOTS) };
+  const env = { REDIS_URL: redisUrl, PREFIX: prefix };
   const deployment = await openNoopDeployment(environment, 'machinery');
   const queue = new Queue('bare', { connection: { url: redisUrl }, prefix });
   const own = await startNoopWorker(environment);
@@ -49,11 +49,11 @@ async function measure(environment: BenchEnvironment, seconds: number) {
   try {
     const runOwn = async () => {
       await deployment.enqueue(sizeOf(STRETCH));
-      return own.request({ prefix: deployment.prefix, ...STRETCH });
+      return own.request({ prefix: deployment.prefix, ...NOOP_RUN, ...STRETCH });
     };
     const runBare = async () => {
       await queue.addBulk(Array.from({ length: sizeOf(BARE_STRETCH) }, () => ({ name: 'verify', data: {} })));
-      return bare.request({ queue: 'bare', ...BARE_STRETCH });
+      return bare.request({ queue: 'bare', slots: NOOP_RUN.slots, jobMs: 0, ...BARE_STRETCH });
     };
     rounds = await repeat({ warm: WARM, least: 1, seconds }, async (reversed) => {
       const first = reversed ? undefined : await runOwn();

@@ -1,144 +1,77 @@
 /**
  * How well a worker uses its slots when FaceID takes 200 ms: verifications per second, compared with slots ÷ latency, which nothing
- * could exceed if the rest took no time. The floor is a loop over the same adapters with what no durable pipeline can do without
- * (`bare-loop.ts`), on the same files and the same emulator. It shows what this machine can carry.
+ * could exceed if the rest took no time. Everything else outside answers at once (`noop-edges.ts`), so it is the worker that limits. The
+ * floor is a BullMQ worker with as many slots, whose jobs only wait for 200 ms. What uploads and TLS cost as well is in the figure `loop`.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { type LocalWorld, startLocalWorld } from '../../src/dev/local-world.ts';
-import { EmulatorControl } from '../../src/emulator/control.ts';
-import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
-import type { LoopRequest } from '../bare-loop.ts';
-import { cpuMs } from '../cpu.ts';
+import { Queue } from 'bullmq';
+import type { BareRequest } from '../bare-worker.ts';
 import type { BenchEnvironment } from '../environment.ts';
 import type { Figure } from '../figure.ts';
+import { openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
 import { startProgram } from '../program.ts';
-import { callsDuring, type InputFiles } from '../vendor-world.ts';
+import type { Stretch, Work } from '../work-window.ts';
 
-const ACTION = 'DetectReflectLivenessAndCompare';
-const END_MS = 120_000;
 const DETECT_MS = 200;
-const SLOTS = [16, 50];
-const EDGE_MS = 500;
+const SLOTS = [16, 50, 100];
+/** The slots start together, and each of them works in its own time after some rounds. */
+const SKIPPED_ROUNDS = 3;
+const WARM_SECONDS = 2;
 
 export const slots: Figure = {
   name: 'slots',
-  about: 'achieved ÷ (slots ÷ latency), FaceID takes 200 ms',
+  about: `achieved ÷ (slots ÷ latency), FaceID takes ${DETECT_MS} ms, and the rest outside nothing`,
   values: SLOTS.flatMap((count) => [
     { name: `${count} slots`, unit: '' as const, goal: { atLeast: 0.97 } },
     { name: `${count} slots, floor`, unit: '' as const },
-    { name: `CPU with ${count} slots`, unit: 'ms' as const },
-    { name: `CPU with ${count} slots, floor`, unit: 'ms' as const },
+    { name: `CPU of the worker, ${count} slots`, unit: 'ms' as const },
+    { name: `CPU of the floor, ${count} slots`, unit: 'ms' as const },
   ]),
-  seconds: { usual: 1, quick: 1 },
-  async measure(environment, seconds) {
-    const found: Record<string, number> = {};
-    for (const count of SLOTS) {
-      const { own, floor } = await measure(count, environment, seconds);
-      found[`${count} slots`] = own.used;
-      found[`${count} slots, floor`] = floor.used;
-      found[`CPU with ${count} slots`] = own.cpuMs;
-      found[`CPU with ${count} slots, floor`] = floor.cpuMs;
-    }
-    return found;
-  },
+  seconds: { usual: 2, quick: 1 },
+  measure,
 };
 
-interface Used {
-  /** Achieved ÷ (slots ÷ latency). */
-  readonly used: number;
-  /** CPU of the process per verification. */
-  readonly cpuMs: number;
-}
-
-async function measure(count: number, environment: BenchEnvironment, seconds: number) {
-  const { dir, cacheDir, redisUrl, build } = environment;
-  const folder = join(dir, `slots-${count}`);
-  const inputs = join(folder, 'inputs');
-  await mkdir(inputs, { recursive: true });
-  const many = Math.ceil((count * (seconds * 1_000 + 2 * EDGE_MS)) / DETECT_MS);
-  const world = await startLocalWorld({
-    dir: folder,
-    cacheDir,
-    redisUrl,
-    workers: 1,
-    dashboard: false,
-    workersDir: build.workersDir,
-    emulatorSettings: { latencyMs: { [ACTION]: DETECT_MS }, qps: {} },
-    settings: {
-      BESTFRAME_PREFIX: `{slots-${count}-${Date.now()}}`,
-      BESTFRAME_QPS_DETECT: '2000',
-      BESTFRAME_SLOTS: String(count),
-    },
-  });
+async function measure(environment: BenchEnvironment, seconds: number) {
+  const { redisUrl } = environment;
+  const prefix = `{bare-${process.hrtime.bigint()}}`;
+  const deployment = await openNoopDeployment(environment, 'slots');
+  const queue = new Queue('bare', { connection: { url: redisUrl }, prefix });
+  const own = await startNoopWorker(environment);
+  const bare = await startProgram<string, BareRequest, Work>('bare-worker', { REDIS_URL: redisUrl, PREFIX: prefix });
+  const runOwn = async (count: number, stretch: Stretch) => {
+    await deployment.enqueue(sizeOf(stretch, count));
+    return own.request({ prefix: deployment.prefix, slots: count, detectMs: DETECT_MS, ...stretch });
+  };
+  const runBare = async (count: number, stretch: Stretch) => {
+    await queue.addBulk(Array.from({ length: sizeOf(stretch, count) }, () => ({ name: 'verify', data: {} })));
+    return bare.request({ queue: 'bare', slots: count, jobMs: DETECT_MS, ...stretch });
+  };
+  const found: Record<string, number> = {};
   try {
-    const pair = { liveData: join(inputs, 'live.gz'), image: join(inputs, 'photo.jpg') };
-    await writeFile(pair.liveData, sampleLiveData({ card: 'match' }));
-    await writeFile(pair.image, sampleImage());
-    const files = Array.from({ length: many }, () => pair);
-    return {
-      own: await runWorker(world, environment, count, files),
-      floor: await runLoop(world, environment, count, files),
-    };
+    await runOwn(Math.max(...SLOTS), stretchOf(Math.max(...SLOTS), WARM_SECONDS)); // while code is compiled
+    for (const count of SLOTS) {
+      const stretch = stretchOf(count, seconds);
+      const [ours, theirs] = [await runOwn(count, stretch), await runBare(count, stretch)];
+      const used = ({ perSecond }: Work) => (perSecond * DETECT_MS) / (count * 1_000);
+      found[`${count} slots`] = used(ours);
+      found[`${count} slots, floor`] = used(theirs);
+      found[`CPU of the worker, ${count} slots`] = ours.nodeMs;
+      found[`CPU of the floor, ${count} slots`] = theirs.nodeMs;
+    }
+    return found;
   } finally {
-    await world.stop();
-  }
-}
-
-async function runWorker(
-  world: LocalWorld,
-  { build }: BenchEnvironment,
-  slots: number,
-  files: readonly InputFiles[],
-): Promise<Used> {
-  const client = build.openClient(build.readConfig(world.env));
-  try {
-    return await use(world, world.workers[0]?.pid ?? 0, slots, files.length, async () => {
-      const requests = files.map(({ liveData, image }, index) => ({
-        key: `slots-${index}`,
-        region: 'ap-singapore' as const,
-        upload: 'own-bucket' as const,
-        resources: { liveData: { from: 'file', path: liveData }, image: { from: 'file', path: image } } as const,
-      }));
-      for (const item of await client.enqueueMany(requests)) {
-        if (item.status === 'refused') throw item.error;
-        await client.wait(item.id, { until: 'ended', timeoutMs: END_MS });
-      }
-    });
-  } finally {
-    await client.close();
-  }
-}
-
-async function runLoop(
-  world: LocalWorld,
-  { build }: BenchEnvironment,
-  slots: number,
-  files: readonly InputFiles[],
-): Promise<Used> {
-  const env = { ...world.env, NODE_EXTRA_CA_CERTS: world.emulator.caFile, DIST: resolve(build.workersDir, '..') };
-  const bare = await startProgram<string, LoopRequest, string>('bare-loop', env);
-  try {
-    return await use(world, bare.pid, slots, files.length, () =>
-      bare.request({ files, concurrency: slots, durable: true }),
-    );
-  } finally {
+    await own.stop();
     await bare.stop();
+    await queue.close();
+    await deployment.close();
   }
 }
 
-/** Measures how a process uses its slots, without the first and the last half second of its calls. */
-async function use(
-  { emulator }: LocalWorld,
-  pid: number,
-  slots: number,
-  count: number,
-  run: () => Promise<unknown>,
-): Promise<Used> {
-  const before = await cpuMs(pid);
-  const times = await callsDuring(new EmulatorControl(emulator.controlUrl), run);
-  const cpu = ((await cpuMs(pid)) - before) / count;
-  const [from, until] = [(times[0] ?? 0) + EDGE_MS, (times.at(-1) ?? 0) - EDGE_MS];
-  const perMs = times.filter((at) => at >= from && at < until).length / (until - from);
-  return { used: perMs / (slots / DETECT_MS), cpuMs: cpu };
+/** Whole rounds: each slot ends the same number of jobs. */
+function stretchOf(count: number, seconds: number): Stretch {
+  return { skip: SKIPPED_ROUNDS * count, count: count * Math.ceil((seconds * 1_000) / DETECT_MS) };
+}
+
+/** Every slot is taken until the stretch has ended. */
+function sizeOf({ skip, count }: Stretch, slots: number): number {
+  return skip + count + 2 * slots;
 }

@@ -13,7 +13,7 @@ import { startPrivateRedis } from '../../src/dev/local-redis.ts';
 import { findRedis } from '../../src/dev/redis-binary.ts';
 import { type BenchEnvironment, loadBuild } from '../environment.ts';
 import { spreadOf, type Value } from '../figure.ts';
-import { NOOP_SLOTS, openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
+import { NOOP_RUN, openNoopDeployment, startNoopWorker } from '../noop-deployment.ts';
 import { type Program, startProgramFile } from '../program.ts';
 import { shareOfCore } from '../quiet.ts';
 import { type ReportedFigure, tableOf } from '../report.ts';
@@ -96,7 +96,7 @@ function reportOf(
     const spread = spreadOf(theirs.map((rate, round) => (own[round] ?? Number.NaN) / rate));
     return [{ name: `${OWN} ÷ ${name}`, unit: '×' as const, goal, ...spread }];
   });
-  const about = `verifications of four steps that do nothing, ${NOOP_SLOTS} at a time`;
+  const about = `verifications of four steps that do nothing, ${NOOP_RUN.slots} at a time`;
   return { name: 'peers', about, quiet, values: [...ratios, ...rates] };
 }
 
@@ -116,7 +116,7 @@ async function startBestframe(dir: string, home: string): Promise<Contender[]> {
       run: async (count) => {
         const deployment = await openNoopDeployment(environment, 'peers');
         const startedAt = Date.now();
-        const work = worker.request({ prefix: deployment.prefix, skip: 1, count: count - 1 });
+        const work = worker.request({ prefix: deployment.prefix, ...NOOP_RUN, skip: 1, count: count - 1 });
         await deployment.enqueue(count);
         const { endedAt } = await work;
         await deployment.close();
@@ -134,7 +134,7 @@ async function startPeers(dir: string, home: string): Promise<Contender[]> {
   const restate = await startRestate(dir, tools);
   cleanups.push(() => restate.stop());
   log(`PostgreSQL ${postgres.version}`);
-  const shared = { TOOLS: tools, CONCURRENCY: String(NOOP_SLOTS) };
+  const shared = { TOOLS: tools, CONCURRENCY: String(NOOP_RUN.slots) };
   const port = String(await freePort());
   const server = { INGRESS: restate.ingress, ADMIN: restate.admin, PORT: port, RESTATE_LOGGING: 'ERROR' };
   return [
