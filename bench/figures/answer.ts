@@ -26,7 +26,7 @@ interface Vendor {
 
 /** The first pairs open connections and load code, so they are not counted. */
 const WARM_PAIRS = 2;
-const MIN_PAIRS = 3;
+const MIN_PAIRS = 2;
 /** The rate is so high that neither the gate nor the emulator delays a call. */
 const PER_SECOND = 1_000;
 const ACTION = 'DetectReflectLivenessAndCompare';

@@ -1,9 +1,9 @@
 /**
- * How many requests per second one HTTP API process answers with 200 connections, compared with a route that only calls `Queue.add`.
- * The API runs in its own process, without workers. The bare route is measured before and after the API, and the mean is used. The floor
- * is a bare route that runs the scripts of a durable POST, or of a GET, and does nothing else.
+ * How many requests per second one HTTP API process answers with 200 connections, compared with routes that only call `Queue.add`, or
+ * that first write the files of a form to the disk. API and routes are processes of their own, without workers. The floor is a route that runs the scripts of a durable POST, or of a GET, and
+ * does nothing else.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ApiKeys } from '../../src/client/redis/api-keys.ts';
 import { freePort } from '../../src/dev/free-port.ts';
@@ -14,91 +14,110 @@ import type { VerificationRequest } from '../../src/domain/verification/request.
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
 import { type BenchEnvironment, type Build, recordTestMode } from '../environment.ts';
 import type { Figure } from '../figure.ts';
-import { type LoadResult, type LoadTarget, measureLoad } from '../load.ts';
+import { Form, type LoadResult, type LoadTarget, measureLoads } from '../load.ts';
 import { startProgram } from '../program.ts';
 
 type BuildRequest = LoadTarget['request'];
+type Resources = VerificationRequest['resources'];
 
 /** The rate is so high that neither the key's limit nor the backlog refuses a request. */
 const PER_SECOND = 100_000;
 const STORED_VERIFICATIONS = 200;
 const STOP_MS = 10_000;
+const VERIFICATIONS = '/v1/verifications';
+/** With the photo, a form has 50 kB. */
+const LIVE_DATA_BYTES = 48_000;
+const OBJECTS: Resources = {
+  liveData: { from: 'cos', bucket: 'faces-1250000000', region: 'ap-singapore', key: 'live.gz' },
+  image: { from: 'cos', bucket: 'faces-1250000000', region: 'ap-singapore', key: 'photo.jpg' },
+};
 
 export const httpApi: Figure = {
   name: 'http',
   about: 'requests per second of one API process, compared with Fastify and Queue.add; 200 connections',
   values: [
     { name: 'POST, references', unit: '×', goal: { atLeast: 0.5 } },
-    { name: 'POST, files of the server', unit: '×' },
+    { name: 'POST, form with 50 kB', unit: '×', goal: { atLeast: 0.5 } },
     { name: 'GET', unit: '×', goal: { atLeast: 0.9 } },
     { name: 'floor of a POST', unit: '×' },
     { name: 'floor of a GET', unit: '×' },
     { name: 'POST, references, per second', unit: '/s' },
+    { name: 'POST, form, per second', unit: '/s' },
     { name: 'bare route, per second', unit: '/s' },
+    { name: 'bare route, form, per second', unit: '/s' },
     { name: 'CPU of a POST', unit: 'ms' },
+    { name: 'CPU of a POST with a form', unit: 'ms' },
     { name: 'CPU of a GET', unit: 'ms' },
     { name: 'CPU of the floor of a POST', unit: 'ms' },
     { name: 'CPU of the floor of a GET', unit: 'ms' },
     { name: 'CPU of the bare route', unit: 'ms' },
+    { name: 'CPU of the bare route with a form', unit: 'ms' },
   ],
   seconds: { usual: 2, quick: 1 },
   measure,
 };
 
 async function measure(environment: BenchEnvironment, seconds: number) {
-  const { dir } = environment;
-  await mkdir(dir, { recursive: true });
-  const files = await writeFiles(dir);
-  const objects = {
-    liveData: { from: 'cos', bucket: 'faces-1250000000', region: 'ap-singapore', key: 'live.gz' },
-    image: { from: 'cos', bucket: 'faces-1250000000', region: 'ap-singapore', key: 'photo.jpg' },
-  } as const;
-  const add: BuildRequest = (index) => ({ method: 'POST', path: '/jobs', body: verification(`key-${index}`, objects) });
-  const read: BuildRequest = (index) => ({ method: 'GET', path: `/jobs/${index}` });
-  const before = await measureRouteOf('bare-queue', seconds, environment, add);
-  const { post, withFiles, get } = await measureApi(environment, seconds, { objects, files });
-  const floor = await measureRouteOf('durable-queue', seconds, environment, add);
-  const getFloor = await measureRouteOf('durable-queue', seconds, environment, read);
-  const after = await measureRouteOf('bare-queue', seconds, environment, add);
-  for (const { errors, answered } of [before, post, withFiles, get, floor, getFloor, after])
-    if (errors > 0 || answered === 0) throw new Error(`${errors} requests failed, ${answered} were answered`);
-  const bare = (before.perSecond + after.perSecond) / 2;
-  return {
-    'POST, references': post.perSecond / bare,
-    'POST, files of the server': withFiles.perSecond / bare,
-    GET: get.perSecond / bare,
-    'floor of a POST': floor.perSecond / bare,
-    'floor of a GET': getFloor.perSecond / bare,
-    'POST, references, per second': post.perSecond,
-    'bare route, per second': bare,
-    'CPU of a POST': post.cpuMs,
-    'CPU of a GET': get.cpuMs,
-    'CPU of the floor of a POST': floor.cpuMs,
-    'CPU of the floor of a GET': getFloor.cpuMs,
-    'CPU of the bare route': (before.cpuMs + after.cpuMs) / 2,
-  };
-}
-
-async function measureRouteOf(
-  program: 'bare-queue' | 'durable-queue',
-  seconds: number,
-  { redisUrl }: BenchEnvironment,
-  request: BuildRequest,
-): Promise<LoadResult> {
-  const bare = await startProgram<string>(program, { REDIS_URL: redisUrl, PREFIX: `{bare-${Date.now()}}` });
+  const form = { liveData: sampleLiveData({ card: 'match', padBytes: LIVE_DATA_BYTES }), image: sampleImage() };
+  const [api, bare, durable] = [
+    await startApi(environment),
+    await startRoutes('bare-queue', environment),
+    await startRoutes('durable-queue', environment),
+  ];
   try {
-    return await measureLoad({ url: bare.ready, pid: bare.pid, request }, seconds);
+    const addJob = add('/jobs', (index) => referring(`job-${index}`));
+    const found = await measureLoads(
+      {
+        post: { ...api, request: add(VERIFICATIONS, (index) => referring(`post-${index}`)) },
+        bare: { ...bare, request: addJob },
+        get: { ...api, request: (index) => read(`${VERIFICATIONS}/${api.stored[index % api.stored.length]}`) },
+        postFloor: { ...durable, request: addJob },
+        getFloor: { ...durable, request: (index) => read(`/jobs/${index}`) },
+        form: { ...api, request: add(VERIFICATIONS, (index) => new Form(verification(`form-${index}`), form)) },
+        bareForm: { ...bare, request: add('/forms', (index) => new Form(verification(`form-${index}`), form)) },
+      },
+      seconds,
+    );
+    const times = (one: LoadResult, other: LoadResult) => one.perSecond / other.perSecond;
+    return {
+      'POST, references': times(found.post, found.bare),
+      'POST, form with 50 kB': times(found.form, found.bareForm),
+      GET: times(found.get, found.bare),
+      'floor of a POST': times(found.postFloor, found.bare),
+      'floor of a GET': times(found.getFloor, found.bare),
+      'POST, references, per second': found.post.perSecond,
+      'POST, form, per second': found.form.perSecond,
+      'bare route, per second': found.bare.perSecond,
+      'bare route, form, per second': found.bareForm.perSecond,
+      'CPU of a POST': found.post.cpuMs,
+      'CPU of a POST with a form': found.form.cpuMs,
+      'CPU of a GET': found.get.cpuMs,
+      'CPU of the floor of a POST': found.postFloor.cpuMs,
+      'CPU of the floor of a GET': found.getFloor.cpuMs,
+      'CPU of the bare route': found.bare.cpuMs,
+      'CPU of the bare route with a form': found.bareForm.cpuMs,
+    };
   } finally {
-    await bare.stop();
+    for (const server of [api, bare, durable]) await server.stop();
   }
 }
 
-/** Measures three routes of one API process, one after the other. */
-async function measureApi(
-  { redisUrl, build, dir }: BenchEnvironment,
-  seconds: number,
-  { objects, files }: { readonly objects: Resources; readonly files: Resources },
-) {
+interface Server extends Pick<LoadTarget, 'url' | 'pid'> {
+  stop(): Promise<void>;
+}
+
+async function startRoutes(
+  program: 'bare-queue' | 'durable-queue',
+  { redisUrl, dir }: BenchEnvironment,
+): Promise<Server> {
+  const filesDir = await mkdtemp(join(dir, 'files-'));
+  const env = { REDIS_URL: redisUrl, PREFIX: `{${program}-${Date.now()}}`, FILES_DIR: filesDir };
+  const { ready: url, pid, stop } = await startProgram<string>(program, env);
+  return { url, pid, stop };
+}
+
+/** Starts the API. Some verifications are `stored`. */
+async function startApi({ redisUrl, build, dir }: BenchEnvironment) {
   const port = await freePort();
   const env = {
     BESTFRAME_MODE: 'test',
@@ -109,36 +128,29 @@ async function measureApi(
     BESTFRAME_QPS_DETECT: String(PER_SECOND),
     BESTFRAME_AUDIT: join(dir, 'audit.log'),
     BESTFRAME_FILE_ROOTS: dir,
+    BESTFRAME_STAGING_DIR: join(dir, 'staging'),
   };
   await recordTestMode(redisUrl, build.readConfig(env).prefix);
   const headers = { authorization: `Bearer ${await createApiKey(env, build)}` };
-  const stored = await storeVerifications(env, objects, build);
-  const server = await startWorker('api', { env, dir: build.workersDir });
-  const route = (request: BuildRequest) =>
-    measureLoad({ url: `http://127.0.0.1:${port}`, pid: server.pid, headers, request }, seconds);
-  try {
-    return {
-      post: await route(submit('post', objects)),
-      withFiles: await route(submit('files', files)),
-      get: await route(readById(stored)),
-    };
-  } finally {
-    await server.stop(STOP_MS);
-  }
+  const stored = await storeVerifications(env, build);
+  const { pid, stop } = await startWorker('api', { env, dir: build.workersDir });
+  return { url: `http://127.0.0.1:${port}`, pid, headers, stored, stop: () => stop(STOP_MS) };
 }
 
-function submit(name: string, resources: Resources): BuildRequest {
-  return (index) => ({ method: 'POST', path: '/v1/verifications', body: verification(`${name}-${index}`, resources) });
+function add(path: string, bodyOf: (index: number) => object): BuildRequest {
+  return (index) => ({ method: 'POST', path, body: bodyOf(index) });
 }
 
-function readById(ids: readonly string[]): BuildRequest {
-  return (index) => ({ method: 'GET', path: `/v1/verifications/${ids[index % ids.length]}` });
+function read(path: string): ReturnType<BuildRequest> {
+  return { method: 'GET', path };
 }
 
-type Resources = VerificationRequest['resources'];
+function verification(key: string) {
+  return { key, region: 'ap-singapore', upload: 'own-bucket' } as const;
+}
 
-function verification(key: string, resources: Resources): VerificationRequest {
-  return { key, region: 'ap-singapore', upload: 'own-bucket', resources };
+function referring(key: string): VerificationRequest {
+  return { ...verification(key), resources: OBJECTS };
 }
 
 async function createApiKey(env: Readonly<Record<string, string>>, build: Build): Promise<string> {
@@ -153,16 +165,10 @@ async function createApiKey(env: Readonly<Record<string, string>>, build: Build)
 }
 
 /** Stores verifications for the key's tenant. @returns their ids */
-async function storeVerifications(
-  env: Readonly<Record<string, string>>,
-  resources: Resources,
-  build: Build,
-): Promise<string[]> {
+async function storeVerifications(env: Readonly<Record<string, string>>, build: Build): Promise<string[]> {
   const client = build.openClient(build.readConfig(env));
   try {
-    const requests = Array.from({ length: STORED_VERIFICATIONS }, (_, index) =>
-      verification(`stored-${index}`, resources),
-    );
+    const requests = Array.from({ length: STORED_VERIFICATIONS }, (_, index) => referring(`stored-${index}`));
     const results = await client.forTenant('default').enqueueMany(requests);
     return results.map((result) => {
       if (result.status === 'refused') throw result.error;
@@ -171,12 +177,4 @@ async function storeVerifications(
   } finally {
     await client.close();
   }
-}
-
-async function writeFiles(dir: string): Promise<Resources> {
-  const liveData = join(dir, 'live.gz');
-  const image = join(dir, 'photo.jpg');
-  await writeFile(liveData, sampleLiveData({ card: 'match' }));
-  await writeFile(image, sampleImage());
-  return { liveData: { from: 'file', path: liveData }, image: { from: 'file', path: image } };
 }

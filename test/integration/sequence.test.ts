@@ -72,6 +72,11 @@ function request(sample: SampleOptions = { card: 'match' }, more: Partial<Sequen
   return { deviceData: sampleDeviceData(sample), region: REGION, upload: 'own-bucket', ...more };
 }
 
+/** Uses the only slot of a slow rate. On a busy machine, the call may be too late for its slot, which is used all the same. */
+async function useSlot(slow: LightSequences): Promise<void> {
+  await slow.generate(request()).catch((error: Failure) => expect(error).toMatchObject({ code: 'SEQUENCE_BUSY' }));
+}
+
 async function failing(promise: Promise<unknown>): Promise<Failure> {
   return promise.then(
     () => expect.fail('the promise did not reject'),
@@ -234,10 +239,11 @@ describe('a request for a sequence', () => {
 
   it('is refused at once, without an upload, if the wait for the rate is too long', async () => {
     const slow = open({ BESTFRAME_QPS_SEQUENCE: '0.01' });
-    await slow.generate(request());
+    await useSlot(slow);
     await runDeletions();
+    const before = await calls();
     expect(await failing(slow.generate(request()))).toMatchObject({ code: 'SEQUENCE_BUSY', sent: 'no' });
-    expect(await calls()).toHaveLength(1);
+    expect(await calls()).toEqual(before);
     expect(await objects()).toEqual([]);
   });
 
@@ -261,9 +267,10 @@ describe('a request for a sequence', () => {
 describe('the rate', () => {
   it('is shared by all processes', async () => {
     const [one, other] = [open({ BESTFRAME_QPS_SEQUENCE: '0.01' }), open({ BESTFRAME_QPS_SEQUENCE: '0.01' })];
-    await one.generate(request());
+    await useSlot(one);
+    const before = await calls();
     expect(await failing(other.generate(request()))).toMatchObject({ code: 'SEQUENCE_BUSY', sent: 'no' });
-    expect(await calls()).toHaveLength(1);
+    expect(await calls()).toEqual(before);
     await runDeletions();
   });
 });

@@ -74,6 +74,9 @@ function entryOf(line: string): AuditedEntry {
 
 export const HOME = join(import.meta.dirname, '..', '..', '.bestframe');
 
+/** By default, requests get much more time than an interactive verification usually has: on a busy machine, a minute is little. */
+const LIFE_MS = 3 * 3_600_000;
+
 export async function createRig(
   options: { env?: Record<string, string>; emulator?: Partial<Settings>; buckets?: readonly Bucket[] } = {},
 ): Promise<Rig> {
@@ -154,7 +157,7 @@ export async function createRig(
       const policy = { fileRoots: [inputs], httpsHosts: ['127.0.0.1'] };
       for (const tenant of tenants) await client.tenants.set({ tenant, policy }, { by: 'test' });
     },
-    request: requestsIn(inputs),
+    request: requestsIn(inputs, { deadline: new Date(Date.now() + LIFE_MS).toISOString() }),
     async file(fileName, bytes) {
       const path = join(inputs, fileName);
       await writeFile(path, bytes);

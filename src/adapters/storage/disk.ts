@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { Failure, localFailure } from '../../domain/errors/failure.ts';
 import { CODES } from '../../domain/errors/index.ts';
+import { sharedRun } from './shared-run.ts';
 
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
@@ -31,14 +32,24 @@ export async function writePiece(
   }
 }
 
-/** Flushes a folder to disk. Only then is the creation, renaming or removal of a file in it durable. */
-export async function syncFolder(dir: string): Promise<void> {
-  let folder: FileHandle | null = null;
+const flushes = new Map<string, () => Promise<void>>();
+
+/**
+ * Flushes a folder to disk. Only then is the creation, renaming or removal of a file in it durable. Calls at the same time share a flush:
+ * it takes longer than all else that is done with a small file.
+ */
+export function syncFolder(dir: string): Promise<void> {
+  const flush = flushes.get(dir) ?? sharedRun(() => flushFolder(dir));
+  flushes.set(dir, flush);
+  return flush();
+}
+
+async function flushFolder(dir: string): Promise<void> {
+  const folder = await open(dir, constants.O_RDONLY);
   try {
-    folder = await open(dir, constants.O_RDONLY);
     await folder.sync();
   } finally {
-    await folder?.close();
+    await folder.close();
   }
 }
 

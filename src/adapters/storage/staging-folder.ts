@@ -3,8 +3,8 @@
  * and flushed to disk.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { type FileHandle, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { RESOURCE_NAMES } from '../../domain/verification/actions.ts';
 import { ContentCheck, checkMaxSize, type Expectation } from './content-checks.ts';
 import { createFile, diskFailure, isMissing, syncFolder, writePiece } from './disk.ts';
@@ -39,14 +39,20 @@ export function openStagingFolder(folder: string): Staging {
   return {
     async receive(name, rule, field, pieces) {
       const part = join(dir, `.${randomUUID()}.part`);
+      let isKept = false;
       try {
-        await mkdir(dir, { recursive: true, mode: 0o700 });
         const digest = await writePart(part, { rule, field }, pieces);
         return {
           ...digest,
           refuseLarger: (other, otherField) => checkMaxSize(digest.sizeBytes, { rule: other, field: otherField }),
-          keep: ({ id }, payload) => moveInPlace(part, `${id}.${name}.${payload}`),
-          discard: () => rm(part, { force: true }),
+          keep: async ({ id }, payload) => {
+            const kept = await moveInPlace(part, `${id}.${name}.${payload}`);
+            isKept = true;
+            return kept;
+          },
+          discard: async () => {
+            if (!isKept) await rm(part, { force: true });
+          },
         };
       } catch (error) {
         await rm(part, { force: true }).catch(() => undefined); // only the first error is reported
@@ -80,7 +86,7 @@ export function openStagingFolder(folder: string): Staging {
 }
 
 async function writePart(part: string, expected: Expectation, pieces: AsyncIterable<Uint8Array>): Promise<Digest> {
-  const file = await createFile(part, 'write');
+  const file = await createPart(part);
   try {
     const hasher = new Hasher();
     const check = new ContentCheck(expected);
@@ -96,6 +102,17 @@ async function writePart(part: string, expected: Expectation, pieces: AsyncItera
   } finally {
     await file.close();
   }
+}
+
+/** Creates the folder too, if it is missing: before the first file, or after somebody has removed it. */
+async function createPart(part: string): Promise<FileHandle> {
+  try {
+    return await createFile(part, 'write');
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+  await mkdir(dirname(part), { recursive: true, mode: 0o700 });
+  return createFile(part, 'write');
 }
 
 async function listNames(dir: string): Promise<string[]> {

@@ -83,7 +83,9 @@ export async function enqueueUpload(submission: Submission, request: FastifyRequ
     const names = [...upload.files.keys()];
     const payload = client.fingerprintOf(verification);
     const owner = { id: client.idOf(verification.key), region: verification.region, tenant: submission.tenant };
-    for (const name of names) kept.push(await keepFile(upload, name, owner, payload));
+    const settled = await Promise.allSettled(names.map((name) => keepFile(upload, name, owner, payload)));
+    kept.push(...settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])));
+    for (const each of settled) if (each.status === 'rejected') throw each.reason;
     const withKept = (sources: readonly Source[]) => withFiles(verification, names, sources);
     const enqueued = await enqueueAndView(client, withKept(kept.map(({ source }) => source)), {
       staged: { names, fingerprint: client.fingerprintOf(withKept(kept.map(({ replaySource }) => replaySource))) },
