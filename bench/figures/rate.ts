@@ -15,7 +15,7 @@ const LIMIT = 20;
 const WORKERS = 4;
 const DETECT_MS = 300;
 /** The start and the end of a run are not the steady state, so they are not counted. */
-const EDGE_MS = 2_000;
+const EDGE_MS = 3_000;
 const END_MS = 60_000;
 
 export const rate: Figure = {

@@ -15,7 +15,7 @@ const DETECT_MS = 200;
 const SLOTS = [16, 50, 100];
 /** The slots start together, and each of them works in its own time after some rounds. */
 const SKIPPED_ROUNDS = 3;
-const WARM_SECONDS = 2;
+const WARM_SECONDS = 1.5;
 
 export const slots: Figure = {
   name: 'slots',
@@ -26,7 +26,7 @@ export const slots: Figure = {
     { name: `CPU of the worker, ${count} slots`, unit: 'ms' as const },
     { name: `CPU of the floor, ${count} slots`, unit: 'ms' as const },
   ]),
-  seconds: { usual: 2, quick: 1 },
+  seconds: { usual: 1.5, quick: 1 },
   measure,
 };
 

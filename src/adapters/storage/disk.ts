@@ -32,12 +32,10 @@ export async function writePiece(
   }
 }
 
+/** By folder. */
 const flushes = new Map<string, () => Promise<void>>();
 
-/**
- * Flushes a folder to disk. Only then is the creation, renaming or removal of a file in it durable. Calls at the same time share a flush:
- * it takes longer than all else that is done with a small file.
- */
+/** Flushes a folder to disk. Only then is the creation, renaming or removal of a file in it durable. Calls at the same time share a flush. */
 export function syncFolder(dir: string): Promise<void> {
   const flush = flushes.get(dir) ?? sharedRun(() => flushFolder(dir));
   flushes.set(dir, flush);
