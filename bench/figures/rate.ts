@@ -22,7 +22,7 @@ export const rate: Figure = {
   name: 'rate',
   about: `four worker processes at ${LIMIT} calls per second: how much of the rate they use, and whether they exceed it`,
   values: [
-    { name: 'used', unit: '', goal: { atLeast: 0.92 } },
+    { name: 'used', unit: '', goal: { atLeast: 0.925 } },
     { name: 'refused', unit: '', goal: { atMost: 0 } },
     { name: `fastest ${LIMIT + 1} calls`, unit: 'ms', goal: { atLeast: 1_000 } },
     { name: 'calls', unit: '' },
@@ -88,10 +88,11 @@ async function finish(
 function figuresOf(calls: readonly CallEntry[]) {
   const from = (calls[0]?.at ?? 0) + EDGE_MS;
   const until = (calls.at(-1)?.at ?? 0) - EDGE_MS;
-  const steady = calls.filter(({ at }) => at >= from && at < until).length;
+  const steady = calls.filter(({ at }) => at >= from && at < until);
+  const steadyMs = (steady.at(-1)?.at ?? 0) - (steady[0]?.at ?? 0);
   const spans = calls.slice(LIMIT).map(({ at }, index) => at - (calls[index]?.at ?? 0));
   return {
-    used: steady / ((LIMIT * (until - from)) / 1_000),
+    used: (steady.length - 1) / ((LIMIT * steadyMs) / 1_000), // between the first and the last of these calls
     refused: calls.filter(({ code }) => code === 'RequestLimitExceeded').length,
     [`fastest ${LIMIT + 1} calls`]: Math.min(...spans),
     calls: calls.length,
