@@ -2,7 +2,6 @@
  * Tests bad input over HTTP: thousands of malformed requests generated from the OpenAPI document, and requests that only a raw
  * socket can send. Each request must get a problem with a status below 500, and refused requests must leave nothing stored.
  */
-import { readdir } from 'node:fs/promises';
 import { Agent, request as send } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sampleLiveData } from '../../src/emulator/samples.ts';
 import { type BadRequest, badRequests } from '../support/bad-requests.ts';
+import { namesIn } from '../support/folders.ts';
 import { inForm, SEED } from '../support/forms.ts';
 import { conformity, type Http, openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
@@ -129,7 +129,7 @@ it(`${REQUESTS.toLocaleString('en-US')} malformed requests get a documented answ
   const ids = new Set([...jobs.map((key) => key.split(':').at(-1) ?? ''), ...live]);
   expect([...ids].filter((id) => !taken.has(id))).toEqual([]);
   expect(taken.size).toBeGreaterThan(known.length);
-  const staged: string[] = await readdir(join(rig.dir, 'inputs', 'staging')).catch(() => []);
+  const staged: string[] = await namesIn(join(rig.dir, 'inputs', 'staging'));
   expect(staged.filter((name) => !taken.has(name.split('.')[0] ?? ''))).toEqual([]);
   expect((await http.call('GET', '/readyz')).status).toBe(200);
 });
@@ -204,7 +204,7 @@ describe('over a raw socket', () => {
 
   it('an aborted multipart body leaves no file, and a refused one leaves its connection usable', async () => {
     const staging = join(rig.dir, 'inputs', 'staging');
-    const staged = (): Promise<string[]> => readdir(staging).catch(() => []); // the folder exists once a file was sent
+    const staged = () => namesIn(staging);
     const before = await staged();
     const live = sampleLiveData({ card: 'match' });
     const head = `POST /v1/verifications HTTP/1.1\r\nhost: x\r\n${auth()}\r\ncontent-type: multipart/form-data; boundary=B\r\n`;

@@ -1,6 +1,6 @@
 /** Tests the behaviour in which the HTTP client differs from the Redis client: files, frames, and network errors. */
 import { randomBytes } from 'node:crypto';
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { request as ask, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sampleImage, sampleVideo } from '../../src/emulator/samples.ts';
 import { BestframeHttpClient, type HttpClientOptions } from '../../src/index.ts';
+import { namesIn } from '../support/folders.ts';
 import { type Http, openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -117,7 +118,7 @@ describe('files', () => {
     await expect(proxied.enqueue(video)).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
     expect(await client.getByKey('changing')).toBeNull();
     const staged = join(rig.dir, 'inputs', 'staging');
-    await expect.poll(async () => (await readdir(staged)).filter((name) => name.startsWith('.'))).toEqual([]);
+    await expect.poll(async () => (await namesIn(staged)).filter((name) => name.startsWith('.'))).toEqual([]);
     await proxied.close();
   });
 });

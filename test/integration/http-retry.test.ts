@@ -1,5 +1,4 @@
 /** Tests retries over HTTP: pages, the audit log, the separation of tenants, and files that were uploaded with the request. */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -7,6 +6,7 @@ import { openStagingFolder } from '../../src/adapters/storage/staging-folder.ts'
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
 import { StagingSweep } from '../../src/server/api/staging-sweep.ts';
 import { DETECT, REGION } from '../support/attempts.ts';
+import { namesIn } from '../support/folders.ts';
 import { formOf, type Http, openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -49,7 +49,7 @@ async function failed(key: string): Promise<string> {
 
 async function filesOf(id: string): Promise<string[]> {
   await sweep.sweep();
-  return (await readdir(staged)).filter((name) => name.startsWith(id)).map((name) => name.split('.')[1] ?? '');
+  return (await namesIn(staged)).filter((name) => name.startsWith(id)).map((name) => name.split('.')[1] ?? '');
 }
 
 const retry = (json: object, secret = http.secret) => http.call('POST', '/v1/retries', { json, secret });

@@ -1,8 +1,9 @@
 /** Tests the HTTP API: submitting, waiting, reading and acting. Every answer is validated against the OpenAPI document. */
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sampleImage, sampleLiveData, sampleVideo } from '../../src/emulator/samples.ts';
+import { namesIn } from '../support/folders.ts';
 import { formOf, type Http, openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -116,11 +117,11 @@ describe('files', () => {
     const hold = await rig.control.fault({ kind: 'hold', action: DETECT, object: idFor('files') });
     expect(await send(form)).toMatchObject({ status: 202, json: { key: 'files', lane: 'interactive' } });
     await rig.control.waitFor({ event: 'held', object: idFor('files') });
-    const names = (await readdir(staged)).filter((name) => name.startsWith(idFor('files')));
+    const names = (await namesIn(staged)).filter((name) => name.startsWith(idFor('files')));
     expect(names.map((name) => name.split('.')[1]).sort()).toEqual(['image', 'liveData']);
     await rig.control.release(hold);
     await expect
-      .poll(async () => (await readdir(staged)).filter((name) => name.startsWith(idFor('files'))), { timeout: 50_000 })
+      .poll(async () => (await namesIn(staged)).filter((name) => name.startsWith(idFor('files'))), { timeout: 50_000 })
       .toEqual([]);
     expect(await http.call('GET', `/v1/verifications/${idFor('files')}`)).toMatchObject({
       json: { decision: 'match' },
@@ -133,7 +134,7 @@ describe('files', () => {
     const mine = () => formOf({ key: 'again', ...PLAIN }, bytes);
     expect((await send(mine())).json).toMatchObject({ enqueued: 'new' });
     await rig.control.waitFor({ event: 'held', object: idFor('again') });
-    const before = await readdir(staged);
+    const before = await namesIn(staged);
     expect((await send(mine())).json).toMatchObject({ enqueued: 'same' });
     const late = formOf({ key: 'again', ...PLAIN, deadline: PAST }, bytes);
     expect((await send(late)).json).toMatchObject({ enqueued: 'same' });
@@ -141,11 +142,11 @@ describe('files', () => {
     expect(await send(other)).toMatchObject({ status: 409, json: { code: 'KEY_CONFLICT' } });
     const changed = formOf({ key: 'again', ...PLAIN, similarityThreshold: 80 }, bytes);
     expect(await send(changed)).toMatchObject({ status: 409, json: { code: 'KEY_CONFLICT' } });
-    expect(await readdir(staged)).toEqual(before);
+    expect(await namesIn(staged)).toEqual(before);
     await rig.control.release(hold);
     await ended(idFor('again'));
     expect(await send(mine(), '?wait=5')).toMatchObject({ status: 200, json: { enqueued: 'same', decision: 'match' } });
-    expect((await readdir(staged)).filter((name) => name.startsWith('.'))).toEqual([]);
+    expect((await namesIn(staged)).filter((name) => name.startsWith('.'))).toEqual([]);
     expect(await rig.control.calls({ action: DETECT, object: idFor('again'), event: 'call' })).toHaveLength(1);
   });
 
@@ -205,7 +206,7 @@ describe('files', () => {
     for (const [form, status, code, field] of cases) {
       expect(await send(form)).toMatchObject({ status, json: { code, field } });
     }
-    expect((await readdir(staged)).filter((name) => name.startsWith('.') || name.includes(idFor('wrong')))).toEqual([]);
+    expect((await namesIn(staged)).filter((name) => name.startsWith('.') || name.includes(idFor('wrong')))).toEqual([]);
     expect(await rig.client.get(idFor('wrong'))).toBeNull();
   });
 

@@ -2,7 +2,7 @@
  * Tests concurrent requests that upload files under the same key: one request creates the verification, and the staged files of
  * all other requests are removed.
  */
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
@@ -12,6 +12,7 @@ import { BestframeClient } from '../../src/client/redis/client.ts';
 import { tenantNamespace, verificationId } from '../../src/domain/verification/identity.ts';
 import { sampleImage, sampleLiveData } from '../../src/emulator/samples.ts';
 import { StagingSweep } from '../../src/server/api/staging-sweep.ts';
+import { namesIn } from '../support/folders.ts';
 import { type Answer, formOf, type Http, openHttp } from '../support/http.ts';
 import { createRig, type Rig } from '../support/rig.ts';
 
@@ -35,7 +36,7 @@ afterAll(async () => {
 });
 
 const idOf = (key: string) => verificationId(tenantNamespace(namespaceOf(rig.config), 'acme'), key);
-const filesOf = async (key: string) => (await readdir(staged)).filter((name) => name.startsWith(idOf(key)));
+const filesOf = async (key: string) => (await namesIn(staged)).filter((name) => name.startsWith(idOf(key)));
 
 function send(key: string, files: Record<string, Buffer>, wait = 0): Promise<Answer> {
   const body = formOf({ key, region: 'ap-singapore', upload: 'own-bucket' }, files);
