@@ -53,7 +53,7 @@ function figure(name: string, vendor: Vendor, atMost: number): Figure {
       { name: 'CPU of the SDKs', unit: 'ms' },
       { name: 'pairs', unit: '' },
     ],
-    seconds: { usual: 6, quick: 4 },
+    seconds: { usual: 5, quick: 4 },
     measure: (environment, seconds) => measure(vendor, environment, seconds),
   };
 }

@@ -23,7 +23,7 @@ export const depth: Figure = {
     { name: 'queued', unit: '' },
     { name: 'memory of Redis', unit: 'MB' },
   ],
-  seconds: { usual: 4, quick: 2 },
+  seconds: { usual: 3, quick: 2 },
   measure,
 };
 
