@@ -1,4 +1,4 @@
-/** The baseline for the machinery: a BullMQ worker whose jobs do nothing, or only wait. Each request makes it work through a stretch of one queue. */
+/** The baseline for `machinery` and `slots`: a BullMQ worker whose jobs do nothing, or only wait. A request names a stretch of one queue. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';

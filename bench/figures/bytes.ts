@@ -15,7 +15,7 @@ import { startVendorWorld, type VendorWorld } from '../vendor-world.ts';
 const MANY = 50;
 const BYTES = 8_000_000;
 /** Files of one request to each program, and how many are put at a time. */
-const BATCH = 4;
+const BATCH = 8;
 const CONCURRENCY = 4;
 const HELD_MS = 120_000;
 /** After the warm-up, the worker gives memory back, and ends what it began. */

@@ -1,7 +1,7 @@
 /**
- * How many requests per second one HTTP API process answers with 200 connections, compared with routes that only call `Queue.add`, or
- * that first write the files of a form to the disk. API and routes are processes of their own, without workers. The floor is a route that runs the scripts of a durable POST, or of a GET, and
- * does nothing else.
+ * How many requests per second one HTTP API process answers with 200 connections, compared with a bare route that calls `Queue.add`. For a
+ * form, the bare route first writes its files to the disk. The API and the bare routes are processes of their own, without workers. The
+ * floor is a route that runs the scripts of a durable POST, or of a GET, and does nothing else.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -66,6 +66,7 @@ async function measure(environment: BenchEnvironment, seconds: number) {
   ];
   try {
     const addJob = add('/jobs', (index) => referring(`job-${index}`));
+    const fill = (index: number) => new Form(verification(`form-${index}`), form);
     const found = await measureLoads(
       {
         post: { ...api, request: add(VERIFICATIONS, (index) => referring(`post-${index}`)) },
@@ -73,18 +74,18 @@ async function measure(environment: BenchEnvironment, seconds: number) {
         get: { ...api, request: (index) => read(`${VERIFICATIONS}/${api.stored[index % api.stored.length]}`) },
         postFloor: { ...durable, request: addJob },
         getFloor: { ...durable, request: (index) => read(`/jobs/${index}`) },
-        form: { ...api, request: add(VERIFICATIONS, (index) => new Form(verification(`form-${index}`), form)) },
-        bareForm: { ...bare, request: add('/forms', (index) => new Form(verification(`form-${index}`), form)) },
+        form: { ...api, request: add(VERIFICATIONS, fill) },
+        bareForm: { ...bare, request: add('/forms', fill) },
       },
       seconds,
     );
-    const times = (one: LoadResult, other: LoadResult) => one.perSecond / other.perSecond;
+    const ratio = (one: LoadResult, other: LoadResult) => one.perSecond / other.perSecond;
     return {
-      'POST, references': times(found.post, found.bare),
-      'POST, form with 50 kB': times(found.form, found.bareForm),
-      GET: times(found.get, found.bare),
-      'floor of a POST': times(found.postFloor, found.bare),
-      'floor of a GET': times(found.getFloor, found.bare),
+      'POST, references': ratio(found.post, found.bare),
+      'POST, form with 50 kB': ratio(found.form, found.bareForm),
+      GET: ratio(found.get, found.bare),
+      'floor of a POST': ratio(found.postFloor, found.bare),
+      'floor of a GET': ratio(found.getFloor, found.bare),
       'POST, references, per second': found.post.perSecond,
       'POST, form, per second': found.form.perSecond,
       'bare route, per second': found.bare.perSecond,

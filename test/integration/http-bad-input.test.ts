@@ -129,7 +129,7 @@ it(`${REQUESTS.toLocaleString('en-US')} malformed requests get a documented answ
   const ids = new Set([...jobs.map((key) => key.split(':').at(-1) ?? ''), ...live]);
   expect([...ids].filter((id) => !taken.has(id))).toEqual([]);
   expect(taken.size).toBeGreaterThan(known.length);
-  const staged: string[] = await namesIn(join(rig.dir, 'inputs', 'staging'));
+  const staged = await namesIn(join(rig.dir, 'inputs', 'staging'));
   expect(staged.filter((name) => !taken.has(name.split('.')[0] ?? ''))).toEqual([]);
   expect((await http.call('GET', '/readyz')).status).toBe(200);
 });
